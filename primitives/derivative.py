@@ -1,0 +1,82 @@
+"""Symbolic derivatives: expressions again, so that every evaluator, screen and lowering target has them for free."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from primitives.evaluation import fold
+from primitives.expressions import Expression, Parameter, constant, join, parameter, postorder
+from primitives.operators import find_operator
+from primitives.text import parse_body
+
+_INPUTS = ("a", "b", "c")
+_ZERO, _ONE = constant(0.0), constant(1.0)
+
+
+@lru_cache(maxsize=4096)
+def derivative(root: Expression, by: str = "x") -> Expression:
+    """Derivative of an expression by the input or by one of its parameters.
+
+    At a kink it is one of the two one-sided slopes. Nodes of the expression are used again, so that value and
+    derivative evaluated together share them.
+
+    Args:
+        root: the expression.
+        by: ``"x"`` or the name of a parameter.
+
+    Returns:
+        The derivative, an expression in the same input and parameters.
+    """
+    tangent: dict[Expression, Expression] = {}
+    for node in postorder((root,)):
+        if not node.args:
+            own = node.op == "x" if by == "x" else isinstance(node.value, Parameter) and node.value.name == by
+            tangent[node] = _ONE if own else _ZERO
+        elif all(tangent[arg] is _ZERO for arg in node.args):
+            tangent[node] = _ZERO
+        else:
+            tangent[node] = _instantiate(node, [tangent[arg] for arg in node.args])
+    return tangent[root]
+
+
+@lru_cache(maxsize=1024)
+def _template(op: str) -> Expression:
+    names = [*_INPUTS, *(f"d{name}" for name in _INPUTS), "y"]
+    return parse_body(find_operator(op).tangent, {name: parameter(name) for name in names})
+
+
+def _instantiate(node: Expression, tangents: list[Expression]) -> Expression:
+    """The operator's tangent with its names replaced; terms that are structurally zero vanish."""
+    stands_for = dict(zip(_INPUTS, node.args, strict=False))
+    stands_for |= {f"d{name}": tangent for name, tangent in zip(_INPUTS, tangents, strict=False)}
+    stands_for["y"] = node
+    built: dict[Expression, Expression] = {}
+    for part in postorder((_template(node.op),)):
+        if isinstance(part.value, Parameter):
+            built[part] = stands_for[part.value.name]
+        else:
+            built[part] = reduced(part.op, *(built[arg] for arg in part.args)) if part.args else part
+    return built[_template(node.op)]
+
+
+def reduced(op: str, *args: Expression) -> Expression:
+    """Apply an operator, leaving out zeros and ones that are there by construction."""
+    if op == "mul" and _ZERO in args:
+        return _ZERO
+    if op in {"mul", "div", "pow"} and args[1] is _ONE:
+        return args[0]
+    if op == "mul" and args[0] is _ONE:
+        return args[1]
+    if op in {"add", "sub"} and args[1] is _ZERO:
+        return args[0]
+    if op == "add" and args[0] is _ZERO:
+        return args[1]
+    if op == "sub" and args[0] is _ZERO:
+        return join("neg", args[1])
+    if op in {"div", "neg"} and args[0] is _ZERO:
+        return _ZERO
+    if op == "where" and args[1] is args[2]:
+        return args[1]
+    if op in {"add", "sub", "mul", "neg"} and all(isinstance(arg.value, float) for arg in args):
+        return constant(fold(op, [float(arg.value) for arg in args if isinstance(arg.value, float)]))
+    return join(op, *args)

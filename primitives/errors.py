@@ -1,0 +1,28 @@
+"""Errors of the package, and the helper that names the nearest valid value."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ActsearchError(Exception):
+    """Base of every error that is the user's to mend; its text is the whole message."""
+
+
+class OperatorError(ActsearchError):
+    """An operator is unknown, or a new one was refused."""
+
+
+class ExpressionError(ActsearchError):
+    """A text is no expression, or an expression breaks a limit."""
+
+
+class GrammarError(ActsearchError):
+    """A grammar is unknown or its declaration is wrong."""
+
+
+def nearest(name: str, options: Iterable[str]) -> str:
+    """Return ``"; did you mean 'y'?"`` for the closest option, or ``""`` where none is close."""
+    found = difflib.get_close_matches(name, list(options), n=1, cutoff=0.5)
+    return f"; did you mean {found[0]!r}?" if found else ""

@@ -1,0 +1,96 @@
+"""Evaluation: several expressions at once, shared subexpressions once, in the dtype of the input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from primitives.expressions import Expression, Parameter, postorder
+from primitives.operators import Value, find_operator
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Straight-line code for some expressions.
+
+    Args:
+        leaves: a float, a parameter's name, or ``None`` for ``x``: the first registers.
+        steps: each appends one register, the function of the registers named.
+        outputs: the register of each root.
+    """
+
+    leaves: tuple[float | str | None, ...]
+    steps: tuple[tuple[Callable[..., Value], tuple[int, ...]], ...]
+    outputs: tuple[int, ...]
+
+    def run(self, x: Tensor, parameters: Mapping[str, Value]) -> list[Tensor]:
+        """Outputs at ``x``; parameters must broadcast with ``x``. Each output has the dtype and shape of ``x``."""
+        registers: list[Value] = [
+            leaf if isinstance(leaf, float) else x if leaf is None else parameters[leaf] for leaf in self.leaves
+        ]
+        for forward, inputs in self.steps:
+            arguments = [registers[i] for i in inputs]
+            if not any(isinstance(argument, Tensor) for argument in arguments):
+                arguments[0] = torch.tensor(arguments[0], dtype=x.dtype, device=x.device)
+            registers.append(forward(*arguments))
+        return [_shaped(registers[i], x) for i in self.outputs]
+
+
+def _shaped(value: Value, x: Tensor) -> Tensor:
+    if isinstance(value, Tensor):
+        return value if value.shape == x.shape else value.to(x.dtype).expand(x.shape)
+    return torch.full_like(x, value)
+
+
+@lru_cache(maxsize=4096)
+def compiled(roots: tuple[Expression, ...]) -> Program:
+    """The program of some expressions; subexpressions without ``x`` and parameters become numbers."""
+    constants = _constants(roots)
+    nodes = postorder(roots, stop=constants)
+    leaves = [node for node in nodes if node in constants or not node.args]
+    inner = [node for node in nodes if node not in constants and node.args]
+    register = {node: index for index, node in enumerate([*leaves, *inner])}
+    steps = tuple((find_operator(n.op).forward, tuple(register[a] for a in n.args)) for n in inner)
+    return Program(
+        tuple(constants[node] if node in constants else _leaf(node) for node in leaves),
+        steps,
+        tuple(register[root] for root in roots),
+    )
+
+
+def _leaf(node: Expression) -> str | None:
+    return node.value.name if isinstance(node.value, Parameter) else None
+
+
+def _constants(roots: Sequence[Expression]) -> dict[Expression, float]:
+    """Values, in float64, of the nodes that depend on neither ``x`` nor a parameter."""
+    known: dict[Expression, float] = {}
+    for node in postorder(roots):
+        if isinstance(node.value, float):
+            known[node] = node.value
+        elif node.args and all(arg in known for arg in node.args):
+            known[node] = fold(node.op, [known[arg] for arg in node.args])
+    return known
+
+
+def fold(op: str, values: Sequence[float]) -> float:
+    """One operator at numbers, in float64."""
+    return float(find_operator(op).forward(*(torch.tensor(v, dtype=torch.float64) for v in values)))
+
+
+def evaluate(roots: Sequence[Expression], x: Tensor, parameters: Mapping[str, Value]) -> list[Tensor]:
+    """Values of the roots at ``x``, elementwise.
+
+    Args:
+        roots: expressions over the same parameters.
+        x: floating point tensor of any shape.
+        parameters: value of every parameter, a number or a tensor that broadcasts with ``x``.
+
+    Returns:
+        One tensor for each root, with the shape and dtype of ``x``.
+    """
+    return compiled(tuple(roots)).run(x, parameters)
