@@ -83,7 +83,8 @@ def _standardised(values: Array) -> Array:
         return np.zeros_like(values)
     centred = (values - float(finite.mean())) / spread
     magnitude = np.abs(np.where(np.isfinite(centred), centred, 0.0))
-    return centred * np.sign(centred[np.argmax(magnitude > 0.5 * magnitude.max())])
+    sign = float(np.sign(centred[np.argmax(magnitude > 0.5 * magnitude.max())]))
+    return centred * sign
 
 
 def _hash(values: Array, kind: str) -> str:

@@ -44,8 +44,8 @@ class Expression:
         self.op = op
         self.args = args
         self.value = value
-        self.size = 1 + sum(arg.size for arg in args)
-        self.depth = 1 + max((arg.depth for arg in args), default=0)
+        self.size: int = 1 + sum(arg.size for arg in args)
+        self.depth: int = 1 + max((arg.depth for arg in args), default=0)
 
     def __repr__(self) -> str:
         return f"parse({self.text!r})"
@@ -93,12 +93,12 @@ class Expression:
         return tuple(found)
 
     @property
-    def graph(self) -> nx.DiGraph:
+    def graph(self) -> nx.DiGraph[int]:
         """Directed acyclic graph, node -> input; each edge has ``slots``, the argument positions that it fills.
 
         Nodes are integers in evaluation order (the root comes last) with attributes ``op`` and ``value``.
         """
-        graph = nx.DiGraph()
+        graph: nx.DiGraph[int] = nx.DiGraph()
         number = {node: index for index, node in enumerate(postorder((self,)))}
         for node, index in number.items():
             graph.add_node(index, op=node.op, value=node.value)

@@ -1,0 +1,11 @@
+"""Errors of the package."""
+
+from primitives.errors import ActsearchError
+
+
+class TaskError(ActsearchError):
+    """A task is unknown or cannot be used."""
+
+
+class EvaluationError(ActsearchError):
+    """An evaluation was asked for that cannot be made."""

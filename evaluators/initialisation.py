@@ -1,0 +1,46 @@
+"""Initial weights: the same normals for all candidates of a seed; the activation carries the scale.
+
+Weights have standard deviation 1/sqrt(fan_in). The candidate is divided by the root of its second moment under a
+standard normal, so that c*f trains exactly as f does.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from evaluators.seeds import derive, torch_generator
+from evaluators.task import Task
+from primitives.analysis import moments
+from primitives.expressions import Expression, apply, constant
+
+
+def output_factor(expression: Expression) -> float:
+    """1 / sqrt(E f(z)^2) at the initial parameters; 1 where that is no finite positive number."""
+    factor = moments(expression).factor
+    return factor if math.isfinite(factor) and factor > 0 else 1.0
+
+
+def normalised(expression: Expression) -> Expression:
+    """The expression with its output factor written into it."""
+    return apply("mul", constant(output_factor(expression)), expression)
+
+
+def initial_network(task: Task, seed: int) -> nn.Module:
+    """A new network of the task with the weights of a seed.
+
+    Linear and convolution weights are normal with standard deviation 1/sqrt(fan_in), their biases zero; other
+    modules keep what they initialise themselves with, from a seed of their own.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(seed, "modules"))
+        network = task.network()
+    generator = torch_generator(seed, "weights")
+    for module in network.modules():
+        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d):
+            nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5, generator=generator)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    return network

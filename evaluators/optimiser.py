@@ -1,0 +1,54 @@
+"""Adam over a stack: one learning rate for each slice.
+
+torch.optim has no learning rate per slice; everything else equals ``torch.optim.Adam`` with its defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+NOTHING = torch.empty(0, dtype=torch.long)  # as a pick: the tensor goes
+
+
+def select(tensors: Sequence[Tensor], picks: Sequence[Tensor | None]) -> list[Tensor]:
+    """Rows of each tensor: those that its pick names, all for None; a tensor whose pick is NOTHING is left out."""
+    pairs = zip(tensors, picks, strict=True)
+    return [tensor if pick is None else tensor[pick] for tensor, pick in pairs if pick is not NOTHING]
+
+
+class StackedAdam:
+    """Adam (Kingma and Ba 2015) on tensors whose first dimension is the slice.
+
+    Args:
+        tensors: parameters, each of shape (slices_i, ...).
+        rates: learning rates, each of shape (slices_i,), one tensor for each parameter.
+    """
+
+    def __init__(self, tensors: Sequence[Tensor], rates: Sequence[Tensor]) -> None:
+        self.rates = list(rates)
+        self.first = [torch.zeros_like(t) for t in tensors]
+        self.second = [torch.zeros_like(t) for t in tensors]
+        self.steps = 0
+
+    @torch.no_grad()
+    def step(self, tensors: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
+        """Update the tensors in place; a non-finite gradient spoils its own slice alone."""
+        self.steps += 1
+        correction1, correction2 = 1 - BETA1**self.steps, 1 - BETA2**self.steps
+        for tensor, gradient, rate, first, second in zip(
+            tensors, gradients, self.rates, self.first, self.second, strict=True
+        ):
+            first.lerp_(gradient, 1 - BETA1)
+            second.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
+            update = (second / correction2).sqrt_().add_(EPSILON)
+            torch.div(first, update, out=update)
+            tensor.addcmul_(update, (rate / -correction1).view(-1, *[1] * (tensor.dim() - 1)))
+
+    def keep(self, picks: Sequence[Tensor | None]) -> None:
+        """Keep some rows of the state of each tensor; see :func:`select`."""
+        self.rates = select(self.rates, picks)
+        self.first, self.second = select(self.first, picks), select(self.second, picks)

@@ -1,0 +1,189 @@
+"""The slot: the place of the activation in a stacked network, where each candidate's formula meets its slices.
+
+A stack trains N models as one by ``torch.func.vmap`` over their stacked weights. The slot's function has a vmap rule
+of its own: at the level where its marker buffer is batched, the batch is the stack and each candidate's formula is
+applied to its own range of slices in one call; at any other level (per-sample gradients) it passes through.
+Its backward is the same function at the next derivative, so that reverse mode nests; forward mode is not defined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from evaluators.errors import EvaluationError
+from primitives.derivative import derivative
+from primitives.evaluation import evaluate
+from primitives.expressions import Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One candidate's part of a stack: ``factor`` times its formula, on the slices ``start:stop``."""
+
+    expression: Expression
+    start: int
+    stop: int
+    factor: float = 1.0
+
+    @property
+    def slices(self) -> int:
+        return self.stop - self.start
+
+    def by(self, name: str) -> Share:
+        """The same slices with the derivative of the formula."""
+        return replace(self, expression=derivative(self.expression, name))
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Who owns which slices, and the names of each owner's parameters, in stack order."""
+
+    shares: tuple[Share, ...]
+    names: tuple[tuple[str, ...], ...]
+
+    def by(self, name: str) -> Layout:
+        return Layout(tuple(share.by(name) for share in self.shares), self.names)
+
+
+class Slot(nn.Module):
+    """Stands where the activation was; ``layout`` and ``values`` belong to the stack, not to the state.
+
+    Args:
+        layout: shared by all slots of a network.
+        first_order: losses that need no second derivative: the slope is computed with the value and stored.
+
+    ``values`` holds one tensor for each candidate parameter, in the order of ``layout``: shape (slices,) for one
+    per layer, (slices, channels) for one per channel; ``channels`` is known after a first call.
+    """
+
+    marker: Tensor
+
+    def __init__(self, layout: Layout, *, first_order: bool = True) -> None:
+        super().__init__()
+        self.layout = layout
+        self.first_order = first_order
+        self.values: list[Tensor] = []
+        self.channels = 0
+        self.register_buffer("marker", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.channels = x.shape[1] if x.dim() == 4 else x.shape[-1]
+        result: Tensor = _Sliced.apply(self.first_order, self.layout, x, self.marker, *self.values)
+        return result
+
+
+def _sections(layout: Layout, values: Sequence[Tensor]) -> list[dict[str, Tensor]]:
+    """The parameter values of each share, by name."""
+    rest = iter(values)
+    return [{name: next(rest) for name in names} for names in layout.names]
+
+
+def _shaped(value: Tensor, dims: int) -> Tensor:
+    """A parameter (slices,) or (slices, C) shaped to broadcast with its slices of x, dims-dimensional."""
+    if value.dim() == 1:
+        return value.view(-1, *[1] * (dims - 1))
+    if dims == 5:  # stack, batch, channel, height, width
+        return value.view(value.shape[0], 1, -1, 1, 1)
+    return value.view(value.shape[0], *[1] * (dims - 2), value.shape[1])
+
+
+def _write(share: Share, roots: Sequence[Expression], x: Tensor, own: dict[str, Tensor], into: list[Tensor]) -> None:
+    """Values of the roots at ``x``, the share's slices of the input, times its factor, into one tensor each."""
+    shaped = {name: _shaped(value, x.dim()) for name, value in own.items()}
+    for value, target in zip(evaluate(roots, x, shaped), into, strict=True):
+        torch.mul(value, share.factor, out=target)
+
+
+def _total(gradient: Tensor, slope: Tensor, value: Tensor) -> Tensor:
+    """Gradient of a parameter: the sum over everything that it was broadcast to."""
+    return (gradient * slope).sum_to_size(_shaped(value, slope.dim()).shape).view(value.shape)
+
+
+class _Stacked(torch.autograd.Function):
+    """Formulas on their slices of ``x``, shape (N, batch, ...); differentiable to any order."""
+
+    @staticmethod
+    def forward(ctx: Any, layout: Layout, x: Tensor, *values: Tensor) -> Tensor:
+        ctx.layout = layout
+        ctx.save_for_backward(x, *values)
+        result = torch.empty_like(x)
+        for share, own in zip(layout.shares, _sections(layout, values), strict=True):
+            here = slice(share.start, share.stop)
+            _write(share, (share.expression,), x[here], own, [result[here]])
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
+        x, *values = ctx.saved_tensors
+        layout: Layout = ctx.layout
+        of_x = gradient * _Stacked.apply(layout.by("x"), x, *values) if ctx.needs_input_grad[1] else None
+        of_values: list[Tensor] = []
+        for share, own in zip(layout.shares, _sections(layout, values), strict=True):
+            part, upstream = x[share.start : share.stop], gradient[share.start : share.stop]
+            alone = Layout((replace(share, start=0, stop=share.slices),), (tuple(own),))
+            slopes = {name: _Stacked.apply(alone.by(name), part, *own.values()) for name in own}
+            of_values += [_total(upstream, slopes[name], value) for name, value in own.items()]
+        return None, of_x, *of_values
+
+
+class _StackedOnce(torch.autograd.Function):
+    """The same for first derivatives alone: value and slope share their subexpressions, and the slope is stored."""
+
+    @staticmethod
+    def forward(ctx: Any, layout: Layout, x: Tensor, *values: Tensor) -> Tensor:
+        result, slope = torch.empty_like(x), torch.empty_like(x)
+        ctx.layout, ctx.values, ctx.slopes = layout, values, []
+        for share, own in zip(layout.shares, _sections(layout, values), strict=True):
+            here = slice(share.start, share.stop)
+            roots = (share.expression, *(derivative(share.expression, by) for by in ("x", *own)))
+            of_values = [torch.empty_like(x[here]) for _ in own]
+            _write(share, roots, x[here], own, [result[here], slope[here], *of_values])
+            ctx.slopes += of_values
+        ctx.save_for_backward(slope)
+        return result
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
+        (slope,) = ctx.saved_tensors
+        owners = [share for share, names in zip(ctx.layout.shares, ctx.layout.names, strict=True) for _ in names]
+        rows = zip(owners, ctx.slopes, ctx.values, strict=True)
+        of_values = [_total(gradient[share.start : share.stop], own, value) for share, own, value in rows]
+        return None, gradient * slope, *of_values
+
+
+class _Sliced(torch.autograd.Function):
+    """The slot's function: one model outside the stack, all of them inside."""
+
+    @staticmethod
+    def forward(once: bool, layout: Layout, x: Tensor, marker: Tensor, *values: Tensor) -> Tensor:
+        if len(layout.shares) != 1 or layout.shares[0].slices != 1:
+            raise EvaluationError("a slot with several models was called outside their stack")
+        result: Tensor = _Stacked.apply(layout, x[None], *values)
+        return result[0]
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.layout = inputs[1]
+        ctx.save_for_backward(*inputs[2:])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
+        x, marker, *values = ctx.saved_tensors
+        slope = _Sliced.apply(False, ctx.layout.by("x"), x, marker, *values)
+        return None, None, gradient * slope, None, *([None] * len(values))
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *inputs: Any) -> tuple[Tensor, int]:
+        once, layout, x, marker, *values = inputs
+        x_dim, marker_dim = in_dims[2:4]
+        x = x.unsqueeze(0).expand(info.batch_size, *x.shape) if x_dim is None else x.movedim(x_dim, 0)
+        if marker_dim is None:
+            return _Sliced.apply(once, layout, x, marker, *values), 0
+        return (_StackedOnce if once else _Stacked).apply(layout, x.contiguous(), *values), 0

@@ -1,0 +1,86 @@
+"""A task: data, a network, a loss. Shipped tasks and a user's own are subclasses of :class:`Task`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from evaluators.seeds import torch_generator
+
+BLOCK = 32  # batches are multiples of it: then no bit of a slice depends on the stack around it
+
+
+class Task(ABC):
+    """What candidates are judged on.
+
+    Attributes:
+        name: name in configs and results.
+        batch_size: examples per step, a multiple of 32.
+        learning_rates: the default grid.
+        steps: the default full budget.
+        loss_floor: smaller losses count as this one, so that a gain cannot grow without bound.
+        chance: loss of a network that has learnt nothing, or None.
+        replaced: module types of the network that the candidate takes the place of.
+    """
+
+    name: str
+    batch_size: int = 64
+    learning_rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
+    steps: int = 400
+    loss_floor: float = 1e-4
+    chance: float | None = None
+    replaced: tuple[type[nn.Module], ...] = (nn.ReLU,)
+
+    @abstractmethod
+    def network(self) -> nn.Module:
+        """A new network, an ordinary module; its initial weights are overwritten."""
+
+    @abstractmethod
+    def data(self, part: str) -> tuple[Tensor, Tensor]:
+        """Inputs and targets, first dimension the examples, of a part: ``"search"`` or ``"confirmation"``.
+
+        The parts share no example.
+        """
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        """Loss of each example, shape (batch,). Default: cross-entropy in nats."""
+        return F.cross_entropy(output, target, reduction="none")
+
+    def larger(self) -> Task | None:
+        """The same data with a network that the search never sees, for confirmation."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Indices into a part's examples for one seed; no example is in two of them."""
+
+    train: Tensor
+    validation: Tensor
+    test: Tensor
+
+
+def split(examples: int, part: str, seed: int) -> Split:
+    """Divide a part's examples at random.
+
+    In the search 30 % validate and none test; in confirmation 15 % validate and 30 % test. Sizes of both are
+    rounded down to multiples of 32.
+    """
+    shares = (0.30, 0.0) if part == "search" else (0.15, 0.30)
+    validation, test = (int(share * examples) // BLOCK * BLOCK for share in shares)
+    order = torch.randperm(examples, generator=torch_generator(seed, "split", part))
+    return Split(order[validation + test :], order[:validation], order[validation : validation + test])
+
+
+def batches(train: Tensor, steps: int, batch_size: int, seed: int) -> Tensor:
+    """Indices of every batch, shape (steps, batch_size): a new permutation each epoch, the remainder left out."""
+    generator = torch_generator(seed, "order")
+    size = min(batch_size, len(train) // BLOCK * BLOCK)
+    per_epoch = len(train) // size
+    epochs = -(-steps // per_epoch)
+    orders = [torch.randperm(len(train), generator=generator)[: per_epoch * size] for _ in range(epochs)]
+    return train[torch.cat(orders)].view(-1, size)[:steps]
