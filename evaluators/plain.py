@@ -55,7 +55,7 @@ class PlainModel:
         for index in self.order[self.step : steps]:
             self.optimiser.zero_grad()
             loss = self.task.loss(self.network(self.x[index]), self.y[index]).mean()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             self.optimiser.step()
             losses.append(float(loss.detach()))
         self.step = steps

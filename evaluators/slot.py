@@ -74,8 +74,12 @@ class Slot(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         self.channels = x.shape[1] if x.dim() == 4 else x.shape[-1]
-        result: Tensor = _Sliced.apply(self.first_order, self.layout, x, self.marker, *self.values)
-        return result
+        return _call(_Sliced, self.first_order, self.layout, x, self.marker, *self.values)
+
+
+def _call(function: type[torch.autograd.Function], *inputs: Any) -> Tensor:
+    result: Tensor = function.apply(*inputs)
+    return result
 
 
 def _sections(layout: Layout, values: Sequence[Tensor]) -> list[dict[str, Tensor]]:
@@ -122,12 +126,12 @@ class _Stacked(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
         x, *values = ctx.saved_tensors
         layout: Layout = ctx.layout
-        of_x = gradient * _Stacked.apply(layout.by("x"), x, *values) if ctx.needs_input_grad[1] else None
+        of_x = gradient * _call(_Stacked, layout.by("x"), x, *values) if ctx.needs_input_grad[1] else None
         of_values: list[Tensor] = []
         for share, own in zip(layout.shares, _sections(layout, values), strict=True):
             part, upstream = x[share.start : share.stop], gradient[share.start : share.stop]
             alone = Layout((replace(share, start=0, stop=share.slices),), (tuple(own),))
-            slopes = {name: _Stacked.apply(alone.by(name), part, *own.values()) for name in own}
+            slopes = {name: _call(_Stacked, alone.by(name), part, *own.values()) for name in own}
             of_values += [_total(upstream, slopes[name], value) for name, value in own.items()]
         return None, of_x, *of_values
 
@@ -149,7 +153,7 @@ class _StackedOnce(torch.autograd.Function):
         return result
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
         (slope,) = ctx.saved_tensors
         owners = [share for share, names in zip(ctx.layout.shares, ctx.layout.names, strict=True) for _ in names]
@@ -165,8 +169,7 @@ class _Sliced(torch.autograd.Function):
     def forward(once: bool, layout: Layout, x: Tensor, marker: Tensor, *values: Tensor) -> Tensor:
         if len(layout.shares) != 1 or layout.shares[0].slices != 1:
             raise EvaluationError("a slot with several models was called outside their stack")
-        result: Tensor = _Stacked.apply(layout, x[None], *values)
-        return result[0]
+        return _call(_Stacked, layout, x[None], *values)[0]
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -176,7 +179,7 @@ class _Sliced(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
         x, marker, *values = ctx.saved_tensors
-        slope = _Sliced.apply(False, ctx.layout.by("x"), x, marker, *values)
+        slope = _call(_Sliced, False, ctx.layout.by("x"), x, marker, *values)
         return None, None, gradient * slope, None, *([None] * len(values))
 
     @staticmethod
@@ -185,5 +188,5 @@ class _Sliced(torch.autograd.Function):
         x_dim, marker_dim = in_dims[2:4]
         x = x.unsqueeze(0).expand(info.batch_size, *x.shape) if x_dim is None else x.movedim(x_dim, 0)
         if marker_dim is None:
-            return _Sliced.apply(once, layout, x, marker, *values), 0
-        return (_StackedOnce if once else _Stacked).apply(layout, x.contiguous(), *values), 0
+            return _call(_Sliced, once, layout, x, marker, *values), 0
+        return _call(_StackedOnce if once else _Stacked, layout, x.contiguous(), *values), 0

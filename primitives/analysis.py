@@ -69,7 +69,7 @@ def _wide_grid() -> Tensor:
 
 
 def finite(expression: Expression, dtype: torch.dtype) -> bool:
-    """True if value and derivative are finite in a dtype on 4,007 points of [-50, 50], zeros and tiny values included."""
+    """True if value and derivative are finite in a dtype on 4,007 points of [-50, 50], zeros and tiny ones included."""
     x = _wide_grid().to(dtype)
     value, slope = evaluate((expression, derivative(expression)), x, expression.bind({}))
     return bool(torch.isfinite(value).all() and torch.isfinite(slope).all())

@@ -9,6 +9,7 @@ from functools import cache
 from importlib.resources import files
 
 import numpy as np
+import torch
 
 from primitives.classes import VERIFIED, fingerprint, outputs, same_function
 from primitives.expressions import Expression
@@ -40,15 +41,19 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The catalogue's name for an expression.
+    """The catalogue's name for an expression f, which is ``factor * g + offset`` of a known function g.
 
     Args:
         entry: the known function g.
-        relation: ``"equal"`` for f = g, ``"scaled"`` for f = a*g with a > 0, ``"affine"`` for f = a*g + b.
+        relation: ``"equal"``: factor 1, offset 0; ``"scaled"``: factor > 0, offset 0; ``"affine"``: any other.
+        factor: at the initial parameters.
+        offset: likewise.
     """
 
     entry: Entry
     relation: str
+    factor: float
+    offset: float
 
     @property
     def name(self) -> str:
@@ -59,8 +64,8 @@ class Match:
 @cache
 def catalogue() -> tuple[Entry, ...]:
     """All known functions; plain well-known ones come before their variants and synonyms."""
-    with files("primitives").joinpath("catalogue.csv").open(encoding="utf-8", newline="") as table:
-        return tuple(_entry(row) for row in csv.DictReader(table))
+    table = files("primitives").joinpath("catalogue.csv").read_text(encoding="utf-8")
+    return tuple(_entry(row) for row in csv.DictReader(table.splitlines()))
 
 
 def _entry(row: dict[str, str]) -> Entry:
@@ -78,14 +83,16 @@ def _entry(row: dict[str, str]) -> Entry:
 def known_name(expression: Expression) -> Match | None:
     """Find an expression among the known functions: equal first, then scaled, then affine.
 
-    Within a relation the first entry of the catalogue wins. Every hit is verified on the points of
-    :mod:`primitives.classes` to 1e-9 of the largest value. Functions with learnable parameters match only
-    functions with the same number and kind of parameters.
+    Within a relation the first entry of the catalogue wins. Every hit is verified: on the points of
+    :mod:`primitives.classes` to 1e-9 of the largest value, and on [-20, 20] to 1e-6, since classes see only
+    [-5, 5], where ReLU6 is ReLU. Functions with learnable parameters match only functions with the same
+    number and kind of parameters.
     """
-    for relation, strength, verified in _RELATIONS:
+    for relation, strength, mapping in _RELATIONS:
         for entry in _index(strength).get(getattr(fingerprint(expression), strength), ()):
-            if verified(expression, entry.expression):
-                return Match(entry, relation)
+            found = mapping(expression, entry.expression)
+            if found is not None and _same_when_wide(expression, entry.expression, *found):
+                return Match(entry, relation, *found)
     return None
 
 
@@ -99,27 +106,44 @@ def _index(strength: str) -> dict[str, tuple[Entry, ...]]:
     return found
 
 
-def _same_up_to_factor(f: Expression, g: Expression) -> bool:
-    return same_function(f, g, scale=True)
+def _equal(f: Expression, g: Expression) -> tuple[float, float] | None:
+    return (1.0, 0.0) if same_function(f, g) else None
 
 
-def _same_up_to_affine(f: Expression, g: Expression) -> bool:
-    """True if the best a*g + b leaves at most 1e-9 of the spread of f."""
+def _scaled(f: Expression, g: Expression) -> tuple[float, float] | None:
+    if not same_function(f, g, scale=True):
+        return None
+    left, right = (np.abs(values[np.isfinite(values)]) for values in (outputs(f.canonical()), outputs(g.canonical())))
+    return (float(left.max() / right.max()), 0.0) if right.any() else None
+
+
+def _affine(f: Expression, g: Expression) -> tuple[float, float] | None:
+    """The best factor and offset, if they leave at most 1e-9 of the spread of f."""
     left, right = outputs(f.canonical()), outputs(g.canonical())
     finite = np.isfinite(left)
     if left.shape != right.shape or not np.array_equal(finite, np.isfinite(right)) or not finite.any():
-        return False
-    left, right = left[finite] - left[finite].mean(), right[finite] - right[finite].mean()
-    spread = float(right @ right)
-    if spread == 0.0:
-        return not left.any()
-    residual = left - right * (float(left @ right) / spread)
-    return float(np.abs(residual).max()) <= VERIFIED * float(np.abs(left).max())
+        return None
+    left, right = left[finite], right[finite]
+    high, low = left - left.mean(), right - right.mean()
+    if not low.any():
+        return None
+    factor = float(high @ low) / float(low @ low)
+    within = np.abs(high - factor * low).max() <= VERIFIED * np.abs(high).max()
+    return (factor, float(left.mean() - factor * right.mean())) if within and factor != 0.0 else None
 
 
-#: relation, field of the fingerprint, proof of a hit; strongest first
-_RELATIONS: tuple[tuple[str, str, Callable[[Expression, Expression], bool]], ...] = (
-    ("equal", "exact", same_function),
-    ("scaled", "scale", _same_up_to_factor),
-    ("affine", "affine", _same_up_to_affine),
+def _same_when_wide(f: Expression, g: Expression, factor: float, offset: float) -> bool:
+    x = torch.linspace(-20.0, 20.0, 321, dtype=torch.float64) + 0.001
+    left, right = f(x), factor * g(x) + offset
+    both = torch.isfinite(left) & torch.isfinite(right)
+    return bool(((left - right).abs() <= 1e-6 * (1.0 + left.abs()))[both].all())
+
+
+_Mapping = Callable[[Expression, Expression], tuple[float, float] | None]
+
+#: relation, field of the fingerprint, factor and offset of a verified hit; strongest first
+_RELATIONS: tuple[tuple[str, str, _Mapping], ...] = (
+    ("equal", "exact", _equal),
+    ("scaled", "scale", _scaled),
+    ("affine", "affine", _affine),
 )

@@ -22,6 +22,10 @@ class GrammarError(ActsearchError):
     """A grammar is unknown or its declaration is wrong."""
 
 
+class LoweringError(ActsearchError):
+    """A lowering target is unknown, or a name or factor cannot be used there."""
+
+
 def nearest(name: str, options: Iterable[str]) -> str:
     """Return ``"; did you mean 'y'?"`` for the closest option, or ``""`` where none is close."""
     found = difflib.get_close_matches(name, list(options), n=1, cutoff=0.5)

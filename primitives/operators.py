@@ -84,7 +84,7 @@ def _comparison(compare: Callable[[Value, Value], Tensor]) -> Callable[[Value, V
 
 def _where(condition: Value, a: Value, b: Value) -> Tensor:
     if not isinstance(condition, Tensor):
-        return (_like(a, b) if condition else _like(b, a)) + 0.0 * _like(b, a)
+        condition = _like(condition, a if isinstance(a, Tensor) else b)
     return torch.where(condition != 0, _like(a, condition), _like(b, condition))
 
 

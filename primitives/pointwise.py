@@ -19,18 +19,22 @@ from primitives.expressions import Expression
 CHUNK = 32_768  # elements: 128 KiB of float32, so that the temporaries of a formula stay in a core's second-level cache
 
 
-def pointwise(expression: Expression, x: Tensor, parameters: Sequence[Tensor] = ()) -> Tensor:
+def pointwise(
+    expression: Expression, x: Tensor, parameters: Sequence[Tensor] = (), *, names: tuple[str, ...] | None = None
+) -> Tensor:
     """Apply an expression elementwise; differentiable in ``x`` and in the parameters.
 
     Args:
         expression: the formula.
         x: floating point tensor of any shape.
-        parameters: one tensor for each of ``expression.parameters``, each broadcasting with ``x``.
+        parameters: one tensor for each parameter, each broadcasting with ``x``.
+        names: the parameters' names, in the same order; by default those of ``expression.parameters``.
 
     Returns:
         Tensor with the shape and dtype of ``x``, also under autocast.
     """
-    result: Tensor = _Pointwise.apply(expression, tuple(p.name for p in expression.parameters), x, *parameters)
+    names = tuple(p.name for p in expression.parameters) if names is None else names
+    result: Tensor = _Pointwise.apply(expression, names, x, *parameters)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -61,6 +65,6 @@ class _Pointwise(torch.autograd.Function):
             if not ctx.needs_input_grad[index + 2]:
                 results.append(None)
                 continue
-            slope = _Pointwise.apply(derivative(ctx.expression, by), ctx.names, x, *parameters)
+            slope = pointwise(derivative(ctx.expression, by), x, parameters, names=ctx.names)
             results.append((gradient * slope).sum_to_size(wanted.shape).to(wanted.dtype))
         return tuple(results)

@@ -1,0 +1,33 @@
+"""How good a candidate is: screens, tasks, cohort training, early rejection, objectives, statistics."""
+
+from evaluators.cohort import CONTROLS, CohortRequest, run_cohort
+from evaluators.errors import EvaluationError, TaskError
+from evaluators.evaluate import Evaluation, evaluate
+from evaluators.objectives import OBJECTIVES, Objective, cost, gains
+from evaluators.screens import REASONS, flags, screen
+from evaluators.seeds import derive, numpy_generator, torch_generator
+from evaluators.task import Task
+from evaluators.tasks import task, task_names
+
+__all__ = [
+    "CONTROLS",
+    "OBJECTIVES",
+    "REASONS",
+    "CohortRequest",
+    "Evaluation",
+    "EvaluationError",
+    "Objective",
+    "Task",
+    "TaskError",
+    "cost",
+    "derive",
+    "evaluate",
+    "flags",
+    "gains",
+    "numpy_generator",
+    "run_cohort",
+    "screen",
+    "task",
+    "task_names",
+    "torch_generator",
+]

@@ -1,0 +1,117 @@
+"""A cohort: candidates trained with the controls, on the same seeds, on every task of the job.
+
+Requests and results are plain data: text, numbers, lists; they travel to workers and into files as JSON.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evaluators.member import Member, Outcome, Schedule
+from evaluators.seeds import derive
+from evaluators.task import Task
+from evaluators.tasks import task
+from evaluators.training import WIDTH, train
+from primitives.expressions import Expression
+from primitives.text import parse
+
+#: Trained in every cohort on the candidates' seeds. ReLU is the reference of all gains.
+CONTROLS = {"relu": "relu(x)", "gelu": "gelu(x)", "silu": "silu(x)"}
+NULLS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class CohortRequest:
+    """What a worker is asked to do.
+
+    Args:
+        expressions: the candidates' texts.
+        tasks: names of the tasks, in the order of training; a candidate that fails on one is spared the next.
+        seed: the run's seed.
+        seeds: number of seeds.
+        steps: full budget, in optimiser steps.
+        rungs: steps at which failures are rejected; none in confirmation.
+        rates: learning rates; empty for each task's own.
+        purpose: ``"search"`` or ``"confirmation"``: the part of the data, other seeds, and there the larger network.
+        width: slices in one stack.
+    """
+
+    expressions: tuple[str, ...]
+    tasks: tuple[str, ...]
+    seed: int
+    seeds: int
+    steps: int
+    rungs: tuple[int, ...] = ()
+    rates: tuple[float, ...] = ()
+    purpose: str = "search"
+    width: int = WIDTH
+
+
+def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> dict[str, Any]:
+    """Train a cohort.
+
+    Args:
+        request: what to train.
+        find: gives the task of a name.
+
+    Returns:
+        ``candidates``: for each expression ``losses`` (task -> mark -> seeds x learning rates), ``tests`` (task ->
+        seeds x learning rates, in confirmation), ``reason`` and ``failed_on``; ``controls``: the same by name;
+        ``nulls``: the same, a list; ``seconds`` by task. Losses below a task's
+        ``loss_floor`` are raised to it; non-finite ones are None.
+    """
+    named = [parse(text) for text in CONTROLS.values()]
+    candidates = [parse(text) for text in request.expressions]
+    rows: list[dict[str, Any]] = [
+        {"losses": {}, "tests": {}, "reason": "", "failed_on": ""} for _ in range(len(named) + NULLS + len(candidates))
+    ]
+    seconds = {}
+    for name in request.tasks:
+        started = time.perf_counter()
+        alive = [index for index, row in enumerate(rows) if not row["reason"]]
+        members = _members(request, named, candidates)
+        setting = _setting(request, find(name))
+        schedule = Schedule(request.steps, request.rungs, request.rates or setting.learning_rates)
+        outcomes = train(setting, request.purpose, [members[i] for i in alive], schedule, request.width)
+        for index, outcome in zip(alive, outcomes, strict=True):
+            _enter(rows[index], name, outcome, setting.loss_floor)
+        seconds[name] = round(time.perf_counter() - started, 3)
+    controls, nulls = len(named), len(named) + NULLS
+    return {
+        "candidates": rows[nulls:],
+        "controls": dict(zip(CONTROLS, rows[:controls], strict=True)),
+        "nulls": rows[controls:nulls],
+        "seconds": seconds,
+    }
+
+
+def _setting(request: CohortRequest, chosen: Task) -> Task:
+    return (chosen.larger() or chosen) if request.purpose == "confirmation" else chosen
+
+
+def _members(request: CohortRequest, named: Sequence[Expression], candidates: Sequence[Expression]) -> list[Member]:
+    """Controls, null controls, candidates. Null controls are ReLUs on seeds of their own."""
+    seeds = tuple(derive(request.seed, request.purpose, "seed", s) for s in range(request.seeds))
+    controls = [Member(expression, seeds, protected=True) for expression in named]
+    nulls = [
+        Member(named[0], tuple(derive(request.seed, request.purpose, "null", n, s) for s in range(request.seeds)), True)
+        for n in range(NULLS)
+    ]
+    return [*controls, *nulls, *(Member(expression, seeds) for expression in candidates)]
+
+
+def _enter(row: dict[str, Any], name: str, outcome: Outcome, floor: float) -> None:
+    """Put one task's outcome into a member's row, in JSON's types."""
+    row["losses"][name] = {str(mark): _plain(losses, floor) for mark, losses in outcome.losses.items()}
+    if outcome.tests is not None:
+        row["tests"][name] = _plain(outcome.tests, floor)
+    if outcome.reason:
+        row["reason"], row["failed_on"] = outcome.reason, name
+
+
+def _plain(losses: list[list[float]], floor: float) -> list[list[float | None]]:
+    return [[max(value, floor) if math.isfinite(value) else None for value in row] for row in losses]

@@ -1,0 +1,85 @@
+"""Score functions against the controls, here and now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluators.cohort import CONTROLS, CohortRequest, run_cohort
+from evaluators.errors import EvaluationError
+from evaluators.objectives import cost, gains
+from evaluators.seeds import numpy_generator
+from evaluators.statistics import interval
+from evaluators.task import Task
+from evaluators.tasks import task as find_task
+from primitives.expressions import Expression
+from primitives.text import parse
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Scores of one function.
+
+    Args:
+        expression: its text.
+        objectives: ``gain`` in nats (NaN if it failed) and ``cost`` in ReLUs.
+        gains: mean gain over each control.
+        interval: 95 % bootstrap interval of the gain over ReLU.
+        reason: why it failed, or "".
+    """
+
+    expression: str
+    objectives: dict[str, float]
+    gains: dict[str, float]
+    interval: tuple[float, float]
+    reason: str
+
+    @property
+    def gain(self) -> float:
+        """Gain over ReLU, in nats."""
+        return self.objectives["gain"]
+
+
+def evaluate(
+    expressions: Sequence[str | Expression],
+    task: str | Task = "digits",
+    *,
+    seeds: int = 8,
+    steps: int | None = None,
+    rates: Sequence[float] = (),
+    seed: int = 0,
+) -> list[Evaluation]:
+    """Train functions and the controls to the full budget and compare them.
+
+    Args:
+        expressions: texts or expressions.
+        task: name of a shipped task, or a task.
+        seeds: number of seeds, at least 2.
+        steps: optimiser steps; the task's default if None.
+        rates: learning rates; the task's default if empty.
+        seed: what the seeds are derived from.
+
+    Returns:
+        One evaluation for each expression, in order.
+
+    Raises:
+        ExpressionError: a text is no expression.
+        TaskError: the task is unknown.
+        EvaluationError: fewer than 2 seeds.
+    """
+    if seeds < 2:
+        raise EvaluationError(f"seeds: expected at least 2, for an interval, got {seeds}")
+    texts = tuple((parse(e) if isinstance(e, str) else e).text for e in expressions)
+    chosen = find_task(task)
+    request = CohortRequest(texts, (chosen.name,), seed, seeds, steps or chosen.steps, rates=tuple(rates))
+    result = run_cohort(request, lambda _: chosen)
+    rng = numpy_generator(seed, "bootstrap")
+    found = []
+    for text, row in zip(texts, result["candidates"], strict=True):
+        over = {name: gains(row, result["controls"][name], request.tasks)[0] for name in CONTROLS}
+        mean = {name: float(values.mean()) for name, values in over.items()}
+        bounds = (np.nan, np.nan) if row["reason"] else interval(over["relu"].tolist(), rng)
+        found.append(Evaluation(text, {"gain": mean["relu"], "cost": cost(parse(text))}, mean, bounds, row["reason"]))
+    return found

@@ -1,0 +1,90 @@
+"""Objectives: a named dict; each has a unit, a direction and a formula."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from evaluators.member import Array, best_rate
+from primitives.derivative import derivative
+from primitives.expressions import Expression, postorder
+from primitives.operators import find_operator
+from primitives.text import parse
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What an objective is: its direction is ``"maximize"`` or ``"minimize"``."""
+
+    name: str
+    unit: str
+    direction: str
+    formula: str
+
+
+OBJECTIVES: dict[str, Objective] = {
+    o.name: o
+    for o in (
+        Objective("gain", "nats", "maximize", "mean over seeds and tasks of log(loss of ReLU / loss of the candidate)"),
+        Objective("cost", "ReLUs", "minimize", "operator costs of value and derivative / the same of ReLU"),
+    )
+}
+
+
+def cost(expression: Expression) -> float:
+    """Forward and backward time per element relative to ReLU, from the operator table's constants.
+
+    The forward pass applies the operators of f, the backward pass those of f' (which recomputes what it shares with
+    f) and one product with the incoming gradient.
+    """
+    return round(_time(expression) / _time(parse("relu(x)")), 4)
+
+
+def _time(expression: Expression) -> float:
+    slopes = [derivative(expression, by) for by in ("x", *(p.name for p in expression.parameters))]
+    return _operators([expression]) + _operators(slopes) + len(slopes) * find_operator("mul").cost
+
+
+def _operators(roots: Sequence[Expression]) -> float:
+    numbers = {node for node in postorder(roots) if isinstance(node.value, float)}
+    total = 0.0
+    for node in postorder(roots):
+        if node.args and all(arg in numbers for arg in node.args):
+            numbers.add(node)
+        elif node.args:
+            total += find_operator(node.op).cost
+    return total
+
+
+def chosen_losses(row: Mapping[str, Any], name: str, *, test: bool = False) -> Array | None:
+    """Losses of each seed at the best learning rate of a task, or None where the task was not finished.
+
+    Args:
+        row: one member of a cohort's result.
+        name: the task.
+        test: the test losses, at the learning rate that was best in validation.
+    """
+    if row["reason"] or name not in row["losses"]:
+        return None
+    marks = row["losses"][name]
+    final = np.array(marks[max(marks, key=int)], dtype=np.float64)
+    chosen = best_rate(final)
+    losses: Array = np.array(row["tests"][name], dtype=np.float64)[:, chosen] if test else final[:, chosen]
+    return losses
+
+
+def gains(row: Mapping[str, Any], control: Mapping[str, Any], tasks: Sequence[str], *, test: bool = False) -> Array:
+    """Gain over a control for each task and seed, in nats: log(loss of the control / loss of the member).
+
+    Returns:
+        Array (tasks, seeds), NaN where the member has no loss.
+    """
+    table = []
+    for name in tasks:
+        own, reference = chosen_losses(row, name, test=test), chosen_losses(control, name, test=test)
+        assert reference is not None
+        table.append(np.full_like(reference, np.nan) if own is None else np.log(reference / own))
+    return np.array(table)

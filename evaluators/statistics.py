@@ -1,0 +1,77 @@
+"""Statistics of paired gains: one number for each seed, the same seeds for candidate and control."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from evaluators.member import Array
+
+ALPHA = 0.05
+EXACT_SEEDS = 16  # 65,536 sign patterns; beyond that they are sampled
+
+
+def seeds_needed(finalists: int, alpha: float = ALPHA) -> int:
+    """Seeds with which one of ``finalists`` can pass Holm's first step: ceil(log2(2m / alpha)).
+
+    The smallest two-sided p of a sign-flip test on n seeds is 2^(1-n).
+    """
+    return math.ceil(math.log2(2 * finalists / alpha))
+
+
+def sign_flip(gains: Sequence[float], rng: np.random.Generator) -> float:
+    """Two-sided p of the sign-flip permutation test that the gains are symmetric around 0 (Fisher 1935).
+
+    Exact up to 16 seeds; beyond, 100,000 sign patterns are drawn and the observed one is counted with them.
+    """
+    values = np.asarray(gains, dtype=np.float64)
+    n = len(values)
+    observed = abs(values.sum())
+    if n <= EXACT_SEEDS:
+        signs = 1 - 2 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
+        return float(np.mean(np.abs(signs @ values) >= observed * (1 - 1e-12)))
+    signs = rng.choice(np.array([-1, 1]), size=(100_000, n))
+    hits = np.sum(np.abs(signs @ values) >= observed * (1 - 1e-12))
+    return float((hits + 1) / 100_001)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p values corrected by Holm's step-down procedure (Holm 1979), in the given order."""
+    order = np.argsort(p_values, kind="stable")
+    corrected, highest = np.zeros(len(p_values)), 0.0
+    for rank, index in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        corrected[index] = highest
+    return [float(p) for p in corrected]
+
+
+def interval(gains: Sequence[float], rng: np.random.Generator, level: float = 0.95) -> tuple[float, float]:
+    """Percentile bootstrap interval of the mean over seeds, 10,000 resamples (Efron 1979)."""
+    values = np.asarray(gains, dtype=np.float64)
+    means = values[rng.integers(len(values), size=(10_000, len(values)))].mean(axis=1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def reliability(gains: Array) -> float:
+    """Share of the variance between candidates that is not noise: var_true / (var_true + var_noise), in [0, 1].
+
+    Args:
+        gains: candidates x seeds, finite.
+    """
+    candidates, seeds = gains.shape
+    if candidates < 2 or seeds < 2:
+        return 1.0
+    noise = float(gains.var(axis=1, ddof=1).mean()) / seeds
+    total = float(gains.mean(axis=1).var(ddof=1))
+    return max(0.0, 1.0 - noise / total) if total > 0 else 0.0
+
+
+def shrunk(gain: float, centre: float, trust: float) -> float:
+    """Expected true gain of a selected candidate: its gain pulled to the centre of the field by the reliability.
+
+    Remedies the winner's curse under a normal model (Efron and Morris 1973).
+    """
+    return centre + trust * (gain - centre)

@@ -1,0 +1,101 @@
+"""LaTeX: the formula of an expression, with no bracket too few."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from primitives.expressions import Expression, Parameter, constant, join, postorder
+from primitives.operators import find_operator
+
+_SUM, _PRODUCT, _POWER, _ATOM, _SYMBOL = range(2, 7)
+
+#: how tightly an operator's text binds; all others are calls, fractions or in brackets of their own
+_LEVEL = {"add": _SUM, "sub": _SUM, "neg": _SUM, "mul": _PRODUCT, "pow": _POWER, "abs": _SYMBOL, "floor": _SYMBOL}
+
+#: how tightly an input must bind to stand without brackets; the slots of all others are delimited
+_SLOTS = {
+    "add": (_SUM, _SUM),
+    "sub": (_SUM, _PRODUCT),
+    "mul": (_PRODUCT, _PRODUCT),
+    "neg": (_PRODUCT,),
+    "pow": (_SYMBOL, 0),
+    "log1p": (_SUM,),
+}
+
+_GREEK = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi "
+    "omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
+)
+
+_Piece = tuple[str, int]
+
+
+def latex(expression: Expression, *, factor: float = 1.0) -> str:
+    r"""Formula of ``factor * expression`` for math mode.
+
+    Parameters with Greek names become Greek letters (sigma becomes ``\varsigma``: ``\sigma`` is the sigmoid); one
+    per channel carries the index c. ``[a > b]`` is 1 where the comparison holds, else 0. Needs amsmath.
+    """
+    root = expression if factor == 1.0 else join("mul", constant(factor), expression)
+    pieces: dict[Expression, _Piece] = {}
+    for node in postorder((root,)):
+        pieces[node] = _piece(node, [pieces[arg] for arg in node.args])
+    return pieces[root][0]
+
+
+def _piece(node: Expression, args: list[_Piece]) -> _Piece:
+    """Text of a node and how tightly it binds."""
+    if isinstance(node.value, Parameter):
+        return _parameter(node.value), _SYMBOL
+    if isinstance(node.value, float):
+        return _number(node.value)
+    if node.op == "x":
+        return "x", _SYMBOL
+    required = _SLOTS.get(node.op, (0,) * len(args))
+    texts = [
+        f"\\left({text}\\right)" if level < lowest else text
+        for (text, level), lowest in zip(args, required, strict=True)
+    ]
+    if _clash(node.op, texts):
+        texts[-1] = rf"\left({texts[-1]}\right)"
+    return find_operator(node.op).latex.format(*texts), _LEVEL.get(node.op, _ATOM)
+
+
+def _clash(op: str, texts: list[str]) -> bool:
+    """True if the last input, not in brackets, would melt into what stands before it."""
+    if op in {"add", "sub", "log1p"}:
+        return texts[-1].startswith("-")
+    if op != "mul":
+        return False
+    # 3 \, 2 reads as 32, and 3 \, \frac{1}{2} as a mixed number
+    return texts[1].lstrip("{")[0].isdigit() or (texts[1].startswith(r"\frac") and texts[0][-1].isdigit())
+
+
+def _parameter(p: Parameter) -> str:
+    match = re.fullmatch(r"([A-Za-z]+?)_?(\d*)", p.name)
+    stem, number = match.groups() if match else (p.name, "")
+    index = ",".join([*filter(None, [number]), *(["c"] if p.per_channel else [])])
+    symbol = _symbol(stem)
+    return symbol if not index else f"{symbol}_{index}" if len(index) == 1 else f"{symbol}_{{{index}}}"
+
+
+def _symbol(stem: str) -> str:
+    if stem == "sigma":
+        return r"\varsigma"
+    if stem in _GREEK.split():
+        return f"\\{stem}"
+    escaped = stem.replace("_", r"\_")
+    return stem if len(stem) == 1 and stem != "_" else rf"\mathrm{{{escaped}}}"
+
+
+def _number(value: float) -> _Piece:
+    """Shortest decimal that reads back to the same float; powers of ten written out."""
+    if abs(value) == math.pi:
+        return (r"\pi", _SYMBOL) if value > 0 else (r"-\pi", _SUM)
+    text = repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    mantissa, _, exponent = text.partition("e")
+    if exponent:
+        power = f"10^{{{int(exponent)}}}"
+        text = power if mantissa == "1" else f"{mantissa} \\cdot {power}"
+    return text, _SUM if value < 0 else _PRODUCT if exponent else _SYMBOL

@@ -1,0 +1,239 @@
+"""The config of a job: YAML, checked when it is loaded, written back as it was used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from evaluators.statistics import seeds_needed
+from evaluators.tasks import task
+from evaluators.training import WIDTH
+from primitives.errors import ActsearchError, nearest
+from primitives.grammars import grammar
+from primitives.text import parse
+from search.errors import ConfigError
+from search.strategies import strategy
+
+
+class Section(BaseModel):
+    """A part of a config: frozen, and no key beyond those declared."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Cohorts(Section):
+    """Candidates trained together, and how far proposals run ahead of results."""
+
+    size: int = Field(24, ge=1, le=4096)
+    lag: int = Field(1, ge=0, le=4096)
+
+
+class Training(Section):
+    """How a candidate is trained in the search."""
+
+    seeds: int = Field(2, ge=1, le=1024)
+    steps: int = Field(100, ge=1)
+    rungs: tuple[int, ...] = ()
+    learning_rates: tuple[float, ...] = Field(default=(1e-3, 3e-3, 1e-2), min_length=1)
+    width: int = Field(WIDTH, ge=1)
+
+    @field_validator("learning_rates")
+    @classmethod
+    def _positive(cls, rates: tuple[float, ...]) -> tuple[float, ...]:
+        if any(rate <= 0 for rate in rates):
+            raise ValueError("learning rates must be above 0")
+        return rates
+
+    @model_validator(mode="after")
+    def _increasing(self) -> Training:
+        marks = (0, *self.rungs, self.steps)
+        if any(a >= b for a, b in zip(marks, marks[1:], strict=False)):
+            raise ValueError(f"rungs must increase from above 0 to below steps ({self.steps}), got {list(self.rungs)}")
+        return self
+
+
+class Confirmation(Section):
+    """Finalists on seeds, data and a network that the search never saw; ``finalists: 0`` leaves it out."""
+
+    finalists: int = Field(5, ge=0, le=100)
+    seeds: int = Field(8, ge=2, le=1024)
+    steps: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _enough(self) -> Confirmation:
+        if self.finalists and self.seeds < (needed := seeds_needed(self.finalists)):
+            raise ValueError(
+                f"seeds: {self.finalists} finalists need at least {needed} seeds for a corrected p below 0.05, "
+                f"got {self.seeds}"
+            )
+        return self
+
+
+class Workers(Section):
+    """Ray actors; ``count: 0`` trains in this process."""
+
+    count: int = Field(2, ge=0, le=100_000)
+    address: str | None = None
+
+
+class Config(Section):
+    """All that decides a job's results, and where it runs."""
+
+    grammar: str = "default"
+    tasks: tuple[str, ...] = Field(default=("digits",), min_length=1)
+    strategy: dict[str, Any] = Field(default_factory=lambda: {"name": "evolution"})
+    start: tuple[str, ...] = ()
+    budget: int = Field(..., ge=1)
+    seed: int = Field(0, ge=0)
+    cohorts: Cohorts = Cohorts()
+    training: Training = Training()
+    confirmation: Confirmation = Confirmation()
+    workers: Workers = Workers()
+
+    @field_validator("grammar")
+    @classmethod
+    def _grammar(cls, name: str) -> str:
+        return _known(name, lambda: grammar(name))
+
+    @field_validator("tasks")
+    @classmethod
+    def _tasks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            _known(name, lambda name=name: task(name))
+        if len(set(names)) < len(names):
+            raise ValueError("a task is named twice")
+        return names
+
+    @field_validator("start")
+    @classmethod
+    def _start(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        for text in texts:
+            _known(text, lambda text=text: parse(text))
+        return texts
+
+    @field_validator("strategy", mode="before")
+    @classmethod
+    def _strategy(cls, value: Any) -> Any:
+        settings = {"name": value} if isinstance(value, str) else value
+        if not isinstance(settings, Mapping) or not isinstance(settings.get("name"), str):
+            raise ValueError("expected a strategy's name, or a section with 'name' and its settings")
+        _known(settings["name"], lambda: strategy(dict(settings)))
+        return dict(settings)
+
+
+def _known(value: str, look: Any) -> str:
+    """Let a look-up fail as a validation error, with its own message."""
+    try:
+        look()
+    except ActsearchError as error:
+        raise ValueError(f"{value!r}: {error}" if value not in str(error) else str(error)) from None
+    return value
+
+
+def shipped_configs() -> dict[str, Path]:
+    """The configs that come with the project, by name."""
+    here = Path(__file__).resolve().parent
+    folder = next((f for f in (here / "configs", here.parent / "configs") if f.is_dir()), None)
+    return {} if folder is None else {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def load_config(source: str | Path, changes: Iterable[str] = ()) -> Config:
+    """Read a config.
+
+    Args:
+        source: a path, or the name of a shipped config.
+        changes: ``key=value`` with dots for sections, as in ``training.steps=200``; values are YAML.
+
+    Raises:
+        ConfigError: names the file, the key, what was expected and the nearest valid key.
+    """
+    path = _find(str(source))
+    data = _read(path)
+    for change in changes:
+        _change(data, change)
+    return checked(data, str(path))
+
+
+def _find(source: str) -> Path:
+    shipped = shipped_configs()
+    if source in shipped:
+        return shipped[source]
+    path = Path(source)
+    if path.is_file():
+        return path
+    raise ConfigError(
+        f"no config file {source!r} and no shipped config of that name{nearest(source, shipped)}; "
+        f"there are {', '.join(shipped)}"
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        raise ConfigError(f"{path}{where} is not YAML: {getattr(error, 'problem', None) or 'cannot be read'}") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected a mapping of keys to values, got {type(data).__name__}")
+    return data
+
+
+def _change(data: dict[str, Any], change: str) -> None:
+    key, equals, value = change.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {change!r}: expected key=value, as in training.steps=200")
+    *sections, last = key.strip().split(".")
+    for section in sections:
+        data = data.setdefault(section, {})
+        if not isinstance(data, dict):
+            raise ConfigError(f"--set {change!r}: {section!r} is not a section")
+    try:
+        data[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {change!r}: {value!r} is not a YAML value") from None
+
+
+def checked(data: Mapping[str, Any], place: str) -> Config:
+    """Validate the values of a config; ``place`` begins the message of a ConfigError."""
+    try:
+        return Config.model_validate(dict(data))
+    except ValidationError as error:
+        problems = [f"{place}: {_explain(dict(problem))}" for problem in error.errors()]
+        raise ConfigError("\n".join(problems)) from None
+
+
+def _explain(problem: dict[str, Any]) -> str:
+    """One problem in one line: the key, what was expected, what came, the nearest key."""
+    keys = [str(part) for part in problem["loc"]]
+    key = ".".join(keys) or "config"
+    if problem["type"] == "extra_forbidden":
+        options = _keys_of(keys[:-1])
+        return f"unknown key {key!r}{nearest(keys[-1], options)}; there are {', '.join(options)}"
+    if problem["type"] == "missing":
+        return f"{key}: required, but missing"
+    got = problem["input"]
+    shown = "" if problem["type"] == "value_error" else f", got {str(got)[:60]!r}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{key}: {message}{shown}"
+
+
+def _keys_of(sections: list[str]) -> list[str]:
+    model: type[BaseModel] = Config
+    for section in sections:
+        kind = model.model_fields[section].annotation
+        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+            return []
+        model = kind
+    return list(model.model_fields)
+
+
+def to_yaml(config: Config) -> str:
+    """The config as YAML, every value written out."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

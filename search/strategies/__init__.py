@@ -1,0 +1,47 @@
+"""Which candidates to try: one strategy a file, one contract."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from primitives.errors import nearest
+from primitives.grammars import Grammar, grammar
+from search.errors import ConfigError
+from search.strategies.base import Proposal, Result, Strategy
+from search.strategies.evolution import Evolution
+from search.strategies.random import Random
+
+__all__ = ["STRATEGIES", "Evolution", "Proposal", "Random", "Result", "Strategy", "strategy"]
+
+STRATEGIES: dict[str, type[Strategy]] = {"evolution": Evolution, "random": Random}
+
+
+def strategy(settings: dict[str, Any], source: Grammar | None = None) -> Strategy:
+    """Make a strategy of its config section: ``name`` and its keyword arguments.
+
+    Raises:
+        ConfigError: the name or a setting is unknown, or a setting has the wrong type.
+    """
+    arguments = dict(settings)
+    name = arguments.pop("name")
+    if name not in STRATEGIES:
+        raise ConfigError(f"unknown strategy {name!r}{nearest(name, STRATEGIES)}; there are {', '.join(STRATEGIES)}")
+    kind = STRATEGIES[name]
+    known = {
+        key: p.default for key, p in inspect.signature(kind).parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    for key, value in arguments.items():
+        if key not in known:
+            raise ConfigError(f"strategy {name!r}: unknown setting {key!r}{nearest(key, known)}")
+        _check(name, key, value, known[key])
+    return kind(source or grammar("default"), **arguments)
+
+
+def _check(name: str, key: str, value: Any, default: Any) -> None:
+    """A setting has its default's type and is not negative; a probability is at most 1."""
+    number = float if isinstance(default, float) else int
+    fits = isinstance(value, int | float) if number is float else isinstance(value, int)
+    if not fits or isinstance(value, bool) or not value >= 0 or (number is float and value > 1):
+        expected = "a number from 0 to 1" if number is float else "a whole number from 0"
+        raise ConfigError(f"strategy {name!r}: {key}: expected {expected}, got {value!r}")

@@ -1,0 +1,66 @@
+"""What a strategy is: it proposes expressions, knowing the results so far; it knows nothing of training."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from primitives.expressions import Expression
+from primitives.grammars import Grammar
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An expression that a strategy wants to be tried, and the ids of the candidates that it was made from."""
+
+    expression: Expression
+    parents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A candidate that was trained.
+
+    Args:
+        id: cohort and slot, as in ``"12.7"``.
+        expression: the candidate.
+        objectives: value of each objective; empty if it failed.
+        reason: why it failed, or "".
+    """
+
+    id: str
+    expression: Expression
+    objectives: dict[str, float]
+    reason: str
+
+    @property
+    def gain(self) -> float:
+        """Gain over ReLU in nats; minus infinity if the candidate failed."""
+        return self.objectives.get("gain", float("-inf"))
+
+
+class Strategy(ABC):
+    """Proposes candidates.
+
+    A strategy keeps no state of its own: what it proposes depends on its arguments alone, so that a resumed job
+    proposes the same.
+    """
+
+    def __init__(self, grammar: Grammar) -> None:
+        self.grammar = grammar
+
+    @abstractmethod
+    def ask(
+        self, history: Sequence[Result], pending: Sequence[Proposal], n: int, rng: np.random.Generator
+    ) -> list[Proposal]:
+        """Propose up to ``n`` expressions of the grammar.
+
+        Args:
+            history: results of all cohorts told so far, oldest first; an item is decoded when it is looked at.
+            pending: proposals whose results are not known yet.
+            n: how many are wanted; an empty answer means that there is nothing left to propose.
+            rng: the only source of randomness.
+        """
