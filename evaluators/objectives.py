@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,7 +21,7 @@ class Objective:
 
     name: str
     unit: str
-    direction: str
+    direction: Literal["maximize", "minimize"]
     formula: str
 
 

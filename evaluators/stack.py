@@ -104,13 +104,13 @@ class Stack:
         index = getattr(self.splits, kind)[self.seed]
         parts = [self._losses(part).sum(dim=1) for part in index.split(EVALUATION_BATCH, dim=1)]
         total: Tensor = torch.stack(parts).sum(dim=0)
-        return total / index.shape[1]
+        return total.div(index.shape[1])
 
     def _losses(self, index: Tensor) -> Tensor:
         """Loss of each example, shape (slices, batch), for example indices of that shape."""
         output = torch.func.vmap(self._model, randomness="error")(self.state, self._markers(), self.x[index])
         losses = self.task.loss(output.flatten(0, 1), self.y[index].flatten(0, 1))
-        return losses.view(index.shape[0], -1)
+        return losses.reshape(index.shape)
 
     def _model(self, state: dict[str, Tensor], markers: dict[str, Tensor], x: Tensor) -> Tensor:
         result: Tensor = torch.func.functional_call(self.network, (state, markers), (x,))

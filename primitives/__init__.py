@@ -3,34 +3,46 @@
 from primitives.activation import Activation, replace
 from primitives.analysis import Moments, finite, moments
 from primitives.canonical import canonical
+from primitives.catalogue import Entry, Match, catalogue, known_name
 from primitives.classes import Fingerprint, fingerprint, same_function
 from primitives.derivative import derivative
-from primitives.errors import ActsearchError, ExpressionError, GrammarError, OperatorError, nearest
+from primitives.errors import ActsearchError, ExpressionError, GrammarError, LoweringError, OperatorError, nearest
 from primitives.evaluation import evaluate
 from primitives.expressions import Expression, Parameter, apply, constant, parameter, variable
+from primitives.grammars import Grammar, grammar, grammar_names
+from primitives.lowering import lower, targets
 from primitives.operators import Operator, find_operator, operators
 from primitives.pointwise import pointwise
 from primitives.text import parse, to_text
 
 __all__ = [
-    "ActsearchError",
     "Activation",
+    "ActsearchError",
+    "Entry",
     "Expression",
     "ExpressionError",
     "Fingerprint",
+    "Grammar",
     "GrammarError",
+    "LoweringError",
+    "Match",
     "Moments",
     "Operator",
     "OperatorError",
     "Parameter",
     "apply",
     "canonical",
+    "catalogue",
     "constant",
     "derivative",
     "evaluate",
     "find_operator",
     "fingerprint",
     "finite",
+    "grammar",
+    "grammar_names",
+    "known_name",
+    "lower",
     "moments",
     "nearest",
     "operators",
@@ -39,6 +51,7 @@ __all__ = [
     "pointwise",
     "replace",
     "same_function",
+    "targets",
     "to_text",
     "variable",
 ]

@@ -30,6 +30,7 @@ Array = NDArray[np.float64]
 
 ROUNDING = 1e-5
 VERIFIED = 1e-9
+VERIFIED_WIDE = 1e-6
 _SETTINGS = ((1.0, 0.0), (0.6, 0.35), (1.4, -0.25))  # initial value -> factor * initial + offset * (1 + index)
 
 
@@ -49,12 +50,20 @@ def _points() -> Tensor:
     return torch.from_numpy(np.concatenate([grid, normals]))
 
 
-def outputs(expression: Expression) -> Array:
-    """Outputs on the fixed points: shape (settings * 1001,), float64; 1 setting without parameters, else 3."""
+@cache
+def _wide_points() -> Tensor:
+    return torch.linspace(-20.0, 20.0, 321, dtype=torch.float64) + math.sqrt(2.0) / 1000.0
+
+
+def outputs(expression: Expression, points: Tensor | None = None) -> Array:
+    """Outputs, float64, on the fixed points (1,001 of them) or on others; three settings one after the other
+    where the expression has parameters, else one.
+    """
+    points = _points() if points is None else points
     rows = []
     for factor, offset in _SETTINGS if expression.parameters else _SETTINGS[:1]:
         values = {p.name: factor * p.initial + offset * (1 + i) for i, p in enumerate(expression.parameters)}
-        rows.append(evaluate((expression,), _points(), values)[0].numpy())
+        rows.append(evaluate((expression,), points, values)[0].numpy())
     return np.concatenate(rows)
 
 
@@ -98,14 +107,26 @@ def _hash(values: Array, kind: str) -> str:
 
 
 def same_function(f: Expression, g: Expression, *, scale: bool = False) -> bool:
-    """True if the outputs agree to 1e-9 of the largest value, up to a positive factor where ``scale``."""
-    left, right = outputs(f.canonical()), outputs(g.canonical())
+    """True if two functions are equal, up to a positive factor where ``scale``.
+
+    On the fixed points the outputs must agree to 1e-9 of the largest value, and to 1e-6 on [-20, 20], since on
+    [-5, 5] alone ReLU6 is ReLU.
+    """
+    factor = _factor(f, g) if scale else 1.0
+    return _agree(f, g, factor, None, VERIFIED) and _agree(f, g, factor, _wide_points(), VERIFIED_WIDE)
+
+
+def _factor(f: Expression, g: Expression) -> float:
+    """The positive factor between two functions' largest finite values; 1 where there is none."""
+    tops = [
+        np.abs(values[np.isfinite(values)]).max(initial=0.0) for values in map(outputs, (f.canonical(), g.canonical()))
+    ]
+    return float(tops[0] / tops[1]) if min(tops) > 0 else 1.0
+
+
+def _agree(f: Expression, g: Expression, factor: float, points: Tensor | None, tolerance: float) -> bool:
+    left, right = outputs(f.canonical(), points), factor * outputs(g.canonical(), points)
     if left.shape != right.shape or not np.array_equal(np.isfinite(left), np.isfinite(right)):
         return False
-    left, right = left[np.isfinite(left)], right[np.isfinite(right)]
-    if left.size == 0:
-        return True
-    top_left, top_right = float(np.abs(left).max()), float(np.abs(right).max())
-    if scale and top_left > 0 and top_right > 0:
-        left, right, top_left = left / top_left, right / top_right, 1.0
-    return bool(np.abs(left - right).max() <= VERIFIED * max(top_left, 1e-300))
+    left, right = left[np.isfinite(left)], right[np.isfinite(left)]
+    return left.size == 0 or bool(np.abs(left - right).max() <= tolerance * max(float(np.abs(left).max()), 1e-300))

@@ -43,7 +43,7 @@ class Program:
 def _shaped(value: Value, x: Tensor) -> Tensor:
     if isinstance(value, Tensor):
         return value if value.shape == x.shape else value.to(x.dtype).expand(x.shape)
-    return torch.full_like(x, value)
+    return torch.zeros_like(x) + value  # full_like refuses what overflows in float16
 
 
 @lru_cache(maxsize=4096)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ class Training(Section):
     @model_validator(mode="after")
     def _increasing(self) -> Training:
         marks = (0, *self.rungs, self.steps)
-        if any(a >= b for a, b in zip(marks, marks[1:], strict=False)):
+        if any(a >= b for a, b in pairwise(marks)):
             raise ValueError(f"rungs must increase from above 0 to below steps ({self.steps}), got {list(self.rungs)}")
         return self
 
@@ -89,10 +90,10 @@ class Config(Section):
     start: tuple[str, ...] = ()
     budget: int = Field(..., ge=1)
     seed: int = Field(0, ge=0)
-    cohorts: Cohorts = Cohorts()
-    training: Training = Training()
-    confirmation: Confirmation = Confirmation()
-    workers: Workers = Workers()
+    cohorts: Cohorts = Field(default_factory=lambda: Cohorts.model_validate({}))
+    training: Training = Field(default_factory=lambda: Training.model_validate({}))
+    confirmation: Confirmation = Field(default_factory=lambda: Confirmation.model_validate({}))
+    workers: Workers = Field(default_factory=lambda: Workers.model_validate({}))
 
     @field_validator("grammar")
     @classmethod
@@ -152,7 +153,7 @@ def load_config(source: str | Path, changes: Iterable[str] = ()) -> Config:
         ConfigError: names the file, the key, what was expected and the nearest valid key.
     """
     path = _find(str(source))
-    data = _read(path)
+    data = read_yaml(path)
     for change in changes:
         _change(data, change)
     return checked(data, str(path))
@@ -171,7 +172,8 @@ def _find(source: str) -> Path:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file; a ConfigError names file and line where there is none."""
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:

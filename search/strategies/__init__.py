@@ -28,9 +28,8 @@ def strategy(settings: dict[str, Any], source: Grammar | None = None) -> Strateg
     if name not in STRATEGIES:
         raise ConfigError(f"unknown strategy {name!r}{nearest(name, STRATEGIES)}; there are {', '.join(STRATEGIES)}")
     kind = STRATEGIES[name]
-    known = {
-        key: p.default for key, p in inspect.signature(kind).parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY
-    }
+    parameters = inspect.signature(kind).parameters.values()
+    known = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
     for key, value in arguments.items():
         if key not in known:
             raise ConfigError(f"strategy {name!r}: unknown setting {key!r}{nearest(key, known)}")

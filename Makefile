@@ -1,0 +1,36 @@
+# Two commands: `make search` runs a job, `make test` runs the checks; both set up .venv when it is missing.
+
+PYTHON ?= python3
+VENV = .venv
+BIN = $(VENV)/bin
+READY = $(VENV)/.ready
+
+.PHONY: search test test-all checks bench clean
+
+search: $(READY)
+	$(BIN)/actsearch launch quickstart
+
+test: checks
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: checks
+	$(BIN)/python -m pytest
+
+checks: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# one after the other: they measure time
+bench: $(READY)
+	set -eu; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+# what make made; runs/ stays
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find primitives evaluators search tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@

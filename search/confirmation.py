@@ -1,0 +1,140 @@
+"""Confirmation: the finalists again, on seeds, data and networks that the search never saw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from optuna.trial import FrozenTrial
+
+from evaluators.cohort import CONTROLS, CohortRequest
+from evaluators.member import Array
+from evaluators.objectives import cost, gains
+from evaluators.seeds import numpy_generator
+from evaluators.statistics import ALPHA, holm, interval, reliability, shrunk, sign_flip
+from evaluators.tasks import task
+from primitives.text import parse
+from search.config import Config
+from search.study import CohortStudy
+from search.workers import Workers
+
+Row = dict[str, Any]
+
+
+def finalists(study: CohortStudy, config: Config) -> list[Row]:
+    """The front's members of highest gain, with the gain that is expected after the winner's curse.
+
+    The reliability is estimated on the last 500 trials that were trained to the end.
+    """
+    field = _seed_gains(study)
+    trust, centre = (reliability(field), float(field.mean())) if len(field) > 1 else (1.0, 0.0)
+    members = [study.trial(number) for number in study.front.numbers]
+    best = sorted(members, key=lambda trial: (-trial.values[0], trial.number))[: config.confirmation.finalists]
+    return [_finalist(trial, centre, trust) for trial in best]
+
+
+def _seed_gains(study: CohortStudy) -> Array:
+    """Gains over ReLU, trials x seeds, mean over the tasks."""
+    recent = (study.trial(number) for number in range(max(0, study.trials - 500), study.trials))
+    tables = [list(trial.user_attrs["gains"].values()) for trial in recent if trial.user_attrs["gains"]]
+    return np.array(tables, dtype=np.float64).mean(axis=1) if tables else np.zeros((0, 1))
+
+
+def _finalist(trial: FrozenTrial, centre: float, trust: float) -> Row:
+    return {
+        "id": trial.user_attrs["id"],
+        "expression": trial.user_attrs["expression"],
+        "cost": trial.values[1],
+        "search_gain": trial.values[0],
+        "shrunk_gain": shrunk(trial.values[0], centre, trust),
+    }
+
+
+def confirm(config: Config, study: CohortStudy, workers: Workers) -> Row:
+    """Train the finalists and compare each with the controls.
+
+    Returns:
+        JSON's types: ``finalists`` (for each, what the search said, ``gains`` over each control with ``interval``,
+        ``best_control``, ``p``, ``p_holm``, ``confirmed``), ``nulls`` (gains of the null controls over ReLU),
+        ``setting`` (seeds, steps, networks).
+    """
+    chosen = finalists(study, config)
+    results = _train(config, [row["expression"] for row in chosen], workers)
+    rng = numpy_generator(config.seed, "confirmation", "statistics")
+    rows = [row | _compare(results, slot, rng) for slot, row in enumerate(chosen)]
+    corrected = iter(holm([row["p"] for row in rows if row["p"] is not None]))
+    for row in rows:
+        row["p_holm"] = next(corrected) if row["p"] is not None else None
+        better = row["p"] is not None and row["gain_over_best_control"] > 0
+        row["confirmed"] = bool(better and row["p_holm"] < ALPHA)
+    return {
+        "setting": {
+            "seeds": config.confirmation.seeds,
+            "steps": config.confirmation.steps or config.training.steps,
+            "tasks": list(config.tasks),
+            "networks": {name: _network(name) for name in config.tasks},
+            "alpha": ALPHA,
+        },
+        "finalists": rows,
+        "nulls": [float(_mean_gains(results, "nulls", n, "relu").mean()) for n in range(len(results[0]["nulls"]))],
+    }
+
+
+def _network(name: str) -> str:
+    larger = task(name).larger()
+    return f"{larger.name}, larger than the searched one" if larger else "same network, fresh seeds and data"
+
+
+def _train(config: Config, expressions: Sequence[str], workers: Workers) -> list[Row]:
+    """Results by task; the tasks are trained side by side."""
+    c, t = config.confirmation, config.training
+    for number, name in enumerate(config.tasks):
+        request = CohortRequest(
+            tuple(expressions),
+            (name,),
+            config.seed,
+            c.seeds,
+            c.steps or t.steps,
+            rates=t.learning_rates,
+            purpose="confirmation",
+            width=t.width,
+        )
+        workers.submit(number, request)
+    results = dict(workers.next() for _ in config.tasks)
+    return [results[number] | {"task": name} for number, name in enumerate(config.tasks)]
+
+
+def _mean_gains(results: Sequence[Row], group: str, slot: int | str, control: str) -> Array:
+    """Gains by seed on test data, mean over the tasks; NaN where a task was not finished."""
+    tables = [
+        gains(result[group][slot], result["controls"][control], [result["task"]], test=True)[0] for result in results
+    ]
+    mean: Array = np.array(tables).mean(axis=0)
+    return mean
+
+
+def _compare(results: Sequence[Row], slot: int, rng: np.random.Generator) -> Row:
+    over = {name: _mean_gains(results, "candidates", slot, name) for name in CONTROLS}
+    if not all(np.isfinite(values).all() for values in over.values()):
+        reasons = {result["candidates"][slot]["reason"] for result in results} - {""}
+        return {"gains": {}, "reason": " ".join(sorted(reasons)) or "non-finite", "p": None}
+    best = min(over, key=lambda name: float(over[name].mean()))
+    return {
+        "gains": {
+            name: {"mean": float(values.mean()), "interval": list(interval(values.tolist(), rng))}
+            for name, values in over.items()
+        },
+        "by_task": {
+            result["task"]: float(_mean_gains([result], "candidates", slot, "relu").mean()) for result in results
+        },
+        "best_control": best,
+        "gain_over_best_control": float(over[best].mean()),
+        "p": sign_flip(over[best].tolist(), rng),
+        "reason": "",
+    }
+
+
+def control_costs() -> dict[str, float]:
+    """Cost of each control, for comparison with the finalists'."""
+    return {name: cost(parse(text)) for name, text in CONTROLS.items()}

@@ -1,0 +1,34 @@
+"""The machine that a run was made on: what decides the bits of its results."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+#: What must be equal for equal bits.
+DECISIVE = ("torch", "cpu_capability", "machine")
+
+
+def environment() -> dict[str, Any]:
+    """Versions and processor of this machine, JSON's types."""
+    packages = ("actsearch", "numpy", "optuna", "ray", "scikit-learn", "scipy")
+    return {
+        "torch": torch.__version__,
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "machine": platform.machine(),
+        "threads_per_worker": 1,
+        "cores": os.cpu_count(),
+        "python": sys.version.split()[0],
+        "system": platform.system(),
+        "packages": {name: version(name) for name in packages},
+    }
+
+
+def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """What differs of that which decides the bits, one line each."""
+    return [f"{key}: {old.get(key)} -> {new.get(key)}" for key in DECISIVE if old.get(key) != new.get(key)]

@@ -1,0 +1,118 @@
+"""The search, top to bottom: propose, train, record, in the order of the cohorts."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from evaluators.cohort import CohortRequest
+from search.config import Config
+from search.files import read_json, write_json
+from search.proposer import Plan, Proposer, expected
+from search.recorder import Recorder
+from search.run_folder import RunFolder
+from search.workers import Workers
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """After a cohort: how far the job is."""
+
+    cohorts: int
+    total: int
+    entry: dict[str, Any]
+
+
+def search(
+    config: Config, folder: RunFolder, recorder: Recorder, workers: Workers, show: Callable[[Progress], None], *,
+    until: float = math.inf,
+) -> str:  # fmt: skip
+    """Run a job to its budget.
+
+    Cohort k is proposed from the results of cohorts 0 .. k-1-lag, whatever the number of workers; results are
+    recorded in the order of the cohorts. Finished cohorts that lie in the run folder are not trained again.
+
+    Args:
+        config: the job.
+        folder: of the run.
+        recorder: the study and what else is written after each cohort.
+        workers: train the cohorts.
+        show: called after each cohort.
+        until: stop at the end of a cohort once ``time.monotonic()`` is past this.
+
+    Returns:
+        Why it ended: ``"budget"``, ``"grammar exhausted"`` or ``"time"``.
+    """
+    proposer = Proposer(config, recorder.study.known)
+    total, lag = math.ceil(config.budget / config.cohorts.size), config.cohorts.lag
+    plans: dict[int, Plan] = {}
+    done: dict[int, dict[str, Any]] = {}
+    begun = told = recorder.cohorts
+    reason = "budget"
+    while told < total:
+        while begun < min(total, told + lag + 1):
+            record = read_json(folder.cohort(begun))
+            plan = _stored(record) if record else _proposed(begun, proposer, recorder, plans, lag)
+            if not plan.proposals:
+                total, reason = begun, "grammar exhausted"
+                break
+            plans[begun] = plan
+            if record:
+                expected(recorder.study.known, plan)
+                done[begun] = record
+            else:
+                workers.submit(begun, request_for(config, plan))
+            begun += 1
+        while told not in done and told < total:
+            number, result = workers.next()
+            done[number] = _finish(folder, config, plans[number], result)
+        if told < total:
+            show(Progress(told + 1, total, recorder.record(done.pop(told))))
+            told += 1
+            plans.pop(told - 1 - lag, None)
+        if time.monotonic() > until and told < total:
+            return "time"
+    return reason
+
+
+def _proposed(number: int, proposer: Proposer, recorder: Recorder, plans: dict[int, Plan], lag: int) -> Plan:
+    pending = [plans[n] if n in plans else recorder.plan(n) for n in range(max(0, number - lag), number)]
+    return proposer.propose(number, recorder.history(number - lag), pending)
+
+
+def request_for(config: Config, plan: Plan) -> CohortRequest:
+    """What the workers are asked to train for a plan."""
+    t = config.training
+    return CohortRequest(
+        plan.expressions, config.tasks, config.seed, t.seeds, t.steps, t.rungs, t.learning_rates, width=t.width
+    )
+
+
+def _stored(record: dict[str, Any]) -> Plan:
+    return Plan(record["cohort"], record["proposals"], record["counts"])
+
+
+def _finish(folder: RunFolder, config: Config, plan: Plan, result: dict[str, Any]) -> dict[str, Any]:
+    """Write a finished cohort's file; from here on it cannot be lost."""
+    finished = time.time()
+    seconds = sum(result["seconds"].values())
+    record = {
+        "cohort": plan.number,
+        "tasks": list(config.tasks),
+        "started": _iso(finished - seconds),
+        "finished": _iso(finished),
+        "counts": plan.counts,
+        "proposals": plan.proposals,
+        "result": result,
+    }
+    write_json(folder.cohort(plan.number), record)
+    return record
+
+
+def _iso(seconds: float) -> str:
+
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,89 @@
+"""The proposer: fills a cohort with candidates that are worth training."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evaluators.screens import screen
+from evaluators.seeds import numpy_generator
+from primitives.expressions import Expression
+from primitives.grammars import grammar
+from primitives.text import parse
+from search.config import Config
+from search.known import KnownClasses
+from search.strategies import Proposal, Result, strategy
+
+PROPOSALS_PER_PLACE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A cohort as proposed: plain data.
+
+    Args:
+        number: of the cohort.
+        proposals: for each candidate ``expression``, ``class`` and ``parents``.
+        counts: what became of all proposals: ``accepted``, ``known`` and the screens' reason codes.
+    """
+
+    number: int
+    proposals: list[dict[str, Any]]
+    counts: dict[str, int]
+
+    @property
+    def expressions(self) -> tuple[str, ...]:
+        return tuple(proposal["expression"] for proposal in self.proposals)
+
+
+class Proposer:
+    """Asks the strategy until a cohort is full, or 20 proposals for each place are spent.
+
+    Args:
+        config: the job's config.
+        known: classes that need no training; accepted candidates are noted there.
+    """
+
+    def __init__(self, config: Config, known: KnownClasses) -> None:
+        self.config, self.known = config, known
+        self.grammar = grammar(config.grammar)
+        self.strategy = strategy(config.strategy, self.grammar)
+
+    def propose(self, number: int, history: Sequence[Result], pending: Sequence[Plan]) -> Plan:
+        """The candidates of cohort ``number``, a function of its arguments and the run's seed alone."""
+        rng = numpy_generator(self.config.seed, "ask", number)
+        waiting = [Proposal(parse(text)) for plan in pending for text in plan.expressions]
+        proposals: list[dict[str, Any]] = []
+        counts: Counter[str] = Counter()
+        size = self.config.cohorts.size
+        batch = [Proposal(parse(text)) for text in self.config.start] if number == 0 else []
+        while len(proposals) < size and counts.total() < PROPOSALS_PER_PLACE * size:
+            batch = batch or self.strategy.ask(history, waiting, size - len(proposals), rng)
+            if not batch:
+                break
+            for proposal in batch[: size - len(proposals)]:
+                self._take(proposal, proposals, counts)
+            batch = []
+        return Plan(number, proposals, dict(counts))
+
+    def _take(self, proposal: Proposal, proposals: list[dict[str, Any]], counts: Counter[str]) -> None:
+        reason = screen(proposal.expression)
+        if reason:
+            counts[reason] += 1
+            return
+        key, known = self.known.find(proposal.expression)
+        if known:
+            counts["known"] += 1
+            return
+        counts["accepted"] += 1
+        self.known.expect(key, proposal.expression)
+        proposals.append({"expression": proposal.expression.text, "class": key, "parents": list(proposal.parents)})
+
+
+def expected(known: KnownClasses, plan: Plan) -> None:
+    """Note the classes of a plan that was read from a file."""
+    for proposal in plan.proposals:
+        expression: Expression = parse(proposal["expression"])
+        known.expect(proposal["class"], expression)

@@ -1,0 +1,117 @@
+"""The recorder: what is written after each cohort, in one place: the journal, the front, the trace."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from evaluators.objectives import OBJECTIVES
+from search.errors import RunError
+from search.files import append_line, read_json, write_atomically
+from search.proposer import Plan
+from search.run_folder import RunFolder
+from search.study import CohortStudy, History
+
+Row = dict[str, Any]
+
+
+class Recorder:
+    """Enters cohorts, in order, into the study, ``front.csv`` and ``cohorts.jsonl``.
+
+    Args:
+        folder: of the run.
+        study: ends with the trace's last cohort.
+        trace: the lines of ``cohorts.jsonl``.
+        tasks: names of the job's tasks.
+    """
+
+    def __init__(self, folder: RunFolder, study: CohortStudy, trace: list[Row], tasks: tuple[str, ...]) -> None:
+        self.folder, self.study, self.tasks = folder, study, tasks
+        self._ends = [0, *(entry["trained"] for entry in trace)]
+        self._controls: str = trace[0]["controls_sha256"] if trace else ""
+
+    @property
+    def cohorts(self) -> int:
+        """Number of cohorts recorded."""
+        return len(self._ends) - 1
+
+    def history(self, cohorts: int) -> History:
+        """Results of the first cohorts."""
+        return self.study.history(self._ends[max(0, cohorts)])
+
+    def plan(self, number: int) -> Plan:
+        """The plan of a recorded cohort, from its file."""
+        record = read_json(self.folder.cohort(number))
+        if record is None:
+            raise RunError(f"{self.folder.cohort(number)} is missing or torn; it is needed to propose the next cohort")
+        return Plan(number, record["proposals"], record["counts"])
+
+    def record(self, record: Row) -> Row:
+        """Enter a finished cohort; return its line of the trace."""
+        self.study.add(record)
+        self._ends.append(self.study.trials)
+        write_atomically(self.folder.front, front_csv(front_rows(self.study, self.tasks)))
+        entry = self._entry(record)
+        append_line(self.folder.trace, json.dumps(entry, allow_nan=False, separators=(",", ":")))
+        return entry
+
+    def _entry(self, record: Row) -> Row:
+        controls = hashlib.sha256(json.dumps(record["result"]["controls"]).encode()).hexdigest()
+        self._controls = self._controls or controls
+        rows = record["result"]["candidates"]
+        reasons = [row["reason"] for row in rows if row["reason"]]
+        best = max((self.study.trial(n) for n in self.study.front.numbers), key=lambda t: t.values[0], default=None)
+        return {
+            "cohort": record["cohort"],
+            "trained": self.study.trials,
+            "proposed": sum(record["counts"].values()),
+            "counts": record["counts"],
+            "rejected": {reason: reasons.count(reason) for reason in sorted(set(reasons))},
+            "front": len(self.study.front.numbers),
+            "best": None if best is None else {"expression": best.user_attrs["expression"], "gain": best.values[0]},
+            "controls_sha256": controls,
+            "controls_repeat": controls == self._controls,
+            "finished": record["finished"],
+            "seconds": record["result"]["seconds"],
+            "journal_bytes": self.study.journal.length,
+            "journal_sha256": self.study.journal.digest,
+        }
+
+
+def front_rows(study: CohortStudy, tasks: tuple[str, ...]) -> list[Row]:
+    """The Pareto front, cheapest first."""
+    rows = [trial_row(study.trial(number), tasks) for number in study.front.numbers]
+    return sorted(rows, key=lambda row: (row["cost"], -row["gain"], row["id"]))
+
+
+def trial_row(trial: FrozenTrial, tasks: tuple[str, ...]) -> Row:
+    """One class as a flat row; numbers are None where it failed."""
+    a = trial.user_attrs
+    values = trial.values or [None] * len(OBJECTIVES)
+    by_task = {f"gain_{name}": sum(g) / len(g) if (g := a["gains"].get(name)) else None for name in tasks}
+    return {
+        "id": a["id"],
+        "expression": a["expression"],
+        **dict(zip(OBJECTIVES, values, strict=True)),
+        "gain_over_gelu": a["gain_over"].get("gelu"),
+        "gain_over_silu": a["gain_over"].get("silu"),
+        **by_task,
+        "reason": a["reason"],
+        "class": a["class"],
+        "parents": " ".join(a["parents"]),
+    }
+
+
+def front_csv(rows: list[Row]) -> str:
+    """Rows as CSV, floats in full precision; the header alone where there is no row."""
+    out = io.StringIO()
+    fields = list(rows[0]) if rows else ["id", "expression", *OBJECTIVES]
+    writer = csv.DictWriter(out, fields, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()

@@ -1,0 +1,238 @@
+"""A job and its run: launch, resume, look at."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Protocol
+
+from search.config import Config, checked, load_config, read_yaml, to_yaml
+from search.confirmation import confirm
+from search.environment import differences, environment
+from search.errors import RunError
+from search.files import read_json, write_atomically, write_json
+from search.loop import Progress, search
+from search.recorder import Recorder, Row, front_rows, trial_row
+from search.recovery import read_trace, recover
+from search.run_folder import RunFolder, find_run, free_name
+from search.study import CohortStudy
+from search.workers import Workers, start_workers
+
+
+class Screen(Protocol):
+    """What shows a job at work."""
+
+    def say(self, text: str) -> None:
+        """A line of text."""
+
+    def step(self, progress: Progress) -> None:
+        """A cohort was recorded."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def step(self, progress: Progress) -> None:
+        """Nothing."""
+
+
+class Run:
+    """A run folder, looked at or worked on.
+
+    Args:
+        folder: of the run.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self.path, self.name = folder.path, folder.name
+        self.config = checked(read_yaml(folder.config), str(folder.config))
+
+    @classmethod
+    def open(cls, name: str | Path) -> Run:
+        """A run by path or by its name under ``runs/``.
+
+        Raises:
+            RunError: there is no such run.
+        """
+        return cls(find_run(name))
+
+    def front(self) -> list[Row]:
+        """The Pareto front, cheapest first: one dict a member, see :func:`search.recorder.trial_row`."""
+        with self._study() as study:
+            return front_rows(study, self.config.tasks)
+
+    def classes(self) -> list[Row]:
+        """Every trained class with its reason, in the order of training."""
+        with self._study() as study:
+            return [trial_row(study.trial(number), self.config.tasks) for number in range(study.trials)]
+
+    def status(self) -> Row:
+        """How far the run is: trained classes, budget, funnel, best so far, whether it is confirmed."""
+        trace = read_trace(self.folder)
+        last = trace[-1] if trace else {}
+        counts: dict[str, int] = {}
+        for entry in trace:
+            for reason, n in {**entry["counts"], **entry["rejected"]}.items():
+                counts[reason] = counts.get(reason, 0) + n
+        return {
+            "run": str(self.path),
+            "trained": last.get("trained", 0),
+            "budget": self.config.budget,
+            "cohorts": len(trace),
+            "funnel": {"proposed": sum(entry["proposed"] for entry in trace)} | counts,
+            "best": last.get("best"),
+            "front": last.get("front", 0),
+            "controls_repeat": all(entry["controls_repeat"] for entry in trace),
+            "confirmed": self.folder.confirmation.exists(),
+        }
+
+    def confirmation(self) -> Row | None:
+        """What the confirmation found, or None if there was none yet."""
+        found: Row | None = read_json(self.folder.confirmation)
+        return found
+
+    @contextmanager
+    def _study(self) -> Iterator[CohortStudy]:
+        """The study for reading: a copy of the journal, so that a running job is not disturbed."""
+        trace = read_trace(self.folder)
+        length = trace[-1]["journal_bytes"] if trace else 0
+        with TemporaryDirectory() as temporary:
+            copy = Path(temporary) / "study.journal"
+            if length:
+                with self.folder.journal.open("rb") as file:
+                    copy.write_bytes(file.read(length))
+            yield CohortStudy(copy)
+
+    def resume(
+        self, *, changes: Iterable[str] = (), workers: int | None = None, screen: Screen | None = None,
+        max_minutes: float | None = None,
+    ) -> Run:  # fmt: skip
+        """Continue to the budget, or to a larger one.
+
+        Args:
+            changes: ``budget=N`` only; everything else would make another run of it.
+            workers: number of workers; results do not depend on it.
+            screen: shows the progress.
+            max_minutes: stop at the end of a cohort after this time.
+
+        Raises:
+            RunError: the run is in use or damaged, or a change is not allowed.
+        """
+        screen = screen or Silent()
+        with self.folder.locked():
+            self._change(list(changes))
+            self._check_machine(screen)
+            _work(self, workers, screen, max_minutes)
+        return self
+
+    def _change(self, changes: list[str]) -> None:
+        if not changes:
+            return
+        wrong = [change for change in changes if not change.startswith("budget=")]
+        if wrong:
+            raise RunError(f"--set {wrong[0]}: a run can only be resumed with another budget; launch a new one")
+        config = load_config(self.folder.config, changes)
+        if config.budget < self.config.budget:
+            raise RunError(f"--set budget={config.budget}: the budget can only grow, from {self.config.budget}")
+        if config.budget > self.config.budget:
+            self.folder.confirmation.unlink(missing_ok=True)
+        self.config = config
+        write_atomically(self.folder.config, to_yaml(config))
+
+    def _check_machine(self, screen: Screen) -> None:
+        """Say and record where bits may differ from here on."""
+        old, new = read_json(self.folder.environment) or {}, environment()
+        changed = differences(old, new)
+        if changed:
+            screen.say("this machine is of another kind; results may differ from here on: " + ", ".join(changed))
+            write_json(self.folder.environment, new | {"before": old})
+
+    def confirm(self, *, workers: int | None = None, screen: Screen | None = None) -> Row:
+        """Confirm the finalists (again) and write ``confirmation.json``."""
+        screen = screen or Silent()
+        with self.folder.locked():
+            study, _ = recover(self.folder, screen.say)
+            if not study.front.numbers:
+                raise RunError(f"{self.path}: the front is empty; there is nothing to confirm")
+            with _workers(self.config, workers) as pool:
+                found = confirm(self.config, study, pool)
+            write_json(self.folder.confirmation, found)
+        return found
+
+
+class Job:
+    """A config that can be launched.
+
+    Args:
+        config: the job.
+        name: stem of its runs' names.
+    """
+
+    def __init__(self, config: Config, name: str) -> None:
+        self.config, self.name = config, name
+
+    @classmethod
+    def load(cls, source: str | Path, changes: Iterable[str] = ()) -> Job:
+        """Read a job from a path or the name of a shipped config; see :func:`search.config.load_config`."""
+        return cls(load_config(source, changes), Path(source).stem)
+
+    def launch(
+        self, run: str | None = None, *, workers: int | None = None, screen: Screen | None = None,
+        max_minutes: float | None = None,
+    ) -> Run:  # fmt: skip
+        """Run the job to its end in a new folder under ``runs/``.
+
+        Args:
+            run: name or path of the folder; by default the job's name, numbered if it is taken.
+            workers: number of workers instead of the config's; results do not depend on it.
+            screen: shows the progress.
+            max_minutes: stop at the end of a cohort after this time.
+
+        Raises:
+            RunError: the folder exists.
+        """
+        folder = free_name(self.name) if run is None else _folder(run)
+        folder.create()
+        write_json(folder.environment, environment())
+        write_atomically(folder.config, to_yaml(self.config))
+        made = Run(folder)
+        with folder.locked():
+            _work(made, workers, screen or Silent(), max_minutes)
+        return made
+
+
+def _folder(run: str) -> RunFolder:
+    path = Path(run)
+    return RunFolder(path) if len(path.parts) > 1 else RunFolder(Path("runs") / run)
+
+
+def _work(run: Run, count: int | None, screen: Screen, max_minutes: float | None) -> None:
+    """Search to the end and confirm; the caller holds the lock."""
+    until = math.inf if max_minutes is None else time.monotonic() + 60 * max_minutes
+    screen.say(f"{run.path}: up to {run.config.budget} classes on {', '.join(run.config.tasks)}")
+    study, trace = recover(run.folder, screen.say)
+    recorder = Recorder(run.folder, study, trace, run.config.tasks)
+    with _workers(run.config, count) as workers:
+        ended = search(run.config, run.folder, recorder, workers, screen.step, until=until)
+        screen.say(f"search ended: {ended}; {study.trials} classes trained, {len(study.front.numbers)} on the front")
+        wanted = run.config.confirmation.finalists and study.front.numbers and ended != "time"
+        if wanted and not run.folder.confirmation.exists():
+            screen.say("confirming the finalists")
+            write_json(run.folder.confirmation, confirm(run.config, study, workers))
+
+
+@contextmanager
+def _workers(config: Config, count: int | None) -> Iterator[Workers]:
+    pool = start_workers(config.workers.count if count is None else count, config.workers.address)
+    try:
+        yield pool
+    finally:
+        pool.close()

@@ -1,0 +1,95 @@
+"""The run folder: where everything of a run lies, and the lock that keeps a second process out."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from primitives.errors import nearest
+from search.errors import RunError
+
+RUNS = Path("runs")
+
+
+class RunFolder:
+    """Paths of one run.
+
+    Args:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.name
+        self.config = path / "config.yaml"
+        self.environment = path / "environment.json"
+        self.cohorts = path / "cohorts"
+        self.journal = path / "study.journal"
+        self.trace = path / "cohorts.jsonl"
+        self.front = path / "front.csv"
+        self.confirmation = path / "confirmation.json"
+        self.exports = path / "exports"
+        self._lock = path / "lock"
+
+    def cohort(self, number: int) -> Path:
+        """The file of a finished cohort."""
+        return self.cohorts / f"{number:06d}.json"
+
+    def create(self) -> None:
+        """Make the folder.
+
+        Raises:
+            RunError: it exists already; a run is never overwritten.
+        """
+        try:
+            self.path.mkdir(parents=True)
+        except FileExistsError:
+            raise RunError(f"{self.path} exists already; resume it, or choose another name with --run") from None
+        except OSError as error:
+            raise RunError(f"cannot make {self.path}: {error.strerror}") from None
+        self.cohorts.mkdir()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run; the operating system gives the lock back when the process dies.
+
+        Raises:
+            RunError: another process holds it; the message names its host and process id.
+        """
+        with self._lock.open("a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.seek(0)
+                holder = file.read().strip() or "another process"
+                raise RunError(f"{self.path} is in use by {holder}") from None
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {platform.node()}")
+            file.flush()
+            yield
+
+
+def find_run(name: str | Path) -> RunFolder:
+    """A run by path, or by its name under ``runs/``.
+
+    Raises:
+        RunError: there is none; the message names the nearest one.
+    """
+    for path in (Path(name), RUNS / name):
+        if (path / "config.yaml").is_file():
+            return RunFolder(path)
+    others = sorted(p.parent.name for p in RUNS.glob("*/config.yaml"))
+    raise RunError(f"no run {str(name)!r}{nearest(str(name), others)}; under {RUNS}/: {', '.join(others) or 'none'}")
+
+
+def free_name(stem: str) -> RunFolder:
+    """A folder under ``runs/`` that does not exist: the stem, or the stem with the first free number."""
+    number, path = 1, RUNS / stem
+    while path.exists():
+        number += 1
+        path = RUNS / f"{stem}-{number}"
+    return RunFolder(path)

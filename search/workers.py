@@ -1,0 +1,198 @@
+"""Workers: where cohorts are trained. They receive text and numbers, send the same back, and know nothing else."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from abc import ABC, abstractmethod
+from collections import deque
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from evaluators.cohort import CohortRequest, run_cohort
+from search.errors import WorkerError
+
+#: Thread counts and malloc thresholds of a worker. Large blocks that stay in the process instead of going back to
+#: the system after each step give 15 to 20 % on small networks.
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 31),
+    "MALLOC_TOP_PAD_": str(1 << 26),
+}
+ATTEMPTS = 2
+_SILENT = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_DEDUP_LOGS": "1"}
+
+
+class Workers(ABC):
+    """Trains cohorts, in any order; results are asked for one at a time."""
+
+    @abstractmethod
+    def submit(self, number: int, request: CohortRequest) -> None:
+        """Begin a cohort, or put it into the queue."""
+
+    @abstractmethod
+    def next(self) -> tuple[int, dict[str, Any]]:
+        """Wait for any cohort to be done: its number and its result, see :func:`evaluators.run_cohort`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End all workers."""
+
+
+class InProcess(Workers):
+    """No workers: cohorts are trained in this process, for debugging."""
+
+    def __init__(self) -> None:
+        torch.set_num_threads(1)
+        self._queue: deque[tuple[int, CohortRequest]] = deque()
+
+    def submit(self, number: int, request: CohortRequest) -> None:
+        self._queue.append((number, request))
+
+    def next(self) -> tuple[int, dict[str, Any]]:
+        number, request = self._queue.popleft()
+        return number, run_cohort(request)
+
+    def close(self) -> None:
+        self._queue.clear()
+
+
+@dataclass(slots=True)
+class _Piece:
+    """Some candidates of a cohort, and how often their worker died."""
+
+    number: int
+    request: CohortRequest
+    slots: list[int]
+    attempts: int = 0
+
+
+@dataclass(slots=True)
+class _Partial:
+    """A cohort's result as its pieces come in."""
+
+    candidates: list[dict[str, Any] | None]
+    rest: dict[str, Any] = field(default_factory=dict)
+
+
+class RayWorkers(Workers):
+    """Ray actors, one thread each. A dead one is replaced; a cohort that fails twice is split to find the offender.
+
+    Args:
+        count: number of actors.
+        address: of a running cluster; None starts Ray on this machine.
+    """
+
+    def __init__(self, count: int, address: str | None = None) -> None:
+        import ray
+
+        self._ray = ray
+        os.environ.update(_SILENT)
+        root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+        local: dict[str, Any] = {} if address else {
+            "num_cpus": count, "include_dashboard": False, "object_store_memory": 100 << 20,
+        }  # fmt: skip
+        try:
+            ray.init(
+                address=address,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                runtime_env={"env_vars": ENVIRONMENT | {"PYTHONPATH": paths}},
+                **local,
+            )
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise WorkerError(f"cannot start Ray{f' at {address}' if address else ''}: {error}") from None
+        self._actor = ray.remote(num_cpus=1, max_restarts=0)(_Worker)
+        self._idle = [self._new_actor() for _ in range(count)]
+        self._busy: dict[Any, tuple[Any, _Piece]] = {}
+        self._queue: deque[_Piece] = deque()
+        self._partial: dict[int, _Partial] = {}
+
+    def _new_actor(self) -> Any:
+        return self._actor.remote(version("actsearch"), torch.__version__)
+
+    def submit(self, number: int, request: CohortRequest) -> None:
+        self._partial[number] = _Partial([None] * len(request.expressions))
+        self._queue.append(_Piece(number, request, list(range(len(request.expressions)))))
+        self._start()
+
+    def _start(self) -> None:
+        while self._idle and self._queue:
+            actor, piece = self._idle.pop(), self._queue.popleft()
+            self._busy[actor.run.remote(piece.request)] = (actor, piece)
+
+    def next(self) -> tuple[int, dict[str, Any]]:
+        while True:
+            done, _ = self._ray.wait(list(self._busy), num_returns=1)
+            actor, piece = self._busy.pop(done[0])
+            try:
+                self._collect(piece, self._ray.get(done[0]))
+                self._idle.append(actor)
+            except self._ray.exceptions.RayError as error:
+                self._ray.kill(actor)
+                self._idle.append(self._new_actor())
+                self._again(piece, error)
+            self._start()
+            partial = self._partial[piece.number]
+            if all(row is not None for row in partial.candidates) and partial.rest:
+                del self._partial[piece.number]
+                return piece.number, partial.rest | {"candidates": partial.candidates}
+
+    def _collect(self, piece: _Piece, result: dict[str, Any]) -> None:
+        partial = self._partial[piece.number]
+        for slot, row in zip(piece.slots, result.pop("candidates"), strict=True):
+            partial.candidates[slot] = row
+        partial.rest = result
+
+    def _again(self, piece: _Piece, error: Exception) -> None:
+        """Retry a piece, then halve it, then give up its single candidate."""
+        piece.attempts += 1
+        if piece.attempts < ATTEMPTS:
+            self._queue.appendleft(piece)
+        elif len(piece.slots) > 1:
+            middle = math.ceil(len(piece.slots) / 2)
+            self._queue.extendleft([_part(piece, middle, None), _part(piece, 0, middle)])
+        elif piece.slots:
+            self._partial[piece.number].candidates[piece.slots[0]] = {
+                "losses": {}, "tests": {}, "reason": "worker-died", "failed_on": "", "error": str(error)[-4000:],
+            }  # fmt: skip
+            if not self._partial[piece.number].rest:  # the controls are still owed
+                self._queue.append(_Piece(piece.number, replace(piece.request, expressions=()), []))
+        else:
+            raise WorkerError(f"the controls of cohort {piece.number} cannot be trained: {error}")
+
+    def close(self) -> None:
+        self._ray.shutdown()
+
+
+def _part(piece: _Piece, start: int, stop: int | None) -> _Piece:
+    expressions = piece.request.expressions[start:stop]
+    return _Piece(piece.number, replace(piece.request, expressions=expressions), piece.slots[start:stop])
+
+
+class _Worker:
+    """One actor: trains cohorts on one thread."""
+
+    def __init__(self, expected: str, expected_torch: str) -> None:
+        torch.set_num_threads(1)
+        own = (version("actsearch"), torch.__version__)
+        if own != (expected, expected_torch):
+            raise WorkerError(
+                f"the worker runs actsearch {own[0]} and torch {own[1]}, the driver {expected} and {expected_torch}"
+            )
+
+    def run(self, request: CohortRequest) -> dict[str, Any]:
+        return run_cohort(request)
+
+
+def start_workers(count: int, address: str | None) -> Workers:
+    """The workers that a config asks for."""
+    return RayWorkers(count, address) if count else InProcess()
