@@ -1,0 +1,287 @@
+"""The command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from evaluators.evaluate import evaluate as evaluate_expressions
+from evaluators.objectives import OBJECTIVES
+from evaluators.tasks import task_names
+from primitives.catalogue import catalogue
+from primitives.errors import ActsearchError, nearest
+from primitives.grammars import grammar, grammar_names
+from primitives.operators import operators
+from primitives.text import parse
+from search import display
+from search.config import shipped_configs
+from search.errors import WorkerError
+from search.export import export as export_functions
+from search.inspection import curve, describe, dry_run
+from search.run import Job, Run
+from search.strategies import STRATEGIES
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Search for activation functions."
+)
+console = Console()
+
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="A path, or a name under runs/.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show nothing while working.")]
+Changes = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the config; repeatable.")
+]
+WorkerCount = Annotated[
+    int | None, typer.Option("--workers", min=0, help="Number of workers; results do not depend on it.")
+]
+Minutes = Annotated[
+    float | None, typer.Option("--max-minutes", min=0, help="Stop at the end of a cohort after this time.")
+]
+
+
+@app.command()
+def launch(
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="A path, or the name of a shipped config.")],
+    run: Annotated[str | None, typer.Option("--run", help="Name or path of the run folder.")] = None,
+    change: Changes = [],  # noqa: B006  (typer copies it)
+    seed: Annotated[int | None, typer.Option(min=0, help="The run's seed.")] = None,
+    workers: WorkerCount = None,
+    address: Annotated[str | None, typer.Option(help="Of a Ray cluster.")] = None,
+    max_minutes: Minutes = None,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Screen and time one cohort, write nothing.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Run a job in a new run folder."""
+    given = {"seed": seed, "workers.count": workers, "workers.address": address}
+    job = Job.load(config, [*change, *(f"{key}={value}" for key, value in given.items() if value is not None)])
+    if dry:
+        _print(dry_run(job.config), as_json)
+        return
+    with display.Display(console, quiet=quiet or as_json) as screen:
+        made = job.launch(run, screen=screen, max_minutes=max_minutes)
+    _results(made, as_json)
+
+
+@app.command()
+def resume(
+    run: RunName,
+    change: Changes = [],  # noqa: B006
+    workers: WorkerCount = None,
+    max_minutes: Minutes = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Continue a run to its budget, or to a larger one (--set budget=N)."""
+    opened = Run.open(run)
+    with display.Display(console, quiet=quiet or as_json) as screen:
+        opened.resume(changes=change, workers=workers, screen=screen, max_minutes=max_minutes)
+    _results(opened, as_json)
+
+
+@app.command()
+def status(run: RunName, as_json: Json = False) -> None:
+    """Show how far a run is."""
+    _print(Run.open(run).status(), as_json)
+
+
+@app.command()
+def front(
+    run: RunName,
+    every: Annotated[bool, typer.Option("--all", help="Every trained class with its reason.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show the Pareto front of a run, or every class."""
+    opened = Run.open(run)
+    rows = opened.classes() if every else opened.front()
+    if as_json:
+        _json(rows)
+    elif as_csv and rows:
+        writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    elif every:
+        console.print(display.front_table(rows, f"All {len(rows)} classes of {opened.path}"))
+    else:
+        console.print(display.front_table(rows))
+
+
+@app.command()
+def confirm(run: RunName, workers: WorkerCount = None, quiet: Quiet = False, as_json: Json = False) -> None:
+    """Train the finalists again on fresh seeds, data and networks."""
+    opened = Run.open(run)
+    with display.Display(console, quiet=quiet or as_json) as screen:
+        found = opened.confirm(workers=workers, screen=screen)
+    if as_json:
+        _json(found)
+    else:
+        _confirmation(found)
+
+
+@app.command()
+def export(
+    run: RunName,
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ID]...", help="As in front.csv; default: the confirmed, or the best."),
+    ] = None,
+    to: Annotated[str, typer.Option(help="Targets, separated by commas: torch, latex.")] = "torch,latex",
+    out: Annotated[Path | None, typer.Option(help="Folder to write to; default: the run's exports/.")] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Leave the initialisation factor out of the functions.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write functions of a run as code that needs nothing of this project."""
+    paths = export_functions(Run.open(run), ids or [], [part.strip() for part in to.split(",")], out, raw=raw)
+    if as_json:
+        _json([str(path) for path in paths])
+    else:
+        for path in paths:
+            console.print(str(path), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def evaluate(
+    expressions: Annotated[list[str], typer.Argument(metavar="EXPR...", help="Such as 'x*sigmoid(x)'.")],
+    task: Annotated[str, typer.Option(help="A shipped task.")] = "digits",
+    seeds: Annotated[int, typer.Option(help="Number of seeds.")] = 8,
+    steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps; default: the task's.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: Json = False,
+) -> None:
+    """Train functions and compare them with ReLU, GELU and SiLU on the same seeds."""
+    found = evaluate_expressions(expressions, task, seeds=seeds, steps=steps, seed=seed)
+    if as_json:
+        _json([
+            {"expression": e.expression, **_none(e.objectives), "gain_over": _none(e.gains), "reason": e.reason,
+             "interval": None if e.reason else list(e.interval)}
+            for e in found
+        ])  # fmt: skip
+        return
+    heads = ["expression", "gain", "95 % interval", "over GELU", "over SiLU", "cost", "reason"]
+    rows = (
+        [e.expression, e.gain, f"{e.interval[0]:+.3f} {e.interval[1]:+.3f}", e.gains["gelu"], e.gains["silu"],
+         e.objectives["cost"], e.reason]
+        for e in found
+    )  # fmt: skip
+    console.print(display.table(f"{task}, {seeds} seeds: gain in nats over ReLU", heads, rows))
+
+
+@app.command()
+def show(
+    expression: Annotated[str, typer.Argument(metavar="EXPR", help="Such as 'x*sigmoid(beta*x); beta=1'.")],
+    as_json: Json = False,
+) -> None:
+    """Show what an expression is: formula, class, known name, analysis."""
+    parsed = parse(expression)
+    _print(describe(parsed), as_json)
+    if not as_json:
+        console.print(f"[-3, 3]  {display.sparkline(curve(parsed))}", markup=False, highlight=False)
+
+
+@app.command("list")
+def list_(
+    what: Annotated[
+        str, typer.Argument(help="operators, grammars, catalogue, tasks, strategies, objectives or configs.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """List what there is."""
+    if what not in _LISTS:
+        raise ActsearchError(f"cannot list {what!r}{nearest(what, _LISTS)}; there are {', '.join(_LISTS)}")
+    rows = _LISTS[what]()
+    if as_json:
+        _json(rows)
+    else:
+        console.print(display.table(what, list(rows[0]), ([*row.values()] for row in rows)))
+
+
+Row = dict[str, Any]
+
+
+def _operators() -> list[Row]:
+    return [{"name": o.name, "inputs": o.arity, "cost": o.cost, "torch": o.torch} for o in operators().values()]
+
+
+def _grammars() -> list[Row]:
+    return [{"name": n, "expressions": grammar(n).count(), "what": grammar(n).description} for n in grammar_names()]
+
+
+def _catalogue() -> list[Row]:
+    return [{"name": e.name, "expression": e.expression.text, "year": e.year, "source": e.source} for e in catalogue()]
+
+
+def _doc(thing: object) -> str:
+    return (thing.__doc__ or "").strip().partition("\n")[0]
+
+
+_LISTS = {
+    "operators": _operators,
+    "grammars": _grammars,
+    "catalogue": _catalogue,
+    "tasks": lambda: [{"name": name} for name in task_names()],
+    "strategies": lambda: [{"name": name, "what": _doc(kind)} for name, kind in STRATEGIES.items()],
+    "objectives": lambda: [
+        {"name": o.name, "unit": o.unit, "direction": o.direction, "formula": o.formula} for o in OBJECTIVES.values()
+    ],
+    "configs": lambda: [{"name": name, "path": str(path)} for name, path in shipped_configs().items()],
+}
+
+
+def _results(run: Run, as_json: bool) -> None:
+    """The front and the finalists at the end of a job."""
+    found = run.confirmation()
+    if as_json:
+        _json({"status": run.status(), "front": run.front(), "confirmation": found})
+        return
+    console.print(display.front_table(run.front()))
+    if found:
+        _confirmation(found)
+    console.print(f"actsearch export {run.path} --to torch,latex", markup=False, highlight=False, soft_wrap=True)
+
+
+def _confirmation(found: Row) -> None:
+    console.print(display.confirmation_table(found))
+    console.print(display.nulls_line(found), highlight=False)
+
+
+def _print(row: Row, as_json: bool) -> None:
+    """A dict, one key a line."""
+    if as_json:
+        _json(row)
+        return
+    for key, value in row.items():
+        shown = (
+            json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else display.number(value, ".6g")
+        )
+        console.print(f"{key:<20} {shown}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _json(data: object) -> None:
+    print(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def _none(values: dict[str, float]) -> dict[str, float | None]:
+    return {key: value if abs(value) < float("inf") else None for key, value in values.items()}
+
+
+def main() -> None:
+    """Entry point: the user's mistakes end in one clear message and exit code 2."""
+    try:
+        app()
+    except ActsearchError as error:
+        print(f"actsearch: {error}", file=sys.stderr)
+        sys.exit(1 if isinstance(error, WorkerError) else 2)
+    except OSError as error:
+        print(f"actsearch: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("actsearch: interrupted; nothing finished is lost, continue with: actsearch resume RUN", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,130 @@
+"""What a job shows: one live line at a terminal, plain lines elsewhere, and tables."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from search.loop import Progress
+
+Row = dict[str, Any]
+
+
+class Display:
+    """Shows a job at work; a context manager.
+
+    Args:
+        console: where to.
+        quiet: show nothing while it works.
+    """
+
+    def __init__(self, console: Console, *, quiet: bool = False) -> None:
+        self.console, self.quiet = console, quiet
+        self.started = time.monotonic()
+        self.first: int | None = None
+        self._live = Live(console=console, transient=False, refresh_per_second=4)
+
+    def __enter__(self) -> Display:
+        if self.console.is_terminal and not self.quiet:
+            self._live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._live.stop()
+
+    def say(self, text: str) -> None:
+        """A line of text."""
+        if not self.quiet:
+            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def step(self, progress: Progress) -> None:
+        """A cohort was recorded."""
+        if self.quiet:
+            return
+        line = self._line(progress)
+        if self._live.is_started:
+            self._live.update(Text(line, overflow="ellipsis", no_wrap=True))
+        else:
+            self.say(line)
+
+    def _line(self, progress: Progress) -> str:
+        entry, elapsed = progress.entry, time.monotonic() - self.started
+        self.first = entry["trained"] if self.first is None else self.first
+        done = entry["trained"] - self.first
+        rate = f"{60 * done / elapsed:.0f} classes/min" if done else "..."
+        best = entry["best"]
+        found = "no class trained to the end yet" if best is None else f"best {best['gain']:+.3f} {best['expression']}"
+        return (
+            f"[{progress.cohorts}/{progress.total}] {entry['trained']} classes, {rate}, {elapsed:.0f} s, "
+            f"front {entry['front']}, {found}"
+        )
+
+
+def number(value: object, form: str = ".3f") -> str:
+    """A number for a table cell; a dash for None."""
+    return "-" if value is None else format(value, form) if isinstance(value, float) else str(value)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """A table whose expressions fold and whose numbers do not."""
+    made = Table(title=title, title_justify="left")
+    for column in columns:
+        made.add_column(column, overflow="fold", no_wrap=column not in {"expression", "formula", "what", "source"})
+    for row in rows:
+        made.add_row(*(Text(number(cell)) for cell in row))
+    return made
+
+
+def front_table(rows: Sequence[Row], title: str = "Pareto front: gain in nats over ReLU, cost in ReLUs") -> Table:
+    """The front, or all classes with their reasons."""
+    columns = ["id", "expression", "gain", "cost", "gain_over_gelu", "gain_over_silu"]
+    heads = ["id", "expression", "gain", "cost", "over GELU", "over SiLU"]
+    if any(row["reason"] for row in rows):
+        columns, heads = [*columns, "reason"], [*heads, "reason"]
+    return table(title, heads, ([row[column] for column in columns] for row in rows))
+
+
+def confirmation_table(found: Row) -> Table:
+    """The finalists on fresh seeds."""
+    s = found["setting"]
+    title = f"Finalists on {s['seeds']} fresh seeds, held-out data, {'; '.join(s['networks'].values())}"
+    heads = ["id", "expression", "over ReLU", "95 % interval", "over GELU", "over SiLU", "best control", "Holm p", ""]
+    return table(title, heads, (_finalist(row) for row in found["finalists"]))
+
+
+def _finalist(row: Row) -> list[object]:
+    if not row["gains"]:
+        return [row["id"], row["expression"], *["-"] * 6, f"failed: {row['reason']}"]
+    means = {name: f"{g['mean']:+.3f}" for name, g in row["gains"].items()}
+    low, high = row["gains"]["relu"]["interval"]
+    verdict = "confirmed" if row["confirmed"] else "not confirmed"
+    bounds = f"{low:+.3f} {high:+.3f}"
+    return [
+        row["id"], row["expression"], means["relu"], bounds, means["gelu"], means["silu"], row["best_control"],
+        f"{row['p_holm']:.3f}", verdict,
+    ]  # fmt: skip
+
+
+def nulls_line(found: Row) -> str:
+    """The null controls: what the noise alone gives."""
+    values = ", ".join(f"{value:+.3f}" for value in found["nulls"])
+    return f"Null controls (ReLU on other seeds, its gain over ReLU is noise): {values}"
+
+
+_BARS = " ▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """A curve in one line of text; blanks where it is not finite."""
+    finite = [value for value in values if abs(value) < float("inf")]
+    if not finite:
+        return ""
+    low, high = min(finite), max(finite)
+    scale = 8 / (high - low) if high > low else 0.0
+    return "".join(_BARS[max(1, round((v - low) * scale))] if abs(v) < float("inf") else " " for v in values)

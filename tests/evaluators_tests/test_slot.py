@@ -1,0 +1,185 @@
+"""The slot: right formula on the right slices, derivatives to order 3, and vmap levels that are not the stack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+import torch
+from torch import Tensor
+
+from evaluators.errors import EvaluationError
+from evaluators.slot import Layout, Share, Slot
+from primitives.evaluation import evaluate
+from primitives.text import parse
+
+FORMULAS = ("relu(x)", "x*sigmoid(beta*x); beta=1.0:channel", "a*tanh(x)+x**2; a=0.5", "gelu(x)")
+SLICES, CHANNELS = 2, 3  # of each formula
+WIDTH = SLICES * len(FORMULAS)
+
+
+def stacked_slot(texts: Sequence[str] = FORMULAS, *, first_order: bool = False) -> Slot:
+    """A slot for several formulas with random parameters, float64; factors 1.0, 1.1, ..."""
+    expressions = [parse(text) for text in texts]
+    shares = tuple(Share(e, SLICES * i, SLICES * (i + 1), 1.0 + i / 10) for i, e in enumerate(expressions))
+    slot = Slot(Layout(shares, tuple(tuple(p.name for p in e.parameters) for e in expressions)), first_order=first_order)
+    generator = torch.Generator().manual_seed(0)
+    for expression in expressions:
+        for p in expression.parameters:
+            shape = (SLICES, CHANNELS) if p.per_channel else (SLICES,)
+            slot.values.append(torch.rand(shape, generator=generator, dtype=torch.float64) + 0.5)
+    return slot
+
+
+def inside(slot: Slot, x: Tensor) -> Tensor:
+    """The slot as a stack calls it: x (width, ..., channels) at the slices' vmap level."""
+    markers = torch.zeros(len(x), dtype=torch.float64)
+    return torch.func.vmap(lambda marker, part: torch.func.functional_call(slot, {"marker": marker}, (part,)))(
+        markers, x
+    )
+
+
+def plain(slot: Slot, x: Tensor) -> Tensor:
+    """The same in ordinary operators, slice by slice."""
+    values, parts = iter(slot.values), []
+    for share, names in zip(slot.layout.shares, slot.layout.names, strict=True):
+        own = {name: next(values) for name in names}
+        for index in range(share.slices):
+            named = {name: value[index] for name, value in own.items()}
+            parts.append(share.factor * evaluate((share.expression,), x[share.start + index], named)[0])
+    return torch.stack(parts)
+
+
+def inputs(*shape: int, seed: int = 1) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("first_order", [True, False])
+@pytest.mark.parametrize("batch", [5, WIDTH])
+def test_value_and_gradients_equal_autograd(first_order: bool, batch: int) -> None:
+    slot = stacked_slot(first_order=first_order)
+    x, upstream = inputs(WIDTH, batch, CHANNELS), inputs(WIDTH, batch, CHANNELS, seed=2)
+    wanted = [x.requires_grad_(), *(value.requires_grad_() for value in slot.values)]
+    own, reference = inside(slot, x), plain(slot, x)
+    torch.testing.assert_close(own, reference, rtol=1e-13, atol=1e-13)
+    for mine, theirs in zip(
+        torch.autograd.grad(own, wanted, upstream), torch.autograd.grad(reference, wanted, upstream), strict=True
+    ):
+        torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("first_order", [True, False])
+def test_images(first_order: bool) -> None:
+    slot = stacked_slot(first_order=first_order)
+    x = inputs(WIDTH, 2, CHANNELS, 4, 5)
+    channels_last = plain(slot, x.movedim(2, -1)).movedim(-1, 2)
+    torch.testing.assert_close(inside(slot, x), channels_last, rtol=1e-13, atol=1e-13)
+
+
+def test_gradcheck() -> None:
+    slot = stacked_slot(FORMULAS[1:])
+    x = inputs(WIDTH - SLICES, 3, CHANNELS).requires_grad_()
+    values = [value.requires_grad_() for value in slot.values]
+
+    def function(x: Tensor, *values: Tensor) -> Tensor:
+        slot.values = list(values)
+        return inside(slot, x)
+
+    assert torch.autograd.gradcheck(function, (x, *values))
+    assert torch.autograd.gradgradcheck(function, (x, *values))
+
+
+def nested(function: Callable[[Tensor], Tensor], x: Tensor, order: int) -> Tensor:
+    """Derivative of the sum of outputs, ``order`` times, by torch.func.grad."""
+    for _ in range(order):
+        function = torch.func.grad(lambda z, inner=function: inner(z).sum())
+    return function(x)
+
+
+def by_autograd(function: Callable[[Tensor], Tensor], x: Tensor, order: int) -> Tensor:
+    x = x.clone().requires_grad_()
+    y = function(x)
+    for _ in range(order):
+        (y,) = torch.autograd.grad(y.sum(), x, create_graph=True)
+    return y.detach()
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_nested_grad_around_the_stack(order: int) -> None:
+    slot = stacked_slot(FORMULAS[1:])
+    x = inputs(WIDTH - SLICES, 4, CHANNELS)
+    reference = by_autograd(lambda z: plain(slot, z), x, order)
+    torch.testing.assert_close(nested(lambda z: inside(slot, z), x, order), reference, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_nested_grad_within_a_slice(order: int) -> None:
+    slot = stacked_slot(FORMULAS[1:])
+    x = inputs(WIDTH - SLICES, 4, CHANNELS)
+
+    def of_slice(marker: Tensor, part: Tensor) -> Tensor:
+        return nested(lambda z: torch.func.functional_call(slot, {"marker": marker}, (z,)), part, order)
+
+    own = torch.func.vmap(of_slice)(torch.zeros(len(x), dtype=torch.float64), x)
+    reference = by_autograd(lambda z: plain(slot, z), x, order)
+    torch.testing.assert_close(own, reference, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_nested_grad_outside_a_stack(order: int) -> None:
+    expression = parse("x*sigmoid(x)+x**2")
+    slot = Slot(Layout((Share(expression, 0, 1, 1.5),), ((),)), first_order=False)
+    x = inputs(4, CHANNELS)
+    reference = by_autograd(lambda z: 1.5 * evaluate((expression,), z, {})[0], x, order)
+    torch.testing.assert_close(nested(slot, x, order), reference, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("batch", [3, WIDTH])
+def test_per_sample_gradients_inside_the_stack(batch: int) -> None:
+    """A second vmap, over the examples, is not taken for the stack: not even with as many examples as slices."""
+    slot = stacked_slot()
+    x = inputs(WIDTH, batch, CHANNELS)
+    weights = inputs(WIDTH, CHANNELS, seed=3)
+
+    def loss(weight: Tensor, marker: Tensor, example: Tensor) -> Tensor:
+        return torch.func.functional_call(slot, {"marker": marker}, (weight * example,)).sum()
+
+    per_sample = torch.func.vmap(torch.func.grad(loss), in_dims=(None, None, 0))
+    own = torch.func.vmap(per_sample)(weights, torch.zeros(WIDTH, dtype=torch.float64), x)
+    spread = weights[:, None, :].expand(x.shape).clone().requires_grad_()
+    (reference,) = torch.autograd.grad(plain(slot, spread * x).sum(), spread)
+    torch.testing.assert_close(own, reference, rtol=1e-12, atol=1e-12)
+
+
+def test_vmap_over_examples_outside_a_stack() -> None:
+    slot = Slot(Layout((Share(parse("gelu(x)"), 0, 1),), ((),)), first_order=False)
+    x = inputs(6, CHANNELS)
+    own = torch.func.vmap(torch.func.grad(lambda z: slot(z).sum()))(x)
+    torch.testing.assert_close(own, by_autograd(torch.nn.functional.gelu, x, 1), rtol=1e-12, atol=1e-12)
+
+
+def test_many_models_need_their_stack() -> None:
+    with pytest.raises(EvaluationError, match="outside their stack"):
+        stacked_slot()(inputs(4, CHANNELS))
+
+
+@pytest.mark.parametrize("first_order", [True, False])
+def test_nan_stays_in_its_slice(first_order: bool) -> None:
+    slot = stacked_slot(first_order=first_order)
+    clean = inputs(WIDTH, 4, CHANNELS)
+    spoilt = clean.clone()
+    spoilt[3] = torch.nan
+
+    def both(x: Tensor) -> list[Tensor]:
+        wanted = [x.clone().requires_grad_(), *(value.detach().requires_grad_() for value in slot.values)]
+        slot.values = wanted[1:]
+        value = inside(slot, wanted[0])
+        return [value, *torch.autograd.grad(value.sum(), wanted)]
+
+    others = [index for index in range(WIDTH) if index != 3]
+    for good, bad in zip(both(clean)[:2], both(spoilt)[:2], strict=True):
+        assert torch.equal(good[others], bad[others])
+        assert not torch.isfinite(bad[3]).any()
+    beta_good, beta_bad = both(clean)[2], both(spoilt)[2]  # slices 2 and 3 own beta
+    assert torch.equal(beta_good[0], beta_bad[0])
+    assert torch.isnan(beta_bad[1]).all()
