@@ -33,6 +33,8 @@ OBJECTIVES: dict[str, Objective] = {
     )
 }
 
+_POWERS: dict[object, str] = {2.0: "mul", 3.0: "mul", 0.5: "sqrt", -1.0: "reciprocal"}
+
 
 def cost(expression: Expression) -> float:
     """Forward and backward time per element relative to ReLU, from the operator table's constants.
@@ -55,8 +57,13 @@ def _operators(roots: Sequence[Expression]) -> float:
         if node.args and all(arg in numbers for arg in node.args):
             numbers.add(node)
         elif node.args:
-            total += find_operator(node.op).cost
+            total += find_operator(_charged(node)).cost
     return total
+
+
+def _charged(node: Expression) -> str:
+    """The operator whose cost a node has: torch computes some powers, such as squares, by other means."""
+    return _POWERS.get(node.args[1].value, "pow") if node.op == "pow" else node.op
 
 
 def chosen_losses(row: Mapping[str, Any], name: str, *, test: bool = False) -> Array | None:

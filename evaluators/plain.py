@@ -46,6 +46,9 @@ class PlainModel:
         sites = _site_channels(network, task, x[: len(self.order[0])])
         replace(network, task.replaced, lambda: Activation(function, channels=sites.pop(0)))
         self.network = network.to(dtype)
+        for module in network.modules():
+            if isinstance(module, Activation):
+                module.reset_parameters()  # initial values rounded to dtype, not to float32 before
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=rate)
         self.step = 0
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from torch.autograd.function import once_differentiable
 
 from evaluators.errors import EvaluationError
 from primitives.derivative import derivative
-from primitives.evaluation import evaluate
+from primitives.evaluation import Program, compiled
 from primitives.expressions import Expression
 
 
@@ -40,12 +41,23 @@ class Share:
         return replace(self, expression=derivative(self.expression, name))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layout:
     """Who owns which slices, and the names of each owner's parameters, in stack order."""
 
     shares: tuple[Share, ...]
     names: tuple[tuple[str, ...], ...]
+
+    @cached_property
+    def values(self) -> tuple[Program, ...]:
+        """For each share, the program of its formula."""
+        return tuple(compiled((share.expression,)) for share in self.shares)
+
+    @cached_property
+    def slopes(self) -> tuple[Program, ...]:
+        """For each share, the program of its formula and of its derivatives by the input and by each parameter."""
+        rows = zip(self.shares, self.names, strict=True)
+        return tuple(compiled((s.expression, *(derivative(s.expression, by) for by in ("x", *n)))) for s, n in rows)
 
     def by(self, name: str) -> Layout:
         return Layout(tuple(share.by(name) for share in self.shares), self.names)
@@ -97,11 +109,11 @@ def _shaped(value: Tensor, dims: int) -> Tensor:
     return value.view(value.shape[0], *[1] * (dims - 2), value.shape[1])
 
 
-def _write(share: Share, roots: Sequence[Expression], x: Tensor, own: dict[str, Tensor], into: list[Tensor]) -> None:
-    """Values of the roots at ``x``, the share's slices of the input, times its factor, into one tensor each."""
+def _write(program: Program, factor: float, x: Tensor, own: dict[str, Tensor], into: list[Tensor]) -> None:
+    """The program's outputs at ``x``, one share's slices of the input, times a factor, into one tensor each."""
     shaped = {name: _shaped(value, x.dim()) for name, value in own.items()}
-    for value, target in zip(evaluate(roots, x, shaped), into, strict=True):
-        torch.mul(value, share.factor, out=target)
+    for value, target in zip(program.run(x, shaped), into, strict=True):
+        torch.mul(value, factor, out=target)
 
 
 def _total(gradient: Tensor, slope: Tensor, value: Tensor) -> Tensor:
@@ -113,14 +125,17 @@ class _Stacked(torch.autograd.Function):
     """Formulas on their slices of ``x``, shape (N, batch, ...); differentiable to any order."""
 
     @staticmethod
-    def forward(ctx: Any, layout: Layout, x: Tensor, *values: Tensor) -> Tensor:
-        ctx.layout = layout
-        ctx.save_for_backward(x, *values)
+    def forward(layout: Layout, x: Tensor, *values: Tensor) -> Tensor:
         result = torch.empty_like(x)
-        for share, own in zip(layout.shares, _sections(layout, values), strict=True):
+        for share, own, program in zip(layout.shares, _sections(layout, values), layout.values, strict=True):
             here = slice(share.start, share.stop)
-            _write(share, (share.expression,), x[here], own, [result[here]])
+            _write(program, share.factor, x[here], own, [result[here]])
         return result
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.layout = inputs[0]
+        ctx.save_for_backward(*inputs[1:])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
@@ -143,11 +158,10 @@ class _StackedOnce(torch.autograd.Function):
     def forward(ctx: Any, layout: Layout, x: Tensor, *values: Tensor) -> Tensor:
         result, slope = torch.empty_like(x), torch.empty_like(x)
         ctx.layout, ctx.values, ctx.slopes = layout, values, []
-        for share, own in zip(layout.shares, _sections(layout, values), strict=True):
+        for share, own, program in zip(layout.shares, _sections(layout, values), layout.slopes, strict=True):
             here = slice(share.start, share.stop)
-            roots = (share.expression, *(derivative(share.expression, by) for by in ("x", *own)))
             of_values = [torch.empty_like(x[here]) for _ in own]
-            _write(share, roots, x[here], own, [result[here], slope[here], *of_values])
+            _write(program, share.factor, x[here], own, [result[here], slope[here], *of_values])
             ctx.slopes += of_values
         ctx.save_for_backward(slope)
         return result

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from functools import cache
 
 import torch
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
 
 from evaluators.errors import TaskError
@@ -41,6 +39,10 @@ class Digits(Task):
 
 @cache
 def _digits() -> dict[str, tuple[Tensor, Tensor]]:
+    # imported where it is used: it takes longer than all the rest of a command's start
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
     pixels, labels = load_digits(return_X_y=True)
     halves = train_test_split(pixels, labels, test_size=0.5, stratify=labels, random_state=0)
     search, confirmation = (torch.from_numpy(half).float() for half in halves[:2])

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from primitives.evaluation import fold
 from primitives.expressions import Expression, Parameter, constant, join, parameter, postorder
-from primitives.operators import find_operator
+from primitives.operators import COMPARISONS, find_operator
 from primitives.text import parse_body
 
 _INPUTS = ("a", "b", "c")
@@ -77,6 +77,8 @@ def reduced(op: str, *args: Expression) -> Expression:
         return _ZERO
     if op == "where" and args[1] is args[2]:
         return args[1]
+    if op == "where" and args[0].op in COMPARISONS and args[1] is _ONE and args[2] is _ZERO:
+        return args[0]  # a comparison is exactly 1 or 0
     if op in {"add", "sub", "mul", "neg"} and all(isinstance(arg.value, float) for arg in args):
         return constant(fold(op, [float(arg.value) for arg in args if isinstance(arg.value, float)]))
     return join(op, *args)

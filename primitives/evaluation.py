@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from primitives.expressions import Expression, Parameter, postorder
-from primitives.operators import Value, find_operator
+from primitives.operators import COMPARISONS, Value, find_operator, where_compared
+
+_Step = tuple[Callable[..., Value], tuple[Expression, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +31,19 @@ class Program:
 
     def run(self, x: Tensor, parameters: Mapping[str, Value]) -> list[Tensor]:
         """Outputs at ``x``; parameters must broadcast with ``x``. Each output has the dtype and shape of ``x``."""
-        registers: list[Value] = [
-            leaf if isinstance(leaf, float) else x if leaf is None else parameters[leaf] for leaf in self.leaves
-        ]
+        registers: list[Value] = [_leaf_value(leaf, x, parameters) for leaf in self.leaves]
         for forward, inputs in self.steps:
-            arguments = [registers[i] for i in inputs]
-            if not any(isinstance(argument, Tensor) for argument in arguments):
-                arguments[0] = torch.tensor(arguments[0], dtype=x.dtype, device=x.device)
-            registers.append(forward(*arguments))
+            registers.append(forward(*[registers[i] for i in inputs]))
         return [_shaped(registers[i], x) for i in self.outputs]
+
+
+def _leaf_value(leaf: float | str | None, x: Tensor, parameters: Mapping[str, Value]) -> Value:
+    if leaf is None:
+        return x
+    if isinstance(leaf, float):
+        return leaf
+    value = parameters[leaf]
+    return value if isinstance(value, Tensor) else torch.tensor(value, dtype=x.dtype, device=x.device)
 
 
 def _shaped(value: Value, x: Tensor) -> Tensor:
@@ -50,16 +56,25 @@ def _shaped(value: Value, x: Tensor) -> Tensor:
 def compiled(roots: tuple[Expression, ...]) -> Program:
     """The program of some expressions; subexpressions without ``x`` and parameters become numbers."""
     constants = _constants(roots)
-    nodes = postorder(roots, stop=constants)
+    nodes = postorder(roots, constants, lambda node: _step(node, constants)[1])
     leaves = [node for node in nodes if node in constants or not node.args]
     inner = [node for node in nodes if node not in constants and node.args]
     register = {node: index for index, node in enumerate([*leaves, *inner])}
-    steps = tuple((find_operator(n.op).forward, tuple(register[a] for a in n.args)) for n in inner)
+    made = [_step(node, constants) for node in inner]
+    steps = tuple((forward, tuple(register[arg] for arg in args)) for forward, args in made)
     return Program(
         tuple(constants[node] if node in constants else _leaf(node) for node in leaves),
         steps,
         tuple(register[root] for root in roots),
     )
+
+
+def _step(node: Expression, constants: Mapping[Expression, float]) -> _Step:
+    """A node's function and its inputs; ``where`` over a comparison takes the comparison's own inputs."""
+    condition = node.args[0]
+    if node.op == "where" and condition.op in COMPARISONS and condition not in constants:
+        return where_compared(condition.op), (*condition.args, *node.args[1:])
+    return find_operator(node.op).forward, node.args
 
 
 def _leaf(node: Expression) -> str | None:

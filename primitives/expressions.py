@@ -201,7 +201,16 @@ def check_names(root: Expression) -> Expression:
     return root
 
 
-def postorder(roots: Iterable[Expression], stop: Container[Expression] = ()) -> list[Expression]:
+def inputs_of(node: Expression) -> tuple[Expression, ...]:
+    """The inputs of a node."""
+    return node.args
+
+
+def postorder(
+    roots: Iterable[Expression],
+    stop: Container[Expression] = (),
+    inputs: Callable[[Expression], tuple[Expression, ...]] = inputs_of,
+) -> list[Expression]:
     """The distinct nodes below the roots, inputs before users, left to right; what is below ``stop`` is left out."""
     seen: dict[Expression, None] = {}
     stack = [(root, False) for root in reversed(list(roots))]
@@ -213,7 +222,7 @@ def postorder(roots: Iterable[Expression], stop: Container[Expression] = ()) -> 
             seen[node] = None
         else:
             stack.append((node, True))
-            stack.extend((arg, False) for arg in reversed(node.args))
+            stack.extend((arg, False) for arg in reversed(inputs(node)))
     return list(seen)
 
 

@@ -75,17 +75,43 @@ def _minimum(a: Value, b: Value) -> Tensor:
     return torch.minimum(_like(a, b), _like(b, a))
 
 
-def _comparison(compare: Callable[[Value, Value], Tensor]) -> Callable[[Value, Value], Tensor]:
+#: Comparisons: their value is 1 or 0 in the inputs' dtype, but ``where`` takes the condition as it is.
+COMPARISONS: dict[str, Callable[[Value, Value], Tensor]] = {
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "lt": operator.lt,
+    "le": operator.le,
+}
+
+
+def _comparison(name: str) -> Callable[[Value, Value], Tensor]:
     def forward(a: Value, b: Value) -> Tensor:
-        return compare(a, b).to((a if isinstance(a, Tensor) else _like(b, b)).dtype)
+        return COMPARISONS[name](a, b).to((a if isinstance(a, Tensor) else _like(b, b)).dtype)
 
     return forward
+
+
+def select(condition: Tensor, a: Value, b: Value, like: Tensor) -> Tensor:
+    """``a`` where a boolean condition holds, else ``b``, in the dtype of ``like``."""
+    if not isinstance(a, Tensor) and not isinstance(b, Tensor) and (a, b) == (1.0, 0.0):
+        return condition.to(like.dtype)
+    return torch.where(condition, _like(a, like), _like(b, like))
 
 
 def _where(condition: Value, a: Value, b: Value) -> Tensor:
     if not isinstance(condition, Tensor):
         condition = _like(condition, a if isinstance(a, Tensor) else b)
     return torch.where(condition != 0, _like(a, condition), _like(b, condition))
+
+
+def where_compared(name: str) -> Callable[[Value, Value, Value, Value], Tensor]:
+    """``where(compare(c, d), a, b)`` as one function of c, d, a, b: no mask is turned into numbers and back."""
+    compare = COMPARISONS[name]
+
+    def forward(c: Value, d: Value, a: Value, b: Value) -> Tensor:
+        return select(compare(c, d), a, b, c if isinstance(c, Tensor) else _like(d, d))
+
+    return forward
 
 
 def _sinc(a: Tensor) -> Tensor:
@@ -122,121 +148,123 @@ def _softplus(a: Tensor) -> Tensor:
 
 _ROWS = (
     # arithmetic
-    _binary("add", operator.add, "da+db", ("{0} + {1}", "{0} + {1}"), 1.0),
-    _binary("sub", operator.sub, "da-db", ("{0} - {1}", "{0} - {1}"), 1.0),
-    _binary("mul", operator.mul, "b*da+a*db", ("{0} * {1}", r"{0} \, {1}"), 1.0),
-    _binary("div", _div, "(da-y*db)/b", ("{0} / {1}", r"\frac{{{0}}}{{{1}}}"), 1.0),
-    _binary("pow", _pow, "b*a**(b-1)*da+y*log(a)*db", ("{0} ** {1}", "{{{0}}}^{{{1}}}"), 8.0),
-    _binary("max", _maximum, "where(a>b,da,db)", ("torch.maximum({0}, {1})", r"\max({0}, {1})"), 1.0),
-    _binary("min", _minimum, "where(a<b,da,db)", ("torch.minimum({0}, {1})", r"\min({0}, {1})"), 1.0),
+    _binary("add", operator.add, "da+db", ("{0} + {1}", "{0} + {1}"), 1.5),
+    _binary("sub", operator.sub, "da-db", ("{0} - {1}", "{0} - {1}"), 1.6),
+    _binary("mul", operator.mul, "b*da+a*db", ("{0} * {1}", r"{0} \, {1}"), 1.5),
+    _binary("div", _div, "(da-y*db)/b", ("{0} / {1}", r"\frac{{{0}}}{{{1}}}"), 1.6),
+    _binary("pow", _pow, "b*a**(b-1)*da+y*log(a)*db", ("{0} ** {1}", "{{{0}}}^{{{1}}}"), 27.0),
+    _binary("max", _maximum, "where(a>b,da,db)", ("torch.maximum({0}, {1})", r"\max({0}, {1})"), 1.6),
+    _binary("min", _minimum, "where(a<b,da,db)", ("torch.minimum({0}, {1})", r"\min({0}, {1})"), 1.7),
     _row("neg", operator.neg, "-da", "-{0}", "-{0}", 1.0),
-    _row("reciprocal", torch.reciprocal, "-(y*y)*da", "torch.reciprocal({0})", r"\frac{{1}}{{{0}}}", 1.0),
+    _row("reciprocal", torch.reciprocal, "-(y*y)*da", "torch.reciprocal({0})", r"\frac{{1}}{{{0}}}", 1.3),
     # selection
-    _binary("gt", _comparison(operator.gt), "0", ("({0} > {1}).to(x.dtype)", r"[{0} > {1}]"), 2.0),
-    _binary("ge", _comparison(operator.ge), "0", ("({0} >= {1}).to(x.dtype)", r"[{0} \ge {1}]"), 2.0),
-    _binary("lt", _comparison(operator.lt), "0", ("({0} < {1}).to(x.dtype)", r"[{0} < {1}]"), 2.0),
-    _binary("le", _comparison(operator.le), "0", ("({0} <= {1}).to(x.dtype)", r"[{0} \le {1}]"), 2.0),
+    _binary("gt", _comparison("gt"), "0", ("({0} > {1}).to(x.dtype)", r"[{0} > {1}]"), 12.0),
+    _binary("ge", _comparison("ge"), "0", ("({0} >= {1}).to(x.dtype)", r"[{0} \ge {1}]"), 12.0),
+    _binary("lt", _comparison("lt"), "0", ("({0} < {1}).to(x.dtype)", r"[{0} < {1}]"), 12.0),
+    _binary("le", _comparison("le"), "0", ("({0} <= {1}).to(x.dtype)", r"[{0} \le {1}]"), 12.0),
     Operator(
         "where",
         _where,
         "where(a,db,dc)",
         "torch.where({0} != 0, {1}, {2})",
         r"\left\{{ {1} \text{{ if }} {0}, \text{{ else }} {2} \right\}}",
-        3.0,
+        35.0,
         arity=3,
     ),
-    _row("abs", torch.abs, "sign(a)*da", "torch.abs({0})", r"\left|{0}\right|", 1.0),
-    _row("sign", torch.sign, "0", "torch.sign({0})", r"\operatorname{{sign}}({0})", 2.0),
+    _row("abs", torch.abs, "sign(a)*da", "torch.abs({0})", r"\left|{0}\right|", 1.1),
+    _row("sign", torch.sign, "0", "torch.sign({0})", r"\operatorname{{sign}}({0})", 1.3),
     _row("floor", torch.floor, "0", "torch.floor({0})", r"\lfloor {0} \rfloor", 1.0),
     # exponentials and logarithms
-    _row("exp", torch.exp, "y*da", "torch.exp({0})", r"\exp({0})", 3.0),
-    _row("expm1", torch.expm1, "(y+1)*da", "torch.expm1({0})", r"\left(\exp({0})-1\right)", 5.0),
-    _row("log", torch.log, "da/a", "torch.log({0})", r"\log({0})", 3.0),
-    _row("log1p", torch.log1p, "da/(1+a)", "torch.log1p({0})", r"\log(1+{0})", 5.0),
+    _row("exp", torch.exp, "y*da", "torch.exp({0})", r"\exp({0})", 10.0),
+    _row("expm1", torch.expm1, "(y+1)*da", "torch.expm1({0})", r"\left(\exp({0})-1\right)", 13.0),
+    _row("log", torch.log, "da/a", "torch.log({0})", r"\log({0})", 11.0),
+    _row("log1p", torch.log1p, "da/(1+a)", "torch.log1p({0})", r"\log(1+{0})", 8.6),
     _row(
         "log_abs",
         lambda a: torch.log(torch.abs(a) + 1e-7),
         "sign(a)/(abs(a)+1e-7)*da",
         "torch.log(torch.abs({0}) + 1e-7)",
         r"\log(\left|{0}\right|+10^{{-7}})",
-        5.0,
+        14.0,
     ),
-    _row("sqrt", torch.sqrt, "0.5/y*da", "torch.sqrt({0})", r"\sqrt{{{0}}}", 2.0),
+    _row("sqrt", torch.sqrt, "0.5/y*da", "torch.sqrt({0})", r"\sqrt{{{0}}}", 4.9),
     _row(
         "sqrt_abs",
         lambda a: torch.sqrt(torch.abs(a)),
         "0.5*sign(a)/y*da",
         "torch.sqrt(torch.abs({0}))",
         r"\sqrt{{\left|{0}\right|}}",
-        3.0,
+        6.2,
     ),
     # trigonometric and hyperbolic
-    _row("sin", torch.sin, "cos(a)*da", "torch.sin({0})", r"\sin({0})", 3.0),
-    _row("cos", torch.cos, "-sin(a)*da", "torch.cos({0})", r"\cos({0})", 3.0),
-    _row("atan", torch.atan, "da/(1+a*a)", "torch.atan({0})", r"\arctan({0})", 5.0),
-    _row("sinc", _sinc, "sinc_prime(a)*da", "torch.sinc({0} / math.pi)", r"\operatorname{{sinc}}({0})", 6.0),
+    _row("sin", torch.sin, "cos(a)*da", "torch.sin({0})", r"\sin({0})", 14.0),
+    _row("cos", torch.cos, "-sin(a)*da", "torch.cos({0})", r"\cos({0})", 15.0),
+    _row("atan", torch.atan, "da/(1+a*a)", "torch.atan({0})", r"\arctan({0})", 27.0),
+    _row("sinc", _sinc, "sinc_prime(a)*da", "torch.sinc({0} / math.pi)", r"\operatorname{{sinc}}({0})", 79.0),
     _row(
         "sinc_prime",
         _sinc_prime,
         "where(abs(a)<0.01,a*a/10-1/3,-sinc(a)-2*y/a)*da",
         "_sinc_prime({0})",
         r"\operatorname{{sinc}}'({0})",
-        15.0,
+        180.0,
     ),
-    _row("sinh", torch.sinh, "cosh(a)*da", "torch.sinh({0})", r"\sinh({0})", 6.0),
-    _row("cosh", torch.cosh, "sinh(a)*da", "torch.cosh({0})", r"\cosh({0})", 6.0),
-    _row("tanh", torch.tanh, "(1-y*y)*da", "torch.tanh({0})", r"\tanh({0})", 4.0),
-    _row("asinh", torch.asinh, "da/sqrt(a*a+1)", "torch.asinh({0})", r"\operatorname{{arsinh}}({0})", 8.0),
-    _row("erf", torch.erf, "1.1283791670955126*exp(-a*a)*da", "torch.erf({0})", r"\operatorname{{erf}}({0})", 5.0),
-    _row("erfc", torch.erfc, "-1.1283791670955126*exp(-a*a)*da", "torch.erfc({0})", r"\operatorname{{erfc}}({0})", 6.0),
+    _row("sinh", torch.sinh, "cosh(a)*da", "torch.sinh({0})", r"\sinh({0})", 14.0),
+    _row("cosh", torch.cosh, "sinh(a)*da", "torch.cosh({0})", r"\cosh({0})", 14.0),
+    _row("tanh", torch.tanh, "(1-y*y)*da", "torch.tanh({0})", r"\tanh({0})", 27.0),
+    _row("asinh", torch.asinh, "da/sqrt(a*a+1)", "torch.asinh({0})", r"\operatorname{{arsinh}}({0})", 230.0),
+    _row("erf", torch.erf, "1.1283791670955126*exp(-a*a)*da", "torch.erf({0})", r"\operatorname{{erf}}({0})", 14.0),
+    _row(
+        "erfc", torch.erfc, "-1.1283791670955126*exp(-a*a)*da", "torch.erfc({0})", r"\operatorname{{erfc}}({0})", 19.0
+    ),
     # known activations
-    _row("sigmoid", torch.sigmoid, "y*(1-y)*da", "torch.sigmoid({0})", r"\sigma({0})", 4.0),
-    _row("softplus", _softplus, "sigmoid(a)*da", _SOFTPLUS, r"\operatorname{{softplus}}({0})", 8.0),
+    _row("sigmoid", torch.sigmoid, "y*(1-y)*da", "torch.sigmoid({0})", r"\sigma({0})", 4.4),
+    _row("softplus", _softplus, "sigmoid(a)*da", _SOFTPLUS, r"\operatorname{{softplus}}({0})", 16.0),
     _row(
         "log_sigmoid",
         lambda a: -_softplus(-a),
         "sigmoid(-a)*da",
         "-F.softplus(-({0}), 1.0, 40.0)",
         r"\log\sigma({0})",
-        9.0,
+        19.0,
     ),
     _row("relu", torch.relu, "where(a>0,da,0)", "torch.relu({0})", r"\operatorname{{ReLU}}({0})", 1.0),
-    _row("relu6", F.relu6, "where(a>0,where(a<6,da,0),0)", "F.relu6({0})", r"\operatorname{{ReLU6}}({0})", 1.0),
+    _row("relu6", F.relu6, "where(a>0,where(a<6,da,0),0)", "F.relu6({0})", r"\operatorname{{ReLU6}}({0})", 1.1),
     _row(
         "leaky_relu",
         F.leaky_relu,
         "where(a>0,da,0.01*da)",
         "F.leaky_relu({0})",
         r"\operatorname{{LeakyReLU}}({0})",
-        1.5,
+        1.2,
     ),
-    _row("elu", F.elu, "where(a>0,da,(y+1)*da)", "F.elu({0})", r"\operatorname{{ELU}}({0})", 6.0),
+    _row("elu", F.elu, "where(a>0,da,(y+1)*da)", "F.elu({0})", r"\operatorname{{ELU}}({0})", 15.0),
     _row(
         "selu",
         F.selu,
         "where(a>0,1.0507009873554805*da,(y+1.7580993408473766)*da)",
         "F.selu({0})",
         r"\operatorname{{SELU}}({0})",
-        6.0,
+        15.0,
     ),
-    _row("gelu", F.gelu, f"({_CDF}+a*{_NORMAL})*da", "F.gelu({0})", r"\operatorname{{GELU}}({0})", 5.0),
-    _row("silu", F.silu, "sigmoid(a)*(1+a*sigmoid(-a))*da", "F.silu({0})", r"\operatorname{{SiLU}}({0})", 4.0),
+    _row("gelu", F.gelu, f"({_CDF}+a*{_NORMAL})*da", "F.gelu({0})", r"\operatorname{{GELU}}({0})", 6.6),
+    _row("silu", F.silu, "sigmoid(a)*(1+a*sigmoid(-a))*da", "F.silu({0})", r"\operatorname{{SiLU}}({0})", 4.6),
     _row(
         "mish",
         F.mish,
         f"({_MISH_T}+a*sigmoid(a)*(1-{_MISH_T}**2))*da",
         "F.mish({0})",
         r"\operatorname{{Mish}}({0})",
-        10.0,
+        41.0,
     ),
-    _row("softsign", F.softsign, "da/(1+abs(a))**2", "F.softsign({0})", r"\operatorname{{softsign}}({0})", 2.0),
+    _row("softsign", F.softsign, "da/(1+abs(a))**2", "F.softsign({0})", r"\operatorname{{softsign}}({0})", 4.4),
     _row(
         "hardtanh",
         F.hardtanh,
         "where(a>-1,where(a<1,da,0),0)",
         "F.hardtanh({0})",
         r"\operatorname{{hardtanh}}({0})",
-        1.0,
+        1.2,
     ),
     _row(
         "hard_sigmoid",
@@ -252,7 +280,7 @@ _ROWS = (
         "where(a>-3,where(a<3,(a/3+0.5)*da,da),0)",
         "F.hardswish({0})",
         r"\operatorname{{hardswish}}({0})",
-        1.5,
+        1.9,
     ),
 )
 

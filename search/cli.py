@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -222,7 +223,7 @@ def _doc(thing: object) -> str:
     return (thing.__doc__ or "").strip().partition("\n")[0]
 
 
-_LISTS = {
+_LISTS: dict[str, Callable[[], list[Row]]] = {
     "operators": _operators,
     "grammars": _grammars,
     "catalogue": _catalogue,

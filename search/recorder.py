@@ -55,10 +55,14 @@ class Recorder:
         """Enter a finished cohort; return its line of the trace."""
         self.study.add(record)
         self._ends.append(self.study.trials)
-        write_atomically(self.folder.front, front_csv(front_rows(self.study, self.tasks)))
+        self.write_front()
         entry = self._entry(record)
         append_line(self.folder.trace, json.dumps(entry, allow_nan=False, separators=(",", ":")))
         return entry
+
+    def write_front(self) -> None:
+        """Write ``front.csv``."""
+        write_atomically(self.folder.front, front_csv(front_rows(self.study, self.tasks)))
 
     def _entry(self, record: Row) -> Row:
         controls = hashlib.sha256(json.dumps(record["result"]["controls"]).encode()).hexdigest()

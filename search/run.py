@@ -220,6 +220,7 @@ def _work(run: Run, count: int | None, screen: Screen, max_minutes: float | None
     screen.say(f"{run.path}: up to {run.config.budget} classes on {', '.join(run.config.tasks)}")
     study, trace = recover(run.folder, screen.say)
     recorder = Recorder(run.folder, study, trace, run.config.tasks)
+    recorder.write_front()
     with _workers(run.config, count) as workers:
         ended = search(run.config, run.folder, recorder, workers, screen.step, until=until)
         screen.say(f"search ended: {ended}; {study.trials} classes trained, {len(study.front.numbers)} on the front")

@@ -42,22 +42,25 @@ class CohortStudy:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.journal = CohortJournal(path)
         self.storage = JournalStorage(self.journal)
-        directions = [objective.direction for objective in OBJECTIVES.values()]
-        with self.journal.batch():
-            self.study = optuna.create_study(
-                storage=self.storage, study_name=NAME, directions=directions, load_if_exists=True
-            )
-            if not self.study.metric_names:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                    self.study.set_metric_names(list(OBJECTIVES))
+        self.study = self._load() if self.storage.get_all_studies() else self._create()
         self.known = KnownClasses(lambda number: parse(self.trial(number).user_attrs["expression"]))
         for text in CONTROLS.values():
             self.known.expect(parse(text).scale_class(), parse(text))
-        self.front = Front(directions)
+        self.front = Front([objective.direction for objective in OBJECTIVES.values()])
         self.trials = 0
         for trial in self.study.get_trials(deepcopy=False):
             self._enter(trial)
+
+    def _load(self) -> optuna.Study:
+        return optuna.load_study(study_name=NAME, storage=self.storage)
+
+    def _create(self) -> optuna.Study:
+        directions = [objective.direction for objective in OBJECTIVES.values()]
+        with self.journal.batch(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study = optuna.create_study(storage=self.storage, study_name=NAME, directions=directions)
+            study.set_metric_names(list(OBJECTIVES))
+        return study
 
     def trial(self, number: int) -> FrozenTrial:
         """A trial by its number; in a journal with one study the storage's id is the number."""

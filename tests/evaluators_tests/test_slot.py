@@ -22,7 +22,9 @@ def stacked_slot(texts: Sequence[str] = FORMULAS, *, first_order: bool = False) 
     """A slot for several formulas with random parameters, float64; factors 1.0, 1.1, ..."""
     expressions = [parse(text) for text in texts]
     shares = tuple(Share(e, SLICES * i, SLICES * (i + 1), 1.0 + i / 10) for i, e in enumerate(expressions))
-    slot = Slot(Layout(shares, tuple(tuple(p.name for p in e.parameters) for e in expressions)), first_order=first_order)
+    slot = Slot(
+        Layout(shares, tuple(tuple(p.name for p in e.parameters) for e in expressions)), first_order=first_order
+    )
     generator = torch.Generator().manual_seed(0)
     for expression in expressions:
         for p in expression.parameters:

@@ -1,0 +1,155 @@
+"""Cohorts: controls repeat bit for bit, failures leave with a reason, results are plain JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from evaluators.cohort import CONTROLS, NULLS, CohortRequest, run_cohort
+from evaluators.errors import EvaluationError, TaskError
+from evaluators.evaluate import evaluate
+from evaluators.objectives import gains
+from evaluators.task import Task
+from primitives.errors import ExpressionError
+
+
+def request(*expressions: str, **changes: Any) -> CohortRequest:
+    settings: dict[str, Any] = {"tasks": ("digits",), "seed": 3, "seeds": 2, "steps": 20, "rates": (1e-3, 1e-2)}
+    return CohortRequest(expressions, **(settings | changes))
+
+
+@pytest.fixture(scope="module")
+def result() -> dict[str, Any]:
+    return run_cohort(request("relu(x)", "50*x**3", "exp(x)-1", "x*atan(x)", "exp(exp(x))", rungs=(5, 10)))
+
+
+class Spirals(Task):
+    """A user's own task: two classes, a network with a module reached by attribute."""
+
+    name = "spirals"
+    batch_size = 32
+    learning_rates = (1e-2,)
+    steps = 10
+    replaced = (nn.Tanh,)
+
+    def network(self) -> nn.Module:
+        return nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.LayerNorm(16), nn.Linear(16, 1), nn.Flatten(0))
+
+    def data(self, part: str) -> tuple[Tensor, Tensor]:
+        generator = torch.Generator().manual_seed(1 if part == "search" else 2)
+        x = torch.randn(256, 2, generator=generator)
+        return x, (x[:, 0] * x[:, 1] > 0).float()
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        return nn.functional.binary_cross_entropy_with_logits(output, target, reduction="none")
+
+
+def test_controls_repeat_bit_for_bit(result: dict[str, Any]) -> None:
+    other = run_cohort(request("gelu(x)", "sin(x)", rungs=(5, 10)))
+    assert other["controls"] == result["controls"]
+    assert other["nulls"] == result["nulls"]
+    assert other["candidates"][0] == other["controls"]["gelu"]
+
+
+def test_a_candidate_that_is_a_control_equals_it(result: dict[str, Any]) -> None:
+    own, relu = result["candidates"][0], result["controls"]["relu"]
+    assert own == relu
+    assert not gains(own, relu, ["digits"]).any()
+
+
+def test_null_controls_differ(result: dict[str, Any]) -> None:
+    assert len(result["nulls"]) == NULLS
+    losses = [json.dumps(row["losses"]) for row in (result["controls"]["relu"], *result["nulls"])]
+    assert len(set(losses)) == NULLS + 1
+    assert not any(row["reason"] for row in result["nulls"])
+
+
+def test_failures_have_a_reason_and_stop_early(result: dict[str, Any]) -> None:
+    row = result["candidates"][4]
+    assert (row["reason"], row["failed_on"]) == ("non-finite", "digits")
+    assert list(row["losses"]["digits"]) == ["5"]
+    for row in (*result["candidates"][:1], result["candidates"][3], *result["controls"].values()):
+        assert row["reason"] == ""
+        assert list(row["losses"]["digits"]) == ["5", "10", "20"]
+
+
+def test_a_bad_candidate_is_far_below_relu() -> None:
+    (row,) = run_cohort(request("50*x**3", steps=60, rungs=(30,), rates=(1e-2,)))["candidates"]
+    assert row["reason"] == "far-below-relu"
+
+
+def test_a_function_that_learns_nothing_is_stuck() -> None:
+    settings = {"tasks": ("digits-10x32",), "steps": 100, "rungs": (90,), "rates": (3e-3,)}
+    (row,) = run_cohort(request("sin(40*x)", **settings))["candidates"]
+    assert row["reason"] in {"stuck-at-chance", "far-below-relu"}
+    assert list(row["losses"]["digits-10x32"]) == ["90"]
+
+
+def test_result_is_strict_json(result: dict[str, Any]) -> None:
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    assert set(result["controls"]) == set(CONTROLS)
+    assert set(result["seconds"]) == {"digits"}
+
+
+def test_width_changes_nothing(result: dict[str, Any]) -> None:
+    narrow = run_cohort(request("x*atan(x)", rungs=(5, 10), width=8))
+    assert narrow["candidates"][0] == result["candidates"][3]
+    assert narrow["controls"] == result["controls"]
+
+
+def test_a_failure_on_one_task_is_spared_the_next() -> None:
+    found = run_cohort(request("exp(exp(x))", "gelu(x)", tasks=("digits", "digits-10x32"), steps=10, rungs=(5,)))
+    assert list(found["candidates"][0]["losses"]) == ["digits"]
+    assert list(found["candidates"][1]["losses"]) == ["digits", "digits-10x32"]
+    assert gains(found["candidates"][1], found["controls"]["relu"], ["digits", "digits-10x32"]).shape == (2, 2)
+
+
+def test_confirmation_uses_other_seeds_and_takes_test_losses(result: dict[str, Any]) -> None:
+    found = run_cohort(request("relu(x)", purpose="confirmation"))
+    row = found["candidates"][0]
+    assert row == found["controls"]["relu"]
+    assert [len(seed) for seed in row["tests"]["digits"]] == [2, 2]
+    assert row["losses"]["digits"]["20"] != result["controls"]["relu"]["losses"]["digits"]["20"]
+    assert result["controls"]["relu"]["tests"] == {}
+    assert not gains(row, found["controls"]["relu"], ["digits"], test=True).any()
+
+
+def test_evaluate_relu_gains_nothing() -> None:
+    relu, swish = evaluate(["relu(x)", "x*sigmoid(beta*x); beta=1.0"], seeds=2, steps=20, rates=(1e-2,))
+    assert (relu.gain, relu.interval, relu.objectives["cost"]) == (0.0, (0.0, 0.0), 1.0)
+    assert relu.gains["gelu"] != 0.0
+    assert swish.interval[0] <= swish.gain <= swish.interval[1]
+
+
+def test_evaluate_a_failure() -> None:
+    (found,) = evaluate(["exp(exp(x))"], seeds=2, steps=5)
+    assert found.reason == "non-finite"
+    assert found.gain != found.gain  # NaN
+
+
+def test_evaluate_refuses_bad_input() -> None:
+    with pytest.raises(EvaluationError, match="at least 2"):
+        evaluate(["relu(x)"], seeds=1)
+    with pytest.raises(TaskError, match="did you mean"):
+        evaluate(["relu(x)"], "digts")
+    with pytest.raises(ExpressionError, match="rellu"):
+        evaluate(["rellu(x)"])
+
+
+def test_a_users_own_task() -> None:
+    tanh, relu = evaluate(["tanh(x)", "relu(x)"], Spirals(), seeds=2)
+    assert tanh.reason == relu.reason == ""
+    assert relu.gain == 0.0
+    assert tanh.gain != 0.0
+
+
+def test_a_network_without_a_place_is_refused() -> None:
+    class Nowhere(Spirals):
+        replaced = (nn.GELU,)
+
+    with pytest.raises(EvaluationError, match="GELU"):
+        evaluate(["relu(x)"], Nowhere(), seeds=2)

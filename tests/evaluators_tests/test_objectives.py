@@ -1,0 +1,81 @@
+"""Objectives: the cost of formulas and the gains of rows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evaluators.objectives import OBJECTIVES, chosen_losses, cost, gains
+from primitives.text import parse
+
+INNER = ("x", "tanh(x)", "x*sigmoid(beta*x); beta=1.0", "max(x,exp(x))", "gelu(x)")
+WRAPPERS = ("exp", "tanh", "sigmoid", "softplus", "asinh", "erf", "mish")
+
+
+def row(final: list[list[float | None]], reason: str = "", tests: list[list[float]] | None = None) -> dict[str, Any]:
+    return {
+        "losses": {"digits": {"8": [[9.0] * len(final[0])] * len(final), "20": final}},
+        "tests": {} if tests is None else {"digits": tests},
+        "reason": reason,
+        "failed_on": "",
+    }
+
+
+def test_table() -> None:
+    assert list(OBJECTIVES) == ["gain", "cost"]
+    assert {name: o.direction for name, o in OBJECTIVES.items()} == {"gain": "maximize", "cost": "minimize"}
+
+
+def test_cost_of_relu_is_one() -> None:
+    assert cost(parse("relu(x)")) == 1.0
+
+
+@pytest.mark.parametrize("inner", INNER)
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_another_operator_costs_more(inner: str, wrapper: str) -> None:
+    body, _, declared = inner.partition(";")
+    assert cost(parse(f"{wrapper}({body}); {declared}")) > cost(parse(inner))
+    assert cost(parse(f"{body}+{wrapper}(x); {declared}")) > cost(parse(inner))
+
+
+def test_equal_text_costs_the_same() -> None:
+    assert cost(parse("x*sigmoid(x)")) == cost(parse("x * sigmoid( x )"))
+
+
+def test_shared_subexpressions_cost_once() -> None:
+    once, other = cost(parse("exp(x)*exp(x)")), cost(parse("exp(x)*exp(-x)"))
+    assert once < other
+
+
+def test_numbers_cost_nothing() -> None:
+    assert cost(parse("tanh(x*exp(2))")) == cost(parse("tanh(x*3)"))
+
+
+def test_powers_that_torch_multiplies_cost_a_product() -> None:
+    assert cost(parse("x**2")) == pytest.approx(cost(parse("x*x")), rel=0.2)
+    assert cost(parse("x**2.5")) > 3 * cost(parse("x**2"))
+
+
+def test_gain_is_the_log_ratio_at_each_ones_best_rate() -> None:
+    control = row([[0.4, 0.9], [0.2, 0.9]])
+    own = row([[5.0, 0.1], [5.0, 0.4]])
+    assert gains(own, control, ["digits"]).tolist() == [[pytest.approx(math.log(4)), pytest.approx(math.log(0.5))]]
+    assert not gains(control, control, ["digits"]).any()
+
+
+def test_gain_of_a_failure_is_nan() -> None:
+    control = row([[0.4], [0.2]])
+    assert np.isnan(gains(row([[None], [None]], "non-finite"), control, ["digits"])).all()
+    assert gains(control, control, ["digits"]).shape == (1, 2)
+
+
+def test_a_rate_with_a_non_finite_loss_is_not_chosen() -> None:
+    assert chosen_losses(row([[0.5, 0.1], [0.5, None]]), "digits") == pytest.approx([0.5, 0.5])
+
+
+def test_test_losses_are_taken_at_the_rate_of_validation() -> None:
+    own = row([[0.5, 0.1]], tests=[[0.2, 0.7]])
+    assert chosen_losses(own, "digits", test=True) == pytest.approx([0.7])

@@ -1,0 +1,85 @@
+"""Screens: bad functions go with the right reason; no hidden-layer activation of torch goes."""
+
+from __future__ import annotations
+
+import pytest
+
+from evaluators.screens import REASONS, flags, screen
+from primitives.catalogue import catalogue
+from primitives.text import parse
+
+REJECTED = (
+    ("3", "no-input"),
+    ("tanh(2)+1", "no-input"),
+    ("c*2; c=1.0", "no-input"),
+    ("x-x", "constant"),
+    ("0*x", "constant"),
+    ("x/x", "constant"),
+    ("sign(x**2+1)", "constant"),
+    ("x", "affine"),
+    ("2*x-3", "affine"),
+    ("relu(x)-relu(-x)", "affine"),
+    ("beta*x; beta=1.0", "affine"),
+    ("log(x)", "non-finite"),
+    ("sqrt(x)", "non-finite"),
+    ("1/(x-0.5)*relu(0.5-x)/0", "non-finite"),
+    ("exp(exp(x))", "non-finite"),
+    ("exp(x**2)", "non-finite"),
+    ("sqrt_abs(x)", "non-finite"),  # its slope at zero
+    ("x>0", "flat"),
+    ("sign(x)", "flat"),
+    ("floor(x)", "flat"),
+    ("relu(x-4.5)+1", "flat"),
+    ("sin(200*x)", "steep"),
+)
+TORCH = (
+    "relu(x)",
+    "leaky_relu(x)",
+    "elu(x)",
+    "selu(x)",
+    "max(0,x)+min(0,0.5*(exp(min(x,0)/0.5)-1))",  # CELU with alpha 0.5
+    "gelu(x)",
+    "silu(x)",
+    "mish(x)",
+    "softplus(x)",
+    "hard_swish(x)",
+    "hard_sigmoid(x)",
+    "tanh(x)",
+    "softsign(x)",
+    "sigmoid(x)",
+    "log_sigmoid(x)",
+    "relu6(x)",
+    "hardtanh(x)",
+    "max(x,a*x); a=0.25",  # PReLU
+)
+
+
+@pytest.mark.parametrize(("text", "reason"), REJECTED)
+def test_reasons(text: str, reason: str) -> None:
+    assert screen(parse(text)) == reason
+
+
+def test_every_reason_is_explained_and_tested() -> None:
+    assert {reason for _, reason in REJECTED} == set(REASONS)
+
+
+@pytest.mark.parametrize("text", TORCH)
+def test_hidden_layer_activations_of_torch_pass(text: str) -> None:
+    assert screen(parse(text)) == ""
+
+
+def test_scale_does_not_matter() -> None:
+    for text in ("relu(x)", "gelu(x)", "tanh(x)"):
+        assert screen(parse(f"1000*{text}")) == screen(parse(f"0.001*{text}")) == ""
+
+
+def test_few_known_functions_are_rejected() -> None:
+    entries = catalogue()
+    rejected = [entry.name for entry in entries if screen(entry.expression) not in {"", "non-finite", "affine"}]
+    assert len(rejected) <= 0.05 * len(entries), rejected
+
+
+def test_half_precision_is_flagged() -> None:
+    assert flags(parse("gelu(x)")) == ()
+    assert flags(parse("exp(0.5*x)")) == ("float16",)
+    assert screen(parse("exp(0.5*x)")) == ""

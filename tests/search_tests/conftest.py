@@ -1,0 +1,27 @@
+"""Small jobs for the tests of search."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SMALL = """\
+grammar: default
+tasks: [digits]
+strategy: {name: evolution, population: 12, tournament: 3}
+budget: 24
+cohorts: {size: 6, lag: 1}
+training: {seeds: 2, steps: 12, rungs: [6], learning_rates: [0.002, 0.008]}
+confirmation: {finalists: 1, seeds: 6, steps: 12}
+workers: {count: 0}
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The config of a small job, in a folder of its own that is the working directory."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL)
+    return path

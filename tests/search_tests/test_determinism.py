@@ -1,0 +1,108 @@
+"""Promises 1 to 3: the same run whatever the number of workers, and whether or not it was killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import optuna
+import pytest
+
+from search import Job, Run
+
+COMMAND = [sys.executable, "-u", "-c", "from search.cli import main; main()"]
+
+
+def contents(run: Run) -> tuple[str, list[object], object]:
+    """What must not differ between two runs: the front, all classes, the confirmation."""
+    return run.folder.front.read_text(), [dict(row) for row in run.classes()], run.confirmation()
+
+
+def in_process(small: Path, name: str) -> Run:
+    return Job.load(small).launch(name)
+
+
+def test_same_config_and_seed_give_the_same_run(small: Path) -> None:
+    assert contents(in_process(small, "one")) == contents(in_process(small, "two"))
+
+
+def test_another_seed_gives_another_run(small: Path) -> None:
+    other = Job.load(small, ["seed=1"]).launch("other")
+    assert contents(other)[1] != contents(in_process(small, "one"))[1]
+
+
+@pytest.mark.slow
+def test_one_ray_worker_equals_two_and_none(small: Path) -> None:
+    alone = contents(in_process(small, "none"))
+    for count in (1, 2):
+        assert contents(Job.load(small).launch(f"with-{count}", workers=count)) == alone
+
+
+def test_a_class_is_trained_once(small: Path) -> None:
+    classes = [row["class"] for row in in_process(small, "one").classes()]
+    assert len(set(classes)) == len(classes) == 24
+
+
+def test_budget_raised_at_resume_extends_the_run_to_the_byte(small: Path) -> None:
+    short = in_process(small, "short")
+    before = short.folder.journal.read_bytes()
+    rows = short.classes()
+    longer = Run.open("short").resume(changes=["budget=36"])
+    assert longer.folder.journal.read_bytes().startswith(before)
+    straight = Job.load(small, ["budget=36"]).launch("straight")
+    assert longer.classes()[:24] == rows
+    assert contents(longer) == contents(straight)
+
+
+def test_stopping_by_time_leaves_a_prefix(small: Path) -> None:
+    whole = in_process(small, "whole")
+    part = Job.load(small).launch("part", max_minutes=0.0)
+    rows = part.classes()
+    assert len(rows) == 6
+    assert rows == whole.classes()[:6]
+    assert contents(part.resume()) == contents(whole)
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 4))])
+def test_killed_and_resumed_equals_left_alone(small: Path, seed: int) -> None:
+    """SIGKILL of the driver at three random moments of its work, each followed by resume."""
+    whole = contents(in_process(small, "whole"))
+    rng = random.Random(seed)
+    arguments = ["launch", str(small), "--run", "killed"]
+    for _ in range(3):
+        killed_at_work(arguments, rng.uniform(0.0, 1.5))
+        arguments = ["resume", "killed"]
+    assert contents(Run.open("killed").resume()) == whole
+
+
+def killed_at_work(arguments: list[str], delay: float) -> None:
+    """Start the command line, wait for its first line and some time more, and kill it if it still runs."""
+    with subprocess.Popen(COMMAND + arguments, stdout=subprocess.PIPE, env=os.environ, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("runs/killed: up to 24 classes")
+        try:
+            process.wait(timeout=delay)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+
+
+def test_front_equals_optunas_best_trials_and_nothing_is_running(small: Path) -> None:
+    run = in_process(small, "one")
+    backend = optuna.storages.journal.JournalFileBackend(str(run.folder.journal))
+    study = optuna.load_study(study_name=None, storage=optuna.storages.JournalStorage(backend))
+    assert {t.user_attrs["id"] for t in study.best_trials} == {row["id"] for row in run.front()}
+    assert all(trial.state.is_finished() for trial in study.get_trials())
+    assert [trial.user_attrs["expression"] for trial in study.get_trials()] == [r["expression"] for r in run.classes()]
+
+
+def test_controls_repeat_bit_for_bit(small: Path) -> None:
+    run = in_process(small, "one")
+    records = [json.loads(path.read_text()) for path in sorted(run.folder.cohorts.iterdir())]
+    assert len(records) == 4
+    assert all(record["result"]["controls"] == records[0]["result"]["controls"] for record in records)
+    assert run.status()["controls_repeat"] is True
