@@ -112,6 +112,11 @@ class RayWorkers(Workers):
             raise WorkerError(f"cannot start Ray{f' at {address}' if address else ''}: {error}") from None
         self._actor = ray.remote(num_cpus=1, max_restarts=0)(_Worker)
         self._idle = [self._new_actor() for _ in range(count)]
+        try:
+            ray.get([actor.ready.remote() for actor in self._idle])
+        except ray.exceptions.RayError as error:
+            ray.shutdown()
+            raise WorkerError(f"a worker cannot start: {str(error).strip().splitlines()[-1]}") from None
         self._busy: dict[Any, tuple[Any, _Piece]] = {}
         self._queue: deque[_Piece] = deque()
         self._partial: dict[int, _Partial] = {}
@@ -188,6 +193,9 @@ class _Worker:
             raise WorkerError(
                 f"the worker runs actsearch {own[0]} and torch {own[1]}, the driver {expected} and {expected_torch}"
             )
+
+    def ready(self) -> None:
+        """Answers once the worker is up."""
 
     def run(self, request: CohortRequest) -> dict[str, Any]:
         return run_cohort(request)

@@ -38,9 +38,10 @@ def strategy(settings: dict[str, Any], source: Grammar | None = None) -> Strateg
 
 
 def _check(name: str, key: str, value: Any, default: Any) -> None:
-    """A setting has its default's type and is not negative; a probability is at most 1."""
-    number = float if isinstance(default, float) else int
-    fits = isinstance(value, int | float) if number is float else isinstance(value, int)
-    if not fits or isinstance(value, bool) or not value >= 0 or (number is float and value > 1):
-        expected = "a number from 0 to 1" if number is float else "a whole number from 0"
+    """A setting is of its default's kind: a probability, or a whole number above 0."""
+    if isinstance(default, float):
+        fits, expected = isinstance(value, int | float) and 0 <= value <= 1, "a number from 0 to 1"
+    else:
+        fits, expected = isinstance(value, int) and value >= 1, "a whole number from 1"
+    if isinstance(value, bool) or not fits:
         raise ConfigError(f"strategy {name!r}: {key}: expected {expected}, got {value!r}")

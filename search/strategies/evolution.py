@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from primitives.grammars import Grammar
+from search.errors import ConfigError
 from search.strategies.base import Proposal, Result, Strategy
 
 
@@ -19,6 +20,9 @@ class Evolution(Strategy):
         tournament: candidates drawn for each parent; the one of highest gain wins.
         crossover: probability that a child has two parents.
         immigrants: probability of a fresh sample of the grammar.
+
+    Raises:
+        ConfigError: the tournament is larger than the population.
     """
 
     def __init__(
@@ -31,6 +35,8 @@ class Evolution(Strategy):
         immigrants: float = 0.1,
     ) -> None:
         super().__init__(grammar)
+        if tournament > population:
+            raise ConfigError(f"strategy 'evolution': tournament {tournament} is larger than population {population}")
         self.population, self.tournament = population, tournament
         self.crossover, self.immigrants = crossover, immigrants
 

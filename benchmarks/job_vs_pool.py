@@ -1,0 +1,290 @@
+"""Classes per minute: the whole job against what a user would start instead, on the same number of processes.
+
+A class is one candidate trained on every task, seed and learning rate of ``configs/quickstart.yaml`` (8 models of 100
+steps), failures rejected at the rungs. Nothing is confirmed.
+
+The job: ``Job.load("quickstart").launch()`` with Ray workers. All of it counts: proposals, screens, the three controls
+and four null controls of every cohort, files, the study. The first number includes Ray's start and end, the second
+begins when the first cohort's training begins.
+
+The pool: as many spawned processes of one thread each, default malloc. Each takes one candidate at a time and trains
+its models one after the other: an ordinary module with the formula in ordinary torch operators, ``torch.optim.Adam``.
+Candidates are a sample, evenly taken over the job's own; weights, data order, steps and rejection are the job's, whose
+ReLU losses it is given, so that every candidate must end as it did there. The sum of the candidates' times counts, so
+that no process waits at the end; the start of the pool, controls and proposals do not.
+
+Ray Tune: OptunaSearch and ASHA over (formula of the sample, task, seed, learning rate), one model a trial, losses
+reported at the rungs, actors reused. A trial that ASHA stopped counts like a finished one. The clock starts at the end
+of the trial by which every process could have ended one, so that no start counts. As many trials as models are a class.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import logging
+import math
+import multiprocessing
+import os
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
+from importlib.util import find_spec
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from evaluators.member import Array
+from evaluators.plain import PlainModel
+from evaluators.rungs import failure
+from evaluators.seeds import derive
+from evaluators.task import Task
+from evaluators.tasks import task
+from primitives.activation import Activation
+from primitives.expressions import Expression
+from primitives.text import parse
+from search import Config, Job
+
+Record = dict[str, Any]  # a cohort file
+References = dict[str, dict[str, Array]]  # ReLU's losses: task -> mark -> seeds x learning rates
+TRIALS = 96
+DIVERGED = 1e9  # told to Ray Tune for a loss that is not finite: Optuna refuses NaN
+
+
+@contextlib.contextmanager
+def temporary_directory() -> Iterator[Path]:
+    """A temporary working directory, away from the project's ``runs/``."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        yield Path(folder)
+
+
+def run_job(budget: int) -> tuple[Config, list[Record], float]:
+    """Launch the job; its config, its cohorts, and the seconds from launch to return."""
+    with temporary_directory():
+        job = Job.load("quickstart", ["confirmation.finalists=0", f"budget={budget}"])
+        started = time.perf_counter()
+        run = job.launch()
+        seconds = time.perf_counter() - started
+        records = [json.loads(path.read_text()) for path in sorted((run.path / "cohorts").glob("*.json"))]
+    return job.config, records, seconds
+
+
+def seconds_of_cohorts(records: list[Record]) -> float:
+    """From the start of the first training to the end of the last."""
+    started = min(datetime.fromisoformat(record["started"]) for record in records)
+    finished = max(datetime.fromisoformat(record["finished"]) for record in records)
+    return (finished - started).total_seconds()
+
+
+def candidates(records: list[Record]) -> list[tuple[str, str]]:
+    """Text and reason of rejection, or "", of all candidates of the job."""
+    return [
+        (proposal["expression"], row["reason"])
+        for record in records
+        for proposal, row in zip(record["proposals"], record["result"]["candidates"], strict=True)
+    ]
+
+
+def evenly(items: list[tuple[str, str]], count: int) -> list[tuple[str, str]]:
+    """``count`` items at equal distances, or all."""
+    count = min(count, len(items))
+    return [items[(2 * i + 1) * len(items) // (2 * count)] for i in range(count)]
+
+
+def references(record: Record) -> References:
+    """ReLU's losses in a cohort; not finite ones are None there and NaN here."""
+    losses = record["result"]["controls"]["relu"]["losses"]
+    return {name: {mark: np.array(v, dtype=np.float64) for mark, v in marks.items()} for name, marks in losses.items()}
+
+
+def plain_model(chosen: Task, expression: Expression, config: Config, seed: int, rate: float) -> PlainModel:
+    """One model on the job's seed of this number, its activation in ordinary torch operators."""
+    seed = derive(config.seed, "search", "seed", seed)
+    model = PlainModel(chosen, "search", expression, seed=seed, rate=rate, steps=config.training.steps)
+    for module in model.network.modules():
+        if isinstance(module, Activation):
+            module.plain = True
+    return model
+
+
+def marks(config: Config) -> tuple[int, ...]:
+    """The steps at which losses are taken."""
+    return (*config.training.rungs, config.training.steps)
+
+
+def loss_at(model: PlainModel, mark: int) -> float:
+    """Train up to a mark; the validation loss there."""
+    model.advance(mark)
+    return model.loss("validation")
+
+
+def train_on(chosen: Task, expression: Expression, config: Config, relu: dict[str, Array]) -> str:
+    """Train all models of a candidate on one task; the reason of its rejection, or ""."""
+    training = config.training
+    models = [
+        [plain_model(chosen, expression, config, seed, rate) for rate in training.learning_rates]
+        for seed in range(training.seeds)
+    ]
+    for mark in marks(config):
+        losses = np.array([[loss_at(model, mark) for model in row] for row in models])
+        reason = failure(losses, relu[str(mark)], chosen.chance)
+        if reason:
+            return reason
+    return ""
+
+
+def train_class(text: str, config: Config, relu: References) -> tuple[float, str]:
+    """Train a candidate on every task, or until it fails; seconds and reason."""
+    started = time.perf_counter()
+    expression = parse(text)
+    reason = ""
+    for name in config.tasks:
+        reason = reason or train_on(task(name), expression, config, relu[name])
+    return time.perf_counter() - started, reason
+
+
+def begin_process(config: Config, relu: References, ready: Barrier) -> None:
+    """One thread, everything imported and run once, before the clock starts."""
+    torch.set_num_threads(1)
+    train_class("relu(x)", config, relu)
+    ready.wait()
+
+
+def pool_rate(config: Config, sample: list[tuple[str, str]], relu: References) -> float:
+    """Classes per minute of the pool."""
+    context = multiprocessing.get_context("spawn")
+    count = config.workers.count
+    ready = context.Barrier(count + 1)
+    with context.Pool(count, begin_process, (config, relu, ready)) as pool:
+        ready.wait()
+        one = partial(train_class, config=config, relu=relu)
+        results = pool.map(one, [text for text, _ in sample], chunksize=1)
+    same = sum(own == reason for (_, own), (_, reason) in zip(results, sample, strict=True))
+    rejected = sum(bool(reason) for _, reason in sample)
+    print(f"pool: {len(sample)} candidates, {rejected} rejected in the job; {same} ended as in the job", flush=True)
+    return 60 * len(sample) * count / sum(seconds for seconds, _ in results)
+
+
+def train_trial(choice: dict[str, Any], config: Config) -> None:
+    """One trial of Ray Tune: one model of one task."""
+    from ray import tune
+
+    torch.set_num_threads(1)
+    model = plain_model(
+        task(choice["task"]), parse(choice["expression"]), config, choice["seed"], choice["learning_rate"]
+    )
+    for mark in marks(config):
+        loss = loss_at(model, mark)
+        tune.report({"loss": loss if math.isfinite(loss) else DIVERGED, "step": mark, "ended": time.time()})
+
+
+def searcher() -> tuple[str, Any]:
+    """OptunaSearch where it works, else Ray Tune's default; with its name."""
+    from ray.tune.search.optuna import OptunaSearch
+
+    try:
+        return "OptunaSearch", OptunaSearch(seed=0)
+    except (ImportError, AssertionError, AttributeError) as error:
+        print(f"Ray Tune: OptunaSearch does not work here ({error}); random search instead", flush=True)
+        return "random search", None
+
+
+def trial_ends(config: Config, sample: list[tuple[str, str]], folder: Path, algorithm: Any) -> list[float]:
+    """Run the trials; the time of each one's last report, in order."""
+    from ray import tune
+    from ray.tune.schedulers import ASHAScheduler
+
+    training = config.training
+    first, second = marks(config)[:2]
+    space = {
+        "expression": tune.choice([text for text, _ in sample]),
+        "task": tune.choice(list(config.tasks)),
+        "seed": tune.choice(list(range(training.seeds))),
+        "learning_rate": tune.choice(list(training.learning_rates)),
+    }
+    scheduler = ASHAScheduler(
+        time_attr="step", max_t=training.steps, grace_period=first, reduction_factor=second // first
+    )
+    settings = tune.TuneConfig(
+        metric="loss", mode="min", search_alg=algorithm, scheduler=scheduler, num_samples=TRIALS,
+        max_concurrent_trials=config.workers.count, reuse_actors=True,
+    )  # fmt: skip
+    trainable = tune.with_resources(tune.with_parameters(train_trial, config=config), {"cpu": 1})
+    quiet = tune.RunConfig(storage_path=str(folder), verbose=0)
+    results = tune.Tuner(trainable, param_space=space, tune_config=settings, run_config=quiet).fit()
+    return sorted(result.metrics["ended"] for result in results if "ended" in (result.metrics or {}))
+
+
+def tune_rate(config: Config, sample: list[tuple[str, str]]) -> tuple[str, float]:
+    """Name and classes per minute of Ray Tune."""
+    import ray
+
+    name, algorithm = searcher()
+    for loud in ("ray", "ray.tune", "optuna"):
+        logging.getLogger(loud).setLevel(logging.ERROR)
+    with temporary_directory() as folder:
+        ray.init(
+            num_cpus=config.workers.count, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+        )
+        try:
+            ends = trial_ends(config, sample, folder, algorithm)
+        finally:
+            ray.shutdown()
+    count = config.workers.count
+    trials = 60 * (len(ends) - count) / (ends[-1] - ends[count - 1])
+    print(f"Ray Tune: {len(ends)} trials, {trials:.0f} a minute", flush=True)
+    models = len(config.tasks) * config.training.seeds * len(config.training.learning_rates)
+    return f"Ray Tune, {name}, ASHA", trials / models
+
+
+def tune_installed() -> bool:
+    """True if Ray Tune can be imported."""
+    os.environ |= {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0"}
+    try:
+        from ray import tune  # noqa: F401
+    except ImportError:
+        print("Ray Tune: not installed (pip install 'ray[tune]')", flush=True)
+        return False
+    return find_spec("ray.tune") is not None
+
+
+def print_table(sides: dict[str, float]) -> None:
+    """Classes per minute and the two ratios of the job, the first two sides, to each."""
+    whole, running = list(sides.values())[:2]
+    print(f"{'side':<34}{'classes/min':>12}{'job with start /':>18}{'job running /':>15}")
+    for name, rate in sides.items():
+        print(f"{name:<34}{rate:>12.1f}{whole / rate:>18.2f}{running / rate:>15.2f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--budget", type=int, default=96, help="classes that the job trains: whole cohorts")
+    parser.add_argument("--sample", type=int, default=12, help="candidates that the pool trains")
+    parser.add_argument("--skip-tune", action="store_true", help="leave Ray Tune out")
+    arguments = parser.parse_args()
+    warnings.filterwarnings("ignore", module=r"(ray|optuna)\b.*")
+    print(f"{os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}", flush=True)
+    config, records, seconds = run_job(arguments.budget)
+    trained = candidates(records)
+    sample = evenly(trained, arguments.sample)
+    print(f"job: {len(trained)} classes in {len(records)} cohorts, {seconds:.1f} s", flush=True)
+    sides = {
+        "job, Ray's start counted": 60 * len(trained) / seconds,
+        "job, without Ray's start": 60 * len(trained) / seconds_of_cohorts(records),
+        f"pool of {config.workers.count} plain trainers": pool_rate(config, sample, references(records[0])),
+    }
+    if not arguments.skip_tune and tune_installed():
+        name, rate = tune_rate(config, sample)
+        sides[name] = rate
+    print_table(sides)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""One contract for all strategies."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from primitives import fingerprint, parse
+from primitives.grammars import grammar
+from search.strategies import STRATEGIES, Proposal, Result, strategy
+
+GRAMMAR = grammar("swish2017")
+NAMES = sorted(STRATEGIES)
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(seed))
+
+
+def results(count: int, seed: int = 0) -> list[Result]:
+    """A history whose scores are a fixed function of the expression; every fifth candidate failed."""
+    source = rng(seed)
+    found = []
+    for number in range(count):
+        expression = GRAMMAR.sample(source)
+        values = {} if number % 5 == 4 else {"gain": planted(expression), "cost": float(expression.size)}
+        found.append(Result(f"0.{number}", expression, values, "" if values else "non-finite"))
+    return found
+
+
+def planted(expression: object) -> float:
+    """A score with a slope: how many of its characters stand where they stand in the optimum."""
+    return sum(a == b for a, b in zip(expression.text, "max(tanh(x),sin(x))", strict=False)) / 19  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("count", [0, 3, 100])
+def test_proposals_are_members_with_known_parents(name: str, count: int) -> None:
+    history = results(count)
+    proposals = strategy({"name": name}, GRAMMAR).ask(history, [Proposal(parse("x+x"))], 20, rng())
+    assert 0 < len(proposals) <= 20
+    assert all(proposal.expression in GRAMMAR for proposal in proposals)
+    ids = {result.id for result in history}
+    assert all(set(proposal.parents) <= ids for proposal in proposals)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_same_arguments_give_the_same_proposals(name: str) -> None:
+    history = results(60)
+    asked = [strategy({"name": name}, GRAMMAR).ask(history, [], 16, rng(5)) for _ in range(2)]
+    assert asked[0] == asked[1]
+    assert asked[0] != strategy({"name": name}, GRAMMAR).ask(history, [], 16, rng(6))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_history_of_failures_is_no_obstacle(name: str) -> None:
+    history = [Result(f"0.{n}", r.expression, {}, "non-finite") for n, r in enumerate(results(80))]
+    assert strategy({"name": name}, GRAMMAR).ask(history, [], 8, rng())
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "random"])
+def test_it_climbs_towards_a_planted_optimum(name: str) -> None:
+    """Promise 6: the optimiser moves the right way, and better than random, over 10 seeds."""
+    best = {kind: [climb(kind, seed) for seed in range(10)] for kind in (name, "random")}
+    wins = sum(a >= b for a, b in zip(best[name], best["random"], strict=True))
+    assert wins >= 9  # at least 9 of 10 by chance: 1 %
+    assert np.mean(best[name]) > np.mean(best["random"])
+
+
+def climb(name: str, seed: int) -> float:
+    """Best planted score after 20 cohorts of 16, each class once."""
+    chosen, history, seen = strategy({"name": name}, GRAMMAR), [], set()
+    for cohort in range(20):
+        for slot, proposal in enumerate(chosen.ask(history, [], 16, rng(1000 * seed + cohort))):
+            if (key := fingerprint(proposal.expression).scale) in seen:
+                continue
+            seen.add(key)
+            score = {"gain": planted(proposal.expression), "cost": 1.0}
+            history.append(Result(f"{cohort}.{slot}", proposal.expression, score, ""))
+    return max(result.gain for result in history)
