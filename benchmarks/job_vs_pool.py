@@ -9,9 +9,10 @@ begins when the first cohort's training begins.
 
 The pool: as many spawned processes of one thread each, default malloc. Each takes one candidate at a time and trains
 its models one after the other: an ordinary module with the formula in ordinary torch operators, ``torch.optim.Adam``.
-Candidates are a sample, evenly taken over the job's own; weights, data order, steps and rejection are the job's, whose
-ReLU losses it is given, so that every candidate must end as it did there. The sum of the candidates' times counts, so
-that no process waits at the end; the start of the pool, controls and proposals do not.
+Weights, data order, steps and rejection are the job's, whose ReLU losses it is given, so that every candidate must end
+as it did there. It trains a sample of the job's candidates, evenly taken from those that were rejected at once to those
+that were trained to the end, and the time is scaled by the steps of all candidates over those of the sample. The sum of
+the candidates' times counts, so that no process waits at the end; the start of the pool, controls and proposals do not.
 
 Ray Tune: OptunaSearch and ASHA over (formula of the sample, task, seed, learning rate), one model a trial, losses
 reported at the rungs, actors reused. A trial that ASHA stopped counts like a finished one. The clock starts at the end
@@ -31,9 +32,9 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from importlib.util import find_spec
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
@@ -83,19 +84,36 @@ def seconds_of_cohorts(records: list[Record]) -> float:
     return (finished - started).total_seconds()
 
 
-def candidates(records: list[Record]) -> list[tuple[str, str]]:
-    """Text and reason of rejection, or "", of all candidates of the job."""
-    return [
-        (proposal["expression"], row["reason"])
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A candidate of the job: its text, why it was rejected, or "", and the steps of one of its models on all tasks."""
+
+    text: str
+    reason: str
+    steps: int
+
+
+def candidates(records: list[Record]) -> list[Candidate]:
+    """All candidates of the job, those with the fewest steps first."""
+    found = [
+        Candidate(
+            proposal["expression"], row["reason"], sum(max(map(int, losses)) for losses in row["losses"].values())
+        )
         for record in records
         for proposal, row in zip(record["proposals"], record["result"]["candidates"], strict=True)
     ]
+    return sorted(found, key=lambda candidate: candidate.steps)
 
 
-def evenly(items: list[tuple[str, str]], count: int) -> list[tuple[str, str]]:
+def evenly(items: list[Candidate], count: int) -> list[Candidate]:
     """``count`` items at equal distances, or all."""
     count = min(count, len(items))
     return [items[(2 * i + 1) * len(items) // (2 * count)] for i in range(count)]
+
+
+def mean_steps(items: list[Candidate]) -> float:
+    """Steps of a candidate's model on all tasks."""
+    return sum(item.steps for item in items) / len(items)
 
 
 def references(record: Record) -> References:
@@ -157,19 +175,19 @@ def begin_process(config: Config, relu: References, ready: Barrier) -> None:
     ready.wait()
 
 
-def pool_rate(config: Config, sample: list[tuple[str, str]], relu: References) -> float:
-    """Classes per minute of the pool."""
+def pool_rate(config: Config, trained: list[Candidate], sample: list[Candidate], relu: References) -> float:
+    """Classes per minute of the pool, if it trained all candidates of the job."""
     context = multiprocessing.get_context("spawn")
     count = config.workers.count
     ready = context.Barrier(count + 1)
     with context.Pool(count, begin_process, (config, relu, ready)) as pool:
         ready.wait()
         one = partial(train_class, config=config, relu=relu)
-        results = pool.map(one, [text for text, _ in sample], chunksize=1)
-    same = sum(own == reason for (_, own), (_, reason) in zip(results, sample, strict=True))
-    rejected = sum(bool(reason) for _, reason in sample)
-    print(f"pool: {len(sample)} candidates, {rejected} rejected in the job; {same} ended as in the job", flush=True)
-    return 60 * len(sample) * count / sum(seconds for seconds, _ in results)
+        results = pool.map(one, [candidate.text for candidate in sample], chunksize=1)
+    same = sum(reason == candidate.reason for (_, reason), candidate in zip(results, sample, strict=True))
+    steps, all_steps = mean_steps(sample), mean_steps(trained)
+    print(f"pool: {len(sample)} classes, {same} ended as in the job; {steps:.0f} steps a model", flush=True)
+    return 60 * count * len(sample) / sum(seconds for seconds, _ in results) * steps / all_steps
 
 
 def train_trial(choice: dict[str, Any], config: Config) -> None:
@@ -196,7 +214,7 @@ def searcher() -> tuple[str, Any]:
         return "random search", None
 
 
-def trial_ends(config: Config, sample: list[tuple[str, str]], folder: Path, algorithm: Any) -> list[float]:
+def trial_ends(config: Config, sample: list[Candidate], folder: Path, algorithm: Any) -> list[float]:
     """Run the trials; the time of each one's last report, in order."""
     from ray import tune
     from ray.tune.schedulers import ASHAScheduler
@@ -204,7 +222,7 @@ def trial_ends(config: Config, sample: list[tuple[str, str]], folder: Path, algo
     training = config.training
     first, second = marks(config)[:2]
     space = {
-        "expression": tune.choice([text for text, _ in sample]),
+        "expression": tune.choice([candidate.text for candidate in sample]),
         "task": tune.choice(list(config.tasks)),
         "seed": tune.choice(list(range(training.seeds))),
         "learning_rate": tune.choice(list(training.learning_rates)),
@@ -222,7 +240,7 @@ def trial_ends(config: Config, sample: list[tuple[str, str]], folder: Path, algo
     return sorted(result.metrics["ended"] for result in results if "ended" in (result.metrics or {}))
 
 
-def tune_rate(config: Config, sample: list[tuple[str, str]]) -> tuple[str, float]:
+def tune_rate(config: Config, sample: list[Candidate]) -> tuple[str, float]:
     """Name and classes per minute of Ray Tune."""
     import ray
 
@@ -252,7 +270,7 @@ def tune_installed() -> bool:
     except ImportError:
         print("Ray Tune: not installed (pip install 'ray[tune]')", flush=True)
         return False
-    return find_spec("ray.tune") is not None
+    return True
 
 
 def print_table(sides: dict[str, float]) -> None:
@@ -274,11 +292,11 @@ def main() -> None:
     config, records, seconds = run_job(arguments.budget)
     trained = candidates(records)
     sample = evenly(trained, arguments.sample)
-    print(f"job: {len(trained)} classes in {len(records)} cohorts, {seconds:.1f} s", flush=True)
+    print(f"job: {len(trained)} classes in {seconds:.1f} s; {mean_steps(trained):.0f} steps a model", flush=True)
     sides = {
         "job, Ray's start counted": 60 * len(trained) / seconds,
         "job, without Ray's start": 60 * len(trained) / seconds_of_cohorts(records),
-        f"pool of {config.workers.count} plain trainers": pool_rate(config, sample, references(records[0])),
+        f"pool of {config.workers.count} plain trainers": pool_rate(config, trained, sample, references(records[0])),
     }
     if not arguments.skip_tune and tune_installed():
         name, rate = tune_rate(config, sample)

@@ -88,10 +88,10 @@ def _site_channels(network: nn.Module, task: Task, x: Tensor) -> list[int]:
     def note(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         channels[module] = inputs[0].shape[1] if inputs[0].dim() == 4 else inputs[0].shape[-1]
 
-    places = [child for m in network.modules() for child in m.children() if isinstance(child, task.replaced)]
-    hooks = [place.register_forward_pre_hook(note) for place in dict.fromkeys(places)]
+    places = [module for module in network.modules() if isinstance(module, task.replaced)]
+    hooks = [place.register_forward_pre_hook(note) for place in places]
     with torch.no_grad():
         network(x)
     for hook in hooks:
         hook.remove()
-    return [channels[place] for place in dict.fromkeys(places)]
+    return [channels[place] for place in places]

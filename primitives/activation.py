@@ -77,9 +77,9 @@ def replace(
     """
     make = new if not isinstance(new, Expression) else lambda: Activation(new)
     made: dict[nn.Module, nn.Module] = {}
-    for module in list(model.modules()):
-        for name, child in module.named_children():
-            if isinstance(child, old):
-                made.setdefault(child, make())
-                setattr(module, name, made[child])
+    for path, module in list(model.named_modules(remove_duplicate=False)):
+        if path and isinstance(module, old):
+            made.setdefault(module, make())
+            parent, _, name = path.rpartition(".")
+            setattr(model.get_submodule(parent), name, made[module])
     return len(made)

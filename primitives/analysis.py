@@ -1,7 +1,8 @@
 """What is known of a function without training: Gaussian moments and finite values.
 
-Moments are trapezoid sums on 20,001 points of [-10, 10] in float64 under the standard normal density;
-Gauss-Hermite quadrature is wrong by up to 25 % at a kink.
+Moments are sums over the middles of 20,000 cells of [-10, 10] in float64 under the standard normal density. A jump at
+a multiple of 1/1000, such as ReLU's slope at 0, lies between two points and costs no accuracy; Gauss-Hermite quadrature
+is wrong by up to 25 % there.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Moments:
 
 @cache
 def _normal_grid() -> tuple[Tensor, Tensor]:
-    z = torch.linspace(-10.0, 10.0, 20_001, dtype=torch.float64)
+    z = torch.linspace(-9.9995, 9.9995, 20_000, dtype=torch.float64)
     weights = torch.exp(-0.5 * z * z)
     return z, weights / weights.sum()
 

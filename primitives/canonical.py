@@ -43,6 +43,8 @@ def _identity(op: str, args: tuple[Expression, ...]) -> Expression | None:
         return first
     if op in {"mul", "div", "pow"} and last.value == 1.0:
         return first
+    if op == "add" and first.op == "neg":
+        return join("sub", last, first.args[0])
     if op == "add" and last.op == "neg":
         return join("sub", first, last.args[0])
     if op == "sub" and last.op == "neg":

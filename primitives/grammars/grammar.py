@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
@@ -127,6 +128,11 @@ def grammar(name_or_path: str | Path) -> Grammar:
     if name not in grammar_names():
         known = ", ".join(grammar_names())
         raise GrammarError(f"unknown grammar {name!r}{nearest(name, grammar_names())}; there are {known}, or a file")
+    return _preset(name)
+
+
+@cache
+def _preset(name: str) -> Grammar:
     source = files("primitives.grammars") / "presets" / f"{name}.yaml"
     return _assembled(declaration(source.read_text(encoding="utf-8"), f"{name}.yaml"))
 

@@ -295,7 +295,7 @@ def test_what_is_no_expression_is_no_member() -> None:
     for _ in range(3_000):
         deep = join("sin", deep)
     assert deep not in PRESETS["default"] and deep not in PRESETS["grafs"]
-    assert constant(0.5) in PRESETS["default"]
+    assert constant(0.1) in PRESETS["default"]
 
 
 # declarations
