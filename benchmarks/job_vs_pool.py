@@ -15,8 +15,9 @@ that were trained to the end, and the time is scaled by the steps of all candida
 the candidates' times counts, so that no process waits at the end; the start of the pool, controls and proposals do not.
 
 Ray Tune: OptunaSearch and ASHA over (formula of the sample, task, seed, learning rate), one model a trial, losses
-reported at the rungs, actors reused. A trial that ASHA stopped counts like a finished one. The clock starts at the end
-of the trial by which every process could have ended one, so that no start counts. As many trials as models are a class.
+reported at the rungs, actors reused; the first tenth of the trials is not counted, nor is any start. As many trials are
+a class as the job trains models of one. ASHA stops good models too, on far fewer steps than the job takes, so there are
+two rows: a stopped trial counts like a finished one, or for its steps over the job's steps of a model.
 """
 
 from __future__ import annotations
@@ -55,7 +56,13 @@ from search import Config, Job
 
 Record = dict[str, Any]  # a cohort file
 References = dict[str, dict[str, Array]]  # ReLU's losses: task -> mark -> seeds x learning rates
-TRIALS = 96
+TRIALS = 300
+WARM_UP = 30  # trials before the clock starts
+QUIET = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+}
 DIVERGED = 1e9  # told to Ray Tune for a loss that is not finite: Optuna refuses NaN
 
 
@@ -186,7 +193,7 @@ def pool_rate(config: Config, trained: list[Candidate], sample: list[Candidate],
         results = pool.map(one, [candidate.text for candidate in sample], chunksize=1)
     same = sum(reason == candidate.reason for (_, reason), candidate in zip(results, sample, strict=True))
     steps, all_steps = mean_steps(sample), mean_steps(trained)
-    print(f"pool: {len(sample)} classes, {same} ended as in the job; {steps:.0f} steps a model", flush=True)
+    print(f"pool: {len(sample)} classes, {same} ended as in the job; {steps:.0f} steps a model, all tasks", flush=True)
     return 60 * count * len(sample) / sum(seconds for seconds, _ in results) * steps / all_steps
 
 
@@ -214,8 +221,8 @@ def searcher() -> tuple[str, Any]:
         return "random search", None
 
 
-def trial_ends(config: Config, sample: list[Candidate], folder: Path, algorithm: Any) -> list[float]:
-    """Run the trials; the time of each one's last report, in order."""
+def tuner(config: Config, sample: list[Candidate], folder: Path, algorithm: Any) -> Any:
+    """The search by Ray Tune, ready to run."""
     from ray import tune
     from ray.tune.schedulers import ASHAScheduler
 
@@ -236,35 +243,45 @@ def trial_ends(config: Config, sample: list[Candidate], folder: Path, algorithm:
     )  # fmt: skip
     trainable = tune.with_resources(tune.with_parameters(train_trial, config=config), {"cpu": 1})
     quiet = tune.RunConfig(storage_path=str(folder), verbose=0)
-    results = tune.Tuner(trainable, param_space=space, tune_config=settings, run_config=quiet).fit()
-    return sorted(result.metrics["ended"] for result in results if "ended" in (result.metrics or {}))
+    return tune.Tuner(trainable, param_space=space, tune_config=settings, run_config=quiet)
 
 
-def tune_rate(config: Config, sample: list[Candidate]) -> tuple[str, float]:
-    """Name and classes per minute of Ray Tune."""
+def last_reports(config: Config, sample: list[Candidate], algorithm: Any) -> list[dict[str, Any]]:
+    """Run the trials; each one's last report, in the order of time."""
     import ray
 
-    name, algorithm = searcher()
-    for loud in ("ray", "ray.tune", "optuna"):
-        logging.getLogger(loud).setLevel(logging.ERROR)
     with temporary_directory() as folder:
         ray.init(
             num_cpus=config.workers.count, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
         )
         try:
-            ends = trial_ends(config, sample, folder, algorithm)
+            results = tuner(config, sample, folder, algorithm).fit()
         finally:
             ray.shutdown()
-    count = config.workers.count
-    trials = 60 * (len(ends) - count) / (ends[-1] - ends[count - 1])
-    print(f"Ray Tune: {len(ends)} trials, {trials:.0f} a minute", flush=True)
-    models = len(config.tasks) * config.training.seeds * len(config.training.learning_rates)
-    return f"Ray Tune, {name}, ASHA", trials / models
+    return sorted((result.metrics for result in results if not result.error), key=lambda report: report["ended"])
+
+
+def tune_rates(config: Config, trained: list[Candidate], sample: list[Candidate]) -> dict[str, float]:
+    """Classes per minute of Ray Tune: by trials, and by steps."""
+    name, algorithm = searcher()
+    for loud in ("ray", "ray.tune", "optuna"):
+        logging.getLogger(loud).setLevel(logging.ERROR)
+    reports = last_reports(config, sample, algorithm)
+    counted = reports[WARM_UP:]
+    rate = 60 * len(counted) / (reports[-1]["ended"] - reports[WARM_UP - 1]["ended"])
+    steps = sum(report["step"] for report in counted) / len(counted)
+    print(f"Ray Tune: {len(reports)} trials, {rate:.0f} a minute; {steps:.0f} steps a model and task", flush=True)
+    tasks = len(config.tasks)
+    classes = rate / (tasks * config.training.seeds * len(config.training.learning_rates))
+    return {
+        f"Ray Tune, {name}, ASHA, by trials": classes,
+        f"Ray Tune, {name}, ASHA, by steps": classes * steps * tasks / mean_steps(trained),
+    }
 
 
 def tune_installed() -> bool:
     """True if Ray Tune can be imported."""
-    os.environ |= {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0"}
+    os.environ.update(QUIET)
     try:
         from ray import tune  # noqa: F401
     except ImportError:
@@ -276,9 +293,9 @@ def tune_installed() -> bool:
 def print_table(sides: dict[str, float]) -> None:
     """Classes per minute and the two ratios of the job, the first two sides, to each."""
     whole, running = list(sides.values())[:2]
-    print(f"{'side':<34}{'classes/min':>12}{'job with start /':>18}{'job running /':>15}")
+    print(f"{'side':<40}{'classes/min':>12}{'job with start /':>18}{'job running /':>15}")
     for name, rate in sides.items():
-        print(f"{name:<34}{rate:>12.1f}{whole / rate:>18.2f}{running / rate:>15.2f}")
+        print(f"{name:<40}{rate:>12.1f}{whole / rate:>18.2f}{running / rate:>15.2f}")
 
 
 def main() -> None:
@@ -299,8 +316,7 @@ def main() -> None:
         f"pool of {config.workers.count} plain trainers": pool_rate(config, trained, sample, references(records[0])),
     }
     if not arguments.skip_tune and tune_installed():
-        name, rate = tune_rate(config, sample)
-        sides[name] = rate
+        sides |= tune_rates(config, trained, sample)
     print_table(sides)
 
 

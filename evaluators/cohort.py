@@ -33,6 +33,7 @@ class CohortRequest:
         tasks: names of the tasks, in the order of training; a candidate that fails on one is spared the next.
         seed: the run's seed.
         seeds: number of seeds.
+        first_seed: number of the first one: seeds are derived from their numbers, so that work can be divided.
         steps: full budget, in optimiser steps.
         rungs: steps at which failures are rejected; none in confirmation.
         rates: learning rates; empty for each task's own.
@@ -49,6 +50,7 @@ class CohortRequest:
     rates: tuple[float, ...] = ()
     purpose: str = "search"
     width: int = WIDTH
+    first_seed: int = 0
 
 
 def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> dict[str, Any]:
@@ -95,13 +97,15 @@ def _setting(request: CohortRequest, chosen: Task) -> Task:
 
 def _members(request: CohortRequest, named: Sequence[Expression], candidates: Sequence[Expression]) -> list[Member]:
     """Controls, null controls, candidates. Null controls are ReLUs on seeds of their own."""
-    seeds = tuple(derive(request.seed, request.purpose, "seed", s) for s in range(request.seeds))
-    controls = [Member(expression, seeds, protected=True) for expression in named]
-    nulls = [
-        Member(named[0], tuple(derive(request.seed, request.purpose, "null", n, s) for s in range(request.seeds)), True)
-        for n in range(NULLS)
-    ]
-    return [*controls, *nulls, *(Member(expression, seeds) for expression in candidates)]
+    numbers = range(request.first_seed, request.first_seed + request.seeds)
+
+    def seeds(*kind: str | int) -> tuple[int, ...]:
+        return tuple(derive(request.seed, request.purpose, *kind, number) for number in numbers)
+
+    shared = seeds("seed")
+    controls = [Member(expression, shared, protected=True) for expression in named]
+    nulls = [Member(named[0], seeds("null", n), protected=True) for n in range(NULLS)]
+    return [*controls, *nulls, *(Member(expression, shared) for expression in candidates)]
 
 
 def _enter(row: dict[str, Any], name: str, outcome: Outcome, floor: float) -> None:

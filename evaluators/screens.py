@@ -34,7 +34,7 @@ def screen(expression: Expression) -> str:
     spread = float(values.std())
     if spread <= 1e-9 * max(1.0, float(np.abs(values).max())):
         return "constant"
-    if _line_residual(expression) <= STRAIGHT:
+    if _is_straight(expression):
         return "affine"
     if not finite(expression, torch.float32):
         return "non-finite"
@@ -54,9 +54,9 @@ def _uses_input(expression: Expression) -> bool:
     return variable() in postorder((expression,))
 
 
-def _line_residual(expression: Expression) -> float:
-    """Largest distance of the outputs from their least-squares line over [-5, 5], relative to their spread."""
+def _is_straight(expression: Expression) -> bool:
+    """True if the outputs on [-5, 5] lie on their least-squares line, up to 1e-6 of their spread."""
     x = np.linspace(-5.0, 5.0, 501) + 1e-3
     y = expression(torch.from_numpy(x)).numpy()
     slope, offset = np.polyfit(x, y, 1)
-    return float(np.abs(y - slope * x - offset).max() / y.std())
+    return bool(np.abs(y - slope * x - offset).max() <= STRAIGHT * y.std())

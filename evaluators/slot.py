@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -41,26 +41,29 @@ class Share:
         return replace(self, expression=derivative(self.expression, name))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Layout:
     """Who owns which slices, and the names of each owner's parameters, in stack order."""
 
     shares: tuple[Share, ...]
     names: tuple[tuple[str, ...], ...]
 
-    @cached_property
-    def values(self) -> tuple[Program, ...]:
-        """For each share, the program of its formula."""
-        return tuple(compiled((share.expression,)) for share in self.shares)
-
-    @cached_property
-    def slopes(self) -> tuple[Program, ...]:
-        """For each share, the program of its formula and of its derivatives by the input and by each parameter."""
-        rows = zip(self.shares, self.names, strict=True)
-        return tuple(compiled((s.expression, *(derivative(s.expression, by) for by in ("x", *n)))) for s, n in rows)
-
     def by(self, name: str) -> Layout:
         return Layout(tuple(share.by(name) for share in self.shares), self.names)
+
+
+@lru_cache(maxsize=64)
+def _value_programs(layout: Layout, dtype: torch.dtype) -> tuple[Program, ...]:
+    """For each share, the program of its formula."""
+    return tuple(compiled((share.expression,)).typed(dtype) for share in layout.shares)
+
+
+@lru_cache(maxsize=64)
+def _slope_programs(layout: Layout, dtype: torch.dtype) -> tuple[Program, ...]:
+    """For each share, the program of its formula and of its derivatives by the input and by each parameter."""
+    rows = zip(layout.shares, layout.names, strict=True)
+    roots = [(share.expression, *(derivative(share.expression, by) for by in ("x", *own))) for share, own in rows]
+    return tuple(compiled(expressions).typed(dtype) for expressions in roots)
 
 
 class Slot(nn.Module):
@@ -127,7 +130,8 @@ class _Stacked(torch.autograd.Function):
     @staticmethod
     def forward(layout: Layout, x: Tensor, *values: Tensor) -> Tensor:
         result = torch.empty_like(x)
-        for share, own, program in zip(layout.shares, _sections(layout, values), layout.values, strict=True):
+        programs = _value_programs(layout, x.dtype)
+        for share, own, program in zip(layout.shares, _sections(layout, values), programs, strict=True):
             here = slice(share.start, share.stop)
             _write(program, share.factor, x[here], own, [result[here]])
         return result
@@ -158,7 +162,8 @@ class _StackedOnce(torch.autograd.Function):
     def forward(ctx: Any, layout: Layout, x: Tensor, *values: Tensor) -> Tensor:
         result, slope = torch.empty_like(x), torch.empty_like(x)
         ctx.layout, ctx.values, ctx.slopes = layout, values, []
-        for share, own, program in zip(layout.shares, _sections(layout, values), layout.slopes, strict=True):
+        programs = _slope_programs(layout, x.dtype)
+        for share, own, program in zip(layout.shares, _sections(layout, values), programs, strict=True):
             here = slice(share.start, share.stop)
             of_values = [torch.empty_like(x[here]) for _ in own]
             _write(program, share.factor, x[here], own, [result[here], slope[here], *of_values])
@@ -203,4 +208,5 @@ class _Sliced(torch.autograd.Function):
         x = x.unsqueeze(0).expand(info.batch_size, *x.shape) if x_dim is None else x.movedim(x_dim, 0)
         if marker_dim is None:
             return _call(_Sliced, once, layout, x, marker, *values), 0
-        return _call(_StackedOnce if once else _Stacked, layout, x.contiguous(), *values), 0
+        stored = once and torch.is_grad_enabled()
+        return _call(_StackedOnce if stored else _Stacked, layout, x.contiguous(), *values), 0

@@ -20,12 +20,12 @@ class Program:
     """Straight-line code for some expressions.
 
     Args:
-        leaves: a float, a parameter's name, or ``None`` for ``x``: the first registers.
+        leaves: a constant, a parameter's name, or ``None`` for ``x``: the first registers.
         steps: each appends one register, the function of the registers named.
         outputs: the register of each root.
     """
 
-    leaves: tuple[float | str | None, ...]
+    leaves: tuple[Value | str | None, ...]
     steps: tuple[tuple[Callable[..., Value], tuple[int, ...]], ...]
     outputs: tuple[int, ...]
 
@@ -36,11 +36,24 @@ class Program:
             registers.append(forward(*[registers[i] for i in inputs]))
         return [_shaped(registers[i], x) for i in self.outputs]
 
+    def typed(self, dtype: torch.dtype) -> Program:
+        """The same with constants as tensors of a type: torch converts a number anew at each use, 2 us a time.
 
-def _leaf_value(leaf: float | str | None, x: Tensor, parameters: Mapping[str, Value]) -> Value:
+        Exponents stay numbers: torch has fast forms for 2, 3 and a half.
+        """
+        power = find_operator("pow").forward
+        exponents = {inputs[1] for forward, inputs in self.steps if forward is power}
+        leaves = tuple(
+            torch.tensor(leaf, dtype=dtype) if isinstance(leaf, float) and index not in exponents else leaf
+            for index, leaf in enumerate(self.leaves)
+        )
+        return Program(leaves, self.steps, self.outputs)
+
+
+def _leaf_value(leaf: Value | str | None, x: Tensor, parameters: Mapping[str, Value]) -> Value:
     if leaf is None:
         return x
-    if isinstance(leaf, float):
+    if not isinstance(leaf, str):
         return leaf
     value = parameters[leaf]
     return value if isinstance(value, Tensor) else torch.tensor(value, dtype=x.dtype, device=x.device)

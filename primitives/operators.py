@@ -22,7 +22,7 @@ from torch import Tensor
 
 from primitives.errors import OperatorError, nearest
 
-Value = Tensor | float
+Value = Tensor | float  # an input: a constant may be a number or a tensor without dimensions
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +248,7 @@ _ROWS = (
         15.0,
     ),
     _row("gelu", F.gelu, f"({_CDF}+a*{_NORMAL})*da", "F.gelu({0})", r"\operatorname{{GELU}}({0})", 6.6),
-    _row("silu", F.silu, "sigmoid(a)*(1+a*sigmoid(-a))*da", "F.silu({0})", r"\operatorname{{SiLU}}({0})", 4.6),
+    _row("silu", F.silu, "(sigmoid(a)+y*(1-sigmoid(a)))*da", "F.silu({0})", r"\operatorname{{SiLU}}({0})", 4.6),
     _row(
         "mish",
         F.mish,

@@ -31,7 +31,7 @@ from search.strategies import STRATEGIES
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Search for activation functions."
 )
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 110)
 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A path, or a name under runs/.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -20,6 +20,7 @@ from search.study import CohortStudy
 from search.workers import Workers
 
 Row = dict[str, Any]
+SEEDS_PER_UNIT = 2
 
 
 def finalists(study: CohortStudy, config: Config) -> list[Row]:
@@ -83,26 +84,49 @@ def confirm(config: Config, study: CohortStudy, workers: Workers) -> Row:
 
 def _network(name: str) -> str:
     larger = task(name).larger()
-    return f"{larger.name}, larger than the searched one" if larger else "same network, fresh seeds and data"
+    return larger.name if larger else f"{name} (same network)"
 
 
 def _train(config: Config, expressions: Sequence[str], workers: Workers) -> list[Row]:
-    """Results by task; the tasks are trained side by side."""
+    """Results by task. A task is divided by seeds, so that all workers have something to do."""
     c, t = config.confirmation, config.training
-    for number, name in enumerate(config.tasks):
+    units = [(name, first) for name in config.tasks for first in range(0, c.seeds, SEEDS_PER_UNIT)]
+    for number, (name, first) in enumerate(units):
         request = CohortRequest(
             tuple(expressions),
             (name,),
             config.seed,
-            c.seeds,
+            min(SEEDS_PER_UNIT, c.seeds - first),
             c.steps or t.steps,
             rates=t.learning_rates,
             purpose="confirmation",
             width=t.width,
+            first_seed=first,
         )
         workers.submit(number, request)
-    results = dict(workers.next() for _ in config.tasks)
-    return [results[number] | {"task": name} for number, name in enumerate(config.tasks)]
+    parts = dict(workers.next() for _ in units)
+    by_task = {name: [parts[n] for n, unit in enumerate(units) if unit[0] == name] for name in config.tasks}
+    return [_joined(results, name) | {"task": name} for name, results in by_task.items()]
+
+
+def _joined(results: Sequence[Row], name: str) -> Row:
+    """One result of several that differ in their seeds alone."""
+    first = results[0]
+    return {
+        "candidates": [_row([r["candidates"][n] for r in results], name) for n in range(len(first["candidates"]))],
+        "controls": {key: _row([r["controls"][key] for r in results], name) for key in first["controls"]},
+        "nulls": [_row([r["nulls"][n] for r in results], name) for n in range(len(first["nulls"]))],
+    }
+
+
+def _row(parts: Sequence[Row], name: str) -> Row:
+    """One member's losses with the seeds of all parts; it failed if it failed in one."""
+    reason = next((part["reason"] for part in parts if part["reason"]), "")
+    if reason:
+        return {"losses": {}, "tests": {}, "reason": reason}
+    marks = parts[0]["losses"][name]
+    losses = {mark: [seed for part in parts for seed in part["losses"][name][mark]] for mark in marks}
+    return {"losses": {name: losses}, "tests": {name: [s for part in parts for s in part["tests"][name]]}, "reason": ""}
 
 
 def _mean_gains(results: Sequence[Row], group: str, slot: int | str, control: str) -> Array:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -73,9 +74,10 @@ def number(value: object, form: str = ".3f") -> str:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """A table whose expressions fold and whose numbers do not."""
-    made = Table(title=title, title_justify="left")
+    made = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        made.add_column(column, overflow="fold", no_wrap=column not in {"expression", "formula", "what", "source"})
+        wraps = column in {"expression", "formula", "what", "source"}
+        made.add_column(column, overflow="fold", no_wrap=not wraps, min_width=16 if wraps else None)
     for row in rows:
         made.add_row(*(Text(number(cell)) for cell in row))
     return made
@@ -93,22 +95,19 @@ def front_table(rows: Sequence[Row], title: str = "Pareto front: gain in nats ov
 def confirmation_table(found: Row) -> Table:
     """The finalists on fresh seeds."""
     s = found["setting"]
-    title = f"Finalists on {s['seeds']} fresh seeds, held-out data, {'; '.join(s['networks'].values())}"
-    heads = ["id", "expression", "over ReLU", "95 % interval", "over GELU", "over SiLU", "best control", "Holm p", ""]
+    title = f"Finalists on {s['seeds']} fresh seeds, held-out data, {', '.join(s['networks'].values())}"
+    heads = ["expression", "ReLU", "95 % interval", "GELU", "SiLU", "Holm p", "verdict"]
     return table(title, heads, (_finalist(row) for row in found["finalists"]))
 
 
 def _finalist(row: Row) -> list[object]:
     if not row["gains"]:
-        return [row["id"], row["expression"], *["-"] * 6, f"failed: {row['reason']}"]
+        return [row["expression"], *["-"] * 5, f"failed: {row['reason']}"]
     means = {name: f"{g['mean']:+.3f}" for name, g in row["gains"].items()}
     low, high = row["gains"]["relu"]["interval"]
-    verdict = "confirmed" if row["confirmed"] else "not confirmed"
-    bounds = f"{low:+.3f} {high:+.3f}"
-    return [
-        row["id"], row["expression"], means["relu"], bounds, means["gelu"], means["silu"], row["best_control"],
-        f"{row['p_holm']:.3f}", verdict,
-    ]  # fmt: skip
+    verdict = "confirmed" if row["confirmed"] else "open"
+    bounds = f"{low:+.2f} {high:+.2f}"
+    return [row["expression"], means["relu"], bounds, means["gelu"], means["silu"], f"{row['p_holm']:.3f}", verdict]
 
 
 def nulls_line(found: Row) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -78,16 +79,20 @@ class Run:
         """How far the run is: trained classes, budget, funnel, best so far, whether it is confirmed."""
         trace = read_trace(self.folder)
         last = trace[-1] if trace else {}
-        counts: dict[str, int] = {}
-        for entry in trace:
-            for reason, n in {**entry["counts"], **entry["rejected"]}.items():
-                counts[reason] = counts.get(reason, 0) + n
+        screened = _summed([entry["counts"] for entry in trace])
+        known, accepted = screened.pop("known", 0), screened.pop("accepted", 0)
         return {
             "run": str(self.path),
             "trained": last.get("trained", 0),
             "budget": self.config.budget,
             "cohorts": len(trace),
-            "funnel": {"proposed": sum(entry["proposed"] for entry in trace)} | counts,
+            "funnel": {
+                "proposed": sum(entry["proposed"] for entry in trace),
+                "screened": screened,
+                "known": known,
+                "trained": accepted,
+                "rejected": _summed([entry["rejected"] for entry in trace]),
+            },
             "best": last.get("best"),
             "front": last.get("front", 0),
             "controls_repeat": all(entry["controls_repeat"] for entry in trace),
@@ -207,6 +212,14 @@ class Job:
         with folder.locked():
             _work(made, workers, screen or Silent(), max_minutes)
         return made
+
+
+def _summed(counts: Sequence[dict[str, int]]) -> dict[str, int]:
+    """Sums by key, largest first."""
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return dict(total.most_common())
 
 
 def _folder(run: str) -> RunFolder:
