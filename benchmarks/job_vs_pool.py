@@ -9,10 +9,11 @@ begins when the first cohort's training begins.
 
 The pool: as many spawned processes of one thread each, default malloc. Each takes one candidate at a time and trains
 its models one after the other: an ordinary module with the formula in ordinary torch operators, ``torch.optim.Adam``.
-Weights, data order, steps and rejection are the job's, whose ReLU losses it is given, so that every candidate must end
-as it did there. It trains a sample of the job's candidates, evenly taken from those that were rejected at once to those
-that were trained to the end, and the time is scaled by the steps of all candidates over those of the sample. The sum of
-the candidates' times counts, so that no process waits at the end; the start of the pool, controls and proposals do not.
+Weights, data order, steps and rejection are the job's, whose ReLU losses it is given; how many candidates end as they
+did there is printed (all, but for rounding near a threshold). It trains a sample of the job's candidates, evenly taken
+from those that were rejected at once to those that were trained to the end, and the time is scaled by the steps of all
+candidates over those of the sample. The sum of the candidates' times counts, so that no process waits at the end; the
+start of the pool, controls and proposals do not.
 
 Ray Tune: OptunaSearch and ASHA over (formula of the sample, task, seed, learning rate), one model a trial, losses
 reported at the rungs, actors reused; the first tenth of the trials is not counted, nor is any start. As many trials are

@@ -34,7 +34,7 @@ class Digits(Task):
         return _digits()[part]
 
     def larger(self) -> Task:
-        return Digits(self.depth + 2, self.width * 3 // 2)
+        return Digits(self.depth + 1, self.width * 5 // 4)
 
 
 @cache

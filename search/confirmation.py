@@ -10,11 +10,10 @@ from optuna.trial import FrozenTrial
 
 from evaluators.cohort import CONTROLS, CohortRequest
 from evaluators.member import Array
-from evaluators.objectives import cost, gains
+from evaluators.objectives import gains
 from evaluators.seeds import numpy_generator
 from evaluators.statistics import ALPHA, holm, interval, reliability, shrunk, sign_flip
 from evaluators.tasks import task
-from primitives.text import parse
 from search.config import Config
 from search.study import CohortStudy
 from search.workers import Workers
@@ -24,14 +23,14 @@ SEEDS_PER_UNIT = 2
 
 
 def finalists(study: CohortStudy, config: Config) -> list[Row]:
-    """The front's members of highest gain, with the gain that is expected after the winner's curse.
+    """The front's members of highest gain above 0, with the gain that is expected after the winner's curse.
 
     The reliability is estimated on the last 500 trials that were trained to the end.
     """
     field = _seed_gains(study)
     trust, centre = (reliability(field), float(field.mean())) if len(field) > 1 else (1.0, 0.0)
-    members = [study.trial(number) for number in study.front.numbers]
-    best = sorted(members, key=lambda trial: (-trial.values[0], trial.number))[: config.confirmation.finalists]
+    better = [trial for number in study.front.numbers if (trial := study.trial(number)).values[0] > 0]
+    best = sorted(better, key=lambda trial: (-trial.values[0], trial.number))[: config.confirmation.finalists]
     return [_finalist(trial, centre, trust) for trial in best]
 
 
@@ -61,6 +60,8 @@ def confirm(config: Config, study: CohortStudy, workers: Workers) -> Row:
         ``setting`` (seeds, steps, networks).
     """
     chosen = finalists(study, config)
+    if not chosen:
+        return {"setting": _settings(config), "finalists": [], "nulls": []}
     results = _train(config, [row["expression"] for row in chosen], workers)
     rng = numpy_generator(config.seed, "confirmation", "statistics")
     rows = [row | _compare(results, slot, rng) for slot, row in enumerate(chosen)]
@@ -70,15 +71,19 @@ def confirm(config: Config, study: CohortStudy, workers: Workers) -> Row:
         better = row["p"] is not None and row["gain_over_best_control"] > 0
         row["confirmed"] = bool(better and row["p_holm"] < ALPHA)
     return {
-        "setting": {
-            "seeds": config.confirmation.seeds,
-            "steps": config.confirmation.steps or config.training.steps,
-            "tasks": list(config.tasks),
-            "networks": {name: _network(name) for name in config.tasks},
-            "alpha": ALPHA,
-        },
+        "setting": _settings(config),
         "finalists": rows,
         "nulls": [float(_mean_gains(results, "nulls", n, "relu").mean()) for n in range(len(results[0]["nulls"]))],
+    }
+
+
+def _settings(config: Config) -> Row:
+    return {
+        "seeds": config.confirmation.seeds,
+        "steps": config.confirmation.steps or config.training.steps,
+        "tasks": list(config.tasks),
+        "networks": {name: _network(name) for name in config.tasks},
+        "alpha": ALPHA,
     }
 
 
@@ -157,8 +162,3 @@ def _compare(results: Sequence[Row], slot: int, rng: np.random.Generator) -> Row
         "p": sign_flip(over[best].tolist(), rng),
         "reason": "",
     }
-
-
-def control_costs() -> dict[str, float]:
-    """Cost of each control, for comparison with the finalists'."""
-    return {name: cost(parse(text)) for name, text in CONTROLS.items()}

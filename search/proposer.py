@@ -69,17 +69,23 @@ class Proposer:
         return Plan(number, proposals, dict(counts))
 
     def _take(self, proposal: Proposal, proposals: list[dict[str, Any]], counts: Counter[str]) -> None:
-        reason = screen(proposal.expression)
+        expression = self._shorter(proposal.expression)
+        reason = screen(expression)
         if reason:
             counts[reason] += 1
             return
-        key, known = self.known.find(proposal.expression)
+        key, known = self.known.find(expression)
         if known:
             counts["known"] += 1
             return
         counts["accepted"] += 1
-        self.known.expect(key, proposal.expression)
-        proposals.append({"expression": proposal.expression.text, "class": key, "parents": list(proposal.parents)})
+        self.known.expect(key, expression)
+        proposals.append({"expression": expression.text, "class": key, "parents": list(proposal.parents)})
+
+    def _shorter(self, expression: Expression) -> Expression:
+        """The canonical form, where that is smaller and the grammar can go on from it."""
+        form = expression.canonical()
+        return form if form.size < expression.size and form in self.grammar else expression
 
 
 def expected(known: KnownClasses, plan: Plan) -> None:
