@@ -11,13 +11,6 @@ import torch
 from torch import Tensor
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
-NOTHING = torch.empty(0, dtype=torch.long)  # as a pick: the tensor goes
-
-
-def select(tensors: Sequence[Tensor], picks: Sequence[Tensor | None]) -> list[Tensor]:
-    """Rows of each tensor: those that its pick names, all for None; a tensor whose pick is NOTHING is left out."""
-    pairs = zip(tensors, picks, strict=True)
-    return [tensor if pick is None else tensor[pick] for tensor, pick in pairs if pick is not NOTHING]
 
 
 class StackedAdam:
@@ -48,7 +41,7 @@ class StackedAdam:
             torch.div(first, update, out=update)
             tensor.addcmul_(update, (rate / -correction1).view(-1, *[1] * (tensor.dim() - 1)))
 
-    def keep(self, picks: Sequence[Tensor | None]) -> None:
-        """Keep some rows of the state of each tensor; see :func:`select`."""
-        self.rates = select(self.rates, picks)
-        self.first, self.second = select(self.first, picks), select(self.second, picks)
+    def keep(self, picks: Sequence[Tensor]) -> None:
+        """Keep some rows of the state of each tensor, named by their indices."""
+        for state in (self.rates, self.first, self.second):
+            state[:] = [tensor[pick] for tensor, pick in zip(state, picks, strict=True)]

@@ -66,6 +66,17 @@ def _slope_programs(layout: Layout, dtype: torch.dtype) -> tuple[Program, ...]:
     return tuple(compiled(expressions).typed(dtype) for expressions in roots)
 
 
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """A slot's layout and parameters as one argument: the vmap machinery costs 20 us for each that it is shown."""
+
+    layout: Layout
+    values: tuple[Tensor, ...]
+
+    def by(self, name: str) -> _Contents:
+        return _Contents(self.layout.by(name), self.values)
+
+
 class Slot(nn.Module):
     """Stands where the activation was; ``layout`` and ``values`` belong to the stack, not to the state.
 
@@ -89,7 +100,7 @@ class Slot(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         self.channels = x.shape[1] if x.dim() == 4 else x.shape[-1]
-        return _call(_Sliced, self.first_order, self.layout, x, self.marker, *self.values)
+        return _call(_Sliced, self.first_order, _Contents(self.layout, tuple(self.values)), x, self.marker)
 
 
 def _call(function: type[torch.autograd.Function], *inputs: Any) -> Tensor:
@@ -185,28 +196,28 @@ class _Sliced(torch.autograd.Function):
     """The slot's function: one model outside the stack, all of them inside."""
 
     @staticmethod
-    def forward(once: bool, layout: Layout, x: Tensor, marker: Tensor, *values: Tensor) -> Tensor:
-        if len(layout.shares) != 1 or layout.shares[0].slices != 1:
+    def forward(once: bool, contents: _Contents, x: Tensor, marker: Tensor) -> Tensor:
+        shares = contents.layout.shares
+        if len(shares) != 1 or shares[0].slices != 1:
             raise EvaluationError("a slot with several models was called outside their stack")
-        return _call(_Stacked, layout, x[None], *values)[0]
+        return _call(_Stacked, contents.layout, x[None], *contents.values)[0]
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        ctx.layout = inputs[1]
+        ctx.contents = inputs[1]
         ctx.save_for_backward(*inputs[2:])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
-        x, marker, *values = ctx.saved_tensors
-        slope = _call(_Sliced, False, ctx.layout.by("x"), x, marker, *values)
-        return None, None, gradient * slope, None, *([None] * len(values))
+        x, marker = ctx.saved_tensors
+        return None, None, gradient * _call(_Sliced, False, ctx.contents.by("x"), x, marker), None
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, *inputs: Any) -> tuple[Tensor, int]:
-        once, layout, x, marker, *values = inputs
-        x_dim, marker_dim = in_dims[2:4]
+        once, contents, x, marker = inputs
+        x_dim, marker_dim = in_dims[2:]
         x = x.unsqueeze(0).expand(info.batch_size, *x.shape) if x_dim is None else x.movedim(x_dim, 0)
         if marker_dim is None:
-            return _call(_Sliced, once, layout, x, marker, *values), 0
-        stored = once and torch.is_grad_enabled()
-        return _call(_StackedOnce if stored else _Stacked, layout, x.contiguous(), *values), 0
+            return _call(_Sliced, once, contents, x, marker), 0
+        function = _StackedOnce if once and torch.is_grad_enabled() else _Stacked
+        return _call(function, contents.layout, x.contiguous(), *contents.values), 0

@@ -6,6 +6,7 @@ state, data order) can be dropped with it, and no bit of the others changes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from evaluators.errors import EvaluationError
 from evaluators.initialisation import initial_network, output_factor
 from evaluators.member import Member, Schedule
-from evaluators.optimiser import NOTHING, StackedAdam, select
+from evaluators.optimiser import StackedAdam
 from evaluators.slot import Layout, Share, Slot
 from evaluators.task import Split, Task, batches, split
 from primitives.activation import replace
@@ -60,23 +61,36 @@ class Stack:
             name: torch.stack([dict(n.named_parameters())[name] for n in networks])[self.seed].detach()
             for name, _ in self.network.named_parameters()
         }
-        self._arrange(dtype)
+        self.layout = _layout(self.members, len(self.rates))
+        self.own = torch.cat([initial for _, initial in self._own_parameters()] or [torch.empty(0)]).to(dtype)
+        self._hand_out()
         rates = torch.tensor([rate for _, rate in owners], dtype=dtype)
-        shares = self.layout.shares
-        own = [rates[s.start : s.stop] for _ in self.slots for s in shares for _ in s.expression.parameters]
-        self.adam = StackedAdam(self.tensors, [rates] * len(self.state) + own)
+        own_rates = [rates[share.start : share.stop].repeat_interleave(len(initial) // share.slices)
+                     for share, initial in self._own_parameters()]  # fmt: skip
+        self.adam = StackedAdam(self.tensors, [rates] * len(self.state) + [torch.cat(own_rates or [torch.empty(0)])])
         self.step = 0
 
-    def _arrange(self, dtype: torch.dtype) -> None:
-        """Make the layout of the members and their parameters at initial values."""
-        self.layout = _layout(self.members, len(self.rates))
+    def _own_parameters(self) -> list[tuple[Share, Tensor]]:
+        """The candidates' parameters, slot by slot: the share and its initial values by slice and channel."""
+        found = []
         for slot in self.slots:
-            slot.layout = self.layout
-            slot.values = [
-                torch.full((s.slices, slot.channels) if p.per_channel else (s.slices,), p.initial, dtype=dtype)
-                for s in self.layout.shares
-                for p in s.expression.parameters
-            ]
+            for share in self.layout.shares:
+                for p in share.expression.parameters:
+                    size = share.slices * (slot.channels if p.per_channel else 1)
+                    found.append((share, torch.full((size,), p.initial, dtype=torch.float64)))
+        return found
+
+    def _hand_out(self) -> None:
+        """Give each slot its layout and its parameters: leaves that share the memory of ``own``."""
+        start = 0
+        for slot in self.slots:
+            slot.layout, slot.values = self.layout, []
+            for share in self.layout.shares:
+                for p in share.expression.parameters:
+                    shape = (share.slices, slot.channels) if p.per_channel else (share.slices,)
+                    stop = start + math.prod(shape)
+                    slot.values.append(self.own[start:stop].view(shape).detach().requires_grad_())
+                    start = stop
 
     @property
     def width(self) -> int:
@@ -85,17 +99,18 @@ class Stack:
 
     @property
     def tensors(self) -> list[Tensor]:
-        """Everything that is trained: the stacked weights, then each slot's parameters."""
-        return [*self.state.values(), *(value for slot in self.slots for value in slot.values)]
+        """Everything that is trained: the stacked weights, then the candidates' parameters, flat."""
+        return [*self.state.values(), self.own]
 
     def advance(self, steps: int) -> None:
         """Take optimiser steps up to step number ``steps``."""
-        for tensor in self.tensors:
-            tensor.requires_grad_()
+        weights = [tensor.requires_grad_() for tensor in self.state.values()]
+        values = [value for slot in self.slots for value in slot.values]
         while self.step < steps:
-            index = self.orders[self.seed, self.step]
-            total = self._losses(index).mean(dim=1).sum()
-            self.adam.step(self.tensors, torch.autograd.grad(total, self.tensors))
+            total = self._losses(self.orders[self.seed, self.step]).mean(dim=1).sum()
+            found = torch.autograd.grad(total, [*weights, *values])
+            flat = torch.cat([g.reshape(-1) for g in found[len(weights) :]] or [torch.empty_like(self.own)])
+            self.adam.step(self.tensors, [*found[: len(weights)], flat])
             self.step += 1
 
     @torch.no_grad()
@@ -122,21 +137,16 @@ class Stack:
 
     def keep(self, chosen: Sequence[int]) -> None:
         """Keep the members with these indices, in order, and drop the slices of all others."""
-        kept = [self.layout.shares[i] for i in chosen]
-        slices = torch.cat([torch.arange(s.start, s.stop) for s in kept])
-        picks: list[Tensor | None] = [slices] * len(self.state)
-        for _ in self.slots:
-            picks += [None if i in chosen else NOTHING for i, n in enumerate(self.layout.names) for _ in n]
-        values = select([value.detach() for value in self.tensors], picks)
-        self.adam.keep(picks)
-        self.seed = self.seed[slices]
+        slices = torch.cat([torch.arange(share.start, share.stop) for share in (self.layout.shares[i] for i in chosen)])
+        kept = {self.layout.shares[i] for i in chosen}
+        sizes = [(share in kept, len(initial)) for share, initial in self._own_parameters()]
+        elements = torch.cat([torch.full((size,), keep) for keep, size in sizes] or [torch.empty(0, dtype=torch.bool)])
+        self.adam.keep([slices] * len(self.state) + [elements])
+        self.state = {name: tensor.detach()[slices] for name, tensor in self.state.items()}
+        self.own, self.seed = self.own[elements], self.seed[slices]
         self.members = [self.members[i] for i in chosen]
         self.layout = _layout(self.members, len(self.rates))
-        self.state = dict(zip(self.state, values, strict=False))
-        each = (len(values) - len(self.state)) // max(len(self.slots), 1)
-        for number, slot in enumerate(self.slots):
-            start = len(self.state) + number * each
-            slot.layout, slot.values = self.layout, values[start : start + each]
+        self._hand_out()
 
 
 def _layout(members: Sequence[Member], rates: int) -> Layout:
