@@ -52,18 +52,25 @@ class Layout:
         return Layout(tuple(share.by(name) for share in self.shares), self.names)
 
 
+_Scaled = tuple[Program, Tensor]  # a program and the factor of its outputs
+
+
 @lru_cache(maxsize=64)
-def _value_programs(layout: Layout, dtype: torch.dtype) -> tuple[Program, ...]:
+def _values(layout: Layout, dtype: torch.dtype) -> tuple[_Scaled, ...]:
     """For each share, the program of its formula."""
-    return tuple(compiled((share.expression,)).typed(dtype) for share in layout.shares)
+    return tuple(_scaled((share.expression,), share, dtype) for share in layout.shares)
 
 
 @lru_cache(maxsize=64)
-def _slope_programs(layout: Layout, dtype: torch.dtype) -> tuple[Program, ...]:
+def _slopes(layout: Layout, dtype: torch.dtype) -> tuple[_Scaled, ...]:
     """For each share, the program of its formula and of its derivatives by the input and by each parameter."""
     rows = zip(layout.shares, layout.names, strict=True)
     roots = [(share.expression, *(derivative(share.expression, by) for by in ("x", *own))) for share, own in rows]
-    return tuple(compiled(expressions).typed(dtype) for expressions in roots)
+    return tuple(_scaled(each, share, dtype) for each, share in zip(roots, layout.shares, strict=True))
+
+
+def _scaled(roots: tuple[Expression, ...], share: Share, dtype: torch.dtype) -> _Scaled:
+    return compiled(roots).typed(dtype), torch.tensor(share.factor, dtype=dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +130,9 @@ def _shaped(value: Tensor, dims: int) -> Tensor:
     return value.view(value.shape[0], *[1] * (dims - 2), value.shape[1])
 
 
-def _write(program: Program, factor: float, x: Tensor, own: dict[str, Tensor], into: list[Tensor]) -> None:
-    """The program's outputs at ``x``, one share's slices of the input, times a factor, into one tensor each."""
+def _write(scaled: _Scaled, x: Tensor, own: dict[str, Tensor], into: list[Tensor]) -> None:
+    """The program's outputs at ``x``, one share's slices of the input, times the factor, into one tensor each."""
+    program, factor = scaled
     shaped = {name: _shaped(value, x.dim()) for name, value in own.items()}
     for value, target in zip(program.run(x, shaped), into, strict=True):
         torch.mul(value, factor, out=target)
@@ -141,10 +149,10 @@ class _Stacked(torch.autograd.Function):
     @staticmethod
     def forward(layout: Layout, x: Tensor, *values: Tensor) -> Tensor:
         result = torch.empty_like(x)
-        programs = _value_programs(layout, x.dtype)
+        programs = _values(layout, x.dtype)
         for share, own, program in zip(layout.shares, _sections(layout, values), programs, strict=True):
             here = slice(share.start, share.stop)
-            _write(program, share.factor, x[here], own, [result[here]])
+            _write(program, x[here], own, [result[here]])
         return result
 
     @staticmethod
@@ -173,11 +181,11 @@ class _StackedOnce(torch.autograd.Function):
     def forward(ctx: Any, layout: Layout, x: Tensor, *values: Tensor) -> Tensor:
         result, slope = torch.empty_like(x), torch.empty_like(x)
         ctx.layout, ctx.values, ctx.slopes = layout, values, []
-        programs = _slope_programs(layout, x.dtype)
+        programs = _slopes(layout, x.dtype)
         for share, own, program in zip(layout.shares, _sections(layout, values), programs, strict=True):
             here = slice(share.start, share.stop)
             of_values = [torch.empty_like(x[here]) for _ in own]
-            _write(program, share.factor, x[here], own, [result[here], slope[here], *of_values])
+            _write(program, x[here], own, [result[here], slope[here], *of_values])
             ctx.slopes += of_values
         ctx.save_for_backward(slope)
         return result
