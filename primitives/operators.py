@@ -217,6 +217,23 @@ _ROWS = (
     _row(
         "erfc", torch.erfc, "-1.1283791670955126*exp(-a*a)*da", "torch.erfc({0})", r"\operatorname{{erfc}}({0})", 19.0
     ),
+    # modified Bessel functions of the first kind, scaled by exp(-|x|) (Abramowitz and Stegun 9.6.26 to 9.6.28)
+    _row(
+        "bessel_i0e",
+        torch.special.i0e,
+        "(bessel_i1e(a)-sign(a)*y)*da",
+        "torch.special.i0e({0})",
+        r"e^{{-\left|{0}\right|}} I_0({0})",
+        40.0,
+    ),
+    _row(
+        "bessel_i1e",
+        torch.special.i1e,
+        "(bessel_i0e(a)-where(abs(a)<1e-6,0.5-0.5*abs(a),y/a)-sign(a)*y)*da",
+        "torch.special.i1e({0})",
+        r"e^{{-\left|{0}\right|}} I_1({0})",
+        40.0,
+    ),
     # known activations
     _row("sigmoid", torch.sigmoid, "y*(1-y)*da", "torch.sigmoid({0})", r"\sigma({0})", 4.4),
     _row("softplus", _softplus, "sigmoid(a)*da", _SOFTPLUS, r"\operatorname{{softplus}}({0})", 16.0),

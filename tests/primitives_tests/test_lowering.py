@@ -93,6 +93,7 @@ def test_parameter_gradients(f: Expression, load: Load) -> None:
     module = load(f).Act(channels=3)
     module.double()
     x = torch.randn(16, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) + 0.1
+    x = x[torch.isfinite(f(x)).all(dim=1)]  # where the value is no number, neither is a gradient
     own = dict(zip((p.name for p in f.parameters), module.parameters(), strict=True))
     reference = {p.name: own[p.name].detach().clone().requires_grad_() for p in f.parameters}
     expected_value = evaluate((f,), x, reference)[0]
