@@ -68,24 +68,24 @@ def _shaped(value: Value, x: Tensor) -> Tensor:
 @lru_cache(maxsize=4096)
 def compiled(roots: tuple[Expression, ...]) -> Program:
     """The program of some expressions; subexpressions without ``x`` and parameters become numbers."""
-    constants = _constants(roots)
-    nodes = postorder(roots, constants, lambda node: _step(node, constants)[1])
-    leaves = [node for node in nodes if node in constants or not node.args]
-    inner = [node for node in nodes if node not in constants and node.args]
+    known = constants(roots)
+    nodes = postorder(roots, known, lambda node: _step(node, known)[1])
+    leaves = [node for node in nodes if node in known or not node.args]
+    inner = [node for node in nodes if node not in known and node.args]
     register = {node: index for index, node in enumerate([*leaves, *inner])}
-    made = [_step(node, constants) for node in inner]
+    made = [_step(node, known) for node in inner]
     steps = tuple((forward, tuple(register[arg] for arg in args)) for forward, args in made)
     return Program(
-        tuple(constants[node] if node in constants else _leaf(node) for node in leaves),
+        tuple(known[node] if node in known else _leaf(node) for node in leaves),
         steps,
         tuple(register[root] for root in roots),
     )
 
 
-def _step(node: Expression, constants: Mapping[Expression, float]) -> _Step:
+def _step(node: Expression, known: Mapping[Expression, float]) -> _Step:
     """A node's function and its inputs; ``where`` over a comparison takes the comparison's own inputs."""
     condition = node.args[0]
-    if node.op == "where" and condition.op in COMPARISONS and condition not in constants:
+    if node.op == "where" and condition.op in COMPARISONS and condition not in known:
         return where_compared(condition.op), (*condition.args, *node.args[1:])
     return find_operator(node.op).forward, node.args
 
@@ -94,7 +94,7 @@ def _leaf(node: Expression) -> str | None:
     return node.value.name if isinstance(node.value, Parameter) else None
 
 
-def _constants(roots: Sequence[Expression]) -> dict[Expression, float]:
+def constants(roots: Sequence[Expression]) -> dict[Expression, float]:
     """Values, in float64, of the nodes that depend on neither ``x`` nor a parameter."""
     known: dict[Expression, float] = {}
     for node in postorder(roots):

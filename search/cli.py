@@ -50,6 +50,7 @@ Minutes = Annotated[
 @app.command()
 def launch(
     config: Annotated[str, typer.Argument(metavar="CONFIG", help="A path, or the name of a shipped config.")],
+    *,
     run: Annotated[str | None, typer.Option("--run", help="Name or path of the run folder.")] = None,
     change: Changes = [],  # noqa: B006  (typer copies it)
     seed: Annotated[int | None, typer.Option(min=0, help="The run's seed.")] = None,

@@ -48,7 +48,7 @@ def search(
         Why it ended: ``"budget"``, ``"grammar exhausted"`` or ``"time"``.
     """
     proposer = Proposer(config, recorder.study.known)
-    total, lag = math.ceil(config.budget / config.cohorts.size), config.cohorts.lag
+    total, lag = cohorts_needed(config), config.cohorts.lag
     plans: dict[int, Plan] = {}
     done: dict[int, dict[str, Any]] = {}
     begun = told = recorder.cohorts
@@ -77,6 +77,11 @@ def search(
         if time.monotonic() > until and told < total:
             return "time"
     return reason
+
+
+def cohorts_needed(config: Config) -> int:
+    """Number of whole cohorts that reach the budget."""
+    return math.ceil(config.budget / config.cohorts.size)
 
 
 def _proposed(number: int, proposer: Proposer, recorder: Recorder, plans: dict[int, Plan], lag: int) -> Plan:

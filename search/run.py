@@ -16,7 +16,7 @@ from search.confirmation import confirm
 from search.environment import differences, environment
 from search.errors import RunError
 from search.files import read_json, write_atomically, write_json
-from search.loop import Progress, search
+from search.loop import Progress, cohorts_needed, search
 from search.recorder import Recorder, Row, front_rows, trial_row
 from search.recovery import read_trace, recover
 from search.run_folder import RunFolder, find_run, free_name
@@ -234,13 +234,20 @@ def _work(run: Run, count: int | None, screen: Screen, max_minutes: float | None
     study, trace = recover(run.folder, screen.say)
     recorder = Recorder(run.folder, study, trace, run.config.tasks)
     recorder.write_front()
+    if recorder.cohorts >= cohorts_needed(run.config) and not _to_confirm(run, study):
+        screen.say(f"nothing is left to do: {study.trials} classes trained")
+        return
     with _workers(run.config, count) as workers:
         ended = search(run.config, run.folder, recorder, workers, screen.step, until=until)
         screen.say(f"search ended: {ended}; {study.trials} classes trained, {len(study.front.numbers)} on the front")
-        wanted = run.config.confirmation.finalists and study.front.numbers and ended != "time"
-        if wanted and not run.folder.confirmation.exists():
+        if ended != "time" and _to_confirm(run, study):
             screen.say("confirming the finalists")
             write_json(run.folder.confirmation, confirm(run.config, study, workers))
+
+
+def _to_confirm(run: Run, study: CohortStudy) -> bool:
+    wanted = run.config.confirmation.finalists > 0 and bool(study.front.numbers)
+    return wanted and not run.folder.confirmation.exists()
 
 
 @contextmanager

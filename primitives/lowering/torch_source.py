@@ -14,7 +14,7 @@ from torch import nn
 
 from primitives.derivative import derivative
 from primitives.errors import LoweringError
-from primitives.evaluation import fold
+from primitives.evaluation import constants
 from primitives.expressions import Expression, Parameter, constant, join, postorder
 from primitives.lowering.latex import latex
 from primitives.operators import find_operator
@@ -294,7 +294,7 @@ class _Code:
     def __init__(self, roots: Sequence[Expression], names: Mapping[str, str]) -> None:
         self.lines: list[str] = []
         self.names = names
-        self.constants = _constants(roots)
+        self.constants = constants(roots)
         nodes = postorder(roots, stop=self.constants)
         self.uses = Counter(arg for node in nodes if node not in self.constants for arg in node.args)
         self.uses.update(roots)
@@ -331,17 +331,6 @@ class _Code:
             return f"t{len(self.lines)}"
         delimited = re.search(rf"[(,] ?{re.escape(mark)}[,)]", template)
         return text if delimited or _is_tight(text) else f"({text})"
-
-
-def _constants(roots: Sequence[Expression]) -> dict[Expression, float]:
-    """Values of the nodes that depend on neither x nor a parameter."""
-    known: dict[Expression, float] = {}
-    for node in postorder(roots):
-        if isinstance(node.value, float):
-            known[node] = node.value
-        elif node.args and all(arg in known for arg in node.args):
-            known[node] = fold(node.op, [known[arg] for arg in node.args])
-    return known
 
 
 def _is_tight(text: str) -> bool:
