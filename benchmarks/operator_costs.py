@@ -14,18 +14,23 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from primitives.operators import Operator, operators
+from primitives.operators import COMPARISONS, Operator, operators
 
 ELEMENTS = 65_536
 CALLS = 40  # in one timing: 0.2 ms for the cheapest operator, far above the clock's resolution
 
 
 def inputs_of(row: Operator) -> list[Tensor]:
-    """Normal inputs, or 0.1 + |normal| where the operator is not finite on normals; a condition is 0 or 1 by chance."""
+    """Normal inputs, or 0.1 + |normal| where the operator is not finite on normals.
+
+    A condition is 0 or 1 by chance; a comparison is with a constant, as in a derivative of ReLU.
+    """
     generator = torch.Generator().manual_seed(0)
     normals = [torch.randn(ELEMENTS, generator=generator) for _ in range(row.arity)]
     if row.name == "where":
         return [(normals[0] > 0).to(torch.float32), *normals[1:]]
+    if row.name in COMPARISONS:
+        return [normals[0], torch.tensor(0.0)]
     if torch.isfinite(row.forward(*normals)).all():
         return normals
     return [normal.abs() + 0.1 for normal in normals]
