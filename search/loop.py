@@ -119,5 +119,4 @@ def _finish(folder: RunFolder, config: Config, plan: Plan, result: dict[str, Any
 
 
 def _iso(seconds: float) -> str:
-
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")

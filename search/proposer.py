@@ -58,7 +58,8 @@ class Proposer:
         proposals: list[dict[str, Any]] = []
         counts: Counter[str] = Counter()
         size = self.config.cohorts.size
-        batch = [Proposal(parse(text)) for text in self.config.start] if number == 0 else []
+        # a start list that is longer than a cohort goes on in the next ones
+        batch = [Proposal(parse(text)) for text in self.config.start[number * size : (number + 1) * size]]
         while len(proposals) < size and counts.total() < PROPOSALS_PER_PLACE * size:
             batch = batch or self.strategy.ask(history, waiting, size - len(proposals), rng)
             if not batch:

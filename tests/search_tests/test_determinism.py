@@ -106,3 +106,11 @@ def test_controls_repeat_bit_for_bit(small: Path) -> None:
     assert len(records) == 4
     assert all(record["result"]["controls"] == records[0]["result"]["controls"] for record in records)
     assert run.status()["controls_repeat"] is True
+
+
+def test_a_start_list_is_tried_first_and_may_be_longer_than_a_cohort(small: Path) -> None:
+    start = [f"tanh({n}*x)" for n in range(2, 10)] + ["relu(x)", "3*tanh(2*x)"]
+    run = Job.load(small, [f"start={start}", "budget=12", "confirmation.finalists=0"]).launch("start")
+    rows = [row["expression"] for row in run.classes()]
+    assert set(start[:8]) <= set(rows)
+    assert not {"relu(x)", "3*tanh(2*x)"} & set(rows)  # a control, and a class that was trained
