@@ -28,11 +28,12 @@ ENVIRONMENT = {
     "MALLOC_TOP_PAD_": str(1 << 26),
 }
 ATTEMPTS = 2
-#: For Ray itself: quiet, and no idle workers started ahead, which would compete with the actors' own start.
+#: For Ray itself: quiet, nothing reported home, and no idle workers started ahead, which would compete with the actors' own start.
 _RAY = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_enable_worker_prestart": "0",
     "RAY_prestart_worker_first_driver": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
 }
 
 
@@ -86,7 +87,7 @@ def _start_ray(ray: Any, count: int, address: str | None) -> None:
     before = dict(os.environ)
     os.environ.update(variables | _RAY)
     try:
-        ray.init(num_cpus=count, include_dashboard=False, object_store_memory=100 << 20, **quiet)
+        ray.init("local", num_cpus=count, include_dashboard=False, object_store_memory=100 << 20, **quiet)
     finally:
         os.environ.clear()
         os.environ.update(before)
