@@ -34,10 +34,10 @@ def screen(expression: Expression) -> str:
     spread = float(values.std())
     if spread <= 1e-9 * max(1.0, float(np.abs(values).max())):
         return "constant"
-    if _is_straight(expression):
-        return "affine"
     if not finite(expression, torch.float32):
         return "non-finite"
+    if _is_straight(expression):
+        return "affine"
     chi = moments(expression).chi
     if math.isnan(chi) or chi < FLATTEST:
         return "flat"

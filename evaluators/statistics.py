@@ -58,13 +58,17 @@ def interval(gains: Sequence[float], rng: np.random.Generator, level: float = 0.
 def reliability(gains: Array) -> float:
     """Share of the variance between candidates that is not noise: var_true / (var_true + var_noise), in [0, 1].
 
+    The noise is the residual of a two-way layout, candidates by seeds.
+
     Args:
         gains: candidates x seeds, finite.
     """
     candidates, seeds = gains.shape
     if candidates < 2 or seeds < 2:
         return 1.0
-    noise = float(gains.var(axis=1, ddof=1).mean()) / seeds
+    # what a seed does to all candidates alike, through the control's loss, is no noise between them
+    residuals = gains - gains.mean(axis=1, keepdims=True) - gains.mean(axis=0) + gains.mean()
+    noise = float((residuals**2).sum()) / ((candidates - 1) * (seeds - 1)) / seeds
     total = float(gains.mean(axis=1).var(ddof=1))
     return max(0.0, 1.0 - noise / total) if total > 0 else 0.0
 

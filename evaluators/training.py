@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 
 from evaluators.member import Member, Outcome, Schedule
@@ -15,7 +16,7 @@ WIDTH = 132  # slices a stack: 33 to 264 differ by a tenth on two small MLPs; wi
 
 
 def train(task: Task, part: str, members: Sequence[Member], schedule: Schedule, width: int = WIDTH) -> list[Outcome]:
-    """Train members and reject failures at the rungs; the first member is ReLU, the reference.
+    """Train members; in the search, reject failures at the rungs and the end. The first member is ReLU, the reference.
 
     Args:
         task: data, network, loss.
@@ -35,7 +36,8 @@ def train(task: Task, part: str, members: Sequence[Member], schedule: Schedule, 
         for stack, chunk in stacks:
             stack.advance(mark)
             _note(stack, [outcomes[i] for i in chunk], mark)
-        _judge(task, members, outcomes, mark)
+        if part == "search":
+            _judge(task, members, outcomes, mark)
         stacks = [shrunk for stack, chunk in stacks if (shrunk := _shrink(stack, chunk, outcomes)) is not None]
     if part == "confirmation":
         for stack, chunk in stacks:
@@ -72,10 +74,10 @@ def _note(stack: Stack, outcomes: Sequence[Outcome], mark: int) -> None:
 
 def _judge(task: Task, members: Sequence[Member], outcomes: Sequence[Outcome], mark: int) -> None:
     """Write the reason of each failure at a mark into its outcome."""
-    relu = outcomes[0].at(mark)
+    relu = np.maximum(outcomes[0].at(mark), task.loss_floor)
     for member, outcome in zip(members, outcomes, strict=True):
         if not member.protected and mark in outcome.losses:
-            outcome.reason = failure(outcome.at(mark), relu, task.chance)
+            outcome.reason = failure(np.maximum(outcome.at(mark), task.loss_floor), relu, task.chance)
 
 
 def _shrink(stack: Stack, chunk: list[int], outcomes: Sequence[Outcome]) -> tuple[Stack, list[int]] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from search.config import shipped_configs
 from search.errors import WorkerError
 from search.export import export as export_functions
 from search.inspection import curve, describe, dry_run
+from search.recorder import rows_csv
 from search.run import Job, Run
 from search.strategies import STRATEGIES
 
@@ -106,10 +106,8 @@ def front(
     rows = opened.classes() if every else opened.front()
     if as_json:
         _json(rows)
-    elif as_csv and rows:
-        writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    elif as_csv:
+        print(rows_csv(rows), end="")
     elif every:
         console.print(display.front_table(rows, f"All {len(rows)} classes of {opened.path}"))
     else:
@@ -163,7 +161,7 @@ def evaluate(
     if as_json:
         _json([
             {"expression": e.expression, **_none(e.objectives), "gain_over": _none(e.gains), "reason": e.reason,
-             "interval": None if e.reason else list(e.interval)}
+             "interval": list(e.interval) if e.gain == e.gain else None}
             for e in found
         ])  # fmt: skip
         return
@@ -284,6 +282,3 @@ def main() -> None:
     except OSError as error:
         print(f"actsearch: {error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("actsearch: interrupted; nothing finished is lost, continue with: actsearch resume RUN", file=sys.stderr)
-        sys.exit(130)

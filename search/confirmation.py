@@ -55,22 +55,23 @@ def confirm(config: Config, study: CohortStudy, workers: Workers) -> Row:
     """Train the finalists and compare each with the controls.
 
     Returns:
-        JSON's types: ``finalists`` (for each, what the search said, ``gains`` over each control with ``interval``,
+        JSON's types: ``trained`` (classes at the time), ``finalists`` (for each, what the search said,
+        ``gains`` over each control with ``interval``,
         ``best_control``, ``p``, ``p_holm``, ``confirmed``), ``nulls`` (gains of the null controls over ReLU),
         ``setting`` (seeds, steps, networks).
     """
     chosen = finalists(study, config)
     if not chosen:
-        return {"setting": _settings(config), "finalists": [], "nulls": []}
+        return {"trained": study.trials, "setting": _settings(config), "finalists": [], "nulls": []}
     results = _train(config, [row["expression"] for row in chosen], workers)
     rng = numpy_generator(config.seed, "confirmation", "statistics")
     rows = [row | _compare(results, slot, rng) for slot, row in enumerate(chosen)]
-    corrected = iter(holm([row["p"] for row in rows if row["p"] is not None]))
-    for row in rows:
-        row["p_holm"] = next(corrected) if row["p"] is not None else None
-        better = row["p"] is not None and row["gain_over_best_control"] > 0
-        row["confirmed"] = bool(better and row["p_holm"] < ALPHA)
+    # a finalist that failed stays in the family: dropping it would make the others look better
+    for row, corrected in zip(rows, holm([row["p"] for row in rows]), strict=True):
+        row["p_holm"] = corrected
+        row["confirmed"] = bool(corrected < ALPHA and row["gain_over_best_control"] > 0)
     return {
+        "trained": study.trials,
         "setting": _settings(config),
         "finalists": rows,
         "nulls": [float(_mean_gains(results, "nulls", n, "relu").mean()) for n in range(len(results[0]["nulls"]))],
@@ -147,7 +148,7 @@ def _compare(results: Sequence[Row], slot: int, rng: np.random.Generator) -> Row
     over = {name: _mean_gains(results, "candidates", slot, name) for name in CONTROLS}
     if not all(np.isfinite(values).all() for values in over.values()):
         reasons = {result["candidates"][slot]["reason"] for result in results} - {""}
-        return {"gains": {}, "reason": " ".join(sorted(reasons)) or "non-finite", "p": None}
+        return {"gains": {}, "reason": " ".join(sorted(reasons)) or "non-finite", "p": 1.0}
     best = min(over, key=lambda name: float(over[name].mean()))
     return {
         "gains": {

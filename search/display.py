@@ -62,7 +62,7 @@ class Display:
         best = entry["best"]
         found = "no class trained to the end yet" if best is None else f"best {best['gain']:+.3f} {best['expression']}"
         return (
-            f"[{progress.cohorts}/{progress.total}] {entry['trained']} classes, {rate}, {elapsed:.0f} s, "
+            f"[{entry['trained']}/{progress.budget}] cohort {entry['cohort']}, {rate}, {elapsed:.0f} s, "
             f"front {entry['front']}, {found}"
         )
 

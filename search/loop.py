@@ -22,8 +22,7 @@ from search.workers import Workers
 class Progress:
     """After a cohort: how far the job is."""
 
-    cohorts: int
-    total: int
+    budget: int
     entry: dict[str, Any]
 
 
@@ -47,18 +46,17 @@ def search(
     Returns:
         Why it ended: ``"budget"``, ``"grammar exhausted"`` or ``"time"``.
     """
-    proposer = Proposer(config, recorder.study.known)
-    total, lag = cohorts_needed(config), config.cohorts.lag
+    proposer, lag = Proposer(config, recorder.study.known), config.cohorts.lag
     plans: dict[int, Plan] = {}
     done: dict[int, dict[str, Any]] = {}
     begun = told = recorder.cohorts
-    reason = "budget"
-    while told < total:
-        while begun < min(total, told + lag + 1):
+    planned, exhausted = recorder.study.trials, False
+    while True:
+        while begun <= told + lag and planned < config.budget and not exhausted:
             record = read_json(folder.cohort(begun))
             plan = _stored(record) if record else _proposed(begun, proposer, recorder, plans, lag)
-            if not plan.proposals:
-                total, reason = begun, "grammar exhausted"
+            exhausted = not plan.proposals
+            if exhausted:
                 break
             plans[begun] = plan
             if record:
@@ -66,22 +64,17 @@ def search(
                 done[begun] = record
             else:
                 workers.submit(begun, request_for(config, plan))
-            begun += 1
-        while told not in done and told < total:
+            begun, planned = begun + 1, planned + len(plan.proposals)
+        if told == begun:
+            return "grammar exhausted" if exhausted else "budget"
+        while told not in done:
             number, result = workers.next()
             done[number] = _finish(folder, config, plans[number], result)
-        if told < total:
-            show(Progress(told + 1, total, recorder.record(done.pop(told))))
-            told += 1
-            plans.pop(told - 1 - lag, None)
-        if time.monotonic() > until and told < total:
+        show(Progress(config.budget, recorder.record(done.pop(told))))
+        told += 1
+        plans.pop(told - 1 - lag, None)
+        if time.monotonic() > until and recorder.study.trials < config.budget:
             return "time"
-    return reason
-
-
-def cohorts_needed(config: Config) -> int:
-    """Number of whole cohorts that reach the budget."""
-    return math.ceil(config.budget / config.cohorts.size)
 
 
 def _proposed(number: int, proposer: Proposer, recorder: Recorder, plans: dict[int, Plan], lag: int) -> Plan:

@@ -62,7 +62,7 @@ class Recorder:
 
     def write_front(self) -> None:
         """Write ``front.csv``."""
-        write_atomically(self.folder.front, front_csv(front_rows(self.study, self.tasks)))
+        write_atomically(self.folder.front, rows_csv(front_rows(self.study, self.tasks)))
 
     def _entry(self, record: Row) -> Row:
         controls = hashlib.sha256(json.dumps(record["result"]["controls"]).encode()).hexdigest()
@@ -111,7 +111,7 @@ def trial_row(trial: FrozenTrial, tasks: tuple[str, ...]) -> Row:
     }
 
 
-def front_csv(rows: list[Row]) -> str:
+def rows_csv(rows: list[Row]) -> str:
     """Rows as CSV, floats in full precision; the header alone where there is no row."""
     out = io.StringIO()
     fields = list(rows[0]) if rows else ["id", "expression", *OBJECTIVES]

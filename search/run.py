@@ -6,17 +6,17 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from search.config import Config, checked, load_config, read_yaml, to_yaml
-from search.confirmation import confirm
+from search.confirmation import confirm, finalists
 from search.environment import differences, environment
 from search.errors import RunError
 from search.files import read_json, write_atomically, write_json
-from search.loop import Progress, cohorts_needed, search
+from search.loop import Progress, search
 from search.recorder import Recorder, Row, front_rows, trial_row
 from search.recovery import read_trace, recover
 from search.run_folder import RunFolder, find_run, free_name
@@ -96,8 +96,15 @@ class Run:
             "best": last.get("best"),
             "front": last.get("front", 0),
             "controls_repeat": all(entry["controls_repeat"] for entry in trace),
-            "confirmed": self.folder.confirmation.exists(),
+            "confirmed": self._confirmed(last.get("trained", 0)),
         }
+
+    def _confirmed(self, trained: int) -> int | None:
+        """Number of finalists that were confirmed; None if there was no confirmation of what is trained now."""
+        found = self.confirmation()
+        if found is None or found["trained"] != trained:
+            return None
+        return sum(1 for row in found["finalists"] if row["confirmed"])
 
     def confirmation(self) -> Row | None:
         """What the confirmation found, or None if there was none yet."""
@@ -135,7 +142,7 @@ class Run:
         with self.folder.locked():
             self._change(list(changes))
             self._check_machine(screen)
-            _work(self, workers, screen, max_minutes)
+            _work(self, _workers(self.config, workers), screen, max_minutes)
         return self
 
     def _change(self, changes: list[str]) -> None:
@@ -147,8 +154,6 @@ class Run:
         config = load_config(self.folder.config, changes)
         if config.budget < self.config.budget:
             raise RunError(f"--set budget={config.budget}: the budget can only grow, from {self.config.budget}")
-        if config.budget > self.config.budget:
-            self.folder.confirmation.unlink(missing_ok=True)
         self.config = config
         write_atomically(self.folder.config, to_yaml(config))
 
@@ -165,8 +170,8 @@ class Run:
         screen = screen or Silent()
         with self.folder.locked():
             study, _ = recover(self.folder, screen.say)
-            if not study.front.numbers:
-                raise RunError(f"{self.path}: the front is empty; there is nothing to confirm")
+            if not finalists(study, self.config):
+                raise RunError(f"{self.path}: there is nothing to confirm: no class with a gain, or finalists is 0")
             with _workers(self.config, workers) as pool:
                 found = confirm(self.config, study, pool)
             write_json(self.folder.confirmation, found)
@@ -205,12 +210,14 @@ class Job:
             RunError: the folder exists.
         """
         folder = free_name(self.name) if run is None else _folder(run)
-        folder.create()
-        write_json(folder.environment, environment())
-        write_atomically(folder.config, to_yaml(self.config))
-        made = Run(folder)
-        with folder.locked():
-            _work(made, workers, screen or Silent(), max_minutes)
+        folder.check_free()
+        with _workers(self.config, workers) as pool:  # before anything is written: they may not start
+            folder.create()
+            write_atomically(folder.config, to_yaml(self.config))
+            write_json(folder.environment, environment())
+            made = Run(folder)
+            with folder.locked():
+                _work(made, nullcontext(pool), screen or Silent(), max_minutes)
         return made
 
 
@@ -227,27 +234,37 @@ def _folder(run: str) -> RunFolder:
     return RunFolder(path) if len(path.parts) > 1 else RunFolder(Path("runs") / run)
 
 
-def _work(run: Run, count: int | None, screen: Screen, max_minutes: float | None) -> None:
-    """Search to the end and confirm; the caller holds the lock."""
+def _work(run: Run, workers: AbstractContextManager[Workers], screen: Screen, max_minutes: float | None) -> None:
+    """Search to the end and confirm; the caller holds the lock. Workers are started if there is something to do."""
     until = math.inf if max_minutes is None else time.monotonic() + 60 * max_minutes
     screen.say(f"{run.path}: up to {run.config.budget} classes on {', '.join(run.config.tasks)}")
     study, trace = recover(run.folder, screen.say)
     recorder = Recorder(run.folder, study, trace, run.config.tasks)
     recorder.write_front()
-    if recorder.cohorts >= cohorts_needed(run.config) and not _to_confirm(run, study):
+    if study.trials >= run.config.budget and not _to_confirm(run, study):
         screen.say(f"nothing is left to do: {study.trials} classes trained")
         return
-    with _workers(run.config, count) as workers:
-        ended = search(run.config, run.folder, recorder, workers, screen.step, until=until)
-        screen.say(f"search ended: {ended}; {study.trials} classes trained, {len(study.front.numbers)} on the front")
-        if ended != "time" and _to_confirm(run, study):
-            screen.say("confirming the finalists")
-            write_json(run.folder.confirmation, confirm(run.config, study, workers))
+    try:
+        with workers as pool:
+            _search_and_confirm(run, recorder, pool, screen, until)
+    except KeyboardInterrupt:
+        screen.say(f"interrupted; nothing finished is lost. Continue with: actsearch resume {run.path}")
+        raise
+
+
+def _search_and_confirm(run: Run, recorder: Recorder, workers: Workers, screen: Screen, until: float) -> None:
+    study = recorder.study
+    ended = search(run.config, run.folder, recorder, workers, screen.step, until=until)
+    screen.say(f"search ended: {ended}; {study.trials} classes trained, {len(study.front.numbers)} on the front")
+    if ended != "time" and _to_confirm(run, study):
+        screen.say("confirming the finalists")
+        write_json(run.folder.confirmation, confirm(run.config, study, workers))
 
 
 def _to_confirm(run: Run, study: CohortStudy) -> bool:
-    wanted = run.config.confirmation.finalists > 0 and bool(study.front.numbers)
-    return wanted and not run.folder.confirmation.exists()
+    """True if finalists are wanted, there are some, and what is trained now was not confirmed yet."""
+    found = run.confirmation()
+    return bool(finalists(study, run.config)) and (found is None or found["trained"] != study.trials)
 
 
 @contextmanager

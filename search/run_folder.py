@@ -39,16 +39,20 @@ class RunFolder:
         """The file of a finished cohort."""
         return self.cohorts / f"{number:06d}.json"
 
+    def check_free(self) -> None:
+        """Raise RunError if the folder exists; a run is never overwritten."""
+        if self.path.exists():
+            raise RunError(f"{self.path} exists already; resume it, or choose another name with --run")
+
     def create(self) -> None:
         """Make the folder.
 
         Raises:
-            RunError: it exists already; a run is never overwritten.
+            RunError: it exists already or cannot be made.
         """
+        self.check_free()
         try:
             self.path.mkdir(parents=True)
-        except FileExistsError:
-            raise RunError(f"{self.path} exists already; resume it, or choose another name with --run") from None
         except OSError as error:
             raise RunError(f"cannot make {self.path}: {error.strerror}") from None
         self.cohorts.mkdir()

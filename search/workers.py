@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import logging
 import math
 import os
@@ -15,6 +16,7 @@ from typing import Any
 import torch
 
 from evaluators.cohort import CohortRequest, run_cohort
+from primitives.errors import ActsearchError
 from search.errors import WorkerError
 
 #: Thread counts and malloc thresholds of a worker. Large blocks that stay in the process instead of going back to
@@ -28,7 +30,8 @@ ENVIRONMENT = {
     "MALLOC_TOP_PAD_": str(1 << 26),
 }
 ATTEMPTS = 2
-#: For Ray itself: quiet, nothing reported home, and no idle workers started ahead, which would compete with the actors' own start.
+#: For Ray itself: quiet, nothing reported home, and no idle workers started ahead, which would compete with the
+#: actors' own start.
 _RAY = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_enable_worker_prestart": "0",
@@ -97,7 +100,7 @@ def _start_ray(ray: Any, count: int, address: str | None) -> None:
 class _Piece:
     """Some candidates of a cohort, and how often their worker died."""
 
-    number: int
+    ticket: int
     request: CohortRequest
     slots: list[int]
     attempts: int = 0
@@ -107,6 +110,7 @@ class _Piece:
 class _Partial:
     """A cohort's result as its pieces come in."""
 
+    number: int
     candidates: list[dict[str, Any] | None]
     rest: dict[str, Any] = field(default_factory=dict)
 
@@ -137,13 +141,15 @@ class RayWorkers(Workers):
         self._busy: dict[Any, tuple[Any, _Piece]] = {}
         self._queue: deque[_Piece] = deque()
         self._partial: dict[int, _Partial] = {}
+        self._tickets = itertools.count()
 
     def _new_actor(self) -> Any:
         return self._actor.remote(version("actsearch"), torch.__version__)
 
     def submit(self, number: int, request: CohortRequest) -> None:
-        self._partial[number] = _Partial([None] * len(request.expressions))
-        self._queue.append(_Piece(number, request, list(range(len(request.expressions)))))
+        ticket, size = next(self._tickets), len(request.expressions)
+        self._partial[ticket] = _Partial(number, [None] * size)
+        self._queue.append(_Piece(ticket, request, list(range(size))))
         self._start()
 
     def _start(self) -> None:
@@ -163,13 +169,20 @@ class RayWorkers(Workers):
                 self._idle.append(self._new_actor())
                 self._again(piece, error)
             self._start()
-            partial = self._partial[piece.number]
-            if all(row is not None for row in partial.candidates) and partial.rest:
-                del self._partial[piece.number]
-                return piece.number, partial.rest | {"candidates": partial.candidates}
+            partial = self._partial[piece.ticket]
+            if not self._under_way(piece.ticket):
+                del self._partial[piece.ticket]
+                return partial.number, partial.rest | {"candidates": partial.candidates}
+
+    def _under_way(self, ticket: int) -> bool:
+        """True while a piece of a cohort is with a worker or in the queue."""
+        pieces = [*self._queue, *(piece for _, piece in self._busy.values())]
+        return any(piece.ticket == ticket for piece in pieces)
 
     def _collect(self, piece: _Piece, result: dict[str, Any]) -> None:
-        partial = self._partial[piece.number]
+        if "error" in result:
+            raise WorkerError(result["error"])
+        partial = self._partial[piece.ticket]
         for slot, row in zip(piece.slots, result.pop("candidates"), strict=True):
             partial.candidates[slot] = row
         partial.rest = result
@@ -183,13 +196,15 @@ class RayWorkers(Workers):
             middle = math.ceil(len(piece.slots) / 2)
             self._queue.extendleft([_part(piece, middle, None), _part(piece, 0, middle)])
         elif piece.slots:
-            self._partial[piece.number].candidates[piece.slots[0]] = {
+            self._partial[piece.ticket].candidates[piece.slots[0]] = {
                 "losses": {}, "tests": {}, "reason": "worker-died", "failed_on": "", "error": str(error)[-4000:],
             }  # fmt: skip
-            if not self._partial[piece.number].rest:  # the controls are still owed
-                self._queue.append(_Piece(piece.number, replace(piece.request, expressions=()), []))
+            if not self._partial[piece.ticket].rest and not self._under_way(piece.ticket):
+                # the controls are still owed
+                self._queue.append(_Piece(piece.ticket, replace(piece.request, expressions=()), []))
         else:
-            raise WorkerError(f"the controls of cohort {piece.number} cannot be trained: {error}")
+            number = self._partial[piece.ticket].number
+            raise WorkerError(f"the controls of cohort {number} cannot be trained: {error}")
 
     def close(self) -> None:
         self._ray.shutdown()
@@ -197,7 +212,7 @@ class RayWorkers(Workers):
 
 def _part(piece: _Piece, start: int, stop: int | None) -> _Piece:
     expressions = piece.request.expressions[start:stop]
-    return _Piece(piece.number, replace(piece.request, expressions=expressions), piece.slots[start:stop])
+    return _Piece(piece.ticket, replace(piece.request, expressions=expressions), piece.slots[start:stop])
 
 
 class _Worker:
@@ -216,7 +231,10 @@ class _Worker:
         """Answers once the worker is up."""
 
     def run(self, request: CohortRequest) -> dict[str, Any]:
-        result = run_cohort(request)
+        try:
+            result = run_cohort(request)
+        except ActsearchError as error:
+            return {"error": str(error)}  # of the task or the network: every candidate would fail
         gc.collect()
         return result
 

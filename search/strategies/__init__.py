@@ -32,7 +32,7 @@ def strategy(settings: dict[str, Any], source: Grammar | None = None) -> Strateg
     known = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
     for key, value in arguments.items():
         if key not in known:
-            raise ConfigError(f"strategy {name!r}: unknown setting {key!r}{nearest(key, known)}")
+            raise ConfigError(f"strategy {name!r}: unknown setting {key!r}{nearest(str(key), known)}")
         _check(name, key, value, known[key])
     return kind(source or grammar("default"), **arguments)
 
