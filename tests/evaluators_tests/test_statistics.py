@@ -130,3 +130,15 @@ def test_false_discoveries_under_the_null(rng: np.random.Generator) -> None:
         corrected = holm([sign_flip(row.tolist(), rng) for row in gains])
         found += any(p < 0.05 and row.mean() > 0 for p, row in zip(corrected, gains, strict=True))
     assert found / repetitions <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / repetitions)
+
+
+def test_reliability_does_not_take_a_shared_seed_effect_for_noise() -> None:
+    """True spread .1, own noise .05 on 2 seeds: .01 / (.01 + .00125) = .889, whatever a seed does to all alike."""
+    rng = np.random.Generator(np.random.PCG64(0))
+    found = [
+        reliability(
+            rng.normal(0, 0.1, (300, 1)) + rng.normal(0, 0.2, (1, 2)) + rng.normal(0, 0.05, (300, 2)),
+        )
+        for _ in range(50)
+    ]
+    assert np.mean(found) == pytest.approx(0.889, abs=0.01)

@@ -13,7 +13,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from search import Job, Run
+from search import Job, Run, RunError
 
 COMMAND = [sys.executable, "-u", "-c", "from search.cli import main; main()"]
 
@@ -114,3 +114,25 @@ def test_a_start_list_is_tried_first_and_may_be_longer_than_a_cohort(small: Path
     rows = [row["expression"] for row in run.classes()]
     assert set(start[:8]) <= set(rows)
     assert not {"relu(x)", "3*tanh(2*x)"} & set(rows)  # a control, and a class that was trained
+
+
+def test_an_early_confirmation_does_not_stand_for_the_finished_run(small: Path) -> None:
+    whole = in_process(small, "whole")
+    part = Job.load(small).launch("part", max_minutes=0.0)
+    try:
+        early = part.confirm()
+    except RunError:  # none of the first six classes is better than ReLU
+        early = {"trained": 6}
+    assert early["trained"] == 6
+    assert contents(part.resume()) == contents(whole)
+
+
+def test_the_budget_counts_classes_where_cohorts_are_not_full(small: Path) -> None:
+    """A grammar of four functions, two of them affine: the job ends with what there is."""
+    Path("tiny.yaml").write_text(
+        "name: tiny\ndescription: four\nunary: ['a', 'tanh(a)']\nbinary: ['a+b']\ntemplates: [{units: 1}]\n"
+    )
+    run = Job.load(small, ["grammar=./tiny.yaml", "budget=20", "confirmation.finalists=0"]).launch("tiny")
+    assert run.status()["trained"] == 2
+    again = run.resume()
+    assert again.status()["trained"] == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,22 +30,28 @@ class _Fragile(module._Worker):
 
 
 @pytest.mark.slow
-def test_the_offender_alone_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("offender", [0, 1])
+def test_the_offender_alone_fails(offender: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_Worker", _Fragile)
     here = str(Path(__file__).parent)
     monkeypatch.setenv("PYTHONPATH", here)
     monkeypatch.setitem(module.ENVIRONMENT, "ACTSEARCH_TEST_MARK", str(tmp_path / "mark"))
-    pool = RayWorkers(2)
+    texts = ["tanh(x)", "erf(x)", "sin(x)"]
+    texts.insert(offender, "x*atan(x)")
+    request = replace(REQUEST, expressions=tuple(texts))
+    pool = RayWorkers(2 - offender)
     try:
-        pool.submit(7, REQUEST)
-        number, result = pool.next()
+        pool.submit(7, request)
+        pool.submit(8, replace(REQUEST, expressions=("erf(x)",)))
+        results = dict([pool.next(), pool.next()])
     finally:
         pool.close()
-    alone = run_cohort(REQUEST)
-    assert number == 7
-    assert [row["reason"] for row in result["candidates"]] == ["", "worker-died", "", ""]
-    assert "died" in result["candidates"][1]["error"]
-    for slot in (0, 2, 3):
+    alone = run_cohort(request)
+    result = results[7]
+    assert results[8]["controls"] == alone["controls"]
+    assert [row["reason"] for row in result["candidates"]].index("worker-died") == offender
+    assert "died" in result["candidates"][offender]["error"]
+    for slot in {0, 1, 2, 3} - {offender}:
         assert result["candidates"][slot] == alone["candidates"][slot]
     assert result["controls"] == alone["controls"]
 
