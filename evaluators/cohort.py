@@ -39,6 +39,7 @@ class CohortRequest:
         rates: learning rates; empty for each task's own.
         purpose: ``"search"`` or ``"confirmation"``: the part of the data, other seeds, and there the larger network.
         width: slices in one stack.
+        nulls: number of null controls. Their seeds are the run's: one cohort of a run shows what every one would.
     """
 
     expressions: tuple[str, ...]
@@ -51,6 +52,7 @@ class CohortRequest:
     purpose: str = "search"
     width: int = WIDTH
     first_seed: int = 0
+    nulls: int = NULLS
 
 
 def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> dict[str, Any]:
@@ -69,7 +71,8 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> di
     named = [parse(text) for text in CONTROLS.values()]
     candidates = [parse(text) for text in request.expressions]
     rows: list[dict[str, Any]] = [
-        {"losses": {}, "tests": {}, "reason": "", "failed_on": ""} for _ in range(len(named) + NULLS + len(candidates))
+        {"losses": {}, "tests": {}, "reason": "", "failed_on": ""}
+        for _ in range(len(named) + request.nulls + len(candidates))
     ]
     seconds = {}
     for name in request.tasks:
@@ -82,7 +85,7 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> di
         for index, outcome in zip(alive, outcomes, strict=True):
             _enter(rows[index], name, outcome, setting.loss_floor)
         seconds[name] = round(time.perf_counter() - started, 3)
-    controls, nulls = len(named), len(named) + NULLS
+    controls, nulls = len(named), len(named) + request.nulls
     return {
         "candidates": rows[nulls:],
         "controls": dict(zip(CONTROLS, rows[:controls], strict=True)),
@@ -104,7 +107,7 @@ def _members(request: CohortRequest, named: Sequence[Expression], candidates: Se
 
     shared = seeds("seed")
     controls = [Member(expression, shared, protected=True) for expression in named]
-    nulls = [Member(named[0], seeds("null", n), protected=True) for n in range(NULLS)]
+    nulls = [Member(named[0], seeds("null", n), protected=True) for n in range(request.nulls)]
     return [*controls, *nulls, *(Member(expression, shared) for expression in candidates)]
 
 

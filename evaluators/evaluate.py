@@ -73,7 +73,7 @@ def evaluate(
         raise EvaluationError(f"seeds: expected at least 2, for an interval, got {seeds}")
     texts = tuple((parse(e) if isinstance(e, str) else e).text for e in expressions)
     chosen = find_task(task)
-    request = CohortRequest(texts, (chosen.name,), seed, seeds, steps or chosen.steps, rates=tuple(rates))
+    request = CohortRequest(texts, (chosen.name,), seed, seeds, steps or chosen.steps, rates=tuple(rates), nulls=0)
     result = run_cohort(request, lambda _: chosen)
     rng = numpy_generator(seed, "bootstrap")
     found = []

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from evaluators.cohort import CohortRequest
+from evaluators.cohort import NULLS, CohortRequest
 from search.config import Config
 from search.files import read_json, write_json
 from search.proposer import Plan, Proposer, expected
@@ -86,7 +86,15 @@ def request_for(config: Config, plan: Plan) -> CohortRequest:
     """What the workers are asked to train for a plan."""
     t = config.training
     return CohortRequest(
-        plan.expressions, config.tasks, config.seed, t.seeds, t.steps, t.rungs, t.learning_rates, width=t.width
+        plan.expressions,
+        config.tasks,
+        config.seed,
+        t.seeds,
+        t.steps,
+        t.rungs,
+        t.learning_rates,
+        width=t.width,
+        nulls=NULLS if plan.number == 0 else 0,
     )
 
 

@@ -6,11 +6,12 @@ import csv
 import hashlib
 import io
 import json
+import math
 from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from evaluators.objectives import OBJECTIVES
+from evaluators.objectives import OBJECTIVES, gains
 from search.errors import RunError
 from search.files import append_line, read_json, write_atomically
 from search.proposer import Plan
@@ -78,6 +79,7 @@ class Recorder:
             "rejected": {reason: reasons.count(reason) for reason in sorted(set(reasons))},
             "front": len(self.study.front.numbers),
             "best": None if best is None else {"expression": best.user_attrs["expression"], "gain": best.values[0]},
+            "null_gains": self._null_gains(record["result"]),
             "controls_sha256": controls,
             "controls_repeat": controls == self._controls,
             "finished": record["finished"],
@@ -85,6 +87,11 @@ class Recorder:
             "journal_bytes": self.study.journal.length,
             "journal_sha256": self.study.journal.digest,
         }
+
+    def _null_gains(self, result: Row) -> list[float | None]:
+        """Gains of the null controls over ReLU, where the cohort has them; None where one is not finite."""
+        found = [float(gains(row, result["controls"]["relu"], self.tasks).mean()) for row in result["nulls"]]
+        return [value if math.isfinite(value) else None for value in found]
 
 
 def front_rows(study: CohortStudy, tasks: tuple[str, ...]) -> list[Row]:

@@ -76,7 +76,7 @@ class Run:
             return [trial_row(study.trial(number), self.config.tasks) for number in range(study.trials)]
 
     def status(self) -> Row:
-        """How far the run is: trained classes, budget, funnel, best so far, whether it is confirmed."""
+        """How far the run is: trained classes, budget, funnel, best, gains of the null controls, number confirmed."""
         trace = read_trace(self.folder)
         last = trace[-1] if trace else {}
         screened = _summed([entry["counts"] for entry in trace])
@@ -95,6 +95,7 @@ class Run:
             },
             "best": last.get("best"),
             "front": last.get("front", 0),
+            "null_gains": trace[0]["null_gains"] if trace else [],
             "controls_repeat": all(entry["controls_repeat"] for entry in trace),
             "confirmed": self._confirmed(last.get("trained", 0)),
         }
