@@ -56,7 +56,6 @@ def test_the_offender_alone_fails(offender: int, tmp_path: Path, monkeypatch: py
     assert result["controls"] == alone["controls"]
 
 
-@pytest.mark.slow
 def test_ray_gives_what_this_process_gives() -> None:
     pool, here = RayWorkers(1), InProcess()
     try:
@@ -70,7 +69,6 @@ def test_ray_gives_what_this_process_gives() -> None:
     assert far["nulls"] == near["nulls"]
 
 
-@pytest.mark.slow
 def test_a_worker_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "version", lambda name: "0.0.1")
     with pytest.raises(module.WorkerError, match=r"the worker runs actsearch .*, the driver 0\.0\.1"):
