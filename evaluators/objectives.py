@@ -10,6 +10,7 @@ import numpy as np
 
 from evaluators.member import Array, best_rate
 from primitives.derivative import derivative
+from primitives.evaluation import constants
 from primitives.expressions import Expression, postorder
 from primitives.operators import find_operator
 from primitives.text import parse
@@ -51,14 +52,8 @@ def _time(expression: Expression) -> float:
 
 
 def _operators(roots: Sequence[Expression]) -> float:
-    numbers = {node for node in postorder(roots) if isinstance(node.value, float)}
-    total = 0.0
-    for node in postorder(roots):
-        if node.args and all(arg in numbers for arg in node.args):
-            numbers.add(node)
-        elif node.args:
-            total += find_operator(_charged(node)).cost
-    return total
+    folded = constants(roots)
+    return sum(find_operator(_charged(n)).cost for n in postorder(roots) if n.args and n not in folded)
 
 
 def _charged(node: Expression) -> str:

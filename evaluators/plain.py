@@ -6,9 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from evaluators.initialisation import initial_network, normalised
-from evaluators.member import Schedule
 from evaluators.task import Task, batches, split
-from primitives.activation import Activation, replace
+from primitives.activation import Activation, channels_of, replace
 from primitives.expressions import Expression
 
 
@@ -71,22 +70,12 @@ class PlainModel:
         return float(self.task.loss(self.network(self.x[index]), self.y[index]).mean())
 
 
-def train_plain(task: Task, expression: Expression, schedule: Schedule, seed: int, rate: float) -> dict[int, float]:
-    """Validation loss at every mark of the schedule, on the search part of the data."""
-    model = PlainModel(task, "search", expression, seed=seed, rate=rate, steps=schedule.steps)
-    losses = {}
-    for mark in schedule.marks:
-        model.advance(mark)
-        losses[mark] = model.loss("validation")
-    return losses
-
-
 def _site_channels(network: nn.Module, task: Task, x: Tensor) -> list[int]:
     """Channels at each place that a candidate will take, in the order in which ``replace`` visits them."""
     channels: dict[nn.Module, int] = {}
 
     def note(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        channels[module] = inputs[0].shape[1] if inputs[0].dim() == 4 else inputs[0].shape[-1]
+        channels[module] = channels_of(inputs[0])
 
     places = [module for module in network.modules() if isinstance(module, task.replaced)]
     hooks = [place.register_forward_pre_hook(note) for place in places]

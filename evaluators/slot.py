@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from evaluators.errors import EvaluationError
+from primitives.activation import channels_of
 from primitives.derivative import derivative
 from primitives.evaluation import Program, compiled
 from primitives.expressions import Expression
@@ -106,7 +107,7 @@ class Slot(nn.Module):
         self.register_buffer("marker", torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:
-        self.channels = x.shape[1] if x.dim() == 4 else x.shape[-1]
+        self.channels = channels_of(x)
         return _call(_Sliced, self.first_order, _Contents(self.layout, tuple(self.values)), x, self.marker)
 
 

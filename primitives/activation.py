@@ -13,6 +13,11 @@ from primitives.expressions import Expression
 from primitives.pointwise import pointwise
 
 
+def channels_of(x: Tensor) -> int:
+    """Number of channels of an input: dimension 1 of 4-D input, else the last one."""
+    return x.shape[1] if x.dim() == 4 else x.shape[-1]
+
+
 def per_channel_shape(value: Tensor, x: Tensor) -> Tensor:
     """Shape a per-channel value ``(..., C)`` for ``x``: channels are dimension 1 of 4-D input, else the last one."""
     return value.view(-1, 1, 1) if x.dim() == 4 and value.dim() == 1 else value

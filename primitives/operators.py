@@ -97,8 +97,6 @@ def _comparison(name: str) -> Callable[[Value, Value], Tensor]:
 
 def select(condition: Tensor, a: Value, b: Value, like: Tensor) -> Tensor:
     """``a`` where a boolean condition holds, else ``b``, in the dtype of ``like``."""
-    if not isinstance(a, Tensor) and not isinstance(b, Tensor) and (a, b) == (1.0, 0.0):
-        return condition.to(like.dtype)
     return torch.where(condition, _like(a, like), _like(b, like))
 
 

@@ -54,7 +54,7 @@ def search(
     while True:
         while begun <= told + lag and planned < config.budget and not exhausted:
             record = read_json(folder.cohort(begun))
-            plan = _stored(record) if record else _proposed(begun, proposer, recorder, plans, lag)
+            plan = Plan.stored(record) if record else _proposed(begun, proposer, recorder, plans, lag)
             exhausted = not plan.proposals
             if exhausted:
                 break
@@ -96,10 +96,6 @@ def request_for(config: Config, plan: Plan) -> CohortRequest:
         width=t.width,
         nulls=NULLS if plan.number == 0 else 0,
     )
-
-
-def _stored(record: dict[str, Any]) -> Plan:
-    return Plan(record["cohort"], record["proposals"], record["counts"])
 
 
 def _finish(folder: RunFolder, config: Config, plan: Plan, result: dict[str, Any]) -> dict[str, Any]:

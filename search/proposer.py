@@ -33,6 +33,11 @@ class Plan:
     proposals: list[dict[str, Any]]
     counts: dict[str, int]
 
+    @classmethod
+    def stored(cls, record: dict[str, Any]) -> Plan:
+        """The plan of a cohort that is in its file."""
+        return cls(record["cohort"], record["proposals"], record["counts"])
+
     @property
     def expressions(self) -> tuple[str, ...]:
         return tuple(proposal["expression"] for proposal in self.proposals)
@@ -92,5 +97,4 @@ class Proposer:
 def expected(known: KnownClasses, plan: Plan) -> None:
     """Note the classes of a plan that was read from a file."""
     for proposal in plan.proposals:
-        expression: Expression = parse(proposal["expression"])
-        known.expect(proposal["class"], expression)
+        known.expect(proposal["class"], parse(proposal["expression"]))

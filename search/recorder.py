@@ -50,7 +50,7 @@ class Recorder:
         record = read_json(self.folder.cohort(number))
         if record is None:
             raise RunError(f"{self.folder.cohort(number)} is missing or torn; it is needed to propose the next cohort")
-        return Plan(number, record["proposals"], record["counts"])
+        return Plan.stored(record)
 
     def record(self, record: Row) -> Row:
         """Enter a finished cohort; return its line of the trace."""
