@@ -6,17 +6,17 @@ import math
 
 from primitives.evaluation import fold
 from primitives.expressions import Expression, constant, join, rewrite, with_numbered_parameters
-from primitives.operators import find_operator
+from primitives.operators import primitive
 
 _IDEMPOTENT = {"relu", "abs", "relu6", "hardtanh", "floor", "sign"}
 
 
 def canonical(root: Expression) -> Expression:
-    """Rewrite by argument order, folded constants, double negation and identities of + - * / ** max min.
+    """Write out defined operators, order arguments, fold constants, apply identities of neg, + - * / ** max min.
 
     The result equals the expression wherever that is finite. Time is linear in the size.
     """
-    return with_numbered_parameters(rewrite(root, _reduce))
+    return with_numbered_parameters(rewrite(root.primitive, _reduce))
 
 
 def _reduce(node: Expression, args: tuple[Expression, ...]) -> Expression:
@@ -25,7 +25,7 @@ def _reduce(node: Expression, args: tuple[Expression, ...]) -> Expression:
     if all(isinstance(arg.value, float) for arg in args):
         value = fold(node.op, [float(arg.value) for arg in args if isinstance(arg.value, float)])
         return constant(value) if math.isfinite(value) else join(node.op, *args)
-    if find_operator(node.op).commutative:
+    if primitive(node.op).commutative:
         args = tuple(sorted(args, key=_order))
     return _identity(node.op, args) or join(node.op, *args)
 

@@ -1,4 +1,8 @@
-"""Symbolic derivatives: expressions again, so that every evaluator, screen and lowering target has them for free."""
+"""Symbolic derivatives: expressions again, so that every evaluator, screen and lowering target has them for free.
+
+Where the chain rule multiplies a slope that has underflowed to 0 with a tangent that has overflowed, as in GoLU
+``x*exp(-exp(-x))`` below -88.8 in float32, the product is 0, the limit, and not 0*inf = NaN.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,14 @@ from functools import lru_cache
 
 from primitives.evaluation import fold
 from primitives.expressions import Expression, Parameter, constant, join, parameter, postorder
-from primitives.operators import COMPARISONS, find_operator
+from primitives.kernels import COMPARISONS
+from primitives.operators import INPUTS, primitive
 from primitives.text import parse_body
 
-_INPUTS = ("a", "b", "c")
+_INPUTS = INPUTS[:3]
 _ZERO, _ONE = constant(0.0), constant(1.0)
+_OVERFLOWING = {"exp", "expm1", "sinh", "cosh", "symexp"}
+_SQUARES = {"pow", "abs"}
 
 
 @lru_cache(maxsize=4096)
@@ -27,6 +34,7 @@ def derivative(root: Expression, by: str = "x") -> Expression:
     Returns:
         The derivative, an expression in the same input and parameters.
     """
+    root = root.primitive
     tangent: dict[Expression, Expression] = {}
     for node in postorder((root,)):
         if not node.args:
@@ -42,21 +50,40 @@ def derivative(root: Expression, by: str = "x") -> Expression:
 @lru_cache(maxsize=1024)
 def _template(op: str) -> Expression:
     names = [*_INPUTS, *(f"d{name}" for name in _INPUTS), "y"]
-    return parse_body(find_operator(op).tangent, {name: parameter(name) for name in names})
+    return parse_body(primitive(op).tangent, {name: parameter(name) for name in names})
 
 
 def _instantiate(node: Expression, tangents: list[Expression]) -> Expression:
     """The operator's tangent with its names replaced; terms that are structurally zero vanish."""
+    template = _template(node.op)
     stands_for = dict(zip(_INPUTS, node.args, strict=False))
     stands_for |= {f"d{name}": tangent for name, tangent in zip(_INPUTS, tangents, strict=False)}
     stands_for["y"] = node
+    guarded = {f"d{name}" for name, tangent in zip(_INPUTS, tangents, strict=False) if _may_overflow(tangent)}
     built: dict[Expression, Expression] = {}
-    for part in postorder((_template(node.op),)):
+    for part in postorder((template,)):
+        args = [built[arg] for arg in part.args]
         if isinstance(part.value, Parameter):
             built[part] = stands_for[part.value.name]
+        elif part.op == "mul" and _name(part.args[1]) in guarded and args[0] not in (_ZERO, _ONE):
+            built[part] = join("where", join("abs", args[0]), reduced("mul", *args), _ZERO)
         else:
-            built[part] = reduced(part.op, *(built[arg] for arg in part.args)) if part.args else part
-    return built[_template(node.op)]
+            built[part] = reduced(part.op, *args) if part.args else part
+    return built[template]
+
+
+def _name(node: Expression) -> str:
+    return node.value.name if isinstance(node.value, Parameter) else ""
+
+
+def _may_overflow(tangent: Expression) -> bool:
+    """True if an exponential, other than one of minus a square, occurs."""
+    return any(node.op in _OVERFLOWING and not _is_minus_square(node.args[0]) for node in postorder((tangent,)))
+
+
+def _is_minus_square(node: Expression) -> bool:
+    inner = node.args[0] if node.op == "neg" else node
+    return node.op == "neg" and (inner.op in _SQUARES or (inner.op == "mul" and inner.args[0] is inner.args[1]))
 
 
 def reduced(op: str, *args: Expression) -> Expression:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from primitives.expressions import Expression, Parameter, postorder
-from primitives.operators import COMPARISONS, Value, find_operator, where_compared
+from primitives.kernels import COMPARISONS, Value, where_compared
+from primitives.operators import primitive
 
 _Step = tuple[Callable[..., Value], tuple[Expression, ...]]
 
@@ -41,7 +42,7 @@ class Program:
 
         Exponents stay numbers: torch has fast forms for 2, 3 and a half.
         """
-        power = find_operator("pow").forward
+        power = primitive("pow").forward
         exponents = {inputs[1] for forward, inputs in self.steps if forward is power}
         leaves = tuple(
             torch.tensor(leaf, dtype=dtype) if isinstance(leaf, float) and index not in exponents else leaf
@@ -68,6 +69,7 @@ def _shaped(value: Value, x: Tensor) -> Tensor:
 @lru_cache(maxsize=4096)
 def compiled(roots: tuple[Expression, ...]) -> Program:
     """The program of some expressions; subexpressions without ``x`` and parameters become numbers."""
+    roots = tuple(root.primitive for root in roots)
     known = constants(roots)
     nodes = postorder(roots, known, lambda node: _step(node, known)[1])
     leaves = [node for node in nodes if node in known or not node.args]
@@ -87,7 +89,7 @@ def _step(node: Expression, known: Mapping[Expression, float]) -> _Step:
     condition = node.args[0]
     if node.op == "where" and condition.op in COMPARISONS and condition not in known:
         return where_compared(condition.op), (*condition.args, *node.args[1:])
-    return find_operator(node.op).forward, node.args
+    return primitive(node.op).forward, node.args
 
 
 def _leaf(node: Expression) -> str | None:
@@ -107,7 +109,7 @@ def constants(roots: Sequence[Expression]) -> dict[Expression, float]:
 
 def fold(op: str, values: Sequence[float]) -> float:
     """One operator at numbers, in float64."""
-    return float(find_operator(op).forward(*(torch.tensor(v, dtype=torch.float64) for v in values)))
+    return float(primitive(op).forward(*(torch.tensor(v, dtype=torch.float64) for v in values)))
 
 
 def evaluate(roots: Sequence[Expression], x: Tensor, parameters: Mapping[str, Value]) -> list[Tensor]:

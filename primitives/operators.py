@@ -1,9 +1,12 @@
 """The table of operators: one row says all that the project knows about an operator.
 
-A tangent is the total derivative of the output, written as an expression over the inputs ``a, b, c``,
-the output ``y`` (so that forward values are used again) and the tangents of the inputs ``da, db, dc``.
-Selections (``where``, ``max``, ``min``) select tangents instead of multiplying by 0 or 1, so that an
-overflow in the branch that is not taken cannot turn a gradient into NaN.
+A primitive operator has a forward function and a tangent. The tangent is the total derivative of the output, written
+as an expression over the inputs ``a, b, c``, the output ``y`` (so that forward values are used again) and the tangents
+of the inputs ``da, db, dc``; the coefficient of ``da`` is the partial derivative by ``a``. Selections (``where``,
+``max``, ``min``) select tangents instead of multiplying by 0 or 1, so that an overflow in the branch that is not taken
+cannot turn a gradient into NaN.
+
+A defined operator is a formula over primitive ones: its derivative and its code in every language come from there.
 
 Costs are nanoseconds per element of the forward operator divided by those of ReLU, float32, one thread,
 from ``benchmarks/operator_costs.py``; they are constants, so that a cost is the same on every machine.
@@ -11,7 +14,6 @@ from ``benchmarks/operator_costs.py``; they are constants, so that a cost is the
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,14 +22,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from primitives import kernels
 from primitives.errors import OperatorError, nearest
 
-Value = Tensor | float  # an input: a constant may be a number or a tensor without dimensions
+INPUTS = ("a", "b", "c", "d", "e")
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """One row of the table.
+    """A primitive operator.
 
     Args:
         name: the name in expression text.
@@ -51,80 +54,21 @@ class Operator:
     commutative: bool = False
 
 
-def _like(value: Value, other: Value) -> Tensor:
-    """A tensor for a constant that meets a tensor, in the tensor's dtype and on its device."""
-    if isinstance(value, Tensor):
-        return value
-    assert isinstance(other, Tensor)
-    return torch.full((), value, dtype=other.dtype, device=other.device)
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A defined operator.
 
+    Args:
+        name: the name in expression text.
+        formula: expression text over the inputs ``a, b, ...``; the operator is exactly this.
+        arity: number of inputs, 1 to 5.
+        source: the system or paper that has the operator under this or a like name.
+    """
 
-def _div(a: Value, b: Value) -> Tensor:
-    return torch.div(_like(a, b), b)
-
-
-def _pow(a: Value, b: Value) -> Tensor:
-    return torch.pow(a, b)  # type: ignore[arg-type]
-
-
-def _maximum(a: Value, b: Value) -> Tensor:
-    return torch.maximum(_like(a, b), _like(b, a))
-
-
-def _minimum(a: Value, b: Value) -> Tensor:
-    return torch.minimum(_like(a, b), _like(b, a))
-
-
-#: Comparisons: their value is 1 or 0 in the inputs' dtype, but ``where`` takes the condition as it is.
-COMPARISONS: dict[str, Callable[[Value, Value], Tensor]] = {
-    "gt": operator.gt,
-    "ge": operator.ge,
-    "lt": operator.lt,
-    "le": operator.le,
-}
-
-
-def _comparison(name: str) -> Callable[[Value, Value], Tensor]:
-    def forward(a: Value, b: Value) -> Tensor:
-        if isinstance(a, Tensor) and (not isinstance(b, Tensor) or b.dim() == 0):
-            # in place in a's dtype: four times as fast as a mask of another type that is converted afterwards
-            in_place: Callable[[Value], Tensor] = getattr(a.clone(), f"{name}_")
-            return in_place(b)
-        return COMPARISONS[name](a, b).to((a if isinstance(a, Tensor) else _like(b, b)).dtype)
-
-    return forward
-
-
-def select(condition: Tensor, a: Value, b: Value, like: Tensor) -> Tensor:
-    """``a`` where a boolean condition holds, else ``b``, in the dtype of ``like``."""
-    return torch.where(condition, _like(a, like), _like(b, like))
-
-
-def _where(condition: Value, a: Value, b: Value) -> Tensor:
-    if not isinstance(condition, Tensor):
-        condition = _like(condition, a if isinstance(a, Tensor) else b)
-    return torch.where(condition != 0, _like(a, condition), _like(b, condition))
-
-
-def where_compared(name: str) -> Callable[[Value, Value, Value, Value], Tensor]:
-    """``where(compare(c, d), a, b)`` as one function of c, d, a, b: no mask is turned into numbers and back."""
-    compare = COMPARISONS[name]
-
-    def forward(c: Value, d: Value, a: Value, b: Value) -> Tensor:
-        return select(compare(c, d), a, b, c if isinstance(c, Tensor) else _like(d, d))
-
-    return forward
-
-
-def _sinc(a: Tensor) -> Tensor:
-    return torch.sinc(a / math.pi)
-
-
-def _sinc_prime(a: Tensor) -> Tensor:
-    small = a.abs() < 0.1
-    safe = torch.where(small, torch.ones_like(a), a)
-    series = a * (-1 / 3 + a * a * (1 / 30 - a * a * (1 / 840 - a * a / 45360)))
-    return torch.where(small, series, (torch.cos(safe) - torch.sin(safe) / safe) / safe)
+    name: str
+    formula: str
+    arity: int
+    source: str
 
 
 def _row(
@@ -138,14 +82,9 @@ def _binary(name: str, forward: Callable[..., Tensor], tangent: str, source: tup
 
 
 _SOFTPLUS = "F.softplus({0}, 1.0, 40.0)"
-_NORMAL = "0.3989422804014327*exp(-0.5*a*a)"
+_NORMAL = "0.3989422804014327*exp(-(0.7071067811865476*a)**2)"
 _CDF = "(0.5+0.5*erf(0.7071067811865476*a))"
 _MISH_T = "tanh(softplus(a))"
-
-
-def _softplus(a: Tensor) -> Tensor:
-    # torch's own threshold of 20 is wrong by 2e-9; at 40 the two branches agree to the last bit of float64
-    return F.softplus(a, 1.0, 40.0)
 
 
 _ROWS = (
@@ -153,20 +92,20 @@ _ROWS = (
     _binary("add", operator.add, "da+db", ("{0} + {1}", "{0} + {1}"), 1.5),
     _binary("sub", operator.sub, "da-db", ("{0} - {1}", "{0} - {1}"), 1.6),
     _binary("mul", operator.mul, "b*da+a*db", ("{0} * {1}", r"{0} \, {1}"), 1.5),
-    _binary("div", _div, "(da-y*db)/b", ("{0} / {1}", r"\frac{{{0}}}{{{1}}}"), 1.6),
-    _binary("pow", _pow, "b*a**(b-1)*da+y*log(a)*db", ("{0} ** {1}", "{{{0}}}^{{{1}}}"), 27.0),
-    _binary("max", _maximum, "where(a>b,da,db)", ("torch.maximum({0}, {1})", r"\max({0}, {1})"), 1.6),
-    _binary("min", _minimum, "where(a<b,da,db)", ("torch.minimum({0}, {1})", r"\min({0}, {1})"), 1.7),
+    _binary("div", kernels.div, "(da-y*db)/b", ("{0} / {1}", r"\frac{{{0}}}{{{1}}}"), 1.6),
+    _binary("pow", kernels.power, "b*a**(b-1)*da+y*where(a>0,log(a),0)*db", ("{0} ** {1}", "{{{0}}}^{{{1}}}"), 27.0),
+    _binary("max", kernels.maximum, "where(a>b,da,db)", ("torch.maximum({0}, {1})", r"\max({0}, {1})"), 1.6),
+    _binary("min", kernels.minimum, "where(a<b,da,db)", ("torch.minimum({0}, {1})", r"\min({0}, {1})"), 1.7),
     _row("neg", operator.neg, "-da", "-{0}", "-{0}", 1.0),
     _row("reciprocal", torch.reciprocal, "-(y*y)*da", "torch.reciprocal({0})", r"\frac{{1}}{{{0}}}", 1.3),
     # selection
-    _binary("gt", _comparison("gt"), "0", ("({0} > {1}).to(x.dtype)", r"[{0} > {1}]"), 2.1),
-    _binary("ge", _comparison("ge"), "0", ("({0} >= {1}).to(x.dtype)", r"[{0} \ge {1}]"), 2.1),
-    _binary("lt", _comparison("lt"), "0", ("({0} < {1}).to(x.dtype)", r"[{0} < {1}]"), 2.1),
-    _binary("le", _comparison("le"), "0", ("({0} <= {1}).to(x.dtype)", r"[{0} \le {1}]"), 2.1),
+    _binary("gt", kernels.comparison("gt"), "0", ("({0} > {1}).to(x.dtype)", r"[{0} > {1}]"), 2.1),
+    _binary("ge", kernels.comparison("ge"), "0", ("({0} >= {1}).to(x.dtype)", r"[{0} \ge {1}]"), 2.1),
+    _binary("lt", kernels.comparison("lt"), "0", ("({0} < {1}).to(x.dtype)", r"[{0} < {1}]"), 2.1),
+    _binary("le", kernels.comparison("le"), "0", ("({0} <= {1}).to(x.dtype)", r"[{0} \le {1}]"), 2.1),
     Operator(
         "where",
-        _where,
+        kernels.where,
         "where(a,db,dc)",
         "torch.where({0} != 0, {1}, {2})",
         r"\left\{{ {1} \text{{ if }} {0}, \text{{ else }} {2} \right\}}",
@@ -183,7 +122,7 @@ _ROWS = (
     _row("log1p", torch.log1p, "da/(1+a)", "torch.log1p({0})", r"\log(1+{0})", 8.6),
     _row(
         "log_abs",
-        lambda a: torch.log(torch.abs(a) + 1e-7),
+        kernels.log_abs,
         "sign(a)/(abs(a)+1e-7)*da",
         "torch.log(torch.abs({0}) + 1e-7)",
         r"\log(\left|{0}\right|+10^{{-7}})",
@@ -192,20 +131,36 @@ _ROWS = (
     _row("sqrt", torch.sqrt, "0.5/y*da", "torch.sqrt({0})", r"\sqrt{{{0}}}", 4.9),
     _row(
         "sqrt_abs",
-        lambda a: torch.sqrt(torch.abs(a)),
+        kernels.sqrt_abs,
         "0.5*sign(a)/y*da",
         "torch.sqrt(torch.abs({0}))",
         r"\sqrt{{\left|{0}\right|}}",
         6.2,
     ),
+    _row(
+        "symlog",
+        kernels.symlog,
+        "1/(1+abs(a))*da",
+        "torch.sign({0}) * torch.log1p(torch.abs({0}))",
+        r"\operatorname{{symlog}}({0})",
+        20.0,
+    ),
+    _row(
+        "symexp",
+        kernels.symexp,
+        "exp(abs(a))*da",
+        "torch.sign({0}) * torch.expm1(torch.abs({0}))",
+        r"\operatorname{{symexp}}({0})",
+        28.0,
+    ),
     # trigonometric and hyperbolic
     _row("sin", torch.sin, "cos(a)*da", "torch.sin({0})", r"\sin({0})", 14.0),
     _row("cos", torch.cos, "-sin(a)*da", "torch.cos({0})", r"\cos({0})", 15.0),
-    _row("atan", torch.atan, "da/(1+a*a)", "torch.atan({0})", r"\arctan({0})", 27.0),
-    _row("sinc", _sinc, "sinc_prime(a)*da", "torch.sinc({0} / math.pi)", r"\operatorname{{sinc}}({0})", 79.0),
+    _row("atan", torch.atan, "1/(1+a*a)*da", "torch.atan({0})", r"\arctan({0})", 27.0),
+    _row("sinc", kernels.sinc, "sinc_prime(a)*da", "torch.sinc({0} / math.pi)", r"\operatorname{{sinc}}({0})", 79.0),
     _row(
         "sinc_prime",
-        _sinc_prime,
+        kernels.sinc_prime,
         "where(abs(a)<0.01,a*a/10-1/3,-sinc(a)-2*y/a)*da",
         "_sinc_prime({0})",
         r"\operatorname{{sinc}}'({0})",
@@ -214,10 +169,10 @@ _ROWS = (
     _row("sinh", torch.sinh, "cosh(a)*da", "torch.sinh({0})", r"\sinh({0})", 14.0),
     _row("cosh", torch.cosh, "sinh(a)*da", "torch.cosh({0})", r"\cosh({0})", 14.0),
     _row("tanh", torch.tanh, "(1-y*y)*da", "torch.tanh({0})", r"\tanh({0})", 27.0),
-    _row("asinh", torch.asinh, "da/sqrt(a*a+1)", "torch.asinh({0})", r"\operatorname{{arsinh}}({0})", 230.0),
-    _row("erf", torch.erf, "1.1283791670955126*exp(-a*a)*da", "torch.erf({0})", r"\operatorname{{erf}}({0})", 14.0),
+    _row("asinh", torch.asinh, "1/sqrt(a*a+1)*da", "torch.asinh({0})", r"\operatorname{{arsinh}}({0})", 230.0),
+    _row("erf", torch.erf, "1.1283791670955126*exp(-(a*a))*da", "torch.erf({0})", r"\operatorname{{erf}}({0})", 14.0),
     _row(
-        "erfc", torch.erfc, "-1.1283791670955126*exp(-a*a)*da", "torch.erfc({0})", r"\operatorname{{erfc}}({0})", 19.0
+        "erfc", torch.erfc, "-1.1283791670955126*exp(-(a*a))*da", "torch.erfc({0})", r"\operatorname{{erfc}}({0})", 19.0
     ),
     # modified Bessel functions of the first kind, scaled by exp(-|x|) (Abramowitz and Stegun 9.6.26 to 9.6.28)
     _row(
@@ -238,10 +193,10 @@ _ROWS = (
     ),
     # known activations
     _row("sigmoid", torch.sigmoid, "y*(1-y)*da", "torch.sigmoid({0})", r"\sigma({0})", 4.4),
-    _row("softplus", _softplus, "sigmoid(a)*da", _SOFTPLUS, r"\operatorname{{softplus}}({0})", 16.0),
+    _row("softplus", kernels.softplus, "sigmoid(a)*da", _SOFTPLUS, r"\operatorname{{softplus}}({0})", 16.0),
     _row(
         "log_sigmoid",
-        lambda a: -_softplus(-a),
+        kernels.log_sigmoid,
         "sigmoid(-a)*da",
         "-F.softplus(-({0}), 1.0, 40.0)",
         r"\log\sigma({0})",
@@ -276,7 +231,7 @@ _ROWS = (
         r"\operatorname{{Mish}}({0})",
         41.0,
     ),
-    _row("softsign", F.softsign, "da/(1+abs(a))**2", "F.softsign({0})", r"\operatorname{{softsign}}({0})", 4.4),
+    _row("softsign", F.softsign, "1/(1+abs(a))**2*da", "F.softsign({0})", r"\operatorname{{softsign}}({0})", 4.4),
     _row(
         "hardtanh",
         F.hardtanh,
@@ -303,7 +258,56 @@ _ROWS = (
     ),
 )
 
-_TABLE: dict[str, Operator] = {row.name: row for row in _ROWS}
+_R10 = "3.1622776601683795"  # sqrt(10); GRAFS keeps outputs within 10
+
+_DEFINITIONS = (
+    Definition("clip", "min(max(a,b),c)", 3, "numpy.clip"),
+    # AQuaSurF and PANGAEA: Bingham and Miikkulainen, arXiv 2301.05785 and 2006.03179
+    Definition("zero", "0", 1, "AQuaSurF"),
+    Definition("one", "1", 1, "AQuaSurF"),
+    Definition("identity", "a", 1, "AQuaSurF"),
+    Definition("square", "a**2", 1, "AQuaSurF"),
+    Definition("keras_hard_sigmoid", "clip(0.2*a+0.5,0,1)", 1, "AQuaSurF, as in Keras 2"),
+    Definition("elish", "where(a>=0,a,expm1(a))*sigmoid(a)", 1, "AQuaSurF; arXiv 1808.00783"),
+    # Swish: Ramachandran, Zoph, Le 2017, arXiv 1710.05941; c is its beta
+    Definition("cube", "a**3", 1, "Swish"),
+    Definition("gaussian", "exp(-a**2)", 1, "Swish"),
+    Definition("div_eps", "a/(b+1e-7)", 2, "Swish"),
+    Definition("gate", "sigmoid(a)*b", 2, "Swish"),
+    Definition("gaussian_distance", "exp(-c*(a-b)**2)", 3, "Swish"),
+    Definition("laplace_distance", "exp(-c*abs(a-b))", 3, "Swish"),
+    Definition("mix", "c*a+(1-c)*b", 3, "Swish; GRAFS has sigmoid(beta) as c"),
+    # GRAFS: Strack, Safari, Hutter 2024, arXiv 2408.06820; its forms clipped so that |output| <= 10
+    Definition("square_10", f"clip(a,-{_R10},{_R10})**2", 1, "GRAFS"),
+    Definition("cube_10", "clip(a,-2.154434690031884,2.154434690031884)**3", 1, "GRAFS"),
+    Definition("sqrt_eps", "sqrt(max(a,0.001))", 1, "GRAFS"),
+    Definition("exp_10", "exp(min(a,2.302585092994046))", 1, "GRAFS"),
+    Definition("sinh_10", "sinh(clip(a,-2.99822295029797,2.99822295029797))", 1, "GRAFS"),
+    Definition("mul_10", f"clip(a,-{_R10},{_R10})*clip(b,-{_R10},{_R10})", 2, "GRAFS"),
+    Definition("left", "a", 2, "GRAFS"),
+    Definition("right", "b", 2, "GRAFS"),
+    # SAFS: Loni et al. 2023, arXiv 2305.10964; inputs after the first are its alpha, beta and further scalars
+    Definition("acon", "(b-c)*a*sigmoid(d*(b-c)*a)+c*a", 4, "SAFS; arXiv 2009.04759"),
+    Definition("srs", "a/(a/b+exp(-a/c))", 3, "SAFS"),
+    Definition("tanhsoft1", "tanh(b*a)*softplus(a)", 2, "SAFS; arXiv 2009.03863"),
+    Definition("tanhsoft2", "a*tanh(b*exp(c*a))", 3, "SAFS; arXiv 2009.03863"),
+    Definition("srelu", "-relu(b-a)*c+relu(a-d)*e+relu(a-b)-relu(a-d)", 5, "SAFS; arXiv 1512.07030"),
+    Definition("hard_elish", "where(a>=0,a,expm1(a))*clip((a+1)/2,0,1)", 1, "SAFS; arXiv 1808.00783"),
+    # EvoActiv
+    Definition("exp_clip", "exp(clip(a,-10,10))", 1, "EvoActiv"),
+    Definition("log_eps", "log(abs(a)+1e-6)", 1, "EvoActiv"),
+    Definition("div_abs", "a/(abs(b)+1e-6)", 2, "EvoActiv"),
+    Definition("pow_clip", "a**clip(b,-2,2)", 2, "EvoActiv"),
+    # Lapid and Sipper 2022, arXiv 2206.12089: torch's modules at their defaults
+    Definition("hardshrink", "where(abs(a)>0.5,a,0)", 1, "Lapid and Sipper; torch"),
+    Definition("softshrink", "where(a>0.5,a-0.5,where(a<-0.5,a+0.5,0))", 1, "Lapid and Sipper; torch"),
+    Definition("rrelu", "where(a>=0,a,0.22916666666666666*a)", 1, "Lapid and Sipper; torch in evaluation mode"),
+)
+
+_TABLE: dict[str, Operator | Definition] = {row.name: row for row in (*_ROWS, *_DEFINITIONS)}
+
+#: Operators of any number of inputs, at least one: written as a chain of a binary operator.
+CHAINS = {"sum_n": "add", "prod_n": "mul", "max_n": "max", "min_n": "min"}
 
 #: Other names that the parser takes for an operator.
 ALIASES = {
@@ -318,15 +322,16 @@ ALIASES = {
     "hardswish": "hard_swish",
     "maximum": "max",
     "minimum": "min",
+    "celu": "elu",  # torch.nn.CELU at its default alpha of 1
 }
 
 
-def operators() -> dict[str, Operator]:
+def operators() -> dict[str, Operator | Definition]:
     """The table, name to row, in the order of definition; a copy."""
     return dict(_TABLE)
 
 
-def find_operator(name: str) -> Operator:
+def find_operator(name: str) -> Operator | Definition:
     """Return the row of a name or an alias.
 
     Raises:
@@ -336,3 +341,25 @@ def find_operator(name: str) -> Operator:
     if row is None:
         raise OperatorError(f"unknown operator {name!r}{nearest(name, [*_TABLE, *ALIASES])}")
     return row
+
+
+def is_defined(name: str) -> bool:
+    """True for the own name of a defined operator."""
+    return isinstance(_TABLE.get(name), Definition)
+
+
+def primitive(name: str) -> Operator:
+    """Return the row of a primitive operator by its own name.
+
+    Raises:
+        OperatorError: there is no such operator, or it is a defined one.
+    """
+    row = find_operator(name)
+    if isinstance(row, Definition):
+        raise OperatorError(f"operator {name!r} is defined by a formula; write it out first")
+    return row
+
+
+def add_operator(row: Operator | Definition) -> None:
+    """Put a row into the table; use :func:`primitives.register`, which probes it first."""
+    _TABLE[row.name] = row

@@ -25,7 +25,7 @@ from primitives.expressions import (
     postorder,
     variable,
 )
-from primitives.operators import ALIASES, find_operator, operators
+from primitives.operators import ALIASES, CHAINS, find_operator, operators
 
 MAX_LENGTH = 10_000
 MAX_NESTING = 60  # of brackets and signs: 60 levels use about 400 Python frames
@@ -39,7 +39,6 @@ _INFIX = {
 }  # fmt: skip
 _SIGN_LEVEL, _POWER_LEVEL, _ATOM_LEVEL = 4, 5, 6
 _SYMBOL = {op: (symbol, level) for symbol, (op, level) in _INFIX.items()}
-_FOLDED = {"sum_n": "add", "prod_n": "mul", "max_n": "max", "min_n": "min"}
 _NUMBERS = {"pi": math.pi}
 
 
@@ -205,15 +204,15 @@ class _Parser:
             args.append(self.level(1))
         self.take(")")
         try:
-            if token.text in _FOLDED:
+            if token.text in CHAINS:
                 result = args[0]
                 for arg in args[1:]:
-                    result = apply(_FOLDED[token.text], result, arg)
+                    result = apply(CHAINS[token.text], result, arg)
                 return result
             find_operator(token.text)
             return apply(token.text, *args)
         except OperatorError as error:
-            hint = nearest(token.text, [*operators(), *ALIASES, *_FOLDED])
+            hint = nearest(token.text, [*operators(), *ALIASES, *CHAINS])
             message = str(error).partition(";")[0]
             raise ExpressionError(f"position {token.position}: {_short(message)}{hint}") from None
         except ExpressionError as error:

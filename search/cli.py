@@ -17,7 +17,7 @@ from evaluators.tasks import task_names
 from primitives.catalogue import catalogue
 from primitives.errors import ActsearchError, nearest
 from primitives.grammars import grammar, grammar_names
-from primitives.operators import operators
+from primitives.operators import CHAINS, Operator, operators
 from primitives.text import parse
 from search import display
 from search.config import shipped_configs
@@ -207,7 +207,17 @@ Row = dict[str, Any]
 
 
 def _operators() -> list[Row]:
-    return [{"name": o.name, "inputs": o.arity, "cost": o.cost, "torch": o.torch} for o in operators().values()]
+    rows: list[Row] = [
+        {"name": o.name, "inputs": o.arity, "cost": o.cost, "torch": o.torch, "definition": ""}
+        if isinstance(o, Operator)
+        else {"name": o.name, "inputs": o.arity, "cost": "", "torch": "", "definition": o.formula}
+        for o in operators().values()
+    ]
+    chains = [
+        {"name": n, "inputs": "any", "cost": "", "torch": "", "definition": f"{op}(a,{op}(b,...))"}
+        for n, op in CHAINS.items()
+    ]
+    return [*rows, *chains]
 
 
 def _grammars() -> list[Row]:

@@ -17,7 +17,7 @@ from primitives.errors import LoweringError
 from primitives.evaluation import constants
 from primitives.expressions import Expression, Parameter, constant, join, postorder
 from primitives.lowering.latex import latex
-from primitives.operators import find_operator
+from primitives.operators import primitive
 
 _MODULE = Template('''r"""Activation $function.
 
@@ -207,7 +207,7 @@ def torch_source(expression: Expression, *, name: str = "activation", factor: fl
     """
     module = _class_name(name)
     names = _python_names(expression, {name, f"{name}_plain", module})
-    root = expression if factor == 1.0 else join("mul", constant(factor), expression)
+    root = expression.primitive if factor == 1.0 else join("mul", constant(factor), expression.primitive)
     arguments = ["x", *names.values()]
     source = _MODULE.substitute(
         _module_parts(expression, names),
@@ -308,7 +308,7 @@ class _Code:
         return self.names[node.value.name] if isinstance(node.value, Parameter) else "x"
 
     def step(self, node: Expression) -> str:
-        template = find_operator(node.op).torch
+        template = primitive(node.op).torch
         arguments = [self.argument(node, slot, template) for slot in range(len(node.args))]
         if template.startswith("torch.where({0} != 0") and arguments[0].endswith(_AS_NUMBER):
             template = template.replace("{0} != 0", "{0}")

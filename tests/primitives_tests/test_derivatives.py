@@ -10,8 +10,8 @@ from torch import Tensor
 from primitives import derivative, evaluate, operators, parse, pointwise
 from primitives.grammars import grammar
 
-ARGUMENTS = ["x", "sin(2*x)+0.3", "x*x-1"]
-POSITIVE = {"log", "log1p", "sqrt", "pow"}
+ARGUMENTS = ["x", "sin(2*x)+0.3", "x*x-1", "cos(x)", "0.7*x"]
+POSITIVE = {"log", "log1p", "sqrt", "pow", "pow_clip", "srs"}
 
 
 def grid(name: str = "") -> Tensor:
@@ -77,6 +77,20 @@ def test_at_a_kink_the_derivative_lies_between_the_one_sided_slopes(text: str) -
     found = derivative(expression)(x)
     assert torch.all(found >= torch.minimum(left, right) - 1e-6)
     assert torch.all(found <= torch.maximum(left, right) + 1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(
+    "text",
+    ["x*exp(-exp(-x))", "x*tanh(exp(x))", "1/(1+exp(-x))", "tanh(sinh(x))", "x*sigmoid(-exp(x))"],
+)
+def test_a_slope_that_underflows_beats_a_tangent_that_overflows(text: str, dtype: torch.dtype) -> None:
+    grid = torch.cat([torch.linspace(-100.0, 100.0, 4001), torch.tensor([0.0, -0.0, 1e-8, -1e-8, 1e4, -1e4])])
+    x = grid.to(dtype).requires_grad_()
+    (slope,) = torch.autograd.grad(pointwise(parse(text), x).sum(), x, create_graph=True)
+    (second,) = torch.autograd.grad(slope.sum(), x)
+    assert torch.isfinite(slope).all()
+    assert torch.isfinite(second).all()
 
 
 def test_the_branch_not_taken_cannot_spoil_the_gradient() -> None:
