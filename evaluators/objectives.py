@@ -12,7 +12,8 @@ from evaluators.member import Array, best_rate
 from primitives.derivative import derivative
 from primitives.evaluation import constants
 from primitives.expressions import Expression, postorder
-from primitives.operators import primitive
+from primitives.formulas import written_out
+from primitives.operators import find_operator
 from primitives.text import parse
 
 
@@ -48,12 +49,13 @@ def cost(expression: Expression) -> float:
 
 def _time(expression: Expression) -> float:
     slopes = [derivative(expression, by) for by in ("x", *(p.name for p in expression.parameters))]
-    return _operators([expression.primitive]) + _operators(slopes) + len(slopes) * primitive("mul").cost
+    return _operators([expression]) + _operators(slopes) + len(slopes) * find_operator("mul").cost
 
 
 def _operators(roots: Sequence[Expression]) -> float:
+    roots = [written_out(root, "forward") for root in roots]
     folded = constants(roots)
-    return sum(primitive(_charged(n)).cost for n in postorder(roots) if n.args and n not in folded)
+    return sum(find_operator(_charged(n)).cost for n in postorder(roots) if n.args and n not in folded)
 
 
 def _charged(node: Expression) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from primitives.evaluation import fold
 from primitives.expressions import Expression, constant, join, rewrite, with_numbered_parameters
-from primitives.operators import primitive
+from primitives.formulas import written_out
+from primitives.operators import find_operator, fold
 
 _IDEMPOTENT = {"relu", "abs", "relu6", "hardtanh", "floor", "sign"}
 
@@ -16,7 +16,7 @@ def canonical(root: Expression) -> Expression:
 
     The result equals the expression wherever that is finite. Time is linear in the size.
     """
-    return with_numbered_parameters(rewrite(root.primitive, _reduce))
+    return with_numbered_parameters(rewrite(written_out(root, "forward"), _reduce))
 
 
 def _reduce(node: Expression, args: tuple[Expression, ...]) -> Expression:
@@ -25,7 +25,7 @@ def _reduce(node: Expression, args: tuple[Expression, ...]) -> Expression:
     if all(isinstance(arg.value, float) for arg in args):
         value = fold(node.op, [float(arg.value) for arg in args if isinstance(arg.value, float)])
         return constant(value) if math.isfinite(value) else join(node.op, *args)
-    if primitive(node.op).commutative:
+    if find_operator(node.op).commutative:
         args = tuple(sorted(args, key=_order))
     return _identity(node.op, args) or join(node.op, *args)
 

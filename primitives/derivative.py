@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from primitives.evaluation import fold
-from primitives.expressions import Expression, Parameter, constant, join, parameter, postorder
-from primitives.kernels import COMPARISONS
-from primitives.operators import INPUTS, primitive
+from primitives.expressions import Expression, Parameter, join, parameter, postorder
+from primitives.formulas import written_out
+from primitives.operators import INPUTS, find_operator
+from primitives.reduction import ONE, ZERO, reduced
 from primitives.text import parse_body
 
 _INPUTS = INPUTS[:3]
-_ZERO, _ONE = constant(0.0), constant(1.0)
 _OVERFLOWING = {"exp", "expm1", "sinh", "cosh", "symexp"}
 _SQUARES = {"pow", "abs"}
 
@@ -34,39 +33,41 @@ def derivative(root: Expression, by: str = "x") -> Expression:
     Returns:
         The derivative, an expression in the same input and parameters.
     """
-    root = root.primitive
+    root = written_out(root, "tangent")
     tangent: dict[Expression, Expression] = {}
     for node in postorder((root,)):
         if not node.args:
             own = node.op == "x" if by == "x" else isinstance(node.value, Parameter) and node.value.name == by
-            tangent[node] = _ONE if own else _ZERO
-        elif all(tangent[arg] is _ZERO for arg in node.args):
-            tangent[node] = _ZERO
+            tangent[node] = ONE if own else ZERO
+        elif all(tangent[arg] is ZERO for arg in node.args):
+            tangent[node] = ZERO
         else:
             tangent[node] = _instantiate(node, [tangent[arg] for arg in node.args])
     return tangent[root]
 
 
 @lru_cache(maxsize=1024)
-def _template(op: str) -> Expression:
+def _template(op: str, *, products: bool) -> Expression:
+    """The tangent of an operator; with ``products`` those that are one kernel are written out."""
     names = [*_INPUTS, *(f"d{name}" for name in _INPUTS), "y"]
-    return parse_body(primitive(op).tangent, {name: parameter(name) for name in names})
+    template = parse_body(find_operator(op).tangent, {name: parameter(name) for name in names})
+    return written_out(template, "tangent") if products else template
 
 
 def _instantiate(node: Expression, tangents: list[Expression]) -> Expression:
     """The operator's tangent with its names replaced; terms that are structurally zero vanish."""
-    template = _template(node.op)
     stands_for = dict(zip(_INPUTS, node.args, strict=False))
     stands_for |= {f"d{name}": tangent for name, tangent in zip(_INPUTS, tangents, strict=False)}
     stands_for["y"] = node
     guarded = {f"d{name}" for name, tangent in zip(_INPUTS, tangents, strict=False) if _may_overflow(tangent)}
+    template = _template(node.op, products=bool(guarded))
     built: dict[Expression, Expression] = {}
     for part in postorder((template,)):
         args = [built[arg] for arg in part.args]
         if isinstance(part.value, Parameter):
             built[part] = stands_for[part.value.name]
-        elif part.op == "mul" and _name(part.args[1]) in guarded and args[0] not in (_ZERO, _ONE):
-            built[part] = join("where", join("abs", args[0]), reduced("mul", *args), _ZERO)
+        elif part.op == "mul" and _name(part.args[1]) in guarded and args[0] not in (ZERO, ONE):
+            built[part] = join("where", join("abs", args[0]), reduced("mul", *args), ZERO)
         else:
             built[part] = reduced(part.op, *args) if part.args else part
     return built[template]
@@ -84,28 +85,3 @@ def _may_overflow(tangent: Expression) -> bool:
 def _is_minus_square(node: Expression) -> bool:
     inner = node.args[0] if node.op == "neg" else node
     return node.op == "neg" and (inner.op in _SQUARES or (inner.op == "mul" and inner.args[0] is inner.args[1]))
-
-
-def reduced(op: str, *args: Expression) -> Expression:
-    """Apply an operator, leaving out zeros and ones that are there by construction."""
-    if op == "mul" and _ZERO in args:
-        return _ZERO
-    if op in {"mul", "div", "pow"} and args[1] is _ONE:
-        return args[0]
-    if op == "mul" and args[0] is _ONE:
-        return args[1]
-    if op in {"add", "sub"} and args[1] is _ZERO:
-        return args[0]
-    if op == "add" and args[0] is _ZERO:
-        return args[1]
-    if op == "sub" and args[0] is _ZERO:
-        return join("neg", args[1])
-    if op in {"div", "neg"} and args[0] is _ZERO:
-        return _ZERO
-    if op == "where" and args[1] is args[2]:
-        return args[1]
-    if op == "where" and args[0].op in COMPARISONS and args[1] is _ONE and args[2] is _ZERO:
-        return args[0]  # a comparison is exactly 1 or 0
-    if op in {"add", "sub", "mul", "neg"} and all(isinstance(arg.value, float) for arg in args):
-        return constant(fold(op, [float(arg.value) for arg in args if isinstance(arg.value, float)]))
-    return join(op, *args)

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from primitives.expressions import Expression, Parameter, postorder
+from primitives.formulas import written_out
 from primitives.kernels import COMPARISONS, Value, where_compared
-from primitives.operators import primitive
+from primitives.operators import fold, forward_of
 
 _Step = tuple[Callable[..., Value], tuple[Expression, ...]]
 
@@ -42,7 +43,7 @@ class Program:
 
         Exponents stay numbers: torch has fast forms for 2, 3 and a half.
         """
-        power = primitive("pow").forward
+        power = forward_of("pow")
         exponents = {inputs[1] for forward, inputs in self.steps if forward is power}
         leaves = tuple(
             torch.tensor(leaf, dtype=dtype) if isinstance(leaf, float) and index not in exponents else leaf
@@ -69,7 +70,7 @@ def _shaped(value: Value, x: Tensor) -> Tensor:
 @lru_cache(maxsize=4096)
 def compiled(roots: tuple[Expression, ...]) -> Program:
     """The program of some expressions; subexpressions without ``x`` and parameters become numbers."""
-    roots = tuple(root.primitive for root in roots)
+    roots = tuple(written_out(root, "forward") for root in roots)
     known = constants(roots)
     nodes = postorder(roots, known, lambda node: _step(node, known)[1])
     leaves = [node for node in nodes if node in known or not node.args]
@@ -89,7 +90,7 @@ def _step(node: Expression, known: Mapping[Expression, float]) -> _Step:
     condition = node.args[0]
     if node.op == "where" and condition.op in COMPARISONS and condition not in known:
         return where_compared(condition.op), (*condition.args, *node.args[1:])
-    return primitive(node.op).forward, node.args
+    return forward_of(node.op), node.args
 
 
 def _leaf(node: Expression) -> str | None:
@@ -105,11 +106,6 @@ def constants(roots: Sequence[Expression]) -> dict[Expression, float]:
         elif node.args and all(arg in known for arg in node.args):
             known[node] = fold(node.op, [known[arg] for arg in node.args])
     return known
-
-
-def fold(op: str, values: Sequence[float]) -> float:
-    """One operator at numbers, in float64."""
-    return float(primitive(op).forward(*(torch.tensor(v, dtype=torch.float64) for v in values)))
 
 
 def evaluate(roots: Sequence[Expression], x: Tensor, parameters: Mapping[str, Value]) -> list[Tensor]:

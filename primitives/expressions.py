@@ -12,7 +12,7 @@ import networkx as nx
 from torch import Tensor
 
 from primitives.errors import ExpressionError
-from primitives.operators import Definition, find_operator, is_defined
+from primitives.operators import find_operator, has_formula
 
 MAX_DEPTH = 100
 MAX_SIZE = 400
@@ -38,7 +38,7 @@ class Expression:
         value: the float of a constant, the :class:`Parameter` of a parameter leaf, else ``None``.
         size: number of nodes of the expression written as a tree.
         depth: number of nodes on the longest path to a leaf.
-        is_primitive: no operator below is a defined one.
+        has_formulas: an operator below has a formula over others; see :mod:`primitives.formulas`.
     """
 
     def __init__(self, op: str, args: tuple[Expression, ...], value: float | Parameter | None) -> None:
@@ -47,7 +47,7 @@ class Expression:
         self.value = value
         self.size: int = 1 + sum(arg.size for arg in args)
         self.depth: int = 1 + max((arg.depth for arg in args), default=0)
-        self.is_primitive: bool = not is_defined(op) and all(arg.is_primitive for arg in args)
+        self.has_formulas: bool = has_formula(op) or any(arg.has_formulas for arg in args)
 
     def __repr__(self) -> str:
         return f"parse({self.text!r})"
@@ -87,16 +87,6 @@ class Expression:
         from primitives.text import to_text
 
         return to_text(self)
-
-    @cached_property
-    def primitive(self) -> Expression:
-        """The same over primitive operators: each defined one is written out."""
-        if self.is_primitive:
-            return self
-        from primitives.definitions import write_out
-
-        row, args = find_operator(self.op), tuple(arg.primitive for arg in self.args)
-        return write_out(row, args) if isinstance(row, Definition) else join(self.op, *args)
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -185,14 +175,16 @@ def apply(op: str, *args: Expression) -> Expression:
 
     Raises:
         OperatorError: the operator is unknown.
-        ExpressionError: the number of arguments is wrong, or the result, with defined operators written out, is
+        ExpressionError: the number of arguments is wrong, or the result, with formulas written out, is
             too deep or too large.
     """
+    from primitives.formulas import written_out
+
     row = find_operator(op)
     if len(args) != row.arity:
         raise ExpressionError(f"{row.name} takes {row.arity} argument(s), got {len(args)}")
     node = join(row.name, *args)
-    written = node.primitive
+    written = written_out(node, "forward")
     if written.depth > MAX_DEPTH:
         raise ExpressionError(f"the expression is {written.depth} operators deep; at most {MAX_DEPTH} are allowed")
     if written.size > MAX_SIZE:

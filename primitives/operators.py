@@ -1,12 +1,13 @@
 """The table of operators: one row says all that the project knows about an operator.
 
-A primitive operator has a forward function and a tangent. The tangent is the total derivative of the output, written
+The tangent is the total derivative of the output, written
 as an expression over the inputs ``a, b, c``, the output ``y`` (so that forward values are used again) and the tangents
 of the inputs ``da, db, dc``; the coefficient of ``da`` is the partial derivative by ``a``. Selections (``where``,
 ``max``, ``min``) select tangents instead of multiplying by 0 or 1, so that an overflow in the branch that is not taken
 cannot turn a gradient into NaN.
 
-A defined operator is a formula over primitive ones: its derivative and its code in every language come from there.
+A row may have a formula over other operators instead, or beside: where a column is empty, the formula stands in. So the
+protected and parametric forms of published systems need one line each, and have derivatives and code in every target.
 
 Costs are nanoseconds per element of the forward operator divided by those of ReLU, float32, one thread,
 from ``benchmarks/operator_costs.py``; they are constants, so that a cost is the same on every machine.
@@ -15,7 +16,7 @@ from ``benchmarks/operator_costs.py``; they are constants, so that a cost is the
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -28,63 +29,68 @@ from primitives.errors import OperatorError, nearest
 INPUTS = ("a", "b", "c", "d", "e")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
-    """A primitive operator.
+    """One row of the table. An empty column is filled by the formula.
 
     Args:
         name: the name in expression text.
+        arity: number of inputs, 1 to 5.
+        formula: expression text over the inputs ``a, b, ...`` for exactly this operator, or "".
         forward: maps the inputs to the output, elementwise; inputs are tensors of one dtype or Python floats,
             at least one of them a tensor; the output has that dtype.
+        cost: forward time per element relative to ReLU.
         tangent: total derivative, see the module's docstring.
         torch: source template over ``{0}, {1}, {2}``; needs only ``torch`` and ``F`` (torch.nn.functional).
         latex: LaTeX template over the same slots.
-        cost: forward time per element relative to ReLU.
-        arity: number of inputs, 1 to 3.
         commutative: the order of the inputs does not matter.
-    """
-
-    name: str
-    forward: Callable[..., Tensor]
-    tangent: str
-    torch: str
-    latex: str
-    cost: float
-    arity: int = 1
-    commutative: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """A defined operator.
-
-    Args:
-        name: the name in expression text.
-        formula: expression text over the inputs ``a, b, ...``; the operator is exactly this.
-        arity: number of inputs, 1 to 5.
         source: the system or paper that has the operator under this or a like name.
     """
 
     name: str
-    formula: str
-    arity: int
-    source: str
+    arity: int = 1
+    formula: str = ""
+    forward: Callable[..., Tensor] | None = None
+    cost: float = 0.0
+    tangent: str = ""
+    torch: str = ""
+    latex: str = ""
+    commutative: bool = False
+    source: str = ""
 
 
 def _row(
     name: str, forward: Callable[..., Tensor], tangent: str, torch_source: str, latex: str, cost: float
 ) -> Operator:
-    return Operator(name, forward, tangent, torch_source, latex, cost)
+    return Operator(name=name, forward=forward, cost=cost, tangent=tangent, torch=torch_source, latex=latex)
 
 
 def _binary(name: str, forward: Callable[..., Tensor], tangent: str, source: tuple[str, str], cost: float) -> Operator:
-    return Operator(name, forward, tangent, *source, cost, arity=2, commutative=name in {"add", "mul", "max", "min"})
+    return Operator(
+        name=name,
+        arity=2,
+        forward=forward,
+        cost=cost,
+        tangent=tangent,
+        torch=source[0],
+        latex=source[1],
+        commutative=name in {"add", "mul", "max", "min"},
+    )
+
+
+def _slope(name: str, forward: Callable[..., Tensor], formula: str, cost: float) -> Operator:
+    """A product of the chain rule that torch has as one kernel: of a tangent a and a slope at b."""
+    return Operator(name=name, arity=2, formula=formula, forward=forward, cost=cost)
+
+
+def _defined(name: str, formula: str, arity: int, source: str) -> Operator:
+    return Operator(name=name, arity=arity, formula=formula, source=source)
 
 
 _SOFTPLUS = "F.softplus({0}, 1.0, 40.0)"
-_NORMAL = "0.3989422804014327*exp(-(0.7071067811865476*a)**2)"
-_CDF = "(0.5+0.5*erf(0.7071067811865476*a))"
 _MISH_T = "tanh(softplus(a))"
+_CDF = "(0.5+0.5*erf(0.7071067811865476*b))"
+_NORMAL = "0.3989422804014327*exp(-(0.7071067811865476*b)**2)"
 
 
 _ROWS = (
@@ -104,13 +110,13 @@ _ROWS = (
     _binary("lt", kernels.comparison("lt"), "0", ("({0} < {1}).to(x.dtype)", r"[{0} < {1}]"), 2.1),
     _binary("le", kernels.comparison("le"), "0", ("({0} <= {1}).to(x.dtype)", r"[{0} \le {1}]"), 2.1),
     Operator(
-        "where",
-        kernels.where,
-        "where(a,db,dc)",
-        "torch.where({0} != 0, {1}, {2})",
-        r"\left\{{ {1} \text{{ if }} {0}, \text{{ else }} {2} \right\}}",
-        35.0,
+        name="where",
         arity=3,
+        forward=kernels.where,
+        cost=35.0,
+        tangent="where(a,db,dc)",
+        torch="torch.where({0} != 0, {1}, {2})",
+        latex=r"\left\{{ {1} \text{{ if }} {0}, \text{{ else }} {2} \right\}}",
     ),
     _row("abs", torch.abs, "sign(a)*da", "torch.abs({0})", r"\left|{0}\right|", 1.1),
     _row("sign", torch.sign, "0", "torch.sign({0})", r"\operatorname{{sign}}({0})", 1.3),
@@ -168,7 +174,7 @@ _ROWS = (
     ),
     _row("sinh", torch.sinh, "cosh(a)*da", "torch.sinh({0})", r"\sinh({0})", 14.0),
     _row("cosh", torch.cosh, "sinh(a)*da", "torch.cosh({0})", r"\cosh({0})", 14.0),
-    _row("tanh", torch.tanh, "(1-y*y)*da", "torch.tanh({0})", r"\tanh({0})", 27.0),
+    _row("tanh", torch.tanh, "tanh_slope(da,y)", "torch.tanh({0})", r"\tanh({0})", 27.0),
     _row("asinh", torch.asinh, "1/sqrt(a*a+1)*da", "torch.asinh({0})", r"\operatorname{{arsinh}}({0})", 230.0),
     _row("erf", torch.erf, "1.1283791670955126*exp(-(a*a))*da", "torch.erf({0})", r"\operatorname{{erf}}({0})", 14.0),
     _row(
@@ -192,7 +198,7 @@ _ROWS = (
         24.0,
     ),
     # known activations
-    _row("sigmoid", torch.sigmoid, "y*(1-y)*da", "torch.sigmoid({0})", r"\sigma({0})", 4.4),
+    _row("sigmoid", torch.sigmoid, "sigmoid_slope(da,y)", "torch.sigmoid({0})", r"\sigma({0})", 4.4),
     _row("softplus", kernels.softplus, "sigmoid(a)*da", _SOFTPLUS, r"\operatorname{{softplus}}({0})", 16.0),
     _row(
         "log_sigmoid",
@@ -202,27 +208,27 @@ _ROWS = (
         r"\log\sigma({0})",
         19.0,
     ),
-    _row("relu", torch.relu, "where(a>0,da,0)", "torch.relu({0})", r"\operatorname{{ReLU}}({0})", 1.0),
-    _row("relu6", F.relu6, "where(a>0,where(a<6,da,0),0)", "F.relu6({0})", r"\operatorname{{ReLU6}}({0})", 1.1),
+    _row("relu", torch.relu, "positive(da,a)", "torch.relu({0})", r"\operatorname{{ReLU}}({0})", 1.0),
+    _row("relu6", F.relu6, "positive(positive(da,a),6-a)", "F.relu6({0})", r"\operatorname{{ReLU6}}({0})", 1.1),
     _row(
         "leaky_relu",
         F.leaky_relu,
-        "where(a>0,da,0.01*da)",
+        "leaky_relu_slope(da,a)",
         "F.leaky_relu({0})",
         r"\operatorname{{LeakyReLU}}({0})",
         1.2,
     ),
-    _row("elu", F.elu, "where(a>0,da,(y+1)*da)", "F.elu({0})", r"\operatorname{{ELU}}({0})", 15.0),
+    _row("elu", F.elu, "elu_slope(da,y)", "F.elu({0})", r"\operatorname{{ELU}}({0})", 15.0),
     _row(
         "selu",
         F.selu,
-        "where(a>0,1.0507009873554805*da,(y+1.7580993408473766)*da)",
+        "selu_slope(da,y)",
         "F.selu({0})",
         r"\operatorname{{SELU}}({0})",
         15.0,
     ),
-    _row("gelu", F.gelu, f"({_CDF}+a*{_NORMAL})*da", "F.gelu({0})", r"\operatorname{{GELU}}({0})", 6.6),
-    _row("silu", F.silu, "(sigmoid(a)+y*(1-sigmoid(a)))*da", "F.silu({0})", r"\operatorname{{SiLU}}({0})", 4.6),
+    _row("gelu", F.gelu, "gelu_slope(da,a)", "F.gelu({0})", r"\operatorname{{GELU}}({0})", 6.6),
+    _row("silu", F.silu, "silu_slope(da,a)", "F.silu({0})", r"\operatorname{{SiLU}}({0})", 4.6),
     _row(
         "mish",
         F.mish,
@@ -235,7 +241,7 @@ _ROWS = (
     _row(
         "hardtanh",
         F.hardtanh,
-        "where(a>-1,where(a<1,da,0),0)",
+        "positive(positive(da,a+1),1-a)",
         "F.hardtanh({0})",
         r"\operatorname{{hardtanh}}({0})",
         1.2,
@@ -243,7 +249,7 @@ _ROWS = (
     _row(
         "hard_sigmoid",
         F.hardsigmoid,
-        "where(a>-3,where(a<3,da/6,0),0)",
+        "positive(positive(da/6,a+3),3-a)",
         "F.hardsigmoid({0})",
         r"\operatorname{{hardsigmoid}}({0})",
         1.5,
@@ -251,60 +257,70 @@ _ROWS = (
     _row(
         "hard_swish",
         F.hardswish,
-        "where(a>-3,where(a<3,(a/3+0.5)*da,da),0)",
+        "where(a<3,positive((a/3+0.5)*da,a+3),da)",
         "F.hardswish({0})",
         r"\operatorname{{hardswish}}({0})",
         1.9,
     ),
+    # the chain rule's products, as backward passes have them
+    _slope("positive", kernels.positive, "where(b>0,a,0)", 1.2),
+    _slope("leaky_relu_slope", kernels.leaky_relu_slope, "where(b>0,a,0.01*a)", 1.2),
+    _slope("elu_slope", kernels.elu_slope, "where(b>0,a,(b+1)*a)", 1.2),
+    _slope("selu_slope", kernels.selu_slope, "where(b>0,1.0507009873554805*a,(b+1.7580993408473766)*a)", 1.2),
+    _slope("sigmoid_slope", kernels.sigmoid_slope, "b*(1-b)*a", 1.2),
+    _slope("tanh_slope", kernels.tanh_slope, "(1-b*b)*a", 1.2),
+    _slope("silu_slope", kernels.silu_slope, "(sigmoid(b)+silu(b)*(1-sigmoid(b)))*a", 5.0),
+    _slope("gelu_slope", kernels.gelu_slope, f"({_CDF}+b*{_NORMAL})*a", 15.0),
 )
+
 
 _R10 = "3.1622776601683795"  # sqrt(10); GRAFS keeps outputs within 10
 
 _DEFINITIONS = (
-    Definition("clip", "min(max(a,b),c)", 3, "numpy.clip"),
+    _defined("clip", "min(max(a,b),c)", 3, "numpy.clip"),
     # AQuaSurF and PANGAEA: Bingham and Miikkulainen, arXiv 2301.05785 and 2006.03179
-    Definition("zero", "0", 1, "AQuaSurF"),
-    Definition("one", "1", 1, "AQuaSurF"),
-    Definition("identity", "a", 1, "AQuaSurF"),
-    Definition("square", "a**2", 1, "AQuaSurF"),
-    Definition("keras_hard_sigmoid", "clip(0.2*a+0.5,0,1)", 1, "AQuaSurF, as in Keras 2"),
-    Definition("elish", "where(a>=0,a,expm1(a))*sigmoid(a)", 1, "AQuaSurF; arXiv 1808.00783"),
+    _defined("zero", "0", 1, "AQuaSurF"),
+    _defined("one", "1", 1, "AQuaSurF"),
+    _defined("identity", "a", 1, "AQuaSurF"),
+    _defined("square", "a**2", 1, "AQuaSurF"),
+    _defined("keras_hard_sigmoid", "clip(0.2*a+0.5,0,1)", 1, "AQuaSurF, as in Keras 2"),
+    _defined("elish", "where(a>=0,a,expm1(a))*sigmoid(a)", 1, "AQuaSurF; arXiv 1808.00783"),
     # Swish: Ramachandran, Zoph, Le 2017, arXiv 1710.05941; c is its beta
-    Definition("cube", "a**3", 1, "Swish"),
-    Definition("gaussian", "exp(-a**2)", 1, "Swish"),
-    Definition("div_eps", "a/(b+1e-7)", 2, "Swish"),
-    Definition("gate", "sigmoid(a)*b", 2, "Swish"),
-    Definition("gaussian_distance", "exp(-c*(a-b)**2)", 3, "Swish"),
-    Definition("laplace_distance", "exp(-c*abs(a-b))", 3, "Swish"),
-    Definition("mix", "c*a+(1-c)*b", 3, "Swish; GRAFS has sigmoid(beta) as c"),
+    _defined("cube", "a**3", 1, "Swish"),
+    _defined("gaussian", "exp(-a**2)", 1, "Swish"),
+    _defined("div_eps", "a/(b+1e-7)", 2, "Swish"),
+    _defined("gate", "sigmoid(a)*b", 2, "Swish"),
+    _defined("gaussian_distance", "exp(-c*(a-b)**2)", 3, "Swish"),
+    _defined("laplace_distance", "exp(-c*abs(a-b))", 3, "Swish"),
+    _defined("mix", "c*a+(1-c)*b", 3, "Swish; GRAFS has sigmoid(beta) as c"),
     # GRAFS: Strack, Safari, Hutter 2024, arXiv 2408.06820; its forms clipped so that |output| <= 10
-    Definition("square_10", f"clip(a,-{_R10},{_R10})**2", 1, "GRAFS"),
-    Definition("cube_10", "clip(a,-2.154434690031884,2.154434690031884)**3", 1, "GRAFS"),
-    Definition("sqrt_eps", "sqrt(max(a,0.001))", 1, "GRAFS"),
-    Definition("exp_10", "exp(min(a,2.302585092994046))", 1, "GRAFS"),
-    Definition("sinh_10", "sinh(clip(a,-2.99822295029797,2.99822295029797))", 1, "GRAFS"),
-    Definition("mul_10", f"clip(a,-{_R10},{_R10})*clip(b,-{_R10},{_R10})", 2, "GRAFS"),
-    Definition("left", "a", 2, "GRAFS"),
-    Definition("right", "b", 2, "GRAFS"),
+    _defined("square_10", f"clip(a,-{_R10},{_R10})**2", 1, "GRAFS"),
+    _defined("cube_10", "clip(a,-2.154434690031884,2.154434690031884)**3", 1, "GRAFS"),
+    _defined("sqrt_eps", "sqrt(max(a,0.001))", 1, "GRAFS"),
+    _defined("exp_10", "exp(min(a,2.302585092994046))", 1, "GRAFS"),
+    _defined("sinh_10", "sinh(clip(a,-2.99822295029797,2.99822295029797))", 1, "GRAFS"),
+    _defined("mul_10", f"clip(a,-{_R10},{_R10})*clip(b,-{_R10},{_R10})", 2, "GRAFS"),
+    _defined("left", "a", 2, "GRAFS"),
+    _defined("right", "b", 2, "GRAFS"),
     # SAFS: Loni et al. 2023, arXiv 2305.10964; inputs after the first are its alpha, beta and further scalars
-    Definition("acon", "(b-c)*a*sigmoid(d*(b-c)*a)+c*a", 4, "SAFS; arXiv 2009.04759"),
-    Definition("srs", "a/(a/b+exp(-a/c))", 3, "SAFS"),
-    Definition("tanhsoft1", "tanh(b*a)*softplus(a)", 2, "SAFS; arXiv 2009.03863"),
-    Definition("tanhsoft2", "a*tanh(b*exp(c*a))", 3, "SAFS; arXiv 2009.03863"),
-    Definition("srelu", "-relu(b-a)*c+relu(a-d)*e+relu(a-b)-relu(a-d)", 5, "SAFS; arXiv 1512.07030"),
-    Definition("hard_elish", "where(a>=0,a,expm1(a))*clip((a+1)/2,0,1)", 1, "SAFS; arXiv 1808.00783"),
+    _defined("acon", "(b-c)*a*sigmoid(d*(b-c)*a)+c*a", 4, "SAFS; arXiv 2009.04759"),
+    _defined("srs", "a/(a/b+exp(-a/c))", 3, "SAFS"),
+    _defined("tanhsoft1", "tanh(b*a)*softplus(a)", 2, "SAFS; arXiv 2009.03863"),
+    _defined("tanhsoft2", "a*tanh(b*exp(c*a))", 3, "SAFS; arXiv 2009.03863"),
+    _defined("srelu", "-relu(b-a)*c+relu(a-d)*e+relu(a-b)-relu(a-d)", 5, "SAFS; arXiv 1512.07030"),
+    _defined("hard_elish", "where(a>=0,a,expm1(a))*clip((a+1)/2,0,1)", 1, "SAFS; arXiv 1808.00783"),
     # EvoActiv
-    Definition("exp_clip", "exp(clip(a,-10,10))", 1, "EvoActiv"),
-    Definition("log_eps", "log(abs(a)+1e-6)", 1, "EvoActiv"),
-    Definition("div_abs", "a/(abs(b)+1e-6)", 2, "EvoActiv"),
-    Definition("pow_clip", "a**clip(b,-2,2)", 2, "EvoActiv"),
+    _defined("exp_clip", "exp(clip(a,-10,10))", 1, "EvoActiv"),
+    _defined("log_eps", "log(abs(a)+1e-6)", 1, "EvoActiv"),
+    _defined("div_abs", "a/(abs(b)+1e-6)", 2, "EvoActiv"),
+    _defined("pow_clip", "a**clip(b,-2,2)", 2, "EvoActiv"),
     # Lapid and Sipper 2022, arXiv 2206.12089: torch's modules at their defaults
-    Definition("hardshrink", "where(abs(a)>0.5,a,0)", 1, "Lapid and Sipper; torch"),
-    Definition("softshrink", "where(a>0.5,a-0.5,where(a<-0.5,a+0.5,0))", 1, "Lapid and Sipper; torch"),
-    Definition("rrelu", "where(a>=0,a,0.22916666666666666*a)", 1, "Lapid and Sipper; torch in evaluation mode"),
+    _defined("hardshrink", "where(abs(a)>0.5,a,0)", 1, "Lapid and Sipper; torch"),
+    _defined("softshrink", "where(a>0.5,a-0.5,where(a<-0.5,a+0.5,0))", 1, "Lapid and Sipper; torch"),
+    _defined("rrelu", "where(a>=0,a,0.22916666666666666*a)", 1, "Lapid and Sipper; torch in evaluation mode"),
 )
 
-_TABLE: dict[str, Operator | Definition] = {row.name: row for row in (*_ROWS, *_DEFINITIONS)}
+_TABLE: dict[str, Operator] = {row.name: row for row in (*_ROWS, *_DEFINITIONS)}
 
 #: Operators of any number of inputs, at least one: written as a chain of a binary operator.
 CHAINS = {"sum_n": "add", "prod_n": "mul", "max_n": "max", "min_n": "min"}
@@ -326,12 +342,12 @@ ALIASES = {
 }
 
 
-def operators() -> dict[str, Operator | Definition]:
+def operators() -> dict[str, Operator]:
     """The table, name to row, in the order of definition; a copy."""
     return dict(_TABLE)
 
 
-def find_operator(name: str) -> Operator | Definition:
+def find_operator(name: str) -> Operator:
     """Return the row of a name or an alias.
 
     Raises:
@@ -343,23 +359,24 @@ def find_operator(name: str) -> Operator | Definition:
     return row
 
 
-def is_defined(name: str) -> bool:
-    """True for the own name of a defined operator."""
-    return isinstance(_TABLE.get(name), Definition)
+def has_formula(name: str) -> bool:
+    """True for the own name of an operator whose row has a formula."""
+    row = _TABLE.get(name)
+    return row is not None and bool(row.formula)
 
 
-def primitive(name: str) -> Operator:
-    """Return the row of a primitive operator by its own name.
-
-    Raises:
-        OperatorError: there is no such operator, or it is a defined one.
-    """
-    row = find_operator(name)
-    if isinstance(row, Definition):
-        raise OperatorError(f"operator {name!r} is defined by a formula; write it out first")
-    return row
-
-
-def add_operator(row: Operator | Definition) -> None:
+def add_operator(row: Operator) -> None:
     """Put a row into the table; use :func:`primitives.register`, which probes it first."""
     _TABLE[row.name] = row
+
+
+def forward_of(name: str) -> Callable[..., Tensor]:
+    """The forward function of an operator whose row has one."""
+    forward = find_operator(name).forward
+    assert forward is not None, name
+    return forward
+
+
+def fold(name: str, values: Sequence[float]) -> float:
+    """An operator whose row has a forward function, at numbers, in float64."""
+    return float(forward_of(name)(*(torch.tensor(v, dtype=torch.float64) for v in values)))

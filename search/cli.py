@@ -17,7 +17,7 @@ from evaluators.tasks import task_names
 from primitives.catalogue import catalogue
 from primitives.errors import ActsearchError, nearest
 from primitives.grammars import grammar, grammar_names
-from primitives.operators import CHAINS, Operator, operators
+from primitives.operators import CHAINS, operators
 from primitives.text import parse
 from search import display
 from search.config import shipped_configs
@@ -208,13 +208,11 @@ Row = dict[str, Any]
 
 def _operators() -> list[Row]:
     rows: list[Row] = [
-        {"name": o.name, "inputs": o.arity, "cost": o.cost, "torch": o.torch, "definition": ""}
-        if isinstance(o, Operator)
-        else {"name": o.name, "inputs": o.arity, "cost": "", "torch": "", "definition": o.formula}
+        {"name": o.name, "inputs": o.arity, "cost": o.cost or "", "torch": o.torch, "formula": o.formula}
         for o in operators().values()
     ]
     chains = [
-        {"name": n, "inputs": "any", "cost": "", "torch": "", "definition": f"{op}(a,{op}(b,...))"}
+        {"name": n, "inputs": "any", "cost": "", "torch": "", "formula": f"{op}(a,{op}(b,...))"}
         for n, op in CHAINS.items()
     ]
     return [*rows, *chains]

@@ -6,7 +6,8 @@ import math
 import re
 
 from primitives.expressions import Expression, Parameter, constant, join, postorder
-from primitives.operators import primitive
+from primitives.formulas import written_out
+from primitives.operators import find_operator
 
 _SUM, _PRODUCT, _POWER, _ATOM, _SYMBOL = range(2, 7)
 
@@ -37,7 +38,8 @@ def latex(expression: Expression, *, factor: float = 1.0) -> str:
     Parameters with Greek names become Greek letters (sigma becomes ``\varsigma``: ``\sigma`` is the sigmoid); one
     per channel carries the index c. ``[a > b]`` is 1 where the comparison holds, else 0. Needs amsmath.
     """
-    root = expression.primitive if factor == 1.0 else join("mul", constant(factor), expression.primitive)
+    root = written_out(expression, "latex")
+    root = root if factor == 1.0 else join("mul", constant(factor), root)
     pieces: dict[Expression, _Piece] = {}
     for node in postorder((root,)):
         pieces[node] = _piece(node, [pieces[arg] for arg in node.args])
@@ -59,7 +61,7 @@ def _piece(node: Expression, args: list[_Piece]) -> _Piece:
     ]
     if _clash(node.op, texts):
         texts[-1] = rf"\left({texts[-1]}\right)"
-    return primitive(node.op).latex.format(*texts), _LEVEL.get(node.op, _ATOM)
+    return find_operator(node.op).latex.format(*texts), _LEVEL.get(node.op, _ATOM)
 
 
 def _clash(op: str, texts: list[str]) -> bool:

@@ -16,8 +16,9 @@ from primitives.derivative import derivative
 from primitives.errors import LoweringError
 from primitives.evaluation import constants
 from primitives.expressions import Expression, Parameter, constant, join, postorder
+from primitives.formulas import written_out
 from primitives.lowering.latex import latex
-from primitives.operators import primitive
+from primitives.operators import find_operator
 
 _MODULE = Template('''r"""Activation $function.
 
@@ -207,7 +208,7 @@ def torch_source(expression: Expression, *, name: str = "activation", factor: fl
     """
     module = _class_name(name)
     names = _python_names(expression, {name, f"{name}_plain", module})
-    root = expression.primitive if factor == 1.0 else join("mul", constant(factor), expression.primitive)
+    root = expression if factor == 1.0 else join("mul", constant(factor), expression)
     arguments = ["x", *names.values()]
     source = _MODULE.substitute(
         _module_parts(expression, names),
@@ -292,6 +293,7 @@ class _Code:
     """Straight-line code: shared subexpressions get a line and a name, short ones with one user are written in it."""
 
     def __init__(self, roots: Sequence[Expression], names: Mapping[str, str]) -> None:
+        self.roots = roots
         self.lines: list[str] = []
         self.names = names
         self.constants = constants(roots)
@@ -308,7 +310,7 @@ class _Code:
         return self.names[node.value.name] if isinstance(node.value, Parameter) else "x"
 
     def step(self, node: Expression) -> str:
-        template = primitive(node.op).torch
+        template = find_operator(node.op).torch
         arguments = [self.argument(node, slot, template) for slot in range(len(node.args))]
         if template.startswith("torch.where({0} != 0") and arguments[0].endswith(_AS_NUMBER):
             template = template.replace("{0} != 0", "{0}")
@@ -353,24 +355,25 @@ def _literal(value: float) -> str:
     return "math.nan" if math.isnan(value) else "math.inf" if value > 0 else "-math.inf"
 
 
-_Returned = Callable[[_Code, Sequence[Expression]], str]
+_Returned = Callable[[_Code], str]
 
 
 def _body(roots: Sequence[Expression], names: Mapping[str, str], returned: _Returned) -> str:
     """The indented lines of a function of x and the parameters."""
-    code = _Code(roots, names)
+    code = _Code([written_out(root, "torch") for root in roots], names)
     casts = [f"{name} = {name}.to(x.dtype)" for name in names.values()]
-    result = f"return {returned(code, roots)}"
+    result = f"return {returned(code)}"
     return "\n".join(f"    {line}" for line in [*casts, *code.lines, result])
 
 
-def _returned_value(code: _Code, roots: Sequence[Expression]) -> str:
+def _returned_value(code: _Code) -> str:
     """The value, in the shape of x and in memory of its own."""
-    root, text = roots[0], code.text[roots[0]]
+    root = code.roots[0]
+    text = code.text[root]
     if root.op == "x":
         return "x.clone()"
-    return text if any(node.op == "x" for node in postorder(roots)) else f"torch.zeros_like(x) + ({text})"
+    return text if any(node.op == "x" for node in postorder((root,))) else f"torch.zeros_like(x) + ({text})"
 
 
-def _returned_slopes(code: _Code, roots: Sequence[Expression]) -> str:
-    return "(" + ", ".join(code.text[root] for root in roots) + (",)" if len(roots) == 1 else ")")
+def _returned_slopes(code: _Code) -> str:
+    return "(" + ", ".join(code.text[root] for root in code.roots) + (",)" if len(code.roots) == 1 else ")")

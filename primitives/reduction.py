@@ -1,0 +1,34 @@
+"""Reduction: zeros and ones that a derivative has by construction vanish as it is built."""
+
+from __future__ import annotations
+
+from primitives.expressions import Expression, constant, join
+from primitives.kernels import COMPARISONS
+from primitives.operators import fold
+
+ZERO, ONE = constant(0.0), constant(1.0)
+
+
+def reduced(op: str, *args: Expression) -> Expression:
+    """Apply an operator, leaving out zeros and ones that are there by construction."""
+    if op == "mul" and ZERO in args:
+        return ZERO
+    if op in {"mul", "div", "pow"} and args[1] is ONE:
+        return args[0]
+    if op == "mul" and args[0] is ONE:
+        return args[1]
+    if op in {"add", "sub"} and args[1] is ZERO:
+        return args[0]
+    if op == "add" and args[0] is ZERO:
+        return args[1]
+    if op == "sub" and args[0] is ZERO:
+        return join("neg", args[1])
+    if op in {"div", "neg"} and args[0] is ZERO:
+        return ZERO
+    if op == "where" and args[1] is args[2]:
+        return args[1]
+    if op == "where" and args[0].op in COMPARISONS and args[1] is ONE and args[2] is ZERO:
+        return args[0]  # a comparison is exactly 1 or 0
+    if op in {"add", "sub", "mul", "neg"} and all(isinstance(arg.value, float) for arg in args):
+        return constant(fold(op, [float(arg.value) for arg in args if isinstance(arg.value, float)]))
+    return join(op, *args)
