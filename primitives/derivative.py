@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from primitives.evaluation import constants
 from primitives.expressions import Expression, Parameter, join, parameter, postorder
 from primitives.formulas import written_out
 from primitives.operators import INPUTS, find_operator
@@ -78,8 +79,9 @@ def _name(node: Expression) -> str:
 
 
 def _may_overflow(tangent: Expression) -> bool:
-    """True if an exponential, other than one of minus a square, occurs."""
-    return any(node.op in _OVERFLOWING and not _is_minus_square(node.args[0]) for node in postorder((tangent,)))
+    """True if an exponential, other than one of a number or of minus a square, occurs."""
+    candidates = [n for n in postorder((tangent,)) if n.op in _OVERFLOWING and not _is_minus_square(n.args[0])]
+    return bool(candidates) and any(n not in constants((tangent,)) for n in candidates)
 
 
 def _is_minus_square(node: Expression) -> bool:
