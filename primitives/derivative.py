@@ -21,7 +21,7 @@ _SQUARES = {"pow", "abs"}
 
 
 @lru_cache(maxsize=4096)
-def derivative(root: Expression, by: str = "x") -> Expression:
+def derivative(root: Expression, by: str = "x", times: Expression = ONE) -> Expression:
     """Derivative of an expression by the input or by one of its parameters.
 
     At a kink it is one of the two one-sided slopes. Nodes of the expression are used again, so that value and
@@ -30,6 +30,7 @@ def derivative(root: Expression, by: str = "x") -> Expression:
     Args:
         root: the expression.
         by: ``"x"`` or the name of a parameter.
+        times: a factor, which goes into the first product of the chain rule.
 
     Returns:
         The derivative, an expression in the same input and parameters.
@@ -39,7 +40,7 @@ def derivative(root: Expression, by: str = "x") -> Expression:
     for node in postorder((root,)):
         if not node.args:
             own = node.op == "x" if by == "x" else isinstance(node.value, Parameter) and node.value.name == by
-            tangent[node] = ONE if own else ZERO
+            tangent[node] = times if own else ZERO
         elif all(tangent[arg] is ZERO for arg in node.args):
             tangent[node] = ZERO
         else:
@@ -60,7 +61,9 @@ def _instantiate(node: Expression, tangents: list[Expression]) -> Expression:
     stands_for = dict(zip(_INPUTS, node.args, strict=False))
     stands_for |= {f"d{name}": tangent for name, tangent in zip(_INPUTS, tangents, strict=False)}
     stands_for["y"] = node
-    guarded = {f"d{name}" for name, tangent in zip(_INPUTS, tangents, strict=False) if _may_overflow(tangent)}
+    # the slope of a product is its other factor: where that is 0 and the tangent infinite, so is the product's value
+    inner = [] if node.op == "mul" else zip(_INPUTS, tangents, strict=False)
+    guarded = {f"d{name}" for name, tangent in inner if _may_overflow(tangent)}
     template = _template(node.op, products=bool(guarded))
     built: dict[Expression, Expression] = {}
     for part in postorder((template,)):

@@ -228,6 +228,14 @@ _ROWS = (
         15.0,
     ),
     _row("gelu", F.gelu, "gelu_slope(da,a)", "F.gelu({0})", r"\operatorname{{GELU}}({0})", 6.6),
+    Operator(
+        name="gelu_tanh",
+        formula="0.5*a*(1+tanh(0.7978845608028654*(a+0.044715*a**3)))",
+        forward=kernels.gelu_tanh,
+        cost=6.6,
+        torch='F.gelu({0}, approximate="tanh")',
+        source="torch; arXiv 1606.08415",
+    ),
     _row("silu", F.silu, "silu_slope(da,a)", "F.silu({0})", r"\operatorname{{SiLU}}({0})", 4.6),
     _row(
         "mish",
@@ -263,10 +271,10 @@ _ROWS = (
         1.9,
     ),
     # the chain rule's products, as backward passes have them
-    _slope("positive", kernels.positive, "where(b>0,a,0)", 1.2),
+    _slope("positive", kernels.positive, "where(b<=0,0,a)", 1.2),
     _slope("leaky_relu_slope", kernels.leaky_relu_slope, "where(b>0,a,0.01*a)", 1.2),
-    _slope("elu_slope", kernels.elu_slope, "where(b>0,a,(b+1)*a)", 1.2),
-    _slope("selu_slope", kernels.selu_slope, "where(b>0,1.0507009873554805*a,(b+1.7580993408473766)*a)", 1.2),
+    _slope("elu_slope", kernels.elu_slope, "where(b<=0,(b+1)*a,a)", 1.2),
+    _slope("selu_slope", kernels.selu_slope, "where(b<=0,(b+1.7580993408473766)*a,1.0507009873554805*a)", 1.2),
     _slope("sigmoid_slope", kernels.sigmoid_slope, "b*(1-b)*a", 1.2),
     _slope("tanh_slope", kernels.tanh_slope, "(1-b*b)*a", 1.2),
     _slope("silu_slope", kernels.silu_slope, "(sigmoid(b)+silu(b)*(1-sigmoid(b)))*a", 5.0),

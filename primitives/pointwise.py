@@ -1,22 +1,27 @@
 """The fused form: an autograd function that keeps the input alone and knows its own derivatives.
 
 A stored derivative would give a silently wrong second derivative; here the backward pass is the same function at
-the symbolic derivative, so that it can be differentiated again, to any order.
+the symbolic derivative, so that it can be differentiated again, to any order. Large inputs on a CPU go through the
+formula in parts that stay in cache, forward and backward.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from primitives.builtin import DIFFERENTIABLE
 from primitives.derivative import derivative
-from primitives.evaluation import evaluate
-from primitives.expressions import Expression
+from primitives.evaluation import Program, compiled, evaluate
+from primitives.expressions import Expression, parameter
+from primitives.operators import forward_of
+from primitives.parts import goes_in_parts, parts
 
-CHUNK = 32_768  # elements: 128 KiB of float32, so that the temporaries of a formula stay in a core's second-level cache
+_GRADIENT = parameter("gradient")
 
 
 def pointwise(
@@ -33,6 +38,9 @@ def pointwise(
     Returns:
         Tensor with the shape and dtype of ``x``, also under autocast.
     """
+    if expression.op in DIFFERENTIABLE and expression.args[0].op == "x":
+        with torch.autocast(x.device.type, enabled=False):
+            return forward_of(expression.op)(x)
     names = tuple(p.name for p in expression.parameters) if names is None else names
     result: Tensor = _Pointwise.apply(expression, names, x, *parameters)  # type: ignore[no-untyped-call]
     return result
@@ -44,12 +52,14 @@ class _Pointwise(torch.autograd.Function):
     @staticmethod
     def forward(expression: Expression, names: tuple[str, ...], x: Tensor, *parameters: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            if parameters or x.numel() <= CHUNK or not x.is_contiguous():
-                values = {name: p.to(x.dtype) for name, p in zip(names, parameters, strict=True)}
+            values = {name: p.to(x.dtype) for name, p in zip(names, parameters, strict=True)}
+            if _is_one_operator(expression) or not goes_in_parts(x, parameters):
                 result = evaluate((expression,), x, values)[0]
                 return result.clone() if result is x else result
-            parts = [evaluate((expression,), part, {})[0] for part in x.view(-1).split(CHUNK)]
-            return torch.cat(parts).view(x.shape)
+            program, result = _program((expression,), x.dtype), torch.empty_like(x)
+            for part, out in parts((x, result), parameters):
+                out.copy_(program.run(part, values)[0])
+            return result
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -59,12 +69,51 @@ class _Pointwise(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
         x, *parameters = ctx.saved_tensors
-        slots = ("x", *ctx.names)
-        results: list[Tensor | None] = [None, None]
-        for index, (by, wanted) in enumerate(zip(slots, (x, *parameters), strict=True)):
-            if not ctx.needs_input_grad[index + 2]:
-                results.append(None)
-                continue
-            slope = pointwise(derivative(ctx.expression, by), x, parameters, names=ctx.names)
-            results.append((gradient * slope).sum_to_size(wanted.shape).to(wanted.dtype))
-        return tuple(results)
+        inputs = dict(zip(("x", *ctx.names), (x, *parameters), strict=True))
+        wanted = [by for by, needed in zip(inputs, ctx.needs_input_grad[2:], strict=True) if needed]
+        slopes = {by: derivative(ctx.expression, by) for by in wanted}
+        if torch.is_grad_enabled():
+            found = {by: gradient * pointwise(f, x, parameters, names=ctx.names) for by, f in slopes.items()}
+        elif _is_one_operator(ctx.expression):
+            product = derivative(ctx.expression, times=_GRADIENT)
+            found = {"x": evaluate((product,), x, {"gradient": gradient})[0]}
+        elif goes_in_parts(x, parameters):
+            found = _gradients_in_parts(slopes, inputs, gradient)
+        else:
+            values = {by: t.to(x.dtype) for by, t in inputs.items() if by != "x"}
+            slopes_at = evaluate(tuple(slopes.values()), x, values)
+            found = {by: gradient * slope for by, slope in zip(slopes, slopes_at, strict=True)}
+        return None, None, *(_summed(found[by], t) if by in found else None for by, t in inputs.items())
+
+
+def _is_one_operator(expression: Expression) -> bool:
+    return expression.size == 2 and expression.args[0].op == "x"
+
+
+def _summed(gradient: Tensor, like: Tensor) -> Tensor:
+    """A gradient in the shape and dtype of its input."""
+    return gradient.sum_to_size(like.shape).to(like.dtype)
+
+
+def _gradients_in_parts(
+    slopes: Mapping[str, Expression], inputs: Mapping[str, Tensor], gradient: Tensor
+) -> dict[str, Tensor]:
+    """The gradient times each slope; for parameters summed over the parts, at least in float32."""
+    x = inputs["x"]
+    wide = torch.promote_types(x.dtype, torch.float32)
+    found = {by: torch.empty_like(x) if by == "x" else torch.zeros_like(inputs[by], dtype=wide) for by in slopes}
+    with torch.autocast(x.device.type, enabled=False):
+        values = {by: t.to(x.dtype) for by, t in inputs.items() if by != "x"}
+        program = _program(tuple(slopes.values()), x.dtype)
+        for part, incoming, of_x in parts((x, gradient, found.get("x", x)), tuple(values.values())):
+            for by, slope in zip(slopes, program.run(part, values), strict=True):
+                if by == "x":
+                    torch.mul(incoming, slope, out=of_x)
+                else:
+                    found[by] += (incoming * slope).to(wide).sum_to_size(found[by].shape)
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _program(roots: tuple[Expression, ...], dtype: torch.dtype) -> Program:
+    return compiled(roots).typed(dtype)

@@ -1,0 +1,33 @@
+"""Built-in forms: a formula that equals one of torch's own activations is computed by torch's kernels."""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+
+from primitives.classes import fingerprint, same_function
+from primitives.expressions import Expression, apply, variable
+
+#: Operators that torch has as one function with derivatives of every order.
+DIFFERENTIABLE = (
+    *("relu", "elu", "selu", "gelu", "gelu_tanh", "silu", "mish", "softplus", "log_sigmoid", "softsign", "sigmoid"),
+    *("tanh", "erf", "exp", "expm1", "sin", "cos", "sinh", "cosh", "atan", "asinh"),
+)
+#: Those of which it has not: the second derivative of hard_sigmoid is missing, those of the others carry no graph.
+_OTHERS = ("leaky_relu", "relu6", "hardtanh", "hard_sigmoid", "hard_swish")
+
+
+@lru_cache(maxsize=4096)
+def builtin(expression: Expression) -> Expression | None:
+    """The single operator over ``x`` that an expression equals, if torch has it as one function; else None.
+
+    Equality is that of :func:`primitives.same_function`. Expressions with parameters have no built-in form.
+    """
+    if expression.parameters:
+        return None
+    found = _forms().get(fingerprint(expression).exact)
+    return found if found is not None and same_function(found, expression) else None
+
+
+@cache
+def _forms() -> dict[str, Expression]:
+    return {fingerprint(f).exact: f for f in (apply(name, variable()) for name in (*DIFFERENTIABLE, *_OTHERS))}
