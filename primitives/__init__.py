@@ -13,6 +13,7 @@ from primitives.grammars import Grammar, grammar, grammar_names
 from primitives.lowering import lower, targets
 from primitives.operators import Operator, find_operator, operators
 from primitives.pointwise import pointwise
+from primitives.registration import register
 from primitives.text import parse, to_text
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "parameter",
     "parse",
     "pointwise",
+    "register",
     "replace",
     "same_function",
     "targets",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Literal
 
+from primitives.errors import OperatorError
 from primitives.expressions import Expression, join, parameter, postorder, rewrite
 from primitives.operators import INPUTS, Operator, find_operator
 from primitives.reduction import reduced
@@ -31,6 +32,8 @@ def written_out(root: Expression, column: Column) -> Expression:
 
 
 def _formula_at(row: Operator, column: Column, args: tuple[Expression, ...]) -> Expression:
+    if not row.formula:
+        raise OperatorError(f"operator {row.name!r} has neither an entry for {column!r} nor a formula")
     formula = _formula(row, column)
     new = dict(zip(_PLACES, args, strict=False))
     for node in postorder((formula,)):

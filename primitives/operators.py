@@ -374,8 +374,13 @@ def has_formula(name: str) -> bool:
 
 
 def add_operator(row: Operator) -> None:
-    """Put a row into the table; use :func:`primitives.register`, which probes it first."""
+    """Put a row into the table; use :func:`primitives.register`, which probes it."""
     _TABLE[row.name] = row
+
+
+def remove_operator(name: str) -> None:
+    """Take a row out of the table again."""
+    del _TABLE[name]
 
 
 def forward_of(name: str) -> Callable[..., Tensor]:
