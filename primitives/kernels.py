@@ -71,11 +71,17 @@ def where(condition: Value, a: Value, b: Value) -> Tensor:
     return torch.where(condition != 0, like(a, condition), like(b, condition))
 
 
+def _is_number(value: Value) -> bool:
+    return not isinstance(value, Tensor) or value.dim() == 0
+
+
 def where_compared(name: str) -> Callable[[Value, Value, Value, Value], Tensor]:
     """``where(compare(c, d), a, b)`` as one function of c, d, a, b: no mask is turned into numbers and back."""
-    compare = COMPARISONS[name]
+    compare, as_number = COMPARISONS[name], comparison(name)
 
     def forward(c: Value, d: Value, a: Value, b: Value) -> Tensor:
+        if isinstance(c, Tensor) and _is_number(a) and _is_number(b):
+            return torch.lerp(like(b, c), like(a, c), as_number(c, d))  # exact at 0 and 1, in half of the time
         return select(compare(c, d), a, b, c if isinstance(c, Tensor) else like(d, d))
 
     return forward
