@@ -38,8 +38,7 @@ from primitives.text import MAX_NESTING, parse_body
 
 MAX_UNITS = 8
 MAX_FACTORS = 10
-#: What an expression of a template may reach; an operator and its brackets are two levels of nesting to the parser.
-_LIMITS = (("nodes", Rule.size, MAX_SIZE), ("levels", Rule.depth, MAX_DEPTH), ("levels", Rule.levels, MAX_NESTING // 2))
+MAX_LEVELS = MAX_NESTING // 2  # an operator and its brackets are two levels of nesting to the parser
 
 _KEYS = (
     *("name", "description", "source", "size", "parameters", "constants", "unary", "binary"),
@@ -228,8 +227,12 @@ class _Reader:
 
     def within_limits(self, key: str, template: Template) -> Template:
         """Refuse a template that can write an expression above the limits, so that none ever has to be dropped."""
-        for what, measure, limit in _LIMITS:
-            reached = template.largest(measure)
+        most = template.factors.most
+        for what, reached, limit in (
+            ("nodes", template.largest(_size_with_factor if most else Rule.size), MAX_SIZE),
+            ("levels", template.largest(Rule.depth) + most, MAX_DEPTH),
+            ("levels", template.largest(Rule.levels) + most, MAX_LEVELS),
+        ):
             if reached > limit:
                 advice = "make it smaller, or use inputs less often in the rules"
                 message = f"an expression could have {reached} {what}, at most {limit} are allowed; {advice}"
@@ -238,5 +241,13 @@ class _Reader:
 
     def mutations(self, found: object) -> dict[str, float]:
         given = self.check.mapping("mutations", found, KINDS)
-        weights = {kind: self.check.weight(f"mutations.{kind}", value) for kind, value in given.items()}
-        return {kind: weights.get(kind, default) for kind, (_, default) in KINDS.items()}
+        own = {kind: self.check.weight(f"mutations.{kind}", value) for kind, value in given.items()}
+        weights = {kind: own.get(kind, default) for kind, (_, default) in KINDS.items()}
+        if not any(weights.values()):
+            raise self.check.fail("mutations", "expected at least one weight above 0")
+        return weights
+
+
+def _size_with_factor(rule: Rule, *inputs: int) -> int:
+    """A bound for grammars with factors: as if each rule had one."""
+    return 2 + rule.size(*inputs)

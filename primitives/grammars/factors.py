@@ -38,10 +38,6 @@ class Factors:
         """The new rule, with a factor where the old one has one."""
         return self.before(new) if old.plain else new
 
-    def widest(self, rule: Rule) -> Rule:
-        """The form of a rule that writes most: with a factor where the grammar has any."""
-        return self.before(rule) if self.most else rule
-
     def below(self, node: Expression) -> Expression | None:
         """What a factor stands before, or None if the node is no product with a factor of its own."""
         if not self.most or node.op != "mul":

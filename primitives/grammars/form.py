@@ -120,7 +120,7 @@ class Form(Template):
         largest = [0] * self.max_size
         for at in reversed(range(self.max_size)):
             inputs = [largest[start] for start in self._starts(at)]
-            largest[at] = max(measure(self.factors.widest(rule), *inputs) for rule in self._choices[at])
+            largest[at] = max(measure(rule, *inputs) for rule in self._choices[at])
         return largest[0]
 
     def slots(self, limit: int) -> tuple[tuple[str, ...], ...]:

@@ -85,7 +85,7 @@ class Template(ABC):
 
     @abstractmethod
     def largest(self, measure: Measure) -> int:
-        """A bound on a measure of its expressions; it is reached where there are no factors."""
+        """The greatest value of a measure among its expressions without factors."""
 
     @abstractmethod
     def slots(self, limit: int) -> tuple[tuple[str, ...], ...]:

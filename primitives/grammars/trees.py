@@ -175,7 +175,7 @@ class Trees(Template):
         return without_surplus(f[:at] + pick(fits, rng) + f[stops[at] :], self.factors, rng)
 
     def largest(self, measure: Measure) -> int:
-        leaves, unary, binary = ([self.factors.widest(rule) for rule in rules] for rules in self.by_arity)
+        leaves, unary, binary = self.by_arity
         largest = [0, max(measure(rule) for rule in leaves)]
         for size in range(2, self.max_size + 1):
             splits = [(left, size - 1 - left) for left in range(1, size - 1)]

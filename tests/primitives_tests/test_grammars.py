@@ -12,6 +12,7 @@ from primitives.errors import GrammarError
 from primitives.expressions import Expression, constant, join, parameter, variable
 from primitives.grammars import Grammar, grammar, grammar_names
 from primitives.grammars.derivation import X, write
+from primitives.grammars.mutation import KINDS
 from primitives.grammars.patterns import Rule
 from primitives.grammars.trees import Trees
 from primitives.text import parse
@@ -218,6 +219,7 @@ BAD = [
         "name: n\nmutations: {poin: 1}\ntemplates: [{tree_size: 3}]",
         r"mutations.poin: .*did you mean 'point'\?",
     ),
+    (f"name: n\nmutations: {dict.fromkeys(KINDS, 0)}\ntemplates: [{{tree_size: 3}}]", "mutations: expected at least"),
     ("name: n\nmutations: {point: much}\ntemplates: [{tree_size: 3}]", "mutations.point: expected a finite number"),
     (
         "name: n\nmutations: {point: -1}\ntemplates: [{tree_size: 3}]",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -85,6 +86,21 @@ def test_sizes_of_the_papers(name: str, unary: int, binary: int, counts: list[in
     assert len(operators(name, "unary")) == unary and len(operators(name, "binary")) == binary
     assert [template.count() for template, _ in grammar(name).templates] == counts
     assert grammar(name).count() == sum(counts) == declared(name)["size"]
+
+
+def test_the_grammar_of_the_page_works(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "grammars.md").read_text(encoding="utf-8")
+    block = page[page.index("    name: mine") :].split("\n\n")[0]
+    (tmp_path / "mine.yaml").write_text(textwrap.dedent(block), encoding="utf-8")
+    mine = grammar(tmp_path / "mine.yaml")
+    assert mine.mutations["insert"] == 0 and mine.mutations["hoist"] == 1
+    assert all(mine.sample(rng(s)) in mine for s in range(20))
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_the_page_has_every_preset(name: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "grammars.md").read_text(encoding="utf-8")
+    assert f"\n| `{name}` |" in page
 
 
 def test_sizes_follow_from_the_lists() -> None:
