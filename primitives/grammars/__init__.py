@@ -1,5 +1,6 @@
-"""Grammars: declared sets of expressions that can be counted, enumerated, sampled, mutated and crossed over."""
+"""Grammars: declared sets of expressions, to count, enumerate, sample, mutate, cross over and turn into vectors."""
 
+from primitives.grammars.decisions import Decision
 from primitives.grammars.grammar import Grammar, grammar, grammar_names
 
-__all__ = ["Grammar", "grammar", "grammar_names"]
+__all__ = ["Decision", "Grammar", "grammar", "grammar_names"]

@@ -2,18 +2,22 @@
 
 name: mine
 description: one line
-parameters: {beta: {initial: 1.0, per: channel}}   # per: layer or channel
+source: where it comes from
+size: 1234                                          # checked: the number of derivations, factors left out
+parameters: {beta: {initial: 1.0, per: channel}}    # per: layer or channel
 constants: [0.5, 1, 2]                              # leaves of trees, as x and the parameters are
 unary: [a, "-a", "beta*a", "exp(-a**2)"]            # expression text over a
 binary: [a+b, "a/(b+1e-7)"]                         # expression text over a and b
+factors: {max: 3, per: channel}                     # learnable factors that may stand before rules
 templates:
   - {units: 2, weight: 1}                           # chained core units
-  - {tree_size: 9}                                  # trees of at most 9 rules, leaves counted
+  - {form: "unary(unary(x))"}                       # any other one shape
+  - {tree_size: 9, weight: 0}                       # trees of at most 9 rules; at 0 only mutation gets there
+mutations: {point: 3, insert: 0}                    # weights; those not named keep their defaults
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,26 +25,50 @@ from typing import Any
 
 import yaml
 
-from primitives.errors import ExpressionError, GrammarError, nearest
-from primitives.expressions import MAX_DEPTH, MAX_SIZE, Expression, constant, parameter
-from primitives.grammars.patterns import METAVARIABLES, Rule
-from primitives.grammars.template import Template, X
+from primitives.errors import ExpressionError, GrammarError
+from primitives.expressions import MAX_DEPTH, MAX_SIZE, Expression, Parameter, constant, parameter
+from primitives.grammars.checks import Checks, short, shown
+from primitives.grammars.factors import Factors
+from primitives.grammars.form import Form, shape_of, units
+from primitives.grammars.mutation import KINDS
+from primitives.grammars.patterns import METAVARIABLES, Rule, same_parameter
+from primitives.grammars.template import Template
 from primitives.grammars.trees import MAX_TREE_SIZE, Trees
-from primitives.grammars.units import MAX_UNITS, Units
-from primitives.text import parse_body
+from primitives.text import MAX_NESTING, parse_body
 
-_KEYS = ("name", "description", "parameters", "constants", "unary", "binary", "templates")
+MAX_UNITS = 8
+MAX_FACTORS = 10
+MAX_LEVELS = MAX_NESTING // 2  # an operator and its brackets are two levels of nesting to the parser
+
+_KEYS = (
+    *("name", "description", "source", "size", "parameters", "constants", "unary", "binary"),
+    *("factors", "templates", "mutations"),
+)
+_SHAPES = ("units", "form", "tree_size")
 _RESERVED = ("x", "pi", *METAVARIABLES)
-_KINDS: dict[type, str] = {str: "a text", list: "a list", dict: "a mapping", int: "a whole number"}
+
+Weighted = tuple[Template, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What a grammar's file says, checked: its name, its description and its weighted templates."""
+    """What a grammar's file says, checked."""
 
     name: str
     description: str
-    templates: tuple[tuple[Template[Any], float], ...]
+    source: str
+    templates: tuple[Weighted, ...]
+    mutations: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What templates are made of."""
+
+    leaves: list[Rule]
+    unary: list[Rule]
+    binary: list[Rule]
+    factors: Factors
 
 
 def declaration(text: str, source: str) -> Declaration:
@@ -68,153 +96,158 @@ def _loaded(text: str, source: str) -> object:
 
 
 class _Reader:
-    """Checks one file; every message starts with the file and the key."""
+    """Reads one file."""
 
     def __init__(self, source: str) -> None:
-        self.source = source
-
-    def fail(self, key: str, message: str) -> GrammarError:
-        return GrammarError(f"{self.source}: {key}: {message}" if key else f"{self.source}: {message}")
+        self.check = Checks(source)
 
     def read(self, found: object) -> Declaration:
-        top = self.mapping("", found, _KEYS)
+        top = self.check.mapping("", found, _KEYS)
         for key in ("name", "templates"):
             if key not in top:
-                raise self.fail(key, f"is missing{nearest(key, [k for k in top if k not in _KEYS])}")
+                raise self.check.fail(key, "is missing")
+        name, description, source = (self.check.typed(k, top.get(k, ""), str) for k in _KEYS[:3])
+        templates = tuple(self.templates(top["templates"], self.parts(top)))
+        self.size(top, templates)
+        return Declaration(name, description, source, templates, self.mutations(top.get("mutations", {})))
+
+    def size(self, top: Mapping[str, Any], templates: Iterable[Weighted]) -> None:
+        number = sum(template.count() for template, _ in templates)
+        if "size" in top and self.check.typed("size", top["size"], int) != number:
+            raise self.check.fail("size", f"the templates have {number} derivations, not {top['size']}")
+
+    def parts(self, top: Mapping[str, Any]) -> _Parts:
         parameters = self.parameters(top.get("parameters", {}))
-        unary = self.rules("unary", top.get("unary", []), parameters)
-        binary = self.rules("binary", top.get("binary", []), parameters)
-        leaves = [X, *self.constants(top.get("constants", [])), *(Rule(n, p, 0) for n, p in parameters.items())]
-        return Declaration(
-            name=self.typed("name", top["name"], str),
-            description=self.typed("description", top.get("description", ""), str),
-            templates=tuple(self.templates(top["templates"], leaves, (unary, binary))),
+        return _Parts(
+            [*self.constants(top.get("constants", [])), *(Rule(n, p, 0) for n, p in parameters.items())],
+            self.rules("unary", top.get("unary", []), parameters),
+            self.rules("binary", top.get("binary", []), parameters),
+            self.factors(top.get("factors"), parameters),
         )
-
-    def typed(self, key: str, value: Any, kind: type) -> Any:
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise self.fail(key, f"expected {_KINDS[kind]}, got {_shown(value)}")
-        return value
-
-    def mapping(self, key: str, value: object, known: Iterable[str]) -> dict[str, Any]:
-        found: dict[str, Any] = self.typed(key, value, dict)
-        for name in found:
-            if name not in known:
-                where = f"{key}.{_plain(name)}" if key else _plain(name)
-                raise self.fail(where, f"unknown key{nearest(str(name), known)}; expected {', '.join(known)}")
-        return found
-
-    def number(self, key: str, value: object) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            # YAML 1.1 takes 1e-7, which has no point, for a text
-            hint = "; write it with a point, as 1.0e-7" if _looks_numeric(value) else ""
-            raise self.fail(key, f"expected a finite number, got {_shown(value)}{hint}")
-        return float(value)
-
-    def whole(self, key: str, value: object, largest: int) -> int:
-        number: int = self.typed(key, value, int)
-        if not 1 <= number <= largest:
-            raise self.fail(key, f"expected 1 to {largest}, got {number}")
-        return number
 
     def parameters(self, found: object) -> dict[str, Expression]:
         declared: dict[str, Expression] = {}
-        for name, value in self.typed("parameters", found, dict).items():
-            key = f"parameters.{_plain(name)}"
+        for name, value in self.check.typed("parameters", found, dict).items():
+            key = f"parameters.{short(name)}"
             if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_](\w*[A-Za-z_])?", name, re.ASCII):
-                raise self.fail(key, "expected a name of letters that does not end in a digit")
+                raise self.check.fail(key, "expected a name of letters that does not end in a digit")
             if name in _RESERVED:
-                raise self.fail(key, f"{', '.join(_RESERVED)} have a meaning in rules; take another name")
-            fields = self.mapping(key, value, ("initial", "per"))
-            per = fields.get("per", "layer")
-            if per not in ("layer", "channel"):
-                hint = nearest(str(per), ("layer", "channel"))
-                raise self.fail(f"{key}.per", f"expected 'layer' or 'channel', got {_shown(per)}{hint}")
-            initial = self.number(f"{key}.initial", fields.get("initial", 1.0))
-            declared[name] = parameter(name, initial, per_channel=per == "channel")
+                raise self.check.fail(key, f"{', '.join(_RESERVED)} have a meaning in rules; take another name")
+            fields = self.check.mapping(key, value, ("initial", "per"))
+            per_channel = self.check.per_channel(f"{key}.per", fields.get("per", "layer"))
+            initial = self.check.number(f"{key}.initial", fields.get("initial", 1.0))
+            declared[name] = parameter(name, initial, per_channel=per_channel)
         return declared
 
     def constants(self, found: object) -> list[Rule]:
-        numbers = [self.number(f"constants[{i}]", v) for i, v in enumerate(self.typed("constants", found, list))]
-        leaves = [Rule(f"{value:g}", constant(value), 0) for value in numbers]
+        values = self.check.typed("constants", found, list)
+        numbers = [constant(self.check.number(f"constants[{i}]", value)) for i, value in enumerate(values)]
+        leaves = [Rule(number.text, number, 0) for number in numbers]
         self.distinct("constants", leaves)
         return leaves
 
     def rules(self, kind: str, found: object, parameters: Mapping[str, Expression]) -> list[Rule]:
         names = ("a",) if kind == "unary" else ("a", "b")
         symbols = {name: METAVARIABLES[name] for name in names} | dict(parameters)
-        texts = self.typed(kind, found, list)
+        texts = self.check.typed(kind, found, list)
         rules = [self.rule(f"{kind}[{i}]", text, symbols, len(names)) for i, text in enumerate(texts)]
         self.distinct(kind, rules)
         return rules
 
     def rule(self, key: str, text: object, symbols: Mapping[str, Expression], arity: int) -> Rule:
         if not isinstance(text, str):
-            raise self.fail(key, f'expected a rule in quotes, as "exp(-a**2)", got {_shown(text)}')
+            raise self.check.fail(key, f'expected a rule in quotes, as "exp(-a**2)", got {shown(text)}')
         try:
             return Rule(text, parse_body(text, symbols), arity)
         except ExpressionError as error:
             message, declare, _ = str(error).partition("; declare a parameter after")
             hint = f"; known are {', '.join(symbols)}, other parameters go under 'parameters'" if declare else ""
-            raise self.fail(key, f"{_shown(text)}: {message}{hint}") from None
+            raise self.check.fail(key, f"{shown(text)}: {message}{hint}") from None
 
     def distinct(self, kind: str, rules: list[Rule]) -> None:
         first: dict[Expression, int] = {}
         for index, rule in enumerate(rules):
             if first.setdefault(rule.pattern, index) != index:
-                raise self.fail(f"{kind}[{index}]", f"{rule.text!r} is there already: {kind}[{first[rule.pattern]}]")
+                found = f"{kind}[{first[rule.pattern]}]"
+                raise self.check.fail(f"{kind}[{index}]", f"{rule.text!r} is there already: {found}")
 
-    def templates(
-        self, found: object, leaves: list[Rule], rules: tuple[list[Rule], list[Rule]]
-    ) -> Iterable[tuple[Template[Any], float]]:
-        entries = self.typed("templates", found, list)
-        if not entries:
-            raise self.fail("templates", "expected at least one, as {units: 1} or {tree_size: 9}")
+    def factors(self, found: object, parameters: Mapping[str, Expression]) -> Factors:
+        if found is None:
+            return Factors()
+        fields = self.check.mapping("factors", found, ("max", "per"))
+        most = self.check.whole("factors.max", fields.get("max", 1), MAX_FACTORS)
+        factors = Factors(most, per_channel=self.check.per_channel("factors.per", fields.get("per", "layer")))
+        for name, leaf in parameters.items():
+            if isinstance(leaf.value, Parameter) and same_parameter(leaf.value, factors.parameter):
+                per = "channel" if leaf.value.per_channel else "layer"
+                message = f"starts at 1 per {per} as the factors do, so that they cannot be told apart; leave one out"
+                raise self.check.fail(f"parameters.{name}", message)
+        return factors
+
+    def templates(self, found: object, parts: _Parts) -> Iterable[Weighted]:
+        entries = self.check.typed("templates", found, list)
+        made: list[Weighted] = []
         for index, entry in enumerate(entries):
             key = f"templates[{index}]"
-            fields = self.mapping(key, entry, ("units", "tree_size", "weight"))
-            weight = self.number(f"{key}.weight", fields.get("weight", 1.0))
-            if weight <= 0:
-                raise self.fail(f"{key}.weight", f"expected a number above 0, got {weight:g}")
-            yield self.within_limits(key, self.template(key, fields, leaves, rules)), weight
+            fields = self.check.mapping(key, entry, (*_SHAPES, "weight"))
+            weight = self.check.weight(f"{key}.weight", fields.get("weight", 1.0))
+            template = self.within_limits(key, self.template(key, fields, parts))
+            if template.name in [other.name for other, _ in made]:
+                raise self.check.fail(key, f"{template.name} is there already")
+            made.append((template, weight))
+        if not any(weight for _, weight in made):
+            raise self.check.fail("templates", "expected at least one with a weight above 0, as {units: 1}")
+        return made
 
-    def template(
-        self, key: str, fields: Mapping[str, Any], leaves: list[Rule], rules: tuple[list[Rule], list[Rule]]
-    ) -> Template[Any]:
-        unary, binary = rules
-        if ("units" in fields) == ("tree_size" in fields):
-            raise self.fail(key, "expected one of units and tree_size")
-        if "tree_size" in fields:
-            return Trees(leaves, [*unary, *binary], self.whole(f"{key}.tree_size", fields["tree_size"], MAX_TREE_SIZE))
-        for kind, declared in (("unary", unary), ("binary", binary)):
-            if not declared:
-                raise self.fail(kind, f"expected at least one rule, as {key} has units")
-        return Units(unary, binary, self.whole(f"{key}.units", fields["units"], MAX_UNITS))
+    def template(self, key: str, fields: Mapping[str, Any], parts: _Parts) -> Template:
+        given = [kind for kind in _SHAPES if kind in fields]
+        if len(given) != 1:
+            raise self.check.fail(key, f"expected one of {', '.join(_SHAPES)}")
+        if given == ["tree_size"]:
+            size = self.check.whole(f"{key}.tree_size", fields["tree_size"], MAX_TREE_SIZE)
+            return Trees(f"trees-{size}", parts.leaves, [*parts.unary, *parts.binary], size, parts.factors)
+        name, shape = self.shape(key, fields)
+        for arity, (kind, rules) in enumerate((("unary", parts.unary), ("binary", parts.binary)), 1):
+            if arity in shape and not rules:
+                raise self.check.fail(kind, f"expected at least one rule, as {key} has {name}")
+        return Form(name, shape, parts.unary, parts.binary, parts.factors)
 
-    def within_limits(self, key: str, template: Template[Any]) -> Template[Any]:
+    def shape(self, key: str, fields: Mapping[str, Any]) -> tuple[str, tuple[int, ...]]:
+        """Name and shape of a form or of a chain of units."""
+        if "units" in fields:
+            number = self.check.whole(f"{key}.units", fields["units"], MAX_UNITS)
+            return f"units-{number}", units(number)
+        text = self.check.typed(f"{key}.form", fields["form"], str)
+        shape = shape_of(text)
+        if shape is None or not 2 <= len(shape) <= MAX_TREE_SIZE:
+            example = "'binary(unary(x),x)'"
+            expected = f"expected unary(...), binary(...,...) and x, at most {MAX_TREE_SIZE} of them, as {example}"
+            raise self.check.fail(f"{key}.form", f"{expected}, got {shown(text)}")
+        return re.sub(r"\s", "", text), shape
+
+    def within_limits(self, key: str, template: Template) -> Template:
         """Refuse a template that can write an expression above the limits, so that none ever has to be dropped."""
-        for what, reached, limit in zip(("nodes", "levels"), template.largest(), (MAX_SIZE, MAX_DEPTH), strict=True):
+        most = template.factors.most
+        for what, reached, limit in (
+            ("nodes", template.largest(_size_with_factor if most else Rule.size), MAX_SIZE),
+            ("levels", template.largest(Rule.depth) + most, MAX_DEPTH),
+            ("levels", template.largest(Rule.levels) + most, MAX_LEVELS),
+        ):
             if reached > limit:
                 advice = "make it smaller, or use inputs less often in the rules"
-                raise self.fail(
-                    key, f"an expression could have {reached} {what}, at most {limit} are allowed; {advice}"
-                )
+                message = f"an expression could have {reached} {what}, at most {limit} are allowed; {advice}"
+                raise self.check.fail(key, message)
         return template
 
+    def mutations(self, found: object) -> dict[str, float]:
+        given = self.check.mapping("mutations", found, KINDS)
+        own = {kind: self.check.weight(f"mutations.{kind}", value) for kind, value in given.items()}
+        weights = {kind: own.get(kind, default) for kind, (_, default) in KINDS.items()}
+        if not any(weights.values()):
+            raise self.check.fail("mutations", "expected at least one weight above 0")
+        return weights
 
-def _looks_numeric(value: object) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"[-+]?[\d.]+[eE][-+]?\d+", value) is not None
 
-
-def _plain(name: object) -> str:
-    return name if isinstance(name, str) and len(name) <= 40 else type(name).__name__
-
-
-def _shown(value: object) -> str:
-    """A scalar as it is, cut to 60 characters; the type of anything else."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, str | int | float):
-        text = repr(value) if isinstance(value, str) or len(str(value)) <= 60 else type(value).__name__
-        return text if len(text) <= 60 else f"{text[:57]}..."
-    return _KINDS.get(type(value), type(value).__name__)
+def _size_with_factor(rule: Rule, *inputs: int) -> int:
+    """A bound for grammars with factors: as if each rule had one."""
+    return 2 + rule.size(*inputs)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import final
 
 from primitives.expressions import Expression, Parameter, join, parameter, postorder, preorder
+from primitives.formulas import written_out
 
 #: The leaves that stand for the inputs of a rule; they occur in patterns only.
 METAVARIABLES = {"a": parameter("a"), "b": parameter("b")}
@@ -23,96 +25,130 @@ class Rule:
         text: the rule as declared.
         pattern: the expression over the metavariables.
         arity: 0 for a leaf, 1 for a unary rule over ``a``, 2 for a binary rule over ``a`` and ``b``.
+        plain: the rule that this one writes a learnable factor before, or None.
     """
 
     text: str
     pattern: Expression
     arity: int
+    plain: Rule | None = None
 
     @cached_property
     def order(self) -> tuple[Expression, ...]:
         """The distinct nodes of the pattern, inputs before users."""
         return tuple(postorder((self.pattern,)))
 
-    @property
-    def uses_all(self) -> bool:
-        """Every input occurs in the pattern."""
-        return all(leaf in self.order for leaf in _INPUTS[: self.arity])
+    @cached_property
+    def leaves(self) -> tuple[int | Parameter, ...]:
+        """The numbers of the inputs and the parameters of the pattern, in the order of their first use."""
+        inputs = _INPUTS[: self.arity]
+        found = [inputs.index(node) if node in inputs else node.value for node in self.order]
+        return tuple(leaf for leaf in found if isinstance(leaf, int | Parameter))
+
+    @cached_property
+    def uses(self) -> tuple[bool, ...]:
+        """For each input whether it occurs in the pattern."""
+        return tuple(number in self.leaves for number in range(self.arity))
 
     @property
     def is_identity(self) -> bool:
         """The rule returns its first input as it is."""
         return self.pattern is _INPUTS[0]
 
-    def write(self, inputs: Sequence[Expression], fresh: Callable[[Parameter], Expression]) -> Expression:
-        """The pattern with its metavariables replaced; ``fresh`` makes the leaf for each parameter of the rule."""
-        new = dict(zip(_INPUTS, inputs, strict=False))
-        for node in self.order:
-            if node not in new:
-                new[node] = _rebuilt(node, new, fresh)
-        return new[self.pattern]
+    def write(self, leaves: Sequence[Expression]) -> Expression:
+        """The pattern with its :attr:`leaves` replaced, in their order."""
+        fixed, steps, root = self._program
+        registers = [*leaves, *fixed]
+        for op, args in steps:
+            registers.append(join(op, *[registers[i] for i in args]))
+        return registers[root]
 
-    def match(self, node: Expression) -> Inputs | None:
+    @cached_property
+    def _program(self) -> tuple[list[Expression], list[tuple[str, tuple[int, ...]]], int]:
+        """Nodes that are always the same, then one operator for each other node; the register of the root."""
+        changing = [node for node in self.order if not node.args and isinstance(node.value, Parameter)]
+        fixed = [node for node in self.order if not node.args and node not in changing]
+        register = {node: number for number, node in enumerate([*changing, *fixed])}
+        steps = []
+        for node in self.order:
+            if node.args:
+                steps.append((node.op, tuple(register[arg] for arg in node.args)))
+                register[node] = len(register)
+        return fixed, steps, register[self.pattern]
+
+    def match(self, node: Expression, separate: bool = True) -> Inputs | None:
         """The inputs with which the rule writes the node (None for an input that it ignores), or None.
 
         A parameter of the rule matches any parameter leaf of the same initial value and granularity. As each use
-        of a rule has parameters of its own, the rule and its inputs must not share any.
+        of a rule has parameters of its own, the rule and its inputs must not share any; that is checked where
+        ``separate`` is true.
         """
+        if self._is_call and not separate:
+            return node.args if node.op == self.pattern.op else None
+        if is_input(self.pattern):
+            return tuple(node if leaf is self.pattern else None for leaf in _INPUTS[: self.arity])
         bound = _bind(self.pattern, node)
-        if bound is None or (node.parameters and not self._separate(bound)):
+        if bound is None or (separate and not self._separate(bound)):
             return None
         return tuple(bound.get(leaf) for leaf in _INPUTS[: self.arity])
+
+    @cached_property
+    def _is_call(self) -> bool:
+        """The pattern is one operator at the inputs in their order."""
+        return self.arity > 0 and self.pattern.args == _INPUTS[: self.arity]
 
     def _separate(self, bound: dict[Expression, Expression]) -> bool:
         leaves = [leaf for leaf in self.order if isinstance(leaf.value, Parameter)]
         used = [p for leaf in leaves for p in bound[leaf].parameters]
         return len(set(used)) == len(used)
 
-    @cached_property
-    def _growth(self) -> tuple[int, list[int], list[int]]:
-        """Nodes of the pattern's own, and per input the number of its uses and the levels above the deepest one."""
-        nodes = list(preorder(self.pattern))
-        uses = [nodes.count(leaf) for leaf in _INPUTS[: self.arity]]
-        return len(nodes) - sum(uses), uses, [_levels(self.order, leaf) for leaf in _INPUTS[: self.arity]]
-
     def size(self, *inputs: int) -> int:
-        """Size of the expression written from inputs of these sizes."""
-        own, uses, _ = self._growth
-        return own + sum(use * size for use, size in zip(uses, inputs, strict=True))
+        """Size, with operators' formulas written out, of the expression written from inputs of these sizes."""
+        return self._written.size(*inputs)
 
     def depth(self, *inputs: int) -> int:
-        """Depth of the expression written from inputs of these depths."""
-        _, uses, levels = self._growth
-        used = [level + depth for use, level, depth in zip(uses, levels, inputs, strict=True) if use]
-        return max([self.pattern.depth, *used])
+        """Depth, with operators' formulas written out, of the expression written from inputs of these depths."""
+        return self._written.depth(*inputs)
+
+    def levels(self, *inputs: int) -> int:
+        """Depth, as it is printed, of the expression written from inputs of these depths."""
+        return self._printed.depth(*inputs)
+
+    @cached_property
+    def _written(self) -> _Growth:
+        return _Growth(written_out(self.pattern, "forward"), self.arity)
+
+    @cached_property
+    def _printed(self) -> _Growth:
+        return _Growth(self.pattern, self.arity)
 
 
-class Rules:
-    """Rules in the order of declaration, found quickly by the operator at their root."""
+@final
+class _Growth:
+    """How large an expression becomes that a pattern writes."""
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
-        self.all = tuple(rules)
-        self._by_op: dict[str, tuple[Rule, ...]] = {}
+    def __init__(self, pattern: Expression, arity: int) -> None:
+        nodes, order = list(preorder(pattern)), postorder((pattern,))
+        self._uses = [nodes.count(leaf) for leaf in _INPUTS[:arity]]
+        self._above = [_levels(order, leaf) for leaf in _INPUTS[:arity]]
+        self._own, self._depth = len(nodes) - sum(self._uses), pattern.depth
 
-    def matches(self, node: Expression) -> Iterator[tuple[Rule, Inputs]]:
-        """Each rule that can write the node, with the inputs that it needs."""
-        for rule in self._candidates(node.op):
-            inputs = rule.match(node)
-            if inputs is not None:
-                yield rule, inputs
+    def size(self, *inputs: int) -> int:
+        return self._own + sum(use * size for use, size in zip(self._uses, inputs, strict=True))
 
-    def _candidates(self, op: str) -> tuple[Rule, ...]:
-        if op not in self._by_op:
-            self._by_op[op] = tuple(r for r in self.all if r.pattern in _INPUTS or r.pattern.op == op)
-        return self._by_op[op]
+    def depth(self, *inputs: int) -> int:
+        used = [above + depth for use, above, depth in zip(self._uses, self._above, inputs, strict=True) if use]
+        return max([self._depth, *used])
 
 
-def _rebuilt(
-    node: Expression, new: dict[Expression, Expression], fresh: Callable[[Parameter], Expression]
-) -> Expression:
-    if isinstance(node.value, Parameter):
-        return fresh(node.value)
-    return join(node.op, *[new[arg] for arg in node.args]) if node.args else node
+def is_input(pattern: Expression) -> bool:
+    """True for a metavariable: a pattern that any expression fits."""
+    return pattern in _INPUTS
+
+
+def same_parameter(left: Parameter, right: Parameter) -> bool:
+    """Equal up to the name."""
+    return (left.initial, left.per_channel) == (right.initial, right.per_channel)
 
 
 def _bind(pattern: Expression, node: Expression) -> dict[Expression, Expression] | None:
@@ -134,11 +170,11 @@ def _bind(pattern: Expression, node: Expression) -> dict[Expression, Expression]
 
 
 def _fits(wanted: Expression, found: Expression) -> bool:
-    if wanted in _INPUTS:
+    if is_input(wanted):
         return True
     left, right = wanted.value, found.value
     if isinstance(left, Parameter) and isinstance(right, Parameter):
-        return (left.initial, left.per_channel) == (right.initial, right.per_channel)
+        return same_parameter(left, right)
     return wanted.op == found.op and left == right
 
 

@@ -1,73 +1,103 @@
-"""Derivations, and what every template of a grammar can do with them."""
+"""What every template of a grammar can do: a template is a set of derivations of one kind of shape."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import count
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 
-from primitives.expressions import Expression, Parameter, parameter, variable, with_numbered_parameters
+from primitives.expressions import Expression
+from primitives.grammars.derivation import Derivation, Reading, shown
+from primitives.grammars.factors import Factors, placed, plain
+from primitives.grammars.insertions import Insertion
 from primitives.grammars.patterns import Rule
 
 Rng = np.random.Generator
-D = TypeVar("D")
+#: A choice of a decision vector: its text, and its number among those of its decision.
+Choice = tuple[str, int]
+#: What a rule makes of a measure of its inputs, such as :meth:`Rule.size`.
+Measure = Callable[..., int]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Derivation:
-    """A rule applied to derivations; ``size`` is the number of rules applied, leaves among them."""
+class Template(ABC):
+    """A set of derivations.
 
-    rule: Rule
-    args: tuple[Derivation, ...]
-    size: int
+    Attributes:
+        name: how decisions and messages call it.
+        factors: the factors that its derivations may carry.
+        max_size: the greatest number of rules in a derivation.
+        fixed: all derivations have one shape, so that mutation changes rules only.
+        constants: the leaves that are numbers, in ascending order.
+    """
 
-    def replaced(self, index: int, new: Derivation) -> Derivation:
-        """A copy with the node of this number, counted from 0 in preorder, replaced."""
-        if index == 0:
-            return new
-        index -= 1
-        for slot, arg in enumerate(self.args):
-            if index < arg.size:
-                return derive(self.rule, *self.args[:slot], arg.replaced(index, new), *self.args[slot + 1 :])
-            index -= arg.size
-        raise IndexError("no such node")
+    name: str
+    factors: Factors
+    max_size: int
+    fixed: bool
+    constants: Sequence[Rule] = ()
 
+    @abstractmethod
+    def count(self) -> int:
+        """Number of derivations, those with factors left out."""
 
-X = Rule("x", variable(), 0)
+    @abstractmethod
+    def enumerate(self) -> Iterator[Derivation]:
+        """Every derivation without factors once, in a fixed order."""
 
+    @abstractmethod
+    def sizes(self) -> tuple[int, ...]:
+        """The sizes, in rules, of its derivations, ascending."""
 
-def derive(rule: Rule, *args: Derivation) -> Derivation:
-    """A rule applied to as many derivations as it takes."""
-    return Derivation(rule, args, 1 + sum(arg.size for arg in args))
+    @abstractmethod
+    def sample(self, rng: Rng, size: int | None = None) -> Derivation:
+        """A random derivation without factors; uniform among those of a size, where one of :meth:`sizes` is given."""
 
+    @abstractmethod
+    def read(self, expression: Expression) -> Reading | None:
+        """A derivation of the expression up to parameter names, or None where there is none."""
 
-def nodes(root: Derivation) -> list[Derivation]:
-    """The derivation and all below it, in preorder."""
-    found, stack = [], [root]
-    while stack:
-        node = stack.pop()
-        found.append(node)
-        stack.extend(reversed(node.args))
-    return found
+    @abstractmethod
+    def filled(self, reading: Reading, rng: Rng) -> Derivation:
+        """The derivation that was read, with what could not be seen drawn at random."""
 
+    @abstractmethod
+    def alternatives(self, rules: Derivation, at: int) -> Sequence[Rule]:
+        """The rules, without factors, that may stand at a place while all others stay, the present one among them."""
 
-def write(root: Derivation) -> Expression:
-    """The expression of a derivation; each use of a rule gets parameters of its own, ``beta``, ``beta2``, ..."""
-    tags = count(1)
+    @abstractmethod
+    def redrawn(self, rules: Derivation, rng: Rng) -> Derivation:
+        """A random derivation of the same shape, without factors."""
 
-    def fresh(p: Parameter) -> Expression:
-        return parameter(f"{p.name}{next(tags)}", p.initial, per_channel=p.per_channel)
+    @abstractmethod
+    def regrown(self, rules: Derivation, at: int, rng: Rng) -> Derivation | None:
+        """The derivation with the part at a place drawn anew; None where no other part is possible."""
 
-    def build(node: Derivation) -> Expression:
-        return node.rule.write([build(arg) for arg in node.args], fresh)
+    @abstractmethod
+    def insertions(self, *, neutral: bool) -> Sequence[Insertion]:
+        """What may be put in above a part: all that leaves the function as it is, or a choice of all."""
 
-    expression = build(root)
-    return with_numbered_parameters(expression) if expression.parameters else expression
+    @abstractmethod
+    def cross(self, first: Reading, second: Reading, rng: Rng) -> Derivation:
+        """A child of two derivations."""
+
+    @abstractmethod
+    def largest(self, measure: Measure) -> int:
+        """The greatest value of a measure among its expressions without factors."""
+
+    @abstractmethod
+    def slots(self, limit: int) -> tuple[tuple[str, ...], ...]:
+        """The choices of the decisions that make a derivation, one tuple a decision; ``limit`` where it is free."""
+
+    @abstractmethod
+    def encoded(self, reading: Reading, limit: int) -> tuple[str | None, ...] | None:
+        """The decisions of a derivation, None for one that does not matter; None where it needs more of them."""
+
+    @abstractmethod
+    def decoded(self, choices: Sequence[Choice]) -> Derivation:
+        """A derivation for any decisions; a choice that is impossible at its place stands for one that is possible."""
 
 
 def below(limit: int, rng: Rng) -> int:
@@ -86,37 +116,23 @@ def pick(options: Sequence[T], rng: Rng) -> T:
     return options[int(rng.integers(len(options)))]
 
 
-class Template(ABC, Generic[D]):
-    """A set of derivations of one shape; ``D`` is what it keeps of a derivation."""
+def chosen(options: Sequence[Rule], choice: Choice) -> Rule:
+    """The option that a choice names, or the one whose number is the choice's own modulo their number."""
+    text, number = choice
+    return next((rule for rule in options if rule.text == text), options[number % len(options)])
 
-    @abstractmethod
-    def count(self) -> int:
-        """Number of derivations."""
 
-    @abstractmethod
-    def enumerate(self) -> Iterator[D]:
-        """Every derivation once, in a fixed order."""
+def with_factors(rules: Derivation, factors: Factors, rng: Rng) -> Derivation:
+    """Factors at random places: a number from 0 to the greatest is drawn, then as many of the places that show."""
+    if not factors.most:
+        return rules
+    number = int(rng.integers(factors.most + 1))
+    places = set(rng.permutation(shown(rules))[:number].tolist())
+    return tuple(factors.before(rule) if at in places else rule for at, rule in enumerate(rules))
 
-    @abstractmethod
-    def sample(self, rng: Rng) -> D:
-        """A random derivation."""
 
-    @abstractmethod
-    def write(self, derivation: D) -> Expression:
-        """The expression of a derivation."""
-
-    @abstractmethod
-    def read(self, expression: Expression) -> D | None:
-        """A derivation of the expression up to parameter names, or None where there is none."""
-
-    @abstractmethod
-    def vary(self, derivation: D, rng: Rng) -> D:
-        """A neighbour: one small random change."""
-
-    @abstractmethod
-    def cross(self, first: D, second: D, rng: Rng) -> D:
-        """A child of two derivations."""
-
-    @abstractmethod
-    def largest(self) -> tuple[int, int]:
-        """The greatest size and the greatest depth that an expression of the template can have."""
+def without_surplus(rules: Derivation, factors: Factors, rng: Rng) -> Derivation:
+    """As many factors as are allowed; those that are too many are dropped at random."""
+    found = placed(rules)
+    surplus = set(rng.permutation(found)[factors.most :].tolist()) if len(found) > factors.most else ()
+    return tuple(plain(rule) if at in surplus else rule for at, rule in enumerate(rules)) if surplus else rules

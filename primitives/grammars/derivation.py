@@ -1,0 +1,83 @@
+"""Derivations: the rules that write an expression, in prefix order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from primitives.expressions import Expression, Parameter, parameter, variable
+from primitives.grammars.factors import plain
+from primitives.grammars.patterns import Rule
+
+#: Rules in prefix order: each is followed by the derivations of its inputs.
+Derivation = tuple[Rule, ...]
+#: A derivation as found in an expression; None where a rule ignores an input, so that it cannot be seen.
+Reading = tuple[Rule | None, ...]
+
+X = Rule("x", variable(), 0)
+
+
+def ends(arities: Sequence[int]) -> list[int]:
+    """For each place the end of the derivation that starts there."""
+    found = [0] * len(arities)
+    for at in reversed(range(len(arities))):
+        end = at + 1
+        for _ in range(arities[at]):
+            end = found[end]
+        found[at] = end
+    return found
+
+
+def extents(rules: Derivation) -> list[int]:
+    """For each place of a derivation the end of the part that starts there."""
+    return ends([rule.arity for rule in rules])
+
+
+def inputs(rules: Derivation, at: int, stops: Sequence[int]) -> list[int]:
+    """The places where the inputs of the rule at a place start."""
+    starts = [at + 1, stops[at + 1] if rules[at].arity == 2 else 0]
+    return starts[: rules[at].arity]
+
+
+def shown(rules: Derivation) -> list[int]:
+    """The places that are not below an input that a rule ignores."""
+    stops = extents(rules)
+    found, stack = [], [0]
+    while stack:
+        at = stack.pop()
+        found.append(at)
+        starts = zip(inputs(rules, at, stops), rules[at].uses, strict=True)
+        stack.extend(start for start, used in starts if used)
+    return sorted(found)
+
+
+def has_x(rules: Sequence[Rule]) -> bool:
+    """True if the leaf ``x`` is among the rules, with or without a factor."""
+    return any(plain(rule) is X for rule in rules)
+
+
+def write(rules: Derivation) -> Expression:
+    """The expression of a derivation.
+
+    Each use of a rule has parameters of its own, named ``beta``, ``beta2``, ... in the order of their first use, so
+    that all derivations of one function text write one expression.
+    """
+    stops = extents(rules)
+    used: dict[str, int] = {}
+
+    def build(at: int) -> Expression:
+        rule = rules[at]
+        starts = inputs(rules, at, stops)
+        return rule.write([build(starts[leaf]) if isinstance(leaf, int) else fresh(leaf) for leaf in rule.leaves])
+
+    def fresh(p: Parameter) -> Expression:
+        used[p.name] = used.get(p.name, 0) + 1
+        return _numbered(p, used[p.name])
+
+    return build(0)
+
+
+@lru_cache(maxsize=4096)
+def _numbered(p: Parameter, number: int) -> Expression:
+    name = p.name if number == 1 else f"{p.name}{number}"
+    return parameter(name, p.initial, per_channel=p.per_channel)
