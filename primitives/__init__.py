@@ -1,7 +1,7 @@
 """What a candidate is: operators, expressions, equivalence, analysis, layers, lowering to code."""
 
 from primitives.activation import Activation, replace
-from primitives.analysis import Moments, finite, moments
+from primitives.analysis import Analysis, EdgeOfChaos, Moments, analyse, edge_of_chaos, finite, moments
 from primitives.canonical import canonical
 from primitives.catalogue import Entry, Match, catalogue, known_name
 from primitives.classes import Fingerprint, fingerprint, same_function
@@ -19,6 +19,8 @@ from primitives.text import parse, to_text
 __all__ = [
     "Activation",
     "ActsearchError",
+    "Analysis",
+    "EdgeOfChaos",
     "Entry",
     "Expression",
     "ExpressionError",
@@ -31,11 +33,13 @@ __all__ = [
     "Operator",
     "OperatorError",
     "Parameter",
+    "analyse",
     "apply",
     "canonical",
     "catalogue",
     "constant",
     "derivative",
+    "edge_of_chaos",
     "evaluate",
     "find_operator",
     "fingerprint",

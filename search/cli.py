@@ -20,6 +20,7 @@ from primitives.grammars import grammar, grammar_names
 from primitives.operators import CHAINS, operators
 from primitives.text import parse
 from search import display
+from search.card import card
 from search.config import shipped_configs
 from search.errors import WorkerError
 from search.export import export as export_functions
@@ -177,13 +178,23 @@ def evaluate(
 @app.command()
 def show(
     expression: Annotated[str, typer.Argument(metavar="EXPR", help="Such as 'x*sigmoid(beta*x); beta=1'.")],
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw to a .svg or .png file.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show what an expression is: formula, class, known name, analysis."""
+    """Show what an expression is: formula, class, known name, analysis, and a picture."""
     parsed = parse(expression)
-    _print(describe(parsed), as_json)
-    if not as_json:
-        console.print(f"[-3, 3]  {display.sparkline(curve(parsed))}", markup=False, highlight=False)
+    if plot is not None:
+        from search.plot import draw  # matplotlib takes half a second to load
+
+        draw(parsed, plot)
+    found = describe(parsed)
+    if as_json:
+        _json(found)
+        return
+    for heading, lines in card(found, curve(parsed)):
+        console.print(heading, style="bold", highlight=False)
+        for label, text in lines:
+            console.print(f"  {label:<22} {text}".rstrip(), markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command("list")

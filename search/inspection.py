@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,8 +13,8 @@ import torch
 
 from evaluators.cohort import run_cohort
 from evaluators.objectives import cost
-from evaluators.screens import flags, screen
-from primitives.analysis import moments
+from evaluators.screens import screen
+from primitives.analysis import analyse, edge_of_chaos, half_stable
 from primitives.catalogue import known_name
 from primitives.classes import fingerprint
 from primitives.expressions import Expression
@@ -25,10 +26,13 @@ from search.study import CohortStudy
 
 Row = dict[str, Any]
 
+BIAS_STDS = (0.05, 0.2, 0.5)  # for the edge of chaos
+
 
 def describe(expression: Expression) -> Row:
-    """Formula, classes, known name, Gaussian moments, screens: JSON's types."""
-    m, classes, known = moments(expression), fingerprint(expression), known_name(expression)
+    """Formula, classes, known name, screens, analysis, edge of chaos: JSON's types."""
+    classes, known = fingerprint(expression), known_name(expression)
+    edges, half = [edge_of_chaos(expression, bias_std) for bias_std in BIAS_STDS], half_stable(expression)
     return {
         "expression": expression.text,
         "canonical": expression.canonical().text,
@@ -42,18 +46,12 @@ def describe(expression: Expression) -> Row:
         "scale_class": classes.scale,
         "affine_class": classes.affine,
         "screen": screen(expression) or "passed",
-        "overflows_in": list(flags(expression)),
-        "mean": _finite(m.mean),
-        "second_moment": _finite(m.second),
-        "factor": _finite(m.factor),
-        "chi": _finite(m.chi),
         "cost": cost(expression),
         "size": expression.size,
+        "analysis": asdict(analyse(expression)),
+        "edge_of_chaos": [asdict(edge) for edge in edges if edge],
+        "half_stable": asdict(half) if half else None,
     }
-
-
-def _finite(value: float) -> float | None:
-    return value if abs(value) < float("inf") else None
 
 
 def curve(expression: Expression, points: int = 61) -> list[float]:

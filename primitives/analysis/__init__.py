@@ -1,0 +1,23 @@
+"""What is known of a function without training: Gaussian moments, mean-field constants, shape, finite values."""
+
+from primitives.analysis.analyse import Analysis, analyse
+from primitives.analysis.features import Gaussian
+from primitives.analysis.finiteness import finite
+from primitives.analysis.gaussian import Moments, moments
+from primitives.analysis.mean_field import EdgeOfChaos, MeanField, edge_of_chaos, half_stable, mean_field
+from primitives.analysis.shape import Shape
+
+__all__ = [
+    "Analysis",
+    "EdgeOfChaos",
+    "Gaussian",
+    "MeanField",
+    "Moments",
+    "Shape",
+    "analyse",
+    "edge_of_chaos",
+    "finite",
+    "half_stable",
+    "mean_field",
+    "moments",
+]

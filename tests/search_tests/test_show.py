@@ -1,0 +1,161 @@
+"""`actsearch show`: everything that is known, and a picture that stays readable."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from primitives import ActsearchError, parse
+from primitives.analysis import analyse
+from search.card import card
+from search.cli import main
+from search.inspection import curve, describe
+from search.plot import draw, figure
+
+
+def show(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["actsearch", "show", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    return int(end.value.code or 0)
+
+
+def test_json_has_the_whole_analysis(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert show(monkeypatch, "gelu(x)", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    gaussian, shape = analyse(parse("gelu(x)")).gaussian, analyse(parse("gelu(x)")).shape
+    assert gaussian is not None
+    assert shape is not None
+    assert found["analysis"]["gaussian"]["chi"] == gaussian.chi
+    assert found["analysis"]["shape"]["low"] == shape.low
+    assert [point["bias_std"] for point in found["edge_of_chaos"]] == [0.05, 0.2, 0.5]
+    assert found["half_stable"]["variance"] == pytest.approx(3.5616, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "text", ["gelu(x)", "relu(x)", "x*sigmoid(b*x); b=1:channel", "log(x)", "1/x", "3", "exp(exp(x))"]
+)
+def test_the_card_leaves_nothing_out(text: str) -> None:
+    found = describe(parse(text))
+    groups = dict(card(found, curve(parse(text))))
+    assert list(groups) == ["function", "shape", "normal inputs z", "edge of chaos", "screens", "classes"]
+    for part, heading in (("gaussian", "normal inputs z"), ("shape", "shape")):
+        features = found["analysis"][part]
+        if features:
+            lines = len(groups[heading]) + 1 if part == "shape" else len(groups[heading])  # both bounds in one line
+            assert lines == len(features), heading
+    assert all(text for lines in groups.values() for _, text in lines[1:])
+
+
+def test_text_has_headings_and_numbers(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert show(monkeypatch, "relu(x)") == 0
+    out = capsys.readouterr().out
+    for part in ("normal inputs z", "edge of chaos", "ReLU (equal)", "1.41421", "non-decreasing", "C0", "float16"):
+        assert part in out
+
+
+@pytest.mark.parametrize("name", ["picture.svg", "picture.png"])
+def test_plot_writes_one_file_and_always_the_same(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / name
+    assert show(monkeypatch, "silu(x)", "--plot", str(path)) == 0
+    assert "SiLU" in capsys.readouterr().out
+    first = path.read_bytes()
+    if name.endswith("svg"):
+        assert ElementTree.fromstring(first).tag == "{http://www.w3.org/2000/svg}svg"
+    else:
+        assert first.startswith(b"\x89PNG\r\n\x1a\n")
+    draw(parse("silu(x)"), path)
+    assert path.read_bytes() == first
+    assert [found.name for found in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("picture.jpg", ["picture.jpg", ".svg or .png"]),
+        ("picture.sgv", ["did you mean '.svg'?"]),
+        ("picture", [".svg or .png"]),
+        ("nowhere/picture.svg", ["there is no folder", "nowhere"]),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_before_anything_is_printed(
+    name: str,
+    expected: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert show(monkeypatch, "silu(x)", "--plot", name) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    for part in expected:
+        assert part in captured.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_while_drawing_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "picture.svg"
+    draw(parse("relu(x)"), path)
+    before = path.read_bytes()
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
+    with pytest.raises(OSError, match="disk full"):
+        draw(parse("tanh(x)"), path)
+    assert path.read_bytes() == before
+    assert [found.name for found in tmp_path.iterdir()] == ["picture.svg"]
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [
+        ("gelu(x)", (-1, 0), (5, 6)),
+        ("relu(x)", (-1, 0), (5, 6)),
+        ("sin(10*x)", (-1.2, -1), (1, 1.2)),
+        ("exp(x)", (-2, 0), (7.4, 20)),
+        ("x**3", (-30, -8), (8, 30)),
+        ("1/x", (-20, -2), (2, 20)),
+        ("exp(exp(x))", (-100, 2), (100, 1e4)),
+        ("1e200*x**9", (-1e204, 0), (0, 1e204)),
+        ("exp(-1/x**2)", (-1, 0.1), (0.8, 2)),
+        ("log(x)", (-10, -2), (1.6, 3)),
+        ("log(-1-x*x)", (-2, 0), (0, 2)),
+        ("2", (0, 2), (2, 4)),
+    ],
+)
+def test_limits_stay_sensible(text: str, low: tuple[float, float], high: tuple[float, float], tmp_path: Path) -> None:
+    value, slope = figure(parse(text)).axes
+    bottom, top = value.get_ylim()
+    assert low[0] <= bottom <= low[1]
+    assert high[0] <= top <= high[1]
+    assert slope.get_ylim()[0] < slope.get_ylim()[1]
+    draw(parse(text), tmp_path / "picture.png")  # warnings are errors
+
+
+def test_jumps_are_gaps_and_the_bands_hold_their_mass() -> None:
+    value, _ = figure(parse("floor(x)+sin(20*x)")).axes
+    y = value.lines[-1].get_ydata()
+    assert 8 <= sum(bool(v != v) for v in y) <= 10  # nine steps
+    widths = sorted(patch.get_width() for patch in value.patches)
+    assert widths == pytest.approx([2 * 0.994458, 2 * 1.959964])
+
+
+def test_suffix_is_checked_first(tmp_path: Path) -> None:
+    with pytest.raises(ActsearchError, match=r"\.svg or \.png"):
+        draw(parse("x"), tmp_path / "x.pdf")
+
+
+def test_the_command_line_starts_without_matplotlib() -> None:
+    program = "import sys, search.cli; print('matplotlib' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
