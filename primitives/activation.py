@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 from primitives.errors import ExpressionError
-from primitives.evaluation import evaluate
-from primitives.expressions import Expression
+from primitives.expressions import Expression, Parameter
 from primitives.pointwise import pointwise
+from primitives.traced import plain_form
 
 
 def channels_of(x: Tensor) -> int:
@@ -26,29 +27,54 @@ def per_channel_shape(value: Tensor, x: Tensor) -> Tensor:
 class Activation(nn.Module):
     """An activation layer with real parameters.
 
+    Eagerly it is the fused form of :mod:`primitives.pointwise`, which keeps the input alone for the backward pass
+    and can be differentiated to any order. The plain form, ordinary torch operators with torch's own derivatives,
+    takes its place under ``torch.export``, in forward mode (``jvp``, ``jacfwd``, ``hessian``) and on request. Under
+    ``torch.compile`` it is ordinary operators with our first derivatives; torch itself refuses to go through compiled
+    code twice ("does not currently support double backward", or a complaint about donated buffers), so leave a model
+    whose loss holds derivatives uncompiled.
+
     Args:
         expression: the formula.
         channels: number of channels, needed if a parameter is per channel.
-        plain: use ordinary torch operators and torch's own derivatives also in eager mode. Under
-            ``torch.compile`` and ``torch.export`` they are used anyway.
+        plain: use the plain form always.
+        device: of the parameters.
+        dtype: of the parameters; the input's may be another.
 
     The input is a floating point tensor; 4-D input is NCHW, otherwise channels come last. The output has its
-    shape and dtype.
+    shape, dtype and memory format, under autocast too.
 
     Raises:
-        ExpressionError: a parameter is per channel and ``channels`` is not given.
+        ExpressionError: a parameter is per channel and ``channels`` is not given, or a parameter has a name that
+            ``nn.Module`` uses. On call: the input is not floating point or has another number of channels.
     """
 
-    def __init__(self, expression: Expression, channels: int | None = None, *, plain: bool = False) -> None:
+    def __init__(
+        self,
+        expression: Expression,
+        channels: int | None = None,
+        *,
+        plain: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
+        if not isinstance(expression, Expression):
+            raise ExpressionError(f"expected an expression, as from parse(...), got {type(expression).__name__}")
+        if channels is not None and (not isinstance(channels, int) or channels < 1):
+            raise ExpressionError(f"channels is a whole number above 0, got {channels!r}")
         self.expression = expression
         self.channels = channels
         self.plain = plain
+        self._text = expression.text  # for messages: torch.compile cannot trace what computes it
+        self._form = plain_form(expression)
         for p in expression.parameters:
             if p.per_channel and channels is None:
                 raise ExpressionError(f"{expression.text}: parameter {p.name!r} is per channel; give channels=...")
+            if hasattr(self, p.name):
+                raise ExpressionError(f"{expression.text}: nn.Module uses the name {p.name!r}; rename the parameter")
             shape = (channels or 1,) if p.per_channel else ()
-            self.register_parameter(p.name, nn.Parameter(torch.full(shape, p.initial)))
+            self.register_parameter(p.name, nn.Parameter(torch.full(shape, p.initial, device=device, dtype=dtype)))
 
     def reset_parameters(self) -> None:
         """Set the parameters to their initial values."""
@@ -56,15 +82,30 @@ class Activation(nn.Module):
             nn.init.constant_(self.get_parameter(p.name), p.initial)
 
     def forward(self, x: Tensor) -> Tensor:
-        values = [per_channel_shape(self.get_parameter(p.name), x) for p in self.expression.parameters]
-        if self.plain or torch.compiler.is_compiling():
-            with torch.autocast(x.device.type, enabled=False):
-                named = {p.name: v.to(x.dtype) for p, v in zip(self.expression.parameters, values, strict=True)}
-                return evaluate((self.expression,), x, named)[0]
+        if not x.is_floating_point():
+            raise ExpressionError(f"{self._text}: expected a floating point input, got {x.dtype}")
+        values = [self._value(p, x) for p in self.expression.parameters]
+        # there is no public way to ask for forward mode; it has levels from 0 on
+        if self.plain or torch.compiler.is_exporting() or forward_ad._current_level >= 0 or x.is_meta:
+            return self._form(x, values)
+        if torch.compiler.is_compiling():
+            return self._form.traced(x, values)
         return pointwise(self.expression, x, values)
 
+    def _value(self, p: Parameter, x: Tensor) -> Tensor:
+        """The value of a parameter in the shape that meets ``x``."""
+        value: Tensor = getattr(self, p.name)  # get_parameter refuses what torch.func.functional_call puts there
+        if not p.per_channel:
+            return value
+        if x.dim() == 0 or channels_of(x) != self.channels:
+            place = "dimension 1 of a 4-D input" if x.dim() == 4 else "the last dimension"
+            raise ExpressionError(
+                f"{self._text}: expected {self.channels} channels in {place}, got shape {tuple(x.shape)}"
+            )
+        return per_channel_shape(value, x)
+
     def extra_repr(self) -> str:
-        return self.expression.text
+        return self._text
 
 
 def replace(

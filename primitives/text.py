@@ -10,29 +10,27 @@ After ``;`` come the learnable parameters, ``name=initial`` or ``name=initial:ch
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import reduce
 
 from primitives.errors import ExpressionError, OperatorError, nearest
 from primitives.expressions import (
+    MAX_DEPTH,
+    MAX_SIZE,
     Expression,
     Parameter,
     apply,
-    check_names,
     constant,
     parameter,
     postorder,
     variable,
 )
 from primitives.operators import ALIASES, CHAINS, find_operator, operators
+from primitives.tokens import Token, Tokens, short
 
 MAX_LENGTH = 10_000
 MAX_NESTING = 60  # of brackets and signs: 60 levels use about 400 Python frames
 
-_TOKEN = re.compile(
-    r"\s*(?:(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)|([A-Za-z_]\w*)|(\*\*|[<>]=?|[-+*/(),]))"
-)
 _INFIX = {
     ">": ("gt", 1), ">=": ("ge", 1), "<": ("lt", 1), "<=": ("le", 1),
     "+": ("add", 2), "-": ("sub", 2), "*": ("mul", 3), "/": ("div", 3), "**": ("pow", 5),
@@ -40,13 +38,6 @@ _INFIX = {
 _SIGN_LEVEL, _POWER_LEVEL, _ATOM_LEVEL = 4, 5, 6
 _SYMBOL = {op: (symbol, level) for symbol, (op, level) in _INFIX.items()}
 _NUMBERS = {"pi": math.pi}
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str  # "number", "name", "symbol", "end"
-    text: str
-    position: int
 
 
 def parse(text: str) -> Expression:
@@ -63,14 +54,13 @@ def parse(text: str) -> Expression:
         raise ExpressionError(f"an expression is a string, got {type(text).__name__}")
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"an expression has at most {MAX_LENGTH} characters, got {len(text)}")
-    body, _, declarations = text.partition(";")
-    symbols = _declared(declarations, len(body) + 1)
-    expression = parse_body(body, symbols)
-    used = {p.name for p in expression.parameters}
-    unused = sorted(set(symbols) - used)
-    if unused:
-        raise ExpressionError(f"parameter {unused[0]!r} is declared after ';' but not used in {body.strip()!r}")
-    return check_names(expression)
+    body, semicolon, _ = text.partition(";")
+    declared = _declared(Tokens(text, len(body) + 1)) if semicolon else []
+    expression = parse_body(body, {token.text: leaf for token, leaf in declared})
+    for token, leaf in declared:
+        if leaf.value not in expression.parameters:
+            raise token.error(f"parameter {short(token.text)!r} is declared after ';' but not used before it")
+    return expression
 
 
 def parse_body(body: str, symbols: Mapping[str, Expression]) -> Expression:
@@ -78,38 +68,52 @@ def parse_body(body: str, symbols: Mapping[str, Expression]) -> Expression:
     return _Parser(body, symbols).read()
 
 
-def _declared(text: str, offset: int) -> dict[str, Expression]:
-    found: dict[str, Expression] = {}
-    if not text.strip():
-        return found
-    for part in re.split(r"[,;]", text):
-        match = re.fullmatch(r"\s*([A-Za-z_]\w*)\s*=\s*([-+]?[\w.]+(?:[eE][-+]?\d+)?)\s*(?::\s*(\w+)\s*)?", part)
-        where = f"after ';' (position {offset})"
-        if match is None:
-            raise ExpressionError(f"{where}: expected name=number or name=number:channel, got {_short(part)!r}")
-        name, number, granularity = match.groups()
-        if name == "x" or name in _NUMBERS or name in found:
-            raise ExpressionError(
-                f"{where}: {name!r} cannot be declared {'twice' if name in found else 'as a parameter'}"
-            )
-        if granularity not in (None, "channel", "layer"):
-            raise ExpressionError(f"{where}: {name} is per 'layer' or 'channel', got {_short(granularity)!r}")
-        found[name] = parameter(name, _number(number, where), per_channel=granularity == "channel")
+def _declared(tokens: Tokens) -> list[tuple[Token, Expression]]:
+    """The parameters after ``;``, each with the token of its name."""
+    found: list[tuple[Token, Expression]] = []
+    taken = {"x", *_NUMBERS}
+    while tokens.token.kind != "end":
+        name = tokens.token
+        if name.kind != "name":
+            raise tokens.fail("a parameter, as in beta=1 or beta=1:channel")
+        if name.text in taken:
+            raise name.error(f"{short(name.text)!r} has a meaning already; choose another name for the parameter")
+        if len(found) == MAX_SIZE:
+            raise name.error(f"more than {MAX_SIZE} parameters")
+        taken.add(name.text)
+        tokens.advance()
+        tokens.take("=", f" and the initial value of {short(name.text)!r}")
+        initial = _initial(tokens)
+        found.append((name, parameter(name.text, initial, per_channel=_per_channel(tokens))))
+        if tokens.token.kind != "end" and not tokens.at(",", ";"):
+            raise tokens.fail("',' or the end")
+        tokens.advance()
     return found
 
 
-def _number(text: str, where: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise ExpressionError(f"{where}: {_short(text)!r} is not a number") from None
+def _initial(tokens: Tokens) -> float:
+    sign = -1.0 if tokens.at("-") else 1.0
+    if tokens.at("-", "+"):
+        tokens.advance()
+    if tokens.token.kind != "number":
+        raise tokens.fail("a number")
+    return sign * _number(tokens.advance())
+
+
+def _per_channel(tokens: Tokens) -> bool:
+    if not tokens.at(":"):
+        return False
+    tokens.advance()
+    if tokens.token.text not in {"channel", "layer"}:
+        raise tokens.fail("'layer' or 'channel'")
+    return tokens.advance().text == "channel"
+
+
+def _number(token: Token) -> float:
+    value = float(token.text)
     if not math.isfinite(value):
-        raise ExpressionError(f"{where}: {_short(text)!r} is not finite")
+        raise token.error(f"{short(token.text)!r} is not finite")
     return value
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 30 else text[:27] + "..."
 
 
 class _Parser:
@@ -117,122 +121,114 @@ class _Parser:
 
     def __init__(self, text: str, symbols: Mapping[str, Expression]) -> None:
         self.symbols = {"x": variable()} | dict(symbols)
-        self.tokens = list(_tokens(text))
-        self.at = 0
+        self.tokens = Tokens(text)
         self.nesting = 0
-
-    @property
-    def token(self) -> _Token:
-        return self.tokens[self.at]
-
-    def fail(self, expected: str) -> ExpressionError:
-        token = self.token
-        got = "the end of the text" if token.kind == "end" else repr(_short(token.text))
-        return ExpressionError(f"position {token.position}: expected {expected}, got {got}")
-
-    def take(self, symbol: str) -> None:
-        if self.token.text != symbol or self.token.kind != "symbol":
-            raise self.fail(repr(symbol))
-        self.at += 1
 
     def read(self) -> Expression:
         result = self.level(1)
-        if self.token.kind != "end":
-            raise self.fail("an operator or the end")
-        return result
+        token = self.tokens.token
+        if token.kind == "end":
+            return result
+        hint = ""
+        if token.kind in {"number", "name"} or token.text == "(":
+            hint = "; a product is written with *"
+        elif token.text == "=":
+            hint = "; only parameters have an '=', after the ';', as in 'beta*x; beta=1'"
+        raise self.tokens.fail("an operator or the end", hint)
 
     def level(self, lowest: int) -> Expression:
         """An operand and all infix operators that bind at least as tightly as ``lowest``."""
         self.nesting += 1
         if self.nesting > MAX_NESTING:
-            raise ExpressionError(f"position {self.token.position}: more than {MAX_NESTING} levels of nesting")
+            raise self.tokens.token.error(f"more than {MAX_NESTING} levels of nesting")
         left = self.operand()
-        while self.token.kind == "symbol" and self.token.text in _INFIX:
-            op, level = _INFIX[self.token.text]
+        while self.tokens.token.text in _INFIX:
+            op, level = _INFIX[self.tokens.token.text]
             if level < lowest:
                 break
-            self.at += 1
+            token = self.tokens.advance()
             # the exponent may carry a sign and binds to the right
             right = self.level(_SIGN_LEVEL if op == "pow" else level + 1)
-            left = apply(op, left, right)
+            left = _applied(token, op, left, right)
         self.nesting -= 1
         return left
 
     def operand(self) -> Expression:
-        token = self.token
-        if token.kind == "symbol" and token.text in "+-":
-            self.at += 1
-            literal = self.token.kind == "number"
-            inner = self.level(_SIGN_LEVEL + 1)
-            if token.text == "+":
-                return inner
-            # -2 is a number, -(2) the operator neg at a number: both survive a round trip
-            return constant(-inner.value) if literal and isinstance(inner.value, float) else apply("neg", inner)
-        if token.kind == "number":
-            self.at += 1
-            return constant(_number(token.text, f"position {token.position}"))
+        token = self.tokens.token
         if token.kind == "name":
             return self.name()
-        if token.text == "(":
-            self.at += 1
+        if token.kind == "number":
+            return constant(_number(self.tokens.advance()))
+        if self.tokens.at("+", "-"):
+            return self.signed()
+        if self.tokens.at("("):
+            self.tokens.advance()
             inner = self.level(1)
-            self.take(")")
+            self.tokens.take(")", f" for the '(' at position {token.position}")
             return inner
-        raise self.fail("a number, a name, '-' or '('")
+        raise self.tokens.fail("a number, a name, '-' or '('")
+
+    def signed(self) -> Expression:
+        sign = self.tokens.advance()
+        literal = self.tokens.token.kind == "number"
+        inner = self.level(_SIGN_LEVEL + 1)
+        if sign.text == "+":
+            return inner
+        # -2 is a number, -(2) the operator neg at a number: both survive a round trip
+        if literal and isinstance(inner.value, float):
+            return constant(-inner.value)
+        return _applied(sign, "neg", inner)
 
     def name(self) -> Expression:
-        token = self.token
-        self.at += 1
-        if self.token.text == "(" and self.token.kind == "symbol":
+        token = self.tokens.advance()
+        if self.tokens.at("("):
             return self.call(token)
         if token.text in self.symbols:
             return self.symbols[token.text]
         if token.text in _NUMBERS:
             return constant(_NUMBERS[token.text])
-        options = [*self.symbols, *_NUMBERS]
-        hint = nearest(token.text, options)
-        if token.text in operators() or token.text in ALIASES:
-            hint = f"; write {token.text}(...) for the operator"
-        declare = "" if hint else f"; declare a parameter after ';', as in '; {_short(token.text)}=1.0'"
-        raise ExpressionError(f"position {token.position}: unknown name {_short(token.text)!r}{hint}{declare}")
+        if token.text in _operator_names():
+            raise token.error(f"{token.text!r} is an operator; write {token.text}(...)")
+        name, hint = short(token.text), nearest(token.text.lower(), [*self.symbols, *_NUMBERS])
+        raise token.error(f"unknown name {name!r}{hint}; declare a parameter after ';', as in '; {name}=1.0'")
 
-    def call(self, token: _Token) -> Expression:
-        self.take("(")
-        args = [self.level(1)]
-        while self.token.text == "," and self.token.kind == "symbol":
-            self.at += 1
-            args.append(self.level(1))
-        self.take(")")
+    def call(self, name: Token) -> Expression:
+        if name.text in CHAINS:
+            first, *others = self.inputs(name, MAX_DEPTH)
+            return reduce(lambda left, right: _applied(name, CHAINS[name.text], left, right), others, first)
         try:
-            if token.text in CHAINS:
-                result = args[0]
-                for arg in args[1:]:
-                    result = apply(CHAINS[token.text], result, arg)
-                return result
-            find_operator(token.text)
-            return apply(token.text, *args)
-        except OperatorError as error:
-            hint = nearest(token.text, [*operators(), *ALIASES, *CHAINS])
-            message = str(error).partition(";")[0]
-            raise ExpressionError(f"position {token.position}: {_short(message)}{hint}") from None
-        except ExpressionError as error:
-            raise ExpressionError(f"position {token.position}: {error}") from None
+            row = find_operator(name.text)
+        except OperatorError:
+            product = f"; write {short(name.text)}*(...) for a product" if name.text in self.symbols else ""
+            hint = product or nearest(name.text.lower(), _operator_names())
+            raise name.error(f"unknown operator {short(name.text)!r}{hint}") from None
+        return _applied(name, row.name, *self.inputs(name, row.arity))
+
+    def inputs(self, name: Token, most: int) -> list[Expression]:
+        """The inputs of a call, at least one, from its ``(`` to its ``)``."""
+        opening = self.tokens.advance()
+        found = [self.level(1)]
+        while len(found) < most and self.tokens.at(","):
+            self.tokens.advance()
+            found.append(self.level(1))
+        if not self.tokens.at(")"):
+            expected = "')'" if len(found) == most else "',' or ')'"
+            hint = f"; {name.text} takes at most {most} argument(s)"
+            raise self.tokens.fail(f"{expected} for the '(' at position {opening.position}", hint)
+        self.tokens.advance()
+        return found
 
 
-def _tokens(text: str) -> list[_Token]:
-    found, position = [], 0
-    while position < len(text):
-        match = _TOKEN.match(text, position)
-        if match is None:
-            rest = text[position:]
-            if not rest.strip():
-                break
-            position += len(rest) - len(rest.lstrip())
-            raise ExpressionError(f"position {position}: unexpected character {text[position]!r}")
-        kind = ("number", "name", "symbol")[(match.lastindex or 1) - 1]
-        found.append(_Token(kind, match.group(match.lastindex or 0), match.start(match.lastindex or 0)))
-        position = match.end()
-    return [*found, _Token("end", "", len(text))]
+def _operator_names() -> list[str]:
+    return [*operators(), *ALIASES, *CHAINS]
+
+
+def _applied(token: Token, op: str, *args: Expression) -> Expression:
+    """The operator that a token stands for, applied; its errors get the token's place."""
+    try:
+        return apply(op, *args)
+    except ExpressionError as error:
+        raise token.error(str(error)) from None
 
 
 def to_text(root: Expression) -> str:

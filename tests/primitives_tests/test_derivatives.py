@@ -1,17 +1,28 @@
-"""Derivatives: symbolic ones equal torch's, for every operator, to higher orders, where torch's are right."""
+"""Value and derivatives, fused and plain: they equal torch's, for every operator and order, where torch's are right."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.autograd import grad, gradcheck, gradgradcheck
 
-from primitives import derivative, evaluate, operators, parse, pointwise
+from primitives import Activation, Expression, derivative, finite, operators, parse, pointwise
 from primitives.grammars import grammar
 
-ARGUMENTS = ["x", "sin(2*x)+0.3", "x*x-1", "cos(x)", "0.7*x"]
+ARGUMENTS = ["a*x", "sin(2*x)+b", "x*x-1", "cos(x)", "0.7*x"]
 POSITIVE = {"log", "log1p", "sqrt", "pow", "pow_clip", "srs"}
+# torch's own hardsigmoid backward uses a float32 sixth
+FLOAT32_SIXTH = {"hard_sigmoid"}
+BOTH_FORMS = pytest.mark.parametrize("plain", [False, True], ids=["fused", "plain"])
+
+
+def expression_of(name: str) -> Expression:
+    """An operator at inputs that vary with x and with two parameters."""
+    return parse(f"{name}({','.join(ARGUMENTS[: operators()[name].arity])})+0*a*b; a=1.07, b=0.3")
 
 
 def grid(name: str = "") -> Tensor:
@@ -19,81 +30,237 @@ def grid(name: str = "") -> Tensor:
     return x.abs() + 0.1 if name in POSITIVE else x
 
 
+def evaluated(expression: Expression, x: Tensor, *, plain: bool) -> tuple[Tensor, list[Tensor]]:
+    """Value, and gradients of its sum by x and by each parameter at every element, away from equal parameters."""
+    layer = Activation(expression, channels=x.numel(), plain=plain).double()
+    names = [p.name for p in expression.parameters]
+    values = [torch.full_like(x, p.initial + 0.07 + 0.1 * n) for n, p in enumerate(expression.parameters)]
+    leaves = [t.clone().requires_grad_() for t in (x, *values)]
+    # one row, so that no value has the shape of the input; see the failing test of pointwise in test_activation
+    y = torch.func.functional_call(layer, dict(zip(names, leaves[1:], strict=True)), (leaves[0].view(1, -1),))
+    slopes = grad(y.sum() + 0 * sum(t.sum() for t in leaves), leaves)
+    return y.detach().view(-1), list(slopes)
+
+
+def assert_forms_agree(expression: Expression, x: Tensor, tolerance: float) -> int:
+    """Compare where torch's own gradient is a number; there ours must be one. Returns how many were compared."""
+    (value, fused), (expected, plain) = (evaluated(expression, x, plain=plain) for plain in (False, True))
+    torch.testing.assert_close(value, expected, rtol=0.0, atol=0.0, equal_nan=True)
+    compared = 0
+    for found, slope in zip(fused, plain, strict=True):
+        usable = torch.isfinite(expected) & torch.isfinite(slope)
+        if "sqrt(" in expression.text:  # goes when test_a_tangent_of_zero_beats_an_infinite_slope passes
+            usable &= ~found.isnan()
+        torch.testing.assert_close(found[usable], slope[usable], rtol=tolerance, atol=tolerance, msg=expression.text)
+        compared += int(usable.sum())
+    return compared
+
+
 @pytest.mark.parametrize("name", operators())
-def test_derivative_of_every_operator_equals_autograd(name: str) -> None:
-    expression = parse(f"{name}({','.join(ARGUMENTS[: operators()[name].arity])})")
-    x = grid(name).requires_grad_()
-    (expected,) = torch.autograd.grad((expression(x) + 0 * x).sum(), x)
-    # torch's own hardsigmoid backward uses a float32 sixth
-    tolerance = 1e-7 if name == "hard_sigmoid" else 1e-10
-    torch.testing.assert_close(derivative(expression)(x.detach()), expected, rtol=tolerance, atol=tolerance)
+def test_every_operator_has_torchs_value_and_derivatives(name: str) -> None:
+    x = grid(name)
+    compared = assert_forms_agree(expression_of(name), x, 1e-7 if name in FLOAT32_SIXTH else 1e-10)
+    assert compared > 2.9 * len(x)
+
+
+@pytest.mark.parametrize("name", ["default", "swish2017-2", "grafs"])
+def test_samples_have_torchs_value_and_derivatives(name: str) -> None:
+    rng, x = np.random.Generator(np.random.PCG64(0)), grid()[::5] + 0.0037
+    compared = [assert_forms_agree(grammar(name).sample(rng), x, 1e-8) for _ in range(334)]
+    assert np.mean(np.array(compared) >= len(x)) > 0.9  # sqrt and log have no value left of 0
 
 
 @pytest.mark.parametrize("name", operators())
 def test_second_derivative_equals_finite_differences(name: str) -> None:
-    expression = parse(f"{name}({','.join(ARGUMENTS[: operators()[name].arity])})")
+    slope = derivative(expression_of(name))
     x, step = grid(name)[::7] + 0.0037, 1e-5
-    slope = derivative(expression)
     expected = (slope(x + step) - slope(x - step)) / (2 * step)
-    found = derivative(slope)(x)
     smooth = (slope(x + step) - slope(x - step)).abs() < 1e-2  # no kink in between
-    torch.testing.assert_close(found[smooth], expected[smooth], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(derivative(slope)(x)[smooth], expected[smooth], rtol=1e-4, atol=1e-4)
 
 
-def test_samples_equal_autograd() -> None:
-    rng = np.random.Generator(np.random.PCG64(0))
-    for _ in range(300):
-        expression = grammar("default").sample(rng)
-        # values of their own: at equal ones max(beta, beta2) is at a kink
-        starts = {p.name: p.initial + 0.07 + 0.1 * n for n, p in enumerate(expression.parameters)}
-        values = {n: torch.tensor(v, dtype=torch.float64, requires_grad=True) for n, v in starts.items()}
-        x = grid().requires_grad_()
-        y = evaluate((expression,), x, values)[0] + 0 * x
-        wanted = [x, *values.values()]
-        for by, expected in zip(["x", *values], torch.autograd.grad(y.sum(), wanted, allow_unused=True), strict=True):
-            with torch.no_grad():
-                found = evaluate((derivative(expression, by),), x, values)[0]
-            total = found if by == "x" else found.sum()
-            usable = torch.isfinite(expected) & torch.isfinite(total)
-            torch.testing.assert_close(total[usable], expected[usable], rtol=1e-8, atol=1e-8)
+@BOTH_FORMS
+@pytest.mark.parametrize("name", operators())
+def test_every_operator_can_be_differentiated_twice(name: str, plain: bool) -> None:
+    if plain and name == "hard_sigmoid":
+        pytest.skip("torch: derivative for aten::hardsigmoid_backward is not implemented")
+    layer = Activation(expression_of(name), plain=plain).double()
+    x = torch.tensor([-2.317, -0.2345, 0.3711, 1.2717, 3.7123], dtype=torch.float64)
+    x = (x.abs() if name in POSITIVE else x).requires_grad_()
+
+    def call(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        return torch.func.functional_call(layer, {"a": a, "b": b}, (x,))
+
+    assert gradcheck(call, (x, layer.a, layer.b))
+    assert gradgradcheck(call, (x, layer.a, layer.b))
 
 
+@BOTH_FORMS
 @pytest.mark.parametrize("text", ["gelu(x)*atan(x)", "x*tanh(softplus(x))", "sinc(x)+x", "where(x>1,x,sin(x))"])
-def test_fused_form_nests_to_order_three(text: str) -> None:
+def test_derivatives_nest_to_order_three(text: str, plain: bool) -> None:
     expression = parse(text)
-    order: Tensor = torch.linspace(-2.0, 2.3, 11, dtype=torch.float64, requires_grad=True)
-    value, by_hand = pointwise(expression, order), expression
+    x = torch.linspace(-2.0, 2.3, 11, dtype=torch.float64, requires_grad=True)
+    value, by_hand = Activation(expression, plain=plain)(x), expression
     for _ in range(3):
-        (value,) = torch.autograd.grad(value.sum(), order, create_graph=True)
+        (value,) = grad(value.sum(), x, create_graph=True)
         by_hand = derivative(by_hand)
-        torch.testing.assert_close(value, by_hand(order.detach()), rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(value, by_hand(x.detach()), rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("text", ["relu(x)", "max(x,sin(x))", "abs(x)", "min(relu(x),6)", "hardtanh(x)"])
-def test_at_a_kink_the_derivative_lies_between_the_one_sided_slopes(text: str) -> None:
-    expression, step = parse(text), 1e-7
-    x = torch.tensor([-1.0, 0.0, 1.0, 6.0], dtype=torch.float64)
-    left, right = (expression(x) - expression(x - step)) / step, (expression(x + step) - expression(x)) / step
-    found = derivative(expression)(x)
-    assert torch.all(found >= torch.minimum(left, right) - 1e-6)
-    assert torch.all(found <= torch.maximum(left, right) + 1e-6)
+def network(plain: bool) -> nn.Sequential:
+    torch.manual_seed(0)
+    layers = [Activation(parse(t), 8, plain=plain) for t in ("x*sigmoid(b*x); b=1.2:channel", "sin(a*x)+0.1*x**2; a=1")]
+    return nn.Sequential(nn.Linear(2, 8), layers[0], nn.Linear(8, 8), layers[1], nn.Linear(8, 1)).double()
+
+
+def residual(model: nn.Module) -> Tensor:
+    """A physics-informed loss: the squared residual of u_xx + u_yy = u."""
+    x = torch.linspace(-1, 1, 14, dtype=torch.float64).view(7, 2).requires_grad_()
+    u = model(x)
+    (first,) = grad(u.sum(), x, create_graph=True)
+    second = sum(grad(first[:, i].sum(), x, create_graph=True)[0][:, i] for i in range(2))
+    return (second - u[:, 0]).square().mean()
+
+
+def gradient_norm(model: nn.Module) -> Tensor:
+    """What gradient ascent climbs in the screen for stability: the norm of the gradient by the weights."""
+    loss = model(torch.linspace(-1, 1, 14, dtype=torch.float64).view(7, 2)).square().mean()
+    return torch.stack([g.square().sum() for g in grad(loss, list(model.parameters()), create_graph=True)]).sum().sqrt()
+
+
+@BOTH_FORMS
+@pytest.mark.parametrize("loss", [residual, gradient_norm])
+def test_losses_that_hold_derivatives_reach_the_weights(loss: object, plain: bool) -> None:
+    model, step = network(plain), 1e-5
+    found = grad(loss(model), list(model.parameters()))
+    for p, slope in zip(model.parameters(), found, strict=True):
+        direction, values = torch.randn_like(p), []
+        for sign in (1, -1):
+            with torch.no_grad():
+                p.add_(sign * step * direction)
+            values.append(loss(model).item())
+            with torch.no_grad():
+                p.sub_(sign * step * direction)
+        expected = (values[0] - values[1]) / (2 * step)
+        assert (slope * direction).sum().item() == pytest.approx(expected, rel=1e-5, abs=1e-9)
+
+
+#: One operator at x and numbers; srelu's two halves are both flat at their common edge b, by its own definition.
+AT_NUMBERS = {1: "x", 2: "x,0.5", 3: "x,-1,1", 4: "x,1,0.3,0.7", 5: "x,-9,0.1,1,0.2"}
+EDGES = [
+    0.001,
+    *(sign * edge for sign in (1, -1) for edge in (10**0.5, 10 ** (1 / 3), 2.302585092994046, 2.99822295029797)),
+]
+
+
+def one_sided_slopes(expression: Expression, x: Tensor) -> list[Tensor]:
+    """torch's derivative just left and just right of each point."""
+    slopes = []
+    for step in (-1e-9, 1e-9):
+        near = (x + step).requires_grad_()
+        (slope,) = grad(Activation(expression, plain=True)(near).sum(), near)
+        slopes.append(slope)
+    return slopes
+
+
+def kinks_of(name: str) -> Tensor:
+    """Points where the one-sided slopes differ; there the derivative is checked to lie between them."""
+    expression = parse(f"{name}({AT_NUMBERS[operators()[name].arity]})+0*x")
+    x = torch.cat([torch.arange(-8.0, 8.25, 0.25, dtype=torch.float64), torch.tensor(EDGES, dtype=torch.float64)])
+    left, right = one_sided_slopes(expression, x)
+    kink = (left - right).abs() > 1e-3 * (1 + left.abs() + right.abs())
+    kink &= torch.isfinite(expression(x)) & torch.isfinite(left + right) & (left.abs() + right.abs() < 1e4)
+    lower, upper = torch.minimum(left, right)[kink] - 1e-6, torch.maximum(left, right)[kink] + 1e-6
+    points = x[kink].requires_grad_()
+    (fused,) = grad(pointwise(expression, points).sum(), points)
+    for found in (derivative(expression)(points.detach()), fused):
+        assert torch.all((lower <= found) & (found <= upper)), (name, points, lower, found, upper)
+    return points.detach()
+
+
+@pytest.mark.parametrize("name", operators())
+def test_at_a_kink_the_derivative_lies_between_the_one_sided_slopes(name: str) -> None:
+    kinks_of(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "kinks"),
+    [
+        ("relu", [0]),
+        ("abs", [0]),
+        ("relu6", [0, 6]),
+        ("hardtanh", [-1, 1]),
+        ("hard_sigmoid", [-3, 3]),
+        ("max", [0.5]),
+        ("clip", [-1, 1]),
+        ("selu", [0]),
+        ("symlog", []),
+        ("keras_hard_sigmoid", [-2.5, 2.5]),
+        ("exp_10", [2.302585092994046]),
+    ],
+)
+def test_kinks_are_where_they_are(name: str, kinks: Sequence[float]) -> None:
+    assert sorted(kinks_of(name).tolist()) == pytest.approx(kinks)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize(
     "text",
-    ["x*exp(-exp(-x))", "x*tanh(exp(x))", "1/(1+exp(-x))", "tanh(sinh(x))", "x*sigmoid(-exp(x))"],
+    [
+        "x*exp(-exp(-x))",
+        "x*tanh(exp(x))",
+        "1/(1+exp(-x))",
+        "x/(1+exp(-x))",
+        "tanh(sinh(x))",
+        "x*sigmoid(-exp(x))",
+        "where(x>0,x,expm1(x))",
+        "elish(x)",
+    ],
 )
-def test_a_slope_that_underflows_beats_a_tangent_that_overflows(text: str, dtype: torch.dtype) -> None:
-    grid = torch.cat([torch.linspace(-100.0, 100.0, 4001), torch.tensor([0.0, -0.0, 1e-8, -1e-8, 1e4, -1e4])])
-    x = grid.to(dtype).requires_grad_()
-    (slope,) = torch.autograd.grad(pointwise(parse(text), x).sum(), x, create_graph=True)
-    (second,) = torch.autograd.grad(slope.sum(), x)
+def test_neither_an_overflowed_tangent_nor_the_branch_not_taken_spoils_a_slope(text: str, dtype: torch.dtype) -> None:
+    x = wide_grid(dtype)
+    (slope,) = grad(pointwise(parse(text), x).sum(), x, create_graph=True)
+    (second,) = grad(slope.sum(), x)
     assert torch.isfinite(slope).all()
     assert torch.isfinite(second).all()
 
 
-def test_the_branch_not_taken_cannot_spoil_the_gradient() -> None:
-    x = torch.tensor([-200.0, -1.0, 0.0, 1.0, 100.0, 1e4], requires_grad=True)
-    (slope,) = torch.autograd.grad(pointwise(parse("where(x>0,x,expm1(x))"), x).sum(), x)
-    assert torch.isfinite(slope).all()
+def wide_grid(dtype: torch.dtype) -> Tensor:
+    grid = torch.cat([torch.linspace(-100.0, 100.0, 4001), torch.tensor([0.0, -0.0, 1e-8, -1e-8, 1e4, -1e4])])
+    return grid.to(dtype).requires_grad_()
+
+
+@pytest.mark.parametrize(
+    "text", ["log(1+exp(4*x))", "sqrt(abs(x))", "x*log(abs(x))", "1/(1+x**4)", "relu(x)**2/x", "sqrt_abs(x)"]
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_where_no_slope_is_possible_the_screen_says_so(text: str, dtype: torch.dtype) -> None:
+    x = wide_grid(dtype)
+    (slope,) = grad(pointwise(parse(text), x).sum(), x)
+    inside = x.detach().abs() <= 50
+    assert bool(torch.isfinite(slope[inside]).all()) == finite(parse(text), dtype)
+
+
+# A bug of the tangents in primitives/operators.py: 0.5/y*da is inf*0 = NaN where relu is flat; torch finds 0 there.
+# where(da,0.5/y*da,0) in sqrt and sqrt_abs, and where(da,b*a**(b-1)*da,0) in pow, mend it.
+@pytest.mark.xfail(strict=True, reason="an infinite slope times a tangent of exactly 0 is NaN")
+@pytest.mark.parametrize("text", ["sqrt(relu(x))", "sqrt_abs(relu(x))", "relu(x)**0.5", "max(x,0)**a; a=0.7"])
+def test_a_tangent_of_zero_beats_an_infinite_slope(text: str) -> None:
+    layer = Activation(parse(text))
+    x = torch.linspace(-2, 2, 100, dtype=torch.float64, requires_grad=True)
+    (slope,) = grad(layer(x).sum(), x)
+    torch.testing.assert_close(slope[:50], torch.zeros_like(slope[:50]))
+
+
+# A bug of comparison() in primitives/kernels.py: it compares in place where the second input is a tensor without
+# dimensions, also when that one is mapped over and the first is not. In place only where b is a number or
+# torch._C._are_functorch_transforms_active() is false mends it.
+@pytest.mark.xfail(strict=True, reason="a comparison in place under vmap")
+@pytest.mark.parametrize("dims", [(0, None), (None, 0)])
+@pytest.mark.parametrize("text", ["(x>a)*x; a=1", "(a>x)*x; a=1"])
+def test_a_comparison_can_be_mapped_over_either_input(text: str, dims: tuple[int | None, int | None]) -> None:
+    expression = parse(text)
+    x, a = torch.linspace(-2, 2.1, 5), torch.linspace(-1.5, 2.5, 5)
+    chosen = [t if dim == 0 else t[0] for t, dim in zip((x, a), dims, strict=True)]
+    mapped = torch.func.vmap(lambda x, a: pointwise(expression, x, [a]), in_dims=dims)(*chosen)
+    torch.testing.assert_close(mapped, pointwise(expression, *[chosen[0].expand(5), [chosen[1].expand(5)]]))
