@@ -1,7 +1,8 @@
 """Symbolic derivatives: expressions again, so that every evaluator, screen and lowering target has them for free.
 
 Where the chain rule multiplies a slope that has underflowed to 0 with a tangent that has overflowed, as in GoLU
-``x*exp(-exp(-x))`` below -88.8 in float32, the product is 0, the limit, and not 0*inf = NaN.
+``x*exp(-exp(-x))`` below -88.8 in float32, the product is 0, the limit, and not 0*inf = NaN. So it is where the slope
+is infinite and the tangent was selected to be 0, as in ``sqrt(relu(x))``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from functools import lru_cache
 from primitives.evaluation import constants
 from primitives.expressions import Expression, Parameter, join, parameter, postorder
 from primitives.formulas import written_out
+from primitives.kernels import COMPARISONS
 from primitives.operators import INPUTS, find_operator
 from primitives.reduction import ONE, ZERO, reduced
 from primitives.text import parse_body
@@ -18,6 +20,8 @@ from primitives.text import parse_body
 _INPUTS = INPUTS[:3]
 _OVERFLOWING = {"exp", "expm1", "sinh", "cosh", "symexp"}
 _SQUARES = {"pow", "abs"}
+_POLES = {"sqrt", "sqrt_abs", "pow"}
+_SELECTIONS = {"where", "positive", *COMPARISONS}
 
 
 @lru_cache(maxsize=4096)
@@ -72,6 +76,8 @@ def _instantiate(node: Expression, tangents: list[Expression]) -> Expression:
             built[part] = stands_for[part.value.name]
         elif part.op == "mul" and _name(part.args[1]) in guarded and args[0] not in (ZERO, ONE):
             built[part] = join("where", join("abs", args[0]), reduced("mul", *args), ZERO)
+        elif part.op == "mul" and _name(part.args[1]) == "da" and _has_pole(node) and _may_vanish(args[1]):
+            built[part] = join("where", join("abs", args[1]), reduced("mul", *args), ZERO)
         else:
             built[part] = reduced(part.op, *args) if part.args else part
     return built[template]
@@ -79,6 +85,17 @@ def _instantiate(node: Expression, tangents: list[Expression]) -> Expression:
 
 def _name(node: Expression) -> str:
     return node.value.name if isinstance(node.value, Parameter) else ""
+
+
+def _has_pole(node: Expression) -> bool:
+    """True if the slope by the first input is infinite at 0."""
+    exponent = node.args[1].value if node.op == "pow" else 0.0
+    return node.op in _POLES and not (isinstance(exponent, float) and exponent >= 1.0)
+
+
+def _may_vanish(tangent: Expression) -> bool:
+    """True if a tangent is 0 on an interval: it is selected."""
+    return any(node.op in _SELECTIONS for node in postorder((tangent,)))
 
 
 def _may_overflow(tangent: Expression) -> bool:

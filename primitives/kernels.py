@@ -51,7 +51,8 @@ COMPARISONS: dict[str, Callable[[Value, Value], Tensor]] = {
 
 def comparison(name: str) -> Callable[[Value, Value], Tensor]:
     def forward(a: Value, b: Value) -> Tensor:
-        if isinstance(a, Tensor) and (not isinstance(b, Tensor) or b.dim() == 0):
+        mapped = torch._C._are_functorch_transforms_active()  # then b may hold more than a, though it does not show
+        if isinstance(a, Tensor) and (not isinstance(b, Tensor) or (b.dim() == 0 and not mapped)):
             # in place in a's dtype: four times as fast as a mask of another type that is converted afterwards
             in_place: Callable[[Value], Tensor] = getattr(a.clone(), f"{name}_")
             return in_place(b)
@@ -71,17 +72,11 @@ def where(condition: Value, a: Value, b: Value) -> Tensor:
     return torch.where(condition != 0, like(a, condition), like(b, condition))
 
 
-def _is_number(value: Value) -> bool:
-    return not isinstance(value, Tensor) or value.dim() == 0
-
-
 def where_compared(name: str) -> Callable[[Value, Value, Value, Value], Tensor]:
     """``where(compare(c, d), a, b)`` as one function of c, d, a, b: no mask is turned into numbers and back."""
-    compare, as_number = COMPARISONS[name], comparison(name)
+    compare = COMPARISONS[name]
 
     def forward(c: Value, d: Value, a: Value, b: Value) -> Tensor:
-        if isinstance(c, Tensor) and _is_number(a) and _is_number(b):
-            return torch.lerp(like(b, c), like(a, c), as_number(c, d))  # exact at 0 and 1, in half of the time
         return select(compare(c, d), a, b, c if isinstance(c, Tensor) else like(d, d))
 
     return forward

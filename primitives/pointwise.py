@@ -55,7 +55,7 @@ class _Pointwise(torch.autograd.Function):
             values = {name: p.to(x.dtype) for name, p in zip(names, parameters, strict=True)}
             if _is_one_operator(expression) or not goes_in_parts(x, parameters):
                 result = evaluate((expression,), x, values)[0]
-                return result.clone() if result is x else result
+                return result.clone() if any(result is t for t in (x, *values.values())) else result
             program, result = _program((expression,), x.dtype), torch.empty_like(x)
             for part, out in parts((x, result), parameters):
                 out.copy_(program.run(part, values)[0])

@@ -45,12 +45,12 @@ def evaluated(expression: Expression, x: Tensor, *, plain: bool) -> tuple[Tensor
 def assert_forms_agree(expression: Expression, x: Tensor, tolerance: float) -> int:
     """Compare where torch's own gradient is a number; there ours must be one. Returns how many were compared."""
     (value, fused), (expected, plain) = (evaluated(expression, x, plain=plain) for plain in (False, True))
-    torch.testing.assert_close(value, expected, rtol=0.0, atol=0.0, equal_nan=True)
+    # torch has no derivative of the kernel of silu_slope: where one is recorded its formula stands in, a rounding away
+    rtol = 1e-15 if "silu_slope" in expression.text else 0.0
+    torch.testing.assert_close(value, expected, rtol=rtol, atol=0.0, equal_nan=True)
     compared = 0
     for found, slope in zip(fused, plain, strict=True):
         usable = torch.isfinite(expected) & torch.isfinite(slope)
-        if "sqrt(" in expression.text:  # goes when test_a_tangent_of_zero_beats_an_infinite_slope passes
-            usable &= ~found.isnan()
         torch.testing.assert_close(found[usable], slope[usable], rtol=tolerance, atol=tolerance, msg=expression.text)
         compared += int(usable.sum())
     return compared
@@ -243,7 +243,6 @@ def test_where_no_slope_is_possible_the_screen_says_so(text: str, dtype: torch.d
 
 # A bug of the tangents in primitives/operators.py: 0.5/y*da is inf*0 = NaN where relu is flat; torch finds 0 there.
 # where(da,0.5/y*da,0) in sqrt and sqrt_abs, and where(da,b*a**(b-1)*da,0) in pow, mend it.
-@pytest.mark.xfail(strict=True, reason="an infinite slope times a tangent of exactly 0 is NaN")
 @pytest.mark.parametrize("text", ["sqrt(relu(x))", "sqrt_abs(relu(x))", "relu(x)**0.5", "max(x,0)**a; a=0.7"])
 def test_a_tangent_of_zero_beats_an_infinite_slope(text: str) -> None:
     layer = Activation(parse(text))
@@ -252,10 +251,6 @@ def test_a_tangent_of_zero_beats_an_infinite_slope(text: str) -> None:
     torch.testing.assert_close(slope[:50], torch.zeros_like(slope[:50]))
 
 
-# A bug of comparison() in primitives/kernels.py: it compares in place where the second input is a tensor without
-# dimensions, also when that one is mapped over and the first is not. In place only where b is a number or
-# torch._C._are_functorch_transforms_active() is false mends it.
-@pytest.mark.xfail(strict=True, reason="a comparison in place under vmap")
 @pytest.mark.parametrize("dims", [(0, None), (None, 0)])
 @pytest.mark.parametrize("text", ["(x>a)*x; a=1", "(a>x)*x; a=1"])
 def test_a_comparison_can_be_mapped_over_either_input(text: str, dims: tuple[int | None, int | None]) -> None:
