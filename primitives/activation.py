@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 
 from primitives.errors import ExpressionError
-from primitives.expressions import Expression, Parameter
+from primitives.expressions import MAX_SIZE, Expression, Parameter
 from primitives.pointwise import pointwise
 from primitives.traced import plain_form
 
@@ -32,7 +32,8 @@ class Activation(nn.Module):
     takes its place under ``torch.export``, in forward mode (``jvp``, ``jacfwd``, ``hessian``) and on request. Under
     ``torch.compile`` it is ordinary operators with our first derivatives; torch itself refuses to go through compiled
     code twice ("does not currently support double backward", or a complaint about donated buffers), so leave a model
-    whose loss holds derivatives uncompiled.
+    whose loss holds derivatives uncompiled. Compile the model, not each layer: torch compiles one method at most
+    eight times.
 
     Args:
         expression: the formula.
@@ -66,13 +67,14 @@ class Activation(nn.Module):
         self.expression = expression
         self.channels = channels
         self.plain = plain
-        self._text = expression.text  # for messages: torch.compile cannot trace what computes it
+        # for messages: torch.compile cannot trace what computes it, and derivatives can be too long for one
+        self._text = expression.text if expression.size <= MAX_SIZE else f"expression of {expression.size} nodes"
         self._form = plain_form(expression)
         for p in expression.parameters:
             if p.per_channel and channels is None:
-                raise ExpressionError(f"{expression.text}: parameter {p.name!r} is per channel; give channels=...")
+                raise ExpressionError(f"{self._text}: parameter {p.name!r} is per channel; give channels=...")
             if hasattr(self, p.name):
-                raise ExpressionError(f"{expression.text}: nn.Module uses the name {p.name!r}; rename the parameter")
+                raise ExpressionError(f"{self._text}: nn.Module uses the name {p.name!r}; rename the parameter")
             shape = (channels or 1,) if p.per_channel else ()
             self.register_parameter(p.name, nn.Parameter(torch.full(shape, p.initial, device=device, dtype=dtype)))
 

@@ -29,6 +29,7 @@ from primitives.operators import ALIASES, CHAINS, find_operator, operators
 from primitives.tokens import Token, Tokens, short
 
 MAX_LENGTH = 10_000
+MAX_PRINTED = 100_000  # nodes; derivatives share so much that written as a tree they can have billions
 MAX_NESTING = 60  # of brackets and signs: 60 levels use about 400 Python frames
 
 _INFIX = {
@@ -232,7 +233,13 @@ def _applied(token: Token, op: str, *args: Expression) -> Expression:
 
 
 def to_text(root: Expression) -> str:
-    """Infix text of an expression with its parameter declarations."""
+    """Infix text of an expression with its parameter declarations.
+
+    Raises:
+        ExpressionError: written as a tree the expression has more than 100,000 nodes, as higher derivatives can.
+    """
+    if root.size > MAX_PRINTED:
+        raise ExpressionError(f"the text would have {root.size} operators and names; at most {MAX_PRINTED} are written")
     body = _body(root)
     declared = [f"{p.name}={_decimal(p.initial)}{':channel' if p.per_channel else ''}" for p in root.parameters]
     return f"{body}; {', '.join(declared)}" if declared else body

@@ -80,7 +80,7 @@ INPUTS = {
 def test_output_and_gradient_lie_in_memory_as_those_of_torchs_own(x: Tensor, plain: bool) -> None:
     for text in ("x*sigmoid(beta*x); beta=1:channel", "x*sigmoid(x)", "x*erf(x)+a; a=1", "relu(x)"):
         layer = Activation(parse(text), 4, plain=plain)
-        mine, theirs = (x.detach().requires_grad_() for _ in range(2))
+        mine, theirs = x.detach().requires_grad_(), x.detach().requires_grad_()
         y, expected = layer(mine), F.silu(theirs)
         (slope,) = torch.autograd.grad(y.square().sum(), mine)
         (expected_slope,) = torch.autograd.grad(expected.square().sum(), theirs)

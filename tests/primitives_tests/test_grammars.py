@@ -229,7 +229,7 @@ BAD = [
     ("name: n\nunary: [a+b]\ntemplates: [{tree_size: 3}]", r"unary\[0\]: .*unknown name 'b'; known are a, other"),
     ("name: n\nbinary: ['a+(b']\ntemplates: [{tree_size: 3}]", r"binary\[0\]: 'a\+\(b': position 4: expected '\)'"),
     ("name: n\nunary: [2]\ntemplates: [{tree_size: 3}]", r"unary\[0\]: expected a rule in quotes"),
-    ("name: n\nunary: ['a;b']\ntemplates: [{tree_size: 3}]", "unexpected character ';'"),
+    ("name: n\nunary: ['a;b']\ntemplates: [{tree_size: 3}]", "expected an operator or the end, got ';'"),
     ("name: n\nunary: [sin(a), sin( a )]\ntemplates: [{tree_size: 3}]", r"is there already: unary\[0\]"),
     ("name: n\nunary: tanh(a)\ntemplates: [{tree_size: 3}]", r"unary: expected a list, got 'tanh\(a\)'"),
     ("name: n\nconstants: [1e-7]\ntemplates: [{tree_size: 3}]", r"constants\[0\]: .* write it with a point"),

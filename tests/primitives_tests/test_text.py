@@ -14,13 +14,33 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from primitives import Expression, ExpressionError, apply, catalogue, constant, derivative, operators, parameter, parse
+from primitives import (
+    Activation,
+    Expression,
+    ExpressionError,
+    apply,
+    catalogue,
+    constant,
+    derivative,
+    operators,
+    parameter,
+    parse,
+)
 from primitives import variable as x_leaf
 from primitives.expressions import MAX_DEPTH, MAX_SIZE
 from primitives.grammars import grammar, grammar_names
 from primitives.operators import ALIASES, CHAINS
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def within_limits(op: str, *args: Expression) -> Expression:
+    """The operator applied, or its first input where that would break a limit of size or depth."""
+    try:
+        return apply(op, *args)
+    except ExpressionError as error:
+        assert "at most" in str(error)
+        return args[0]
 
 
 def trees() -> st.SearchStrategy[Expression]:
@@ -33,7 +53,9 @@ def trees() -> st.SearchStrategy[Expression]:
 
     def grow(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression]:
         rows = st.sampled_from(sorted(operators().items()))
-        return rows.flatmap(lambda row: st.tuples(*[inner] * row[1].arity).map(lambda args: apply(row[0], *args)))
+        return rows.flatmap(
+            lambda row: st.tuples(*[inner] * row[1].arity).map(lambda args: within_limits(row[0], *args))
+        )
 
     return st.recursive(leaves, grow, max_leaves=12)
 
@@ -51,17 +73,14 @@ def random_tree(rng: random.Random, levels: int) -> Expression:
         leaves = [x_leaf(), constant(number), parameter("a", -0.25), parameter("max_", 1e-9, per_channel=True)]
         return rng.choice(leaves)
     row = rng.choice(list(operators().values()))
-    return apply(row.name, *(random_tree(rng, levels - 1) for _ in range(row.arity)))
+    return within_limits(row.name, *(random_tree(rng, levels - 1) for _ in range(row.arity)))
 
 
 def test_ten_thousand_samples_read_back() -> None:
     source, rng = random.Random(0), np.random.Generator(np.random.PCG64(0))
-    expressions = [grammar(name).sample(rng) for name in grammar_names() for _ in range(1400)]
-    while len(expressions) < 10_000:
-        try:
-            expressions.append(random_tree(source, 3))
-        except ExpressionError as error:
-            assert "at most" in str(error)  # the tree broke a limit of size or depth
+    each = 6_000 // len(grammar_names())
+    expressions = [grammar(name).sample(rng) for name in grammar_names() for _ in range(each)]
+    expressions += [random_tree(source, 3) for _ in range(10_000 - len(expressions))]
     for expression in expressions:
         assert parse(expression.text) is expression
 
@@ -81,6 +100,13 @@ def test_derivatives_read_back_within_the_limits() -> None:
                     assert parse(tangent.text) is tangent
                     read += 1
     assert read > 600
+
+
+def test_a_derivative_too_large_for_text_says_so() -> None:
+    second = derivative(derivative(parse("prod_n(" + ",".join(["sigmoid(x)"] * 60) + ")")))
+    with pytest.raises(ExpressionError, match=f"the text would have {second.size} operators and names; at most 100000"):
+        repr(second)
+    assert repr(Activation(second)) == f"Activation(expression of {second.size} nodes)"
 
 
 @pytest.mark.parametrize(
@@ -246,7 +272,14 @@ def test_ten_thousand_mutated_expressions() -> None:
         text = rng.choice(texts)
         for _ in range(rng.randrange(1, 4)):
             at, length = rng.randrange(len(text) + 1), rng.randrange(3)
-            piece = rng.choice([rng.choice("x()+-*/,;=1. :e>"), rng.choice(texts)[:9], chr(rng.randrange(0x800))])
+            piece = rng.choice(
+                [
+                    rng.choice("+-*/x12"),
+                    rng.choice("x()+-*/,;=1. :e>"),
+                    rng.choice(texts)[:9],
+                    chr(rng.randrange(0x800)),
+                ]
+            )
             text = text[:at] + piece + text[at + length :]
         attempt(text)
 
