@@ -239,8 +239,6 @@ def test_where_no_slope_is_possible_the_screen_says_so(text: str, dtype: torch.d
     assert bool(torch.isfinite(slope[inside]).all()) == finite(parse(text), dtype)
 
 
-# A bug of the tangents in primitives/operators.py: 0.5/y*da is inf*0 = NaN where relu is flat; torch finds 0 there.
-# where(da,0.5/y*da,0) in sqrt and sqrt_abs, and where(da,b*a**(b-1)*da,0) in pow, mend it.
 @pytest.mark.parametrize("text", ["sqrt(relu(x))", "sqrt_abs(relu(x))", "relu(x)**0.5", "max(x,0)**a; a=0.7"])
 def test_a_tangent_of_zero_beats_an_infinite_slope(text: str) -> None:
     layer = Activation(parse(text))
@@ -249,9 +247,6 @@ def test_a_tangent_of_zero_beats_an_infinite_slope(text: str) -> None:
     torch.testing.assert_close(slope[:50], torch.zeros_like(slope[:50]))
 
 
-# A bug of comparison() in primitives/kernels.py: it compares in place where the second input is a tensor without
-# dimensions, also when that one is mapped over and the first is not. In place only where b is a number or
-# torch._C._are_functorch_transforms_active() is false mends it.
 @pytest.mark.parametrize("dims", [(0, None), (None, 0)])
 @pytest.mark.parametrize("text", ["(x>a)*x; a=1", "(a>x)*x; a=1"])
 def test_a_comparison_can_be_mapped_over_either_input(text: str, dims: tuple[int | None, int | None]) -> None:
@@ -262,8 +257,6 @@ def test_a_comparison_can_be_mapped_over_either_input(text: str, dims: tuple[int
     torch.testing.assert_close(mapped, pointwise(expression, *[chosen[0].expand(5), [chosen[1].expand(5)]]))
 
 
-# A bug of where_compared() in primitives/kernels.py: torch.lerp takes the difference of the two numbers, and 0 times an
-# overflow is NaN. Only for two plain numbers of at most 30,000, half of float16's range, is it a selection.
 @pytest.mark.parametrize(
     ("text", "dtype"), [("where(x>0,100000,1)", torch.float16), ("where(x>0,3e38,-3e38)", torch.float32)]
 )

@@ -66,8 +66,6 @@ def assert_compiled_equals_eager(layer: nn.Module, x: Tensor, backend: str) -> N
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("text", TEXTS)
 def test_one_graph_gives_value_and_gradients_of_eager_mode(text: str, shape: tuple[int, ...]) -> None:
-    if text.startswith("b;") and len(shape) == 1:
-        pytest.skip("goes when test_a_parameter_alone_may_have_the_inputs_shape passes")
     assert_compiled_equals_eager(Activation(parse(text), 4), torch.randn(shape), "aot_eager")
 
 
