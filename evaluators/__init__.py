@@ -1,5 +1,6 @@
 """How good a candidate is: screens, tasks, cohort training, early rejection, objectives, statistics."""
 
+from evaluators.backend import Backend
 from evaluators.cohort import CONTROLS, CohortRequest, run_cohort
 from evaluators.errors import EvaluationError, TaskError
 from evaluators.evaluate import Evaluation, evaluate
@@ -8,11 +9,13 @@ from evaluators.screens import REASONS, flags, screen
 from evaluators.seeds import derive, numpy_generator, torch_generator
 from evaluators.task import Task
 from evaluators.tasks import task, task_names
+from evaluators.width import probe_width
 
 __all__ = [
     "CONTROLS",
     "OBJECTIVES",
     "REASONS",
+    "Backend",
     "CohortRequest",
     "Evaluation",
     "EvaluationError",
@@ -25,6 +28,7 @@ __all__ = [
     "flags",
     "gains",
     "numpy_generator",
+    "probe_width",
     "run_cohort",
     "screen",
     "task",

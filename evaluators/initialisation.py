@@ -31,16 +31,20 @@ def normalised(expression: Expression) -> Expression:
 def initial_network(task: Task, seed: int) -> nn.Module:
     """A new network of the task with the weights of a seed.
 
-    Linear and convolution weights are normal with standard deviation 1/sqrt(fan_in), their biases zero; other
-    modules keep what they initialise themselves with, from a seed of their own.
+    Linear, convolution and embedding weights are normal with standard deviation 1/sqrt(n), n the size of a row: the
+    fan in, for an embedding its width; biases are zero. Other modules keep what they initialise themselves with,
+    from a seed of their own.
+
+    Returns:
+        A network on the CPU, float32, so that its weights are the same wherever it is trained.
     """
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.manual_seed(derive(seed, "modules"))
         network = task.network()
     generator = torch_generator(seed, "weights")
     for module in network.modules():
-        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d):
+        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Embedding):
             nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5, generator=generator)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d) and module.bias is not None:
+            nn.init.zeros_(module.bias)
     return network

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
+from evaluators.backend import CPU, Backend
+from evaluators.checks import check_network, check_settings
 from evaluators.initialisation import initial_network, normalised
+from evaluators.optimiser import MOMENTUM
 from evaluators.task import Task, batches, split
 from primitives.activation import Activation, channels_of, replace
 from primitives.expressions import Expression
@@ -19,9 +23,12 @@ class PlainModel:
         part: the part of the data.
         expression: the candidate; applied normalised, as in the stack.
         seed: of weights, split and data order.
-        rate: Adam's learning rate.
+        rate: the learning rate.
         steps: the number of steps that the data order is made for.
-        dtype: of weights and data.
+        backend: device and types.
+
+    Raises:
+        TaskError: a setting of the task, or a module of its network, cannot be trained in a stack.
     """
 
     def __init__(
@@ -33,22 +40,26 @@ class PlainModel:
         seed: int,
         rate: float,
         steps: int,
-        dtype: torch.dtype = torch.float32,
+        backend: Backend = CPU,
     ) -> None:
-        self.task = task
-        x, self.y = task.data(part)
-        self.x = x.to(dtype) if x.is_floating_point() else x
+        check_settings(task)
+        self.task, self.backend = task, backend
+        x, y = task.data(part)
+        self.x, self.y = backend.place(x), backend.place(y)
         self.split = split(len(x), part, seed)
         self.order = batches(self.split.train, steps, task.batch_size, seed)
-        network = initial_network(task, seed)
+        network = initial_network(task, seed).to(backend.device, backend.dtype)
+        check_network(task, network)
         function = normalised(expression)
-        sites = _site_channels(network, task, x[: len(self.order[0])])
-        replace(network, task.replaced, lambda: Activation(function, channels=sites.pop(0)))
-        self.network = network.to(dtype)
+        sites = _site_channels(network, task, self.x[: len(self.order[0])])
+        with torch.device("cpu"):
+            replace(network, task.replaced, lambda: Activation(function, channels=sites.pop(0)))
+        self.network = network.to(backend.device, backend.dtype)
         for module in network.modules():
             if isinstance(module, Activation):
                 module.reset_parameters()  # initial values rounded to dtype, not to float32 before
-        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=rate)
+        self.optimiser = _optimiser(task, self.network, rate)
+        self.scheduler = CosineAnnealingLR(self.optimiser, T_max=steps) if task.schedule == "cosine" else None
         self.step = 0
 
     def advance(self, steps: int) -> list[float]:
@@ -56,9 +67,13 @@ class PlainModel:
         losses = []
         for index in self.order[self.step : steps]:
             self.optimiser.zero_grad()
-            loss = self.task.loss(self.network(self.x[index]), self.y[index]).mean()
+            loss = self._losses(index).mean()
             loss.backward()
+            if self.task.clip is not None:
+                torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.task.clip)
             self.optimiser.step()
+            if self.scheduler is not None:
+                self.scheduler.step()
             losses.append(float(loss.detach()))
         self.step = steps
         return losses
@@ -67,7 +82,19 @@ class PlainModel:
     def loss(self, kind: str) -> float:
         """Mean loss on ``"validation"`` or ``"test"`` examples."""
         index: Tensor = getattr(self.split, kind)
-        return float(self.task.loss(self.network(self.x[index]), self.y[index]).mean())
+        return float(self._losses(index).mean())
+
+    def _losses(self, index: Tensor) -> Tensor:
+        """Loss of each example."""
+        with self.backend.mixed():
+            output = self.network(self.x[index])
+        return self.task.loss(self.backend.place(output), self.y[index])
+
+
+def _optimiser(task: Task, network: nn.Module, rate: float) -> torch.optim.Optimizer:
+    if task.optimiser == "sgd":
+        return torch.optim.SGD(network.parameters(), lr=rate, momentum=MOMENTUM)
+    return torch.optim.Adam(network.parameters(), lr=rate)
 
 
 def _site_channels(network: nn.Module, task: Task, x: Tensor) -> list[int]:

@@ -16,7 +16,7 @@ def derive(seed: int, *purpose: str | int) -> int:
 
 def torch_generator(seed: int, *purpose: str | int) -> torch.Generator:
     """A torch generator, on the CPU, for one purpose."""
-    return torch.Generator().manual_seed(derive(seed, *purpose))
+    return torch.Generator("cpu").manual_seed(derive(seed, *purpose))
 
 
 def numpy_generator(seed: int, *purpose: str | int) -> np.random.Generator:

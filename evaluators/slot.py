@@ -57,32 +57,42 @@ _Scaled = tuple[Program, Tensor]  # a program and the factor of its outputs
 
 
 @lru_cache(maxsize=64)
-def _values(layout: Layout, dtype: torch.dtype) -> tuple[_Scaled, ...]:
+def _values(layout: Layout, dtype: torch.dtype, device: torch.device) -> tuple[_Scaled, ...]:
     """For each share, the program of its formula."""
-    return tuple(_scaled((share.expression,), share, dtype) for share in layout.shares)
+    return tuple(_scaled((share.expression,), share, dtype, device) for share in layout.shares)
 
 
 @lru_cache(maxsize=64)
-def _slopes(layout: Layout, dtype: torch.dtype) -> tuple[_Scaled, ...]:
+def _slopes(layout: Layout, dtype: torch.dtype, device: torch.device) -> tuple[_Scaled, ...]:
     """For each share, the program of its formula and of its derivatives by the input and by each parameter."""
     rows = zip(layout.shares, layout.names, strict=True)
     roots = [(share.expression, *(derivative(share.expression, by) for by in ("x", *own))) for share, own in rows]
-    return tuple(_scaled(each, share, dtype) for each, share in zip(roots, layout.shares, strict=True))
+    return tuple(_scaled(each, share, dtype, device) for each, share in zip(roots, layout.shares, strict=True))
 
 
-def _scaled(roots: tuple[Expression, ...], share: Share, dtype: torch.dtype) -> _Scaled:
-    return compiled(roots).typed(dtype), torch.tensor(share.factor, dtype=dtype)
+def _scaled(roots: tuple[Expression, ...], share: Share, dtype: torch.dtype, device: torch.device) -> _Scaled:
+    program = compiled(roots).typed(dtype)
+    leaves = tuple(leaf.to(device) if isinstance(leaf, Tensor) else leaf for leaf in program.leaves)
+    return replace(program, leaves=leaves), torch.tensor(share.factor, dtype=dtype, device=device)
 
 
 @dataclass(frozen=True, slots=True)
 class _Contents:
-    """A slot's layout and parameters as one argument: the vmap machinery costs 20 us for each that it is shown."""
+    """A slot's layout, its inputs' channel dimension, counted from the last one, and its parameters.
+
+    They are one argument: the vmap machinery costs 20 us for each that it is shown.
+    """
 
     layout: Layout
+    axis: int
     values: tuple[Tensor, ...]
 
     def by(self, name: str) -> _Contents:
-        return _Contents(self.layout.by(name), self.values)
+        return replace(self, layout=self.layout.by(name))
+
+    def on(self, function: type[torch.autograd.Function], x: Tensor) -> Tensor:
+        """A function of stacked inputs, shape (N, ...)."""
+        return _call(function, self.layout, self.axis, x, *self.values)
 
 
 class Slot(nn.Module):
@@ -104,11 +114,12 @@ class Slot(nn.Module):
         self.first_order = first_order
         self.values: list[Tensor] = []
         self.channels = 0
-        self.register_buffer("marker", torch.zeros(()))
+        self.register_buffer("marker", torch.zeros((), device="cpu"))
 
     def forward(self, x: Tensor) -> Tensor:
         self.channels = channels_of(x)
-        return _call(_Sliced, self.first_order, _Contents(self.layout, tuple(self.values)), x, self.marker)
+        contents = _Contents(self.layout, -3 if x.dim() == 4 else -1, tuple(self.values))
+        return _call(_Sliced, self.first_order, contents, x, self.marker)
 
 
 def _call(function: type[torch.autograd.Function], *inputs: Any) -> Tensor:
@@ -122,72 +133,75 @@ def _sections(layout: Layout, values: Sequence[Tensor]) -> list[dict[str, Tensor
     return [{name: next(rest) for name in names} for names in layout.names]
 
 
-def _shaped(value: Tensor, dims: int) -> Tensor:
+def _shaped(value: Tensor, dims: int, axis: int) -> Tensor:
     """A parameter (slices,) or (slices, C) shaped to broadcast with its slices of x, dims-dimensional."""
-    if value.dim() == 1:
-        return value.view(-1, *[1] * (dims - 1))
-    if dims == 5:  # stack, batch, channel, height, width
-        return value.view(value.shape[0], 1, -1, 1, 1)
-    return value.view(value.shape[0], *[1] * (dims - 2), value.shape[1])
+    shape = [1] * dims
+    shape[0] = value.shape[0]
+    if value.dim() == 2:
+        shape[axis] = value.shape[1]
+    return value.view(shape)
 
 
-def _write(scaled: _Scaled, x: Tensor, own: dict[str, Tensor], into: list[Tensor]) -> None:
+def _write(scaled: _Scaled, x: Tensor, axis: int, own: dict[str, Tensor], into: list[Tensor]) -> None:
     """The program's outputs at ``x``, one share's slices of the input, times the factor, into one tensor each."""
     program, factor = scaled
-    shaped = {name: _shaped(value, x.dim()) for name, value in own.items()}
+    shaped = {name: _shaped(value, x.dim(), axis).to(x.dtype) for name, value in own.items()}
     for value, target in zip(program.run(x, shaped), into, strict=True):
         torch.mul(value, factor, out=target)
 
 
-def _total(gradient: Tensor, slope: Tensor, value: Tensor) -> Tensor:
-    """Gradient of a parameter: the sum over everything that it was broadcast to."""
-    return (gradient * slope).sum_to_size(_shaped(value, slope.dim()).shape).view(value.shape)
+def _total(gradient: Tensor, slope: Tensor, value: Tensor, axis: int) -> Tensor:
+    """Gradient of a parameter, in its own type: the sum over everything that it was broadcast to."""
+    product = (gradient * slope).to(value.dtype)
+    return product.sum_to_size(_shaped(value, slope.dim(), axis).shape).view(value.shape)
 
 
 class _Stacked(torch.autograd.Function):
     """Formulas on their slices of ``x``, shape (N, batch, ...); differentiable to any order."""
 
     @staticmethod
-    def forward(layout: Layout, x: Tensor, *values: Tensor) -> Tensor:
+    def forward(layout: Layout, axis: int, x: Tensor, *values: Tensor) -> Tensor:
         result = torch.empty_like(x)
-        programs = _values(layout, x.dtype)
-        for share, own, program in zip(layout.shares, _sections(layout, values), programs, strict=True):
-            here = slice(share.start, share.stop)
-            _write(program, x[here], own, [result[here]])
+        programs = _values(layout, x.dtype, x.device)
+        with torch.autocast(x.device.type, enabled=False):
+            for share, own, program in zip(layout.shares, _sections(layout, values), programs, strict=True):
+                here = slice(share.start, share.stop)
+                _write(program, x[here], axis, own, [result[here]])
         return result
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        ctx.layout = inputs[0]
-        ctx.save_for_backward(*inputs[1:])
+        ctx.layout, ctx.axis = inputs[:2]
+        ctx.save_for_backward(*inputs[2:])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
         x, *values = ctx.saved_tensors
-        layout: Layout = ctx.layout
-        of_x = gradient * _call(_Stacked, layout.by("x"), x, *values) if ctx.needs_input_grad[1] else None
+        layout, axis = ctx.layout, ctx.axis
+        of_x = gradient * _call(_Stacked, layout.by("x"), axis, x, *values) if ctx.needs_input_grad[2] else None
         of_values: list[Tensor] = []
         for share, own in zip(layout.shares, _sections(layout, values), strict=True):
             part, upstream = x[share.start : share.stop], gradient[share.start : share.stop]
             alone = Layout((replace(share, start=0, stop=share.slices),), (tuple(own),))
-            slopes = {name: _call(_Stacked, alone.by(name), part, *own.values()) for name in own}
-            of_values += [_total(upstream, slopes[name], value) for name, value in own.items()]
-        return None, of_x, *of_values
+            slopes = {name: _call(_Stacked, alone.by(name), axis, part, *own.values()) for name in own}
+            of_values += [_total(upstream, slopes[name], value, axis) for name, value in own.items()]
+        return None, None, of_x, *of_values
 
 
 class _StackedOnce(torch.autograd.Function):
     """The same for first derivatives alone: value and slope share their subexpressions, and the slope is stored."""
 
     @staticmethod
-    def forward(ctx: Any, layout: Layout, x: Tensor, *values: Tensor) -> Tensor:
+    def forward(ctx: Any, layout: Layout, axis: int, x: Tensor, *values: Tensor) -> Tensor:
         result, slope = torch.empty_like(x), torch.empty_like(x)
-        ctx.layout, ctx.values, ctx.slopes = layout, values, []
-        programs = _slopes(layout, x.dtype)
-        for share, own, program in zip(layout.shares, _sections(layout, values), programs, strict=True):
-            here = slice(share.start, share.stop)
-            of_values = [torch.empty_like(x[here]) for _ in own]
-            _write(program, x[here], own, [result[here], slope[here], *of_values])
-            ctx.slopes += of_values
+        ctx.layout, ctx.axis, ctx.values, ctx.slopes = layout, axis, values, []
+        programs = _slopes(layout, x.dtype, x.device)
+        with torch.autocast(x.device.type, enabled=False):
+            for share, own, program in zip(layout.shares, _sections(layout, values), programs, strict=True):
+                here = slice(share.start, share.stop)
+                of_values = [torch.empty_like(x[here]) for _ in own]
+                _write(program, x[here], axis, own, [result[here], slope[here], *of_values])
+                ctx.slopes += of_values
         ctx.save_for_backward(slope)
         return result
 
@@ -197,8 +211,8 @@ class _StackedOnce(torch.autograd.Function):
         (slope,) = ctx.saved_tensors
         owners = [share for share, names in zip(ctx.layout.shares, ctx.layout.names, strict=True) for _ in names]
         rows = zip(owners, ctx.slopes, ctx.values, strict=True)
-        of_values = [_total(gradient[share.start : share.stop], own, value) for share, own, value in rows]
-        return None, gradient * slope, *of_values
+        of_values = [_total(gradient[share.start : share.stop], own, value, ctx.axis) for share, own, value in rows]
+        return None, None, gradient * slope, *of_values
 
 
 class _Sliced(torch.autograd.Function):
@@ -209,7 +223,7 @@ class _Sliced(torch.autograd.Function):
         shares = contents.layout.shares
         if len(shares) != 1 or shares[0].slices != 1:
             raise EvaluationError("a slot with several models was called outside their stack")
-        return _call(_Stacked, contents.layout, x[None], *contents.values)[0]
+        return contents.on(_Stacked, x[None])[0]
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -229,4 +243,4 @@ class _Sliced(torch.autograd.Function):
         if marker_dim is None:
             return _call(_Sliced, once, contents, x, marker), 0
         function = _StackedOnce if once and torch.is_grad_enabled() else _Stacked
-        return _call(function, contents.layout, x.contiguous(), *contents.values), 0
+        return contents.on(function, x.contiguous()), 0

@@ -6,91 +6,95 @@ state, data order) can be dropped with it, and no bit of the others changes.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
 
+from evaluators import own
+from evaluators.backend import CPU, Backend
+from evaluators.checks import check_network, check_settings
+from evaluators.convolution import StackedConvolutions
 from evaluators.errors import EvaluationError
 from evaluators.initialisation import initial_network, output_factor
 from evaluators.member import Member, Schedule
-from evaluators.optimiser import StackedAdam
+from evaluators.optimiser import OPTIMISERS, clipped
+from evaluators.schedules import SCHEDULES
 from evaluators.slot import Layout, Share, Slot
 from evaluators.task import Split, Task, batches, split
 from primitives.activation import replace
 from primitives.expressions import variable
 
-EVALUATION_BATCH = 256
+EVALUATED = 4  # training batches at once where no gradient is needed
 
 
 class Stack:
     """Members x seeds x learning rates as one model.
 
     Args:
-        task: data, network and loss.
+        task: data, network, loss and optimiser.
         part: the part of the data, ``"search"`` or ``"confirmation"``.
         members: what to train.
         schedule: learning rates and the number of steps that the data order is made for.
-        dtype: of weights and data.
+        backend: device and types.
+
+    Raises:
+        TaskError: a setting of the task or a module of its network cannot be trained in a stack.
+        EvaluationError: the network has no place for the candidate.
     """
 
     def __init__(
-        self,
-        task: Task,
-        part: str,
-        members: Sequence[Member],
-        schedule: Schedule,
-        *,
-        dtype: torch.dtype = torch.float32,
+        self, task: Task, part: str, members: Sequence[Member], schedule: Schedule, *, backend: Backend = CPU
     ) -> None:
-        self.task, self.members, self.rates = task, list(members), schedule.rates
-        x, self.y = task.data(part)
-        self.x = x.to(dtype) if x.is_floating_point() else x
+        check_settings(task)
+        self.task, self.members, self.schedule, self.backend = task, list(members), schedule, backend
         seeds = sorted({seed for member in members for seed in member.seeds})
-        owners = [(seeds.index(seed), rate) for m in members for seed in m.seeds for rate in schedule.rates]
-        self.seed = torch.tensor([index for index, _ in owners])
-        splits = [split(len(self.x), part, seed) for seed in seeds]
-        self.splits = Split(*(torch.stack([getattr(s, f) for s in splits]) for f in ("train", "validation", "test")))
-        self.orders = torch.stack(
-            [batches(s.train, schedule.steps, task.batch_size, seed) for s, seed in zip(splits, seeds, strict=True)]
-        )
-        networks = [initial_network(task, seed).to(dtype) for seed in seeds]
-        self.network, self.slots = _with_slots(networks[0], task, self.x[: self.orders.shape[2]])
-        self.state = {
-            name: torch.stack([dict(n.named_parameters())[name] for n in networks])[self.seed].detach()
-            for name, _ in self.network.named_parameters()
-        }
-        self.layout = _layout(self.members, len(self.rates))
-        self.own = torch.cat([initial for _, initial in self._own_parameters()] or [torch.empty(0)]).to(dtype)
+        slices = [(seeds.index(seed), rate) for m in members for seed in m.seeds for rate in schedule.rates]
+        self.seed = backend.place(torch.tensor([index for index, _ in slices], device="cpu"))
+        self._load(part, seeds)
+        self._build([initial_network(task, seed) for seed in seeds])
+        self.layout = _layout(self.members, len(schedule.rates))
+        self.blocks = own.blocks(self.slots, self.layout)
+        self.own = backend.place(own.initial(self.blocks))
         self._hand_out()
-        rates = torch.tensor([rate for _, rate in owners], dtype=dtype)
-        own_rates = [rates[share.start : share.stop].repeat_interleave(len(initial) // share.slices)
-                     for share, initial in self._own_parameters()]  # fmt: skip
-        self.adam = StackedAdam(self.tensors, [rates] * len(self.state) + [torch.cat(own_rates or [torch.empty(0)])])
+        rates = backend.place(torch.tensor([rate for _, rate in slices], device="cpu", dtype=torch.float64))
+        own_rates = rates[backend.place(own.slices(self.blocks))]
+        self.optimiser = OPTIMISERS[task.optimiser](self.tensors, [rates] * len(self.state) + [own_rates])
         self.step = 0
 
-    def _own_parameters(self) -> list[tuple[Share, Tensor]]:
-        """The candidates' parameters, slot by slot: the share and its initial values by slice and channel."""
-        found = []
-        for slot in self.slots:
-            for share in self.layout.shares:
-                for p in share.expression.parameters:
-                    size = share.slices * (slot.channels if p.per_channel else 1)
-                    found.append((share, torch.full((size,), p.initial, dtype=torch.float64)))
-        return found
+    def _load(self, part: str, seeds: Sequence[int]) -> None:
+        """Data, splits and orders; ``splits`` and ``orders`` have one row a seed."""
+        x, y = self.task.data(part)
+        self.x, self.y = self.backend.place(x), self.backend.place(y)
+        splits = [split(len(x), part, seed) for seed in seeds]
+        orders = [
+            batches(own_split.train, self.schedule.steps, self.task.batch_size, seed)
+            for own_split, seed in zip(splits, seeds, strict=True)
+        ]
+        self.orders = self.backend.place(torch.stack(orders))
+        fields = ("train", "validation", "test")
+        self.splits = Split(*(self.backend.place(torch.stack([getattr(s, f) for s in splits])) for f in fields))
+
+    def _build(self, networks: Sequence[nn.Module]) -> None:
+        """One network with slots, and the stacked weights of all."""
+        weights = [dict(network.named_parameters()) for network in networks]
+        self.state = {
+            name: self.backend.place(torch.stack([each[name].detach() for each in weights]))[self.seed]
+            for name in weights[0]
+        }
+        self.slots = _put_slots(networks[0], self.task)
+        self.network = networks[0].to(self.backend.device, self.backend.dtype)
+        with torch.no_grad():
+            self.network(self.x[: self.orders.shape[2]])  # slots learn their number of channels
+        convolves = any(isinstance(module, nn.modules.conv._ConvNd) for module in self.network.modules())
+        self.convolutions = StackedConvolutions() if convolves else nullcontext()  # it costs 1 us a call of torch
 
     def _hand_out(self) -> None:
-        """Give each slot its layout and its parameters: leaves that share the memory of ``own``."""
-        start = 0
+        """Give every slot the layout, and its parameters: leaves that share the memory of ``own``."""
         for slot in self.slots:
             slot.layout, slot.values = self.layout, []
-            for share in self.layout.shares:
-                for p in share.expression.parameters:
-                    shape = (share.slices, slot.channels) if p.per_channel else (share.slices,)
-                    stop = start + math.prod(shape)
-                    slot.values.append(self.own[start:stop].view(shape).detach().requires_grad_())
-                    start = stop
+        self.values = own.hand_out(self.blocks, self.own)
 
     @property
     def width(self) -> int:
@@ -102,29 +106,42 @@ class Stack:
         """Everything that is trained: the stacked weights, then the candidates' parameters, flat."""
         return [*self.state.values(), self.own]
 
-    def advance(self, steps: int) -> None:
-        """Take optimiser steps up to step number ``steps``."""
+    def advance(self, steps: int) -> Tensor:
+        """Take optimiser steps up to step number ``steps``.
+
+        Returns:
+            The training loss of each step taken and each slice, shape (steps taken, width).
+        """
         weights = [tensor.requires_grad_() for tensor in self.state.values()]
-        values = [value for slot in self.slots for value in slot.values]
+        owners = [slice(None)] * len(weights) + [block.owners for block in self.blocks]
+        factor = SCHEDULES[self.task.schedule]
+        taken = [torch.empty(0, self.width, device=self.seed.device, dtype=self.backend.dtype)]
         while self.step < steps:
-            total = self._losses(self.orders[self.seed, self.step]).mean(dim=1).sum()
-            found = torch.autograd.grad(total, [*weights, *values])
-            flat = torch.cat([g.reshape(-1) for g in found[len(weights) :]] or [torch.empty_like(self.own)])
-            self.adam.step(self.tensors, [*found[: len(weights)], flat])
+            losses = self._losses(self.orders[self.seed, self.step]).mean(dim=1)
+            found: Sequence[Tensor]
+            found = torch.autograd.grad(losses.sum(), [*weights, *self.values], materialize_grads=True)
+            if self.task.clip is not None:
+                found = clipped(found, owners, self.task.clip)
+            flat = [torch.empty_like(self.own[:0]), *(gradient.flatten() for gradient in found[len(weights) :])]
+            gradients = [*found[: len(weights)], torch.cat(flat)]
+            self.optimiser.step(self.tensors, gradients, factor(self.step, self.schedule.steps))
             self.step += 1
+            taken.append(losses.detach()[None])
+        return torch.cat(taken)
 
     @torch.no_grad()
     def loss(self, kind: str) -> Tensor:
-        """Mean loss of every slice, shape (slices,), on ``"validation"`` or ``"test"`` examples."""
+        """Mean loss of every slice, shape (width,), on ``"validation"`` or ``"test"`` examples."""
         index = getattr(self.splits, kind)[self.seed]
-        parts = [self._losses(part).sum(dim=1) for part in index.split(EVALUATION_BATCH, dim=1)]
+        parts = [self._losses(part).sum(dim=1) for part in index.split(EVALUATED * self.task.batch_size, dim=1)]
         total: Tensor = torch.stack(parts).sum(dim=0)
         return total.div(index.shape[1])
 
     def _losses(self, index: Tensor) -> Tensor:
         """Loss of each example, shape (slices, batch), for example indices of that shape."""
-        output = torch.func.vmap(self._model, randomness="error")(self.state, self._markers(), self.x[index])
-        losses = self.task.loss(output.flatten(0, 1), self.y[index].flatten(0, 1))
+        with self.backend.mixed(), self.convolutions:
+            output = torch.func.vmap(self._model, randomness="error")(self.state, self._markers(), self.x[index])
+        losses = self.task.loss(self.backend.place(output).flatten(0, 1), self.y[index].flatten(0, 1))
         return losses.reshape(index.shape)
 
     def _model(self, state: dict[str, Tensor], markers: dict[str, Tensor], x: Tensor) -> Tensor:
@@ -132,20 +149,21 @@ class Stack:
         return result
 
     def _markers(self) -> dict[str, Tensor]:
-        zeros = torch.zeros(self.width)
+        zeros = torch.zeros(self.width, device=self.seed.device)
         return {name: zeros for name, _ in self.network.named_buffers() if name.split(".")[-1] == "marker"}
 
     def keep(self, chosen: Sequence[int]) -> None:
-        """Keep the members with these indices, in order, and drop the slices of all others."""
-        slices = torch.cat([torch.arange(share.start, share.stop) for share in (self.layout.shares[i] for i in chosen)])
-        kept = {self.layout.shares[i] for i in chosen}
-        sizes = [(share in kept, len(initial)) for share, initial in self._own_parameters()]
-        elements = torch.cat([torch.full((size,), keep) for keep, size in sizes] or [torch.empty(0, dtype=torch.bool)])
-        self.adam.keep([slices] * len(self.state) + [elements])
+        """Keep the members with these indices, increasing, and drop the slices of all others, with their memory."""
+        kept = [self.layout.shares[i] for i in chosen]
+        slices = torch.cat([torch.arange(share.start, share.stop, device="cpu") for share in kept])
+        elements = own.joined([block.elements for block in self.blocks if block.share in kept])
+        slices, flat = self.backend.place(slices), self.backend.place(elements)
+        self.optimiser.keep([slices] * len(self.state) + [flat])
         self.state = {name: tensor.detach()[slices] for name, tensor in self.state.items()}
-        self.own, self.seed = self.own[elements], self.seed[slices]
+        self.own, self.seed = self.own[flat], self.seed[slices]
         self.members = [self.members[i] for i in chosen]
-        self.layout = _layout(self.members, len(self.rates))
+        self.layout = _layout(self.members, len(self.schedule.rates))
+        self.blocks = own.blocks(self.slots, self.layout)
         self._hand_out()
 
 
@@ -158,8 +176,9 @@ def _layout(members: Sequence[Member], rates: int) -> Layout:
     return Layout(tuple(shares), tuple(tuple(p.name for p in share.expression.parameters) for share in shares))
 
 
-def _with_slots(network: nn.Module, task: Task, x: Tensor) -> tuple[nn.Module, list[Slot]]:
-    """The network with slots where its activations were, and the slots, which know their number of channels."""
+def _put_slots(network: nn.Module, task: Task) -> list[Slot]:
+    """Put slots where a network has its activations, and return them."""
+    check_network(task, network)
     slots: list[Slot] = []
     lone = Layout((Share(variable(), 0, 1),), ((),))
 
@@ -170,6 +189,4 @@ def _with_slots(network: nn.Module, task: Task, x: Tensor) -> tuple[nn.Module, l
     if replace(network, task.replaced, make) == 0:
         names = ", ".join(kind.__name__ for kind in task.replaced)
         raise EvaluationError(f"task {task.name!r}: its network has no {names} for the candidate to replace")
-    with torch.no_grad():
-        network(x)
-    return network, slots
+    return slots

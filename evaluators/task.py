@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from evaluators.errors import TaskError
 from evaluators.seeds import torch_generator
 
 BLOCK = 32  # batches are multiples of it: then no bit of a slice depends on the stack around it
@@ -25,6 +26,9 @@ class Task(ABC):
         loss_floor: smaller losses count as this one, so that a gain cannot grow without bound.
         chance: loss of a network that has learnt nothing, or None.
         replaced: module types of the network that the candidate takes the place of.
+        optimiser: ``"adam"``, or ``"sgd"`` with momentum 0.9.
+        schedule: of the learning rate, ``"constant"`` or ``"cosine"``, which ends at 0.
+        clip: largest norm of a model's gradient, or None.
     """
 
     name: str
@@ -34,10 +38,17 @@ class Task(ABC):
     loss_floor: float = 1e-4
     chance: float | None = None
     replaced: tuple[type[nn.Module], ...] = (nn.ReLU,)
+    optimiser: str = "adam"
+    schedule: str = "constant"
+    clip: float | None = None
 
     @abstractmethod
     def network(self) -> nn.Module:
-        """A new network, an ordinary module; its initial weights are overwritten."""
+        """A new network, an ordinary module; its initial weights are overwritten.
+
+        It may differ between models in parameters only: buffers are one for all. Derivatives of its output, by
+        coordinates or by each example, are taken within it, by ``torch.func`` in reverse mode.
+        """
 
     @abstractmethod
     def data(self, part: str) -> tuple[Tensor, Tensor]:
@@ -47,8 +58,13 @@ class Task(ABC):
         """
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """Loss of each example, shape (batch,). Default: cross-entropy in nats."""
-        return F.cross_entropy(output, target, reduction="none")
+        """Loss of each example, shape (batch,).
+
+        Default: cross-entropy in nats of logits, whose last dimension are the classes; of tokens, shape (batch,
+        tokens, classes), the mean over them.
+        """
+        losses = F.cross_entropy(output.flatten(0, -2), target.flatten(), reduction="none")
+        return losses.view(target.shape).flatten(1).mean(dim=1) if target.dim() > 1 else losses
 
     def larger(self) -> Task | None:
         """The same data with a network that the search never sees, for confirmation."""
@@ -72,15 +88,21 @@ def split(examples: int, part: str, seed: int) -> Split:
     """
     shares = (0.30, 0.0) if part == "search" else (0.15, 0.30)
     validation, test = (int(share * examples) // BLOCK * BLOCK for share in shares)
-    order = torch.randperm(examples, generator=torch_generator(seed, "split", part))
+    order = torch.randperm(examples, generator=torch_generator(seed, "split", part), device="cpu")
     return Split(order[validation + test :], order[:validation], order[validation : validation + test])
 
 
 def batches(train: Tensor, steps: int, batch_size: int, seed: int) -> Tensor:
-    """Indices of every batch, shape (steps, batch_size): a new permutation each epoch, the remainder left out."""
+    """Indices of every batch, shape (steps, batch_size): a new permutation each epoch, the remainder left out.
+
+    Raises:
+        TaskError: there are fewer training examples than the smallest batch has.
+    """
     generator = torch_generator(seed, "order")
+    if len(train) < BLOCK:
+        raise TaskError(f"training examples: expected at least {BLOCK}, got {len(train)}")
     size = min(batch_size, len(train) // BLOCK * BLOCK)
     per_epoch = len(train) // size
     epochs = -(-steps // per_epoch)
-    orders = [torch.randperm(len(train), generator=generator)[: per_epoch * size] for _ in range(epochs)]
+    orders = [torch.randperm(len(train), generator=generator, device="cpu")[: per_epoch * size] for _ in range(epochs)]
     return train[torch.cat(orders)].view(-1, size)[:steps]

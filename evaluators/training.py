@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
+from evaluators.backend import CPU, Backend
 from evaluators.member import Member, Outcome, Schedule
 from evaluators.rungs import failure
 from evaluators.stack import Stack
@@ -15,7 +16,15 @@ from evaluators.task import Task
 WIDTH = 132  # slices a stack: 33 to 264 differ by a tenth on two small MLPs; wider ones spend less in Python
 
 
-def train(task: Task, part: str, members: Sequence[Member], schedule: Schedule, width: int = WIDTH) -> list[Outcome]:
+def train(
+    task: Task,
+    part: str,
+    members: Sequence[Member],
+    schedule: Schedule,
+    width: int = WIDTH,
+    *,
+    backend: Backend = CPU,
+) -> list[Outcome]:
     """Train members; in the search, reject failures at the rungs and the end. The first member is ReLU, the reference.
 
     Args:
@@ -24,13 +33,15 @@ def train(task: Task, part: str, members: Sequence[Member], schedule: Schedule, 
         members: ReLU first; protected ones are never rejected.
         schedule: budget, rungs, learning rates.
         width: slices in one stack; it changes speed and memory, no result.
+        backend: device and types.
 
     Returns:
         One outcome for each member, in order.
     """
     outcomes = [Outcome() for _ in members]
     stacks = [
-        (Stack(task, part, [members[i] for i in chunk], schedule), chunk) for chunk in _chunks(members, schedule, width)
+        (Stack(task, part, [members[i] for i in chunk], schedule, backend=backend), chunk)
+        for chunk in _chunks(members, schedule, width)
     ]
     for mark in schedule.marks:
         for stack, chunk in stacks:
@@ -63,7 +74,7 @@ def _chunks(members: Sequence[Member], schedule: Schedule, width: int) -> Iterat
 def _by_member(stack: Stack, kind: str) -> list[list[list[float]]]:
     """Losses of each member of a stack, seeds x learning rates."""
     losses = stack.loss(kind).to(torch.float64)
-    rows = [losses[share.start : share.stop].view(-1, len(stack.rates)) for share in stack.layout.shares]
+    rows = [losses[share.start : share.stop].view(-1, len(stack.schedule.rates)) for share in stack.layout.shares]
     return [row.tolist() for row in rows]
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from itertools import chain
+
+import pytest
 import torch
 
 from evaluators.member import Member, Schedule
@@ -11,6 +16,7 @@ from evaluators.tasks import task
 from evaluators.training import train
 from primitives.expressions import Expression
 from primitives.text import parse
+from tests.evaluators_tests.families import FAMILIES, LARGE, Family
 
 SEEDS = (5, 6)
 RATES = (3e-3,)
@@ -23,8 +29,8 @@ def member(text: str, seeds: tuple[int, ...] = SEEDS) -> Member:
     return Member(parse(text), seeds)
 
 
-def stack(members: list[Member], name: str = "digits", steps: int = STEPS) -> Stack:
-    return Stack(task(name), "search", members, Schedule(steps, (), RATES))
+def stack(members: list[Member], chosen: Task, rates: tuple[float, ...] = RATES) -> Stack:
+    return Stack(chosen, "search", members, Schedule(STEPS, (), rates))
 
 
 def own_losses(trained: Stack, expression: Expression) -> torch.Tensor:
@@ -45,29 +51,66 @@ def company(slices: int, seed: int) -> list[Member]:
     return found
 
 
-def check_widths(name: str) -> None:
+def check_widths(chosen: Task, surroundings: list[tuple[int, int]]) -> None:
+    """The probe's losses, at every step and at the end, between other members before and after it."""
     probe = member(PROBE)
     reference = None
-    for seed, (before, after) in enumerate([(0, 0), (7, 8), (40, 22), (62, 0), (3, 59)]):
-        trained = stack([*company(before, seed), probe, *company(after, seed + 50)], name)
+    for seed, (before, after) in enumerate(surroundings):
+        trained = stack([*company(before, seed), probe, *company(after, seed + 50)], chosen)
         assert trained.width == before + after + 2
-        trained.advance(STEPS)
-        losses = own_losses(trained, probe.expression)
+        losses = torch.cat(
+            [trained.advance(STEPS)[:, before : before + 2], own_losses(trained, probe.expression)[None]]
+        )
         reference = losses if reference is None else reference
         assert torch.equal(losses, reference), (before, after)
 
 
-def test_stacks_of_2_17_and_64_and_other_company() -> None:
-    check_widths("digits")
+WIDTHS = [(0, 0), (7, 8), (40, 22), (62, 0), (3, 59)]  # stacks of 2, 17, 64, the probe at other places
 
 
-def test_deep_narrow_network() -> None:
-    check_widths("digits-10x32")
+@pytest.mark.parametrize("name", ["digits", "digits-10x32"])
+def test_shipped_tasks(name: str) -> None:
+    check_widths(task(name), WIDTHS)
 
 
-def test_shrunk_stack() -> None:
+@pytest.mark.parametrize("family", FAMILIES)
+def test_families(family: str) -> None:
+    check_widths(Family(family), WIDTHS[:3])
+
+
+@pytest.mark.parametrize("family", ["mlp-norm-residual", "cnn", "transformer"])
+def test_other_settings(family: str) -> None:
+    check_widths(Family(family, optimiser="sgd", schedule="cosine", clip=0.1), WIDTHS[:3])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", LARGE)
+def test_larger_sizes(family: str) -> None:
+    check_widths(Family(family, clip=0.1), [(0, 0), (7, 8), (15, 16)])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_lone_slice(family: str) -> None:
+    """A model alone, from the beginning or by the loss of its company, has the bits that it has in company."""
+    texts = (PROBE, OTHERS[3], OTHERS[1])
+    members = [member(text, (5,)) for text in texts]
+    whole, shrunk, alone = (stack(own, Family(family)) for own in (members, members, members[:1]))
+    shrunk.advance(3)
+    shrunk.keep([1])
+    shrunk.advance(5)
+    shrunk.keep([0])
+    assert shrunk.width == alone.width == 1
+    losses = whole.advance(STEPS)
+    assert torch.equal(alone.advance(STEPS)[:, 0], losses[:, 0])
+    assert torch.equal(shrunk.advance(STEPS)[:, 0], losses[5:, 1])
+    for lone, index in ((alone, 0), (shrunk, 1)):
+        assert lone.loss("validation").tolist() == [whole.loss("validation")[index].item()]
+
+
+@pytest.mark.parametrize("family", ["mlp", "cnn", "transformer"])
+def test_shrunk_stack(family: str) -> None:
     whole = [member(text) for text in (*OTHERS, PROBE)]
-    untouched, shrunk = stack(whole), stack(whole)
+    untouched, shrunk = (stack(whole, Family(family)) for _ in range(2))
     untouched.advance(STEPS)
     shrunk.advance(4)
     shrunk.keep([1, 3, 8])
@@ -79,6 +122,29 @@ def test_shrunk_stack() -> None:
         assert torch.equal(own_losses(shrunk, survivor.expression), own_losses(untouched, survivor.expression))
     beta = [slot.values[-1] for slot in shrunk.slots]
     assert all(torch.equal(value, slot.values[-1]) for value, slot in zip(beta, untouched.slots, strict=True))
+
+
+def test_a_shrunk_stack_gives_its_memory_back() -> None:
+    trained = stack([member(text) for text in (*OTHERS, PROBE)], task("digits"))
+    trained.advance(2)
+
+    def held() -> list[torch.Tensor]:
+        return [*trained.tensors, *trained.optimiser.rates, *chain(*trained.optimiser.state), *trained.values]
+
+    before, old = sum(t.untyped_storage().nbytes() for t in held()), [weakref.ref(t) for t in held()]
+    trained.keep([0, 8])
+    gc.collect()
+    assert all(reference() is None for reference in old)
+    assert sum(t.untyped_storage().nbytes() for t in held()) < before * 2.1 / 9
+
+
+@pytest.mark.parametrize("family", ["mlp", "cnn", "transformer", "perexample"])
+def test_as_many_slices_as_examples(family: str) -> None:
+    """Nothing takes the batch for the stack where both have one size."""
+    members = [member(text, tuple(range(4))) for text in OTHERS]
+    square, narrow = stack(members, Family(family)), stack(members[:2], Family(family))
+    assert square.width == Family.batch_size
+    assert torch.equal(square.advance(STEPS)[:, :8], narrow.advance(STEPS))
 
 
 def outcome_losses(width: int, texts: tuple[str, ...], chosen: Task) -> dict[str, dict[int, list[list[float]]]]:

@@ -70,12 +70,38 @@ def test_value_and_gradients_equal_autograd(first_order: bool, batch: int) -> No
         torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-12)
 
 
+def gradients_of_values(slot: Slot, result: Tensor) -> Sequence[Tensor]:
+    return torch.autograd.grad(result.square().sum(), [value.requires_grad_() for value in slot.values])
+
+
 @pytest.mark.parametrize("first_order", [True, False])
 def test_images(first_order: bool) -> None:
     slot = stacked_slot(first_order=first_order)
-    x = inputs(WIDTH, 2, CHANNELS, 4, 5)
-    channels_last = plain(slot, x.movedim(2, -1)).movedim(-1, 2)
-    torch.testing.assert_close(inside(slot, x), channels_last, rtol=1e-13, atol=1e-13)
+    slot.values = [value.requires_grad_() for value in slot.values]
+    x = inputs(WIDTH, 2, CHANNELS, 4, CHANNELS)
+    own, channels_last = inside(slot, x), plain(slot, x.movedim(2, -1)).movedim(-1, 2)
+    torch.testing.assert_close(own, channels_last, rtol=1e-13, atol=1e-13)
+    for mine, theirs in zip(*(gradients_of_values(slot, result) for result in (own, channels_last)), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-12)
+
+
+def test_images_one_by_one_keep_their_channels() -> None:
+    """A vmap over images of shape (1, C, H, W): channels are found from the last dimension, not from the first."""
+    slot = stacked_slot(first_order=False)
+    x = inputs(WIDTH, 2, CHANNELS, 4, CHANNELS)
+
+    def of_slice(marker: Tensor, images: Tensor) -> Tensor:
+        one = torch.func.vmap(lambda image: torch.func.functional_call(slot, {"marker": marker}, (image[None],))[0])
+        return one(images)
+
+    own = torch.func.vmap(of_slice)(torch.zeros(WIDTH, dtype=torch.float64), x)
+    torch.testing.assert_close(own, inside(slot, x), rtol=1e-13, atol=1e-13)
+
+
+def test_tokens() -> None:
+    slot = stacked_slot()
+    x = inputs(WIDTH, 2, 4, CHANNELS)
+    torch.testing.assert_close(inside(slot, x), plain(slot, x), rtol=1e-13, atol=1e-13)
 
 
 def test_gradcheck() -> None:

@@ -89,6 +89,11 @@ def test_digits_uses_every_image_once() -> None:
     assert all(len(x) == len(y) for x, y in (task("digits").data(part) for part in PARTS))
 
 
+def test_too_few_examples_for_a_batch() -> None:
+    with pytest.raises(TaskError, match="training examples: expected at least 32, got 31"):
+        batches(torch.arange(31), 5, 32, seed=0)
+
+
 def test_unknown_name_gives_the_nearest() -> None:
     with pytest.raises(TaskError, match="did you mean 'digits'"):
         task("digit")

@@ -1,0 +1,36 @@
+"""Where and in which types a training computes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A device and the types on it.
+
+    Args:
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
+        dtype: of weights, data, loss and optimiser.
+        autocast: of what torch's autocast lowers in the network, for example ``torch.bfloat16``, or None. The
+            activation works in the type of its input.
+    """
+
+    device: str = "cpu"
+    dtype: torch.dtype = torch.float32
+    autocast: torch.dtype | None = None
+
+    def place(self, tensor: Tensor) -> Tensor:
+        """A tensor on the device; a floating point one in ``dtype``."""
+        return tensor.to(self.device, self.dtype if tensor.is_floating_point() else tensor.dtype)
+
+    def mixed(self) -> torch.autocast:
+        """The context in which the network runs."""
+        kind = torch.device(self.device).type
+        return torch.autocast(kind, dtype=self.autocast, enabled=self.autocast is not None)
+
+
+CPU = Backend()

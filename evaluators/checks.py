@@ -1,0 +1,58 @@
+"""Refusals: settings of a task and modules of its network that cannot be trained in a stack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from torch import nn
+
+from evaluators.errors import TaskError
+from evaluators.optimiser import OPTIMISERS
+from evaluators.schedules import SCHEDULES
+from evaluators.task import BLOCK, Task
+from primitives.errors import nearest
+
+
+def check_settings(task: Task) -> None:
+    """Refuse settings that mean nothing.
+
+    Raises:
+        TaskError: the message names the task, the setting, what was expected and the nearest valid value.
+    """
+    _check_name(task, "optimiser", task.optimiser, OPTIMISERS)
+    _check_name(task, "schedule", task.schedule, SCHEDULES)
+    if task.clip is not None and not task.clip > 0:
+        raise TaskError(f"task {task.name!r}: clip: expected a positive number, or None for no clip, got {task.clip}")
+    if task.batch_size < BLOCK or task.batch_size % BLOCK:
+        near = max(1, round(task.batch_size / BLOCK)) * BLOCK
+        raise TaskError(
+            f"task {task.name!r}: batch_size: expected a multiple of {BLOCK}, got {task.batch_size}; "
+            f"the nearest is {near}"
+        )
+
+
+def _check_name(task: Task, setting: str, name: str, known: Iterable[str]) -> None:
+    if name not in known:
+        raise TaskError(
+            f"task {task.name!r}: unknown {setting} {name!r}{nearest(name, known)}; there are {', '.join(known)}"
+        )
+
+
+def check_network(task: Task, network: nn.Module) -> None:
+    """Refuse modules that would tie slices together: all slices share buffers, and random numbers depend on company.
+
+    Raises:
+        TaskError: the message names the module and what to take instead.
+    """
+    for path, module in network.named_modules():
+        if isinstance(module, nn.modules.batchnorm._NormBase) and module.running_mean is not None:
+            kind = type(module).__name__
+            raise TaskError(
+                f"task {task.name!r}: {path} is a {kind} with running statistics, which the models of a stack would "
+                "share; take GroupNorm or LayerNorm, or track_running_stats=False"
+            )
+        if isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0:
+            raise TaskError(
+                f"task {task.name!r}: {path} is a {type(module).__name__}, whose random numbers would depend on the "
+                "stack's width; set p=0"
+            )

@@ -1,0 +1,27 @@
+"""Small convolutional networks.
+
+No BatchNorm: its running statistics are buffers, and those are one for all slices of a stack.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def cnn(channels: int, width: int, depth: int, outputs: int, *, groups: int = 0) -> nn.Sequential:
+    """Convolutions of 3x3, mean over the image, a linear layer; inputs of shape (batch, channels, height, width).
+
+    Args:
+        channels: of the image.
+        width: channels of the first convolution; each further one halves the image and doubles the channels.
+        depth: number of convolutions, each with one activation.
+        outputs: size of an output.
+        groups: of a GroupNorm before each activation; 0 for none.
+    """
+    layers: list[nn.Module] = []
+    for level in range(depth):
+        own = width * 2**level
+        norm = [nn.GroupNorm(groups, own)] if groups else []
+        layers += [nn.Conv2d(channels, own, 3, stride=2 if level else 1, padding=1), *norm, nn.ReLU()]
+        channels = own
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, outputs))

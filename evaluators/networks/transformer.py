@@ -1,0 +1,65 @@
+"""A small decoder: tokens in, logits of each next token out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from evaluators.networks.residual import Residual
+
+
+class Attention(nn.Module):
+    """Causal self-attention over tokens, shape (batch, tokens, width).
+
+    Plain products and softmax: ``scaled_dot_product_attention`` has no batching rule on a CPU. The projections have
+    no bias: the softmax does not feel that of the keys, and Adam would walk on its rounding noise.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.inner = nn.Linear(width, 3 * width, bias=False)
+        self.outer = nn.Linear(width, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        query, key, value = self.inner(x).unflatten(-1, (3, self.heads, -1)).unbind(-3)
+        query, key, value = (part.transpose(-3, -2) for part in (query, key, value))  # batch, head, token, feature
+        scores = (query * key.shape[-1] ** -0.5) @ key.transpose(-2, -1)
+        future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=x.device).triu(1)
+        mixed = scores.masked_fill(future, float("-inf")).softmax(dim=-1) @ value
+        result: Tensor = self.outer(mixed.transpose(-3, -2).flatten(-2))
+        return result
+
+
+class Transformer(nn.Module):
+    """Pre-norm transformer; inputs are tokens, shape (batch, tokens), outputs logits, (batch, tokens, vocabulary).
+
+    Args:
+        width: of the residual stream; the activation works at four times it.
+        depth: number of blocks, each attention and a layer with one activation.
+        heads: of attention, a divisor of ``width``.
+        context: largest number of tokens of an example.
+        vocabulary: number of tokens there are; 256 for bytes.
+    """
+
+    def __init__(self, width: int, depth: int, heads: int, context: int, vocabulary: int = 256) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(vocabulary, width)
+        self.positions = nn.Embedding(context, width)
+        blocks = (block for _ in range(depth) for block in (_attention(width, heads), _layer(width)))
+        self.blocks = nn.Sequential(*blocks)
+        self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, vocabulary))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        places = torch.arange(tokens.shape[-1], device=tokens.device)
+        result: Tensor = self.head(self.blocks(self.tokens(tokens) + self.positions(places)))
+        return result
+
+
+def _attention(width: int, heads: int) -> Residual:
+    return Residual(nn.Sequential(nn.LayerNorm(width), Attention(width, heads)))
+
+
+def _layer(width: int) -> Residual:
+    inner, outer = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+    return Residual(nn.Sequential(nn.LayerNorm(width), inner, nn.ReLU(), outer))

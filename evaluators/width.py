@@ -1,0 +1,56 @@
+"""The width of a stack that trains fastest here: narrow stacks pay for calls, wide ones leave the cache."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from itertools import cycle, islice
+
+from evaluators.backend import CPU, Backend
+from evaluators.member import Member, Schedule
+from evaluators.stack import Stack
+from evaluators.task import Task
+from primitives.text import parse
+
+WIDTHS = (12, 36, 66, 132, 264)
+FORMULAS = ("relu(x)", "gelu(x)", "x*sigmoid(beta*x); beta=1.0:channel", "max(x,tanh(x))", "log1p(x**2)", "x*atan(x)")
+SEEDS = (0, 1)
+WARM_UP, TIMED, LAST = 2, 3, 100  # steps before the clock starts, at least under it, and in all
+
+
+def probe_width(task: Task, *, backend: Backend = CPU, widths: Sequence[int] = WIDTHS, seconds: float = 10.0) -> int:
+    """Time stacks of several widths for some steps each.
+
+    Args:
+        task: what is to be trained.
+        backend: device and types.
+        widths: numbers of slices to try, from the narrowest on.
+        seconds: about the longest time to take; a width that does not fit into what is left is not tried.
+
+    Returns:
+        The width with the least time for one step of one slice. It changes no result, only speed and memory.
+    """
+    deadline = time.perf_counter() + seconds
+    costs: dict[int, float] = {}
+    for number, width in enumerate(sorted(widths)):
+        left = deadline - time.perf_counter()
+        narrower = max(costs, default=0)
+        if narrower and (WARM_UP + TIMED) * costs[narrower] * width > left:
+            break
+        costs[width] = _cost(task, width, backend, left / (len(widths) - number))
+    return min(costs, key=costs.__getitem__)
+
+
+def _cost(task: Task, width: int, backend: Backend, seconds: float) -> float:
+    """Seconds for one step of one slice: the shortest of some steps, so that other work on the machine matters less."""
+    until = time.perf_counter() + seconds
+    count = max(1, round(width / (len(SEEDS) * len(task.learning_rates))))
+    members = [Member(parse(text), SEEDS) for text in islice(cycle(FORMULAS), count)]
+    stack = Stack(task, "search", members, Schedule(LAST, (), task.learning_rates), backend=backend)
+    stack.advance(WARM_UP)
+    times: list[float] = []
+    while len(times) < TIMED or (time.perf_counter() < until and stack.step < LAST):
+        started = time.perf_counter()
+        stack.advance(stack.step + 1).sum().item()  # a number is there when the device has finished
+        times.append(time.perf_counter() - started)
+    return min(times) / stack.width
