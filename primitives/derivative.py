@@ -36,32 +36,37 @@ def derivative(root: Expression, by: str = "x") -> Expression:
     """
     root = root.primitive
     tangent: dict[Expression, Expression] = {}
-    for node in postorder((root,)):
+    nodes = postorder((root,))
+    guard = any(_overflows(node) or _has_overflowing_tangent(node.op) for node in nodes if node.args)
+    for node in nodes:
         if not node.args:
             own = node.op == "x" if by == "x" else isinstance(node.value, Parameter) and node.value.name == by
             tangent[node] = _ONE if own else _ZERO
         elif all(tangent[arg] is _ZERO for arg in node.args):
             tangent[node] = _ZERO
         else:
-            tangent[node] = _instantiate(node, [tangent[arg] for arg in node.args])
+            tangent[node] = _instantiate(node, [tangent[arg] for arg in node.args], guard)
     return tangent[root]
 
 
 @lru_cache(maxsize=1024)
-def _template(op: str) -> Expression:
+def _template(op: str) -> tuple[Expression, ...]:
+    """The nodes of an operator's tangent, inputs before users."""
     names = [*_INPUTS, *(f"d{name}" for name in _INPUTS), "y"]
-    return parse_body(primitive(op).tangent, {name: parameter(name) for name in names})
+    return tuple(postorder((parse_body(primitive(op).tangent, {name: parameter(name) for name in names}),)))
 
 
-def _instantiate(node: Expression, tangents: list[Expression]) -> Expression:
-    """The operator's tangent with its names replaced; terms that are structurally zero vanish."""
-    template = _template(node.op)
+def _instantiate(node: Expression, tangents: list[Expression], guard: bool) -> Expression:
+    """The operator's tangent with its names replaced; terms that are structurally zero vanish.
+
+    ``guard``: a tangent may overflow somewhere in the expression.
+    """
     stands_for = dict(zip(_INPUTS, node.args, strict=False))
     stands_for |= {f"d{name}": tangent for name, tangent in zip(_INPUTS, tangents, strict=False)}
     stands_for["y"] = node
-    guarded = {f"d{name}" for name, tangent in zip(_INPUTS, tangents, strict=False) if _may_overflow(tangent)}
+    guarded = {f"d{name}" for name, tangent in zip(_INPUTS, tangents, strict=False) if guard and _may_overflow(tangent)}
     built: dict[Expression, Expression] = {}
-    for part in postorder((template,)):
+    for part in _template(node.op):
         args = [built[arg] for arg in part.args]
         if isinstance(part.value, Parameter):
             built[part] = stands_for[part.value.name]
@@ -69,7 +74,7 @@ def _instantiate(node: Expression, tangents: list[Expression]) -> Expression:
             built[part] = join("where", join("abs", args[0]), reduced("mul", *args), _ZERO)
         else:
             built[part] = reduced(part.op, *args) if part.args else part
-    return built[template]
+    return built[part]
 
 
 def _name(node: Expression) -> str:
@@ -77,8 +82,18 @@ def _name(node: Expression) -> str:
 
 
 def _may_overflow(tangent: Expression) -> bool:
-    """True if an exponential, other than one of minus a square, occurs."""
-    return any(node.op in _OVERFLOWING and not _is_minus_square(node.args[0]) for node in postorder((tangent,)))
+    """True if an exponential, other than one of minus a square or of a number, occurs."""
+    return any(_overflows(node) for node in postorder((tangent,)))
+
+
+@lru_cache(maxsize=1024)
+def _has_overflowing_tangent(op: str) -> bool:
+    return any(_overflows(node) for node in _template(op))
+
+
+def _overflows(node: Expression) -> bool:
+    varies = node.uses_input or node.is_learnable
+    return varies and node.op in _OVERFLOWING and not _is_minus_square(node.args[0])
 
 
 def _is_minus_square(node: Expression) -> bool:

@@ -13,8 +13,6 @@ from primitives.expressions import Expression, Parameter, postorder
 from primitives.kernels import COMPARISONS, Value, where_compared
 from primitives.operators import primitive
 
-_Step = tuple[Callable[..., Value], tuple[Expression, ...]]
-
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -31,7 +29,9 @@ class Program:
     outputs: tuple[int, ...]
 
     def run(self, x: Tensor, parameters: Mapping[str, Value]) -> list[Tensor]:
-        """Outputs at ``x``; parameters must broadcast with ``x``. Each output has the dtype and shape of ``x``."""
+        """Outputs at ``x``, in its dtype and of its shape; where parameters have more dimensions, of the shape to which
+        all of them broadcast.
+        """
         registers: list[Value] = [_leaf_value(leaf, x, parameters) for leaf in self.leaves]
         for forward, inputs in self.steps:
             registers.append(forward(*[registers[i] for i in inputs]))
@@ -62,7 +62,8 @@ def _leaf_value(leaf: Value | str | None, x: Tensor, parameters: Mapping[str, Va
 
 def _shaped(value: Value, x: Tensor) -> Tensor:
     if isinstance(value, Tensor):
-        return value if value.shape == x.shape else value.to(x.dtype).expand(x.shape)
+        same = value.shape == x.shape
+        return value if same else value.to(x.dtype).expand(torch.broadcast_shapes(value.shape, x.shape))
     return torch.zeros_like(x) + value  # full_like refuses what overflows in float16
 
 
@@ -70,26 +71,32 @@ def _shaped(value: Value, x: Tensor) -> Tensor:
 def compiled(roots: tuple[Expression, ...]) -> Program:
     """The program of some expressions; subexpressions without ``x`` and parameters become numbers."""
     roots = tuple(root.primitive for root in roots)
-    known = constants(roots)
-    nodes = postorder(roots, known, lambda node: _step(node, known)[1])
-    leaves = [node for node in nodes if node in known or not node.args]
-    inner = [node for node in nodes if node not in known and node.args]
+    nodes = postorder(roots)
+    known = _folded(nodes)
+    inputs = {node: _inputs(node, known) for node in nodes if node.args and node not in known}
+    used = set(roots)
+    for node in reversed(inputs):
+        if node in used:
+            used.update(inputs[node])
+    leaves = [node for node in nodes if node in used and node not in inputs]
+    inner = [node for node in inputs if node in used]
     register = {node: index for index, node in enumerate([*leaves, *inner])}
-    made = [_step(node, known) for node in inner]
-    steps = tuple((forward, tuple(register[arg] for arg in args)) for forward, args in made)
     return Program(
         tuple(known[node] if node in known else _leaf(node) for node in leaves),
-        steps,
+        tuple((_forward(node, inputs[node]), tuple([register[arg] for arg in inputs[node]])) for node in inner),
         tuple(register[root] for root in roots),
     )
 
 
-def _step(node: Expression, known: Mapping[Expression, float]) -> _Step:
-    """A node's function and its inputs; ``where`` over a comparison takes the comparison's own inputs."""
-    condition = node.args[0]
-    if node.op == "where" and condition.op in COMPARISONS and condition not in known:
-        return where_compared(condition.op), (*condition.args, *node.args[1:])
-    return primitive(node.op).forward, node.args
+def _inputs(node: Expression, known: Mapping[Expression, float]) -> tuple[Expression, ...]:
+    """A node's inputs; ``where`` over a comparison takes the comparison's own."""
+    if node.op == "where" and node.args[0].op in COMPARISONS and node.args[0] not in known:
+        return (*node.args[0].args, *node.args[1:])
+    return node.args
+
+
+def _forward(node: Expression, inputs: tuple[Expression, ...]) -> Callable[..., Value]:
+    return primitive(node.op).forward if inputs is node.args else where_compared(node.args[0].op)
 
 
 def _leaf(node: Expression) -> str | None:
@@ -98,8 +105,12 @@ def _leaf(node: Expression) -> str | None:
 
 def constants(roots: Sequence[Expression]) -> dict[Expression, float]:
     """Values, in float64, of the nodes that depend on neither ``x`` nor a parameter."""
+    return _folded(postorder(roots))
+
+
+def _folded(nodes: Sequence[Expression]) -> dict[Expression, float]:
     known: dict[Expression, float] = {}
-    for node in postorder(roots):
+    for node in nodes:
         if isinstance(node.value, float):
             known[node] = node.value
         elif node.args and all(arg in known for arg in node.args):

@@ -28,7 +28,7 @@ Row = dict[str, Any]
 
 def describe(expression: Expression) -> Row:
     """Formula, classes, known name, Gaussian moments, screens: JSON's types."""
-    m, classes, known = moments(expression), fingerprint(expression), known_name(expression)
+    m, classes, known = moments(expression), fingerprint(expression), known_name(expression, input_scale=True)
     return {
         "expression": expression.text,
         "canonical": expression.canonical().text,
@@ -37,7 +37,7 @@ def describe(expression: Expression) -> Row:
             {"name": p.name, "initial": p.initial, "per": "channel" if p.per_channel else "layer"}
             for p in expression.parameters
         ],
-        "known": None if known is None else {"name": known.name, "relation": known.relation},
+        "known": None if known is None else known.row,
         "exact_class": classes.exact,
         "scale_class": classes.scale,
         "affine_class": classes.affine,
