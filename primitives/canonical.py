@@ -18,9 +18,10 @@ from primitives.expressions import (
 from primitives.operators import primitive
 
 _IDEMPOTENT = {"relu", "abs", "relu6", "hardtanh", "floor", "sign"}
+_SIMPLIFIED = {"neg", "add", "sub", "mul", "div", "pow", "max", "min", *_IDEMPOTENT}
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def canonical(root: Expression) -> Expression:
     """Write out defined operators, order arguments, fold constants, apply identities of neg, + - * / ** max min.
 
@@ -29,7 +30,9 @@ def canonical(root: Expression) -> Expression:
     return with_numbered_parameters(rewrite(root.primitive, _reduce))
 
 
+@lru_cache(maxsize=4096)
 def _reduce(node: Expression, args: tuple[Expression, ...]) -> Expression:
+    """The node with its new inputs, simplified; cached, as expressions of a search have many nodes in common."""
     if not args:
         return node
     numbers = [arg.value for arg in args if isinstance(arg.value, float)]
@@ -38,7 +41,8 @@ def _reduce(node: Expression, args: tuple[Expression, ...]) -> Expression:
         return constant(value) if math.isfinite(value) else join(node.op, *args)
     if primitive(node.op).commutative and _in_order(args[1], args[0]):
         args = args[::-1]
-    return _identity(node.op, args) or (node if args == node.args else join(node.op, *args))
+    simpler = _identity(node.op, args) if node.op in _SIMPLIFIED else None
+    return simpler or (node if args == node.args else join(node.op, *args))
 
 
 def _in_order(left: Expression, right: Expression) -> bool:

@@ -69,8 +69,9 @@ def outputs_at(expression: Expression, x: Tensor) -> Array:
         p.name: torch.tensor([[factor * p.initial + offset * (1 + i)] for factor, offset in _SETTINGS], dtype=x.dtype)
         for i, p in enumerate(form.parameters)
     }
-    rows = evaluate((form,), x, values)[0].numpy()
-    return np.broadcast_to(rows, (len(_SETTINGS) if values else 1, len(x)))
+    rows: Array = evaluate((form,), x, values)[0].numpy().reshape(-1, len(x))
+    rows.setflags(write=False)
+    return rows
 
 
 @lru_cache(maxsize=256)
@@ -93,42 +94,47 @@ def kind_of(expression: Expression) -> str:
     return "".join(["c" if p.per_channel else "l" for p in canonical(expression).parameters])
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def fingerprint(expression: Expression) -> Fingerprint:
     """Class hashes of an expression; parameters are taken in the order of the canonical form."""
-    values, kind = outputs(expression).ravel(), kind_of(expression)
-    largest = largest_finite(values)
-    scaled = values / largest if largest > 0 else values
+    values, kind = outputs(expression).ravel(), kind_of(expression).encode()
+    finite = np.isfinite(values)
+    known = values if finite.all() else values[finite]
+    largest = float(np.abs(known).max(initial=0.0))
+    scaled = known / largest if largest > 0 else known
     size = round(math.log(largest) / ROUNDING + _SHIFT) if largest > 0 else "zero"
-    scale = _hash(scaled, kind)
+    standardised, sign = _standardised(scaled)
+    whole = known is values
+    scale = _hash(scaled, kind if whole else kind + _marks(values))
     exact = hashlib.sha256(f"{scale}:{size}".encode()).hexdigest()[:16]
-    return Fingerprint(exact, scale, _hash(_standardised(scaled), kind))
+    return Fingerprint(exact, scale, _hash(standardised, kind if whole else kind + _marks(sign * values)))
+
+
+def _standardised(values: Array) -> tuple[Array, float]:
+    """Mean 0, largest absolute value 1, positive where that first exceeds one half; 0 for a constant. And the sign."""
+    centred = values - float(values.sum()) / max(1, values.size)
+    magnitude = np.abs(centred)
+    largest = float(magnitude.max(initial=0.0))
+    if largest < 1e-12:
+        return np.zeros_like(values), 1.0
+    signed = math.copysign(largest, centred[int((magnitude > 0.5 * largest).argmax())])
+    return centred / signed, math.copysign(1.0, signed)
+
+
+def _marks(values: Array) -> bytes:
+    """Where outputs are infinite, with their sign, or NaN."""
+    return np.where(np.isnan(values), 2.0, np.sign(values) * np.isinf(values)).astype(np.int8).tobytes()
+
+
+def _hash(values: Array, kind: bytes) -> str:
+    """Hash of values with a largest absolute value of 1 or 0, rounded to 1e-5."""
+    codes = np.rint(values / ROUNDING + _SHIFT).astype(np.int32)
+    return hashlib.sha256(kind + b":" + codes.tobytes()).hexdigest()[:16]
 
 
 def largest_finite(values: Array) -> float:
     """The largest finite absolute value; 0 where there is none."""
-    largest = float(np.abs(values).max())
-    return largest if math.isfinite(largest) else float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
-
-
-def _standardised(values: Array) -> Array:
-    """Mean 0, largest absolute value 1, positive where that first exceeds one half; 0 for a constant."""
-    finite = values[np.isfinite(values)]
-    centred = values - float(finite.sum()) / max(1, finite.size)
-    magnitude = np.abs(centred)
-    largest = largest_finite(magnitude)
-    if largest < 1e-12:
-        return np.where(np.isfinite(values), 0.0, values)
-    first = int(((magnitude > 0.5 * largest) & (magnitude <= largest)).argmax())
-    return centred / math.copysign(largest, centred[first])
-
-
-def _hash(values: Array, kind: str) -> str:
-    """Hash of values whose largest finite absolute value is 1 or 0, rounded to 1e-5."""
-    codes = np.rint(values / ROUNDING + _SHIFT)
-    if not np.isfinite(codes).all():
-        codes = np.nan_to_num(codes, nan=2e9, posinf=1e9, neginf=-1e9)
-    return hashlib.sha256(kind.encode() + b":" + codes.astype(np.int32).tobytes()).hexdigest()[:16]
+    return float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
 
 
 def same_function(f: Expression, g: Expression, *, scale: bool = False) -> bool:

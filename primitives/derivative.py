@@ -18,9 +18,10 @@ _INPUTS = INPUTS[:3]
 _ZERO, _ONE = constant(0.0), constant(1.0)
 _OVERFLOWING = {"exp", "expm1", "sinh", "cosh", "symexp"}
 _SQUARES = {"pow", "abs"}
+_Part = tuple[Expression, str, tuple[int, ...]]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def derivative(root: Expression, by: str = "x") -> Expression:
     """Derivative of an expression by the input or by one of its parameters.
 
@@ -34,61 +35,60 @@ def derivative(root: Expression, by: str = "x") -> Expression:
     Returns:
         The derivative, an expression in the same input and parameters.
     """
-    root = root.primitive
     tangent: dict[Expression, Expression] = {}
-    nodes = postorder((root,))
-    guard = any(_overflows(node) or _has_overflowing_tangent(node.op) for node in nodes if node.args)
-    for node in nodes:
+    for node in postorder((root.primitive,)):
         if not node.args:
             own = node.op == "x" if by == "x" else isinstance(node.value, Parameter) and node.value.name == by
             tangent[node] = _ONE if own else _ZERO
-        elif all(tangent[arg] is _ZERO for arg in node.args):
-            tangent[node] = _ZERO
         else:
-            tangent[node] = _instantiate(node, [tangent[arg] for arg in node.args], guard)
-    return tangent[root]
+            tangent[node] = _instantiate(node, tuple([tangent[arg] for arg in node.args]))
+    return tangent[root.primitive]
 
 
 @lru_cache(maxsize=1024)
-def _template(op: str) -> tuple[Expression, ...]:
-    """The nodes of an operator's tangent, inputs before users."""
+def _template(op: str) -> tuple[_Part, ...]:
+    """The nodes of an operator's tangent, inputs first: each with its name, or "", and the numbers of its inputs."""
     names = [*_INPUTS, *(f"d{name}" for name in _INPUTS), "y"]
-    return tuple(postorder((parse_body(primitive(op).tangent, {name: parameter(name) for name in names}),)))
+    nodes = postorder((parse_body(primitive(op).tangent, {name: parameter(name) for name in names}),))
+    number = {node: index for index, node in enumerate(nodes)}
+    return tuple([(node, _name(node), tuple([number[arg] for arg in node.args])) for node in nodes])
 
 
-def _instantiate(node: Expression, tangents: list[Expression], guard: bool) -> Expression:
+@lru_cache(maxsize=4096)
+def _instantiate(node: Expression, tangents: tuple[Expression, ...]) -> Expression:
     """The operator's tangent with its names replaced; terms that are structurally zero vanish.
 
-    ``guard``: a tangent may overflow somewhere in the expression.
+    Cached, since the expressions of a search have many subexpressions in common.
     """
+    if all(tangent is _ZERO for tangent in tangents):
+        return _ZERO
     stands_for = dict(zip(_INPUTS, node.args, strict=False))
     stands_for |= {f"d{name}": tangent for name, tangent in zip(_INPUTS, tangents, strict=False)}
     stands_for["y"] = node
-    guarded = {f"d{name}" for name, tangent in zip(_INPUTS, tangents, strict=False) if guard and _may_overflow(tangent)}
-    built: dict[Expression, Expression] = {}
-    for part in _template(node.op):
-        args = [built[arg] for arg in part.args]
-        if isinstance(part.value, Parameter):
-            built[part] = stands_for[part.value.name]
-        elif part.op == "mul" and _name(part.args[1]) in guarded and args[0] not in (_ZERO, _ONE):
-            built[part] = join("where", join("abs", args[0]), reduced("mul", *args), _ZERO)
+    guarded = {f"d{name}" for name, tangent in zip(_INPUTS, tangents, strict=False) if _may_overflow(tangent)}
+    parts = _template(node.op)
+    built: list[Expression] = []
+    for part, name, inputs in parts:
+        args = [built[index] for index in inputs]
+        if name:
+            built.append(stands_for[name])
+        elif not args:
+            built.append(part)
+        elif part.op == "mul" and parts[inputs[1]][1] in guarded and args[0] not in (_ZERO, _ONE):
+            built.append(join("where", join("abs", args[0]), reduced("mul", *args), _ZERO))
         else:
-            built[part] = reduced(part.op, *args) if part.args else part
-    return built[part]
+            built.append(reduced(part.op, *args))
+    return built[-1]
 
 
 def _name(node: Expression) -> str:
     return node.value.name if isinstance(node.value, Parameter) else ""
 
 
+@lru_cache(maxsize=4096)
 def _may_overflow(tangent: Expression) -> bool:
     """True if an exponential, other than one of minus a square or of a number, occurs."""
     return any(_overflows(node) for node in postorder((tangent,)))
-
-
-@lru_cache(maxsize=1024)
-def _has_overflowing_tangent(op: str) -> bool:
-    return any(_overflows(node) for node in _template(op))
 
 
 def _overflows(node: Expression) -> bool:
@@ -103,6 +103,8 @@ def _is_minus_square(node: Expression) -> bool:
 
 def reduced(op: str, *args: Expression) -> Expression:
     """Apply an operator, leaving out zeros and ones that are there by construction."""
+    if op != "where" and args[0].op != "constant" and args[-1].op != "constant":
+        return join(op, *args)
     if op == "mul" and _ZERO in args:
         return _ZERO
     if op in {"mul", "div", "pow"} and args[1] is _ONE:

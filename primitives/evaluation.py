@@ -67,30 +67,26 @@ def _shaped(value: Value, x: Tensor) -> Tensor:
     return torch.zeros_like(x) + value  # full_like refuses what overflows in float16
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def compiled(roots: tuple[Expression, ...]) -> Program:
     """The program of some expressions; subexpressions without ``x`` and parameters become numbers."""
-    roots = tuple(root.primitive for root in roots)
-    nodes = postorder(roots)
-    known = _folded(nodes)
-    inputs = {node: _inputs(node, known) for node in nodes if node.args and node not in known}
-    used = set(roots)
-    for node in reversed(inputs):
-        if node in used:
-            used.update(inputs[node])
-    leaves = [node for node in nodes if node in used and node not in inputs]
-    inner = [node for node in inputs if node in used]
-    register = {node: index for index, node in enumerate([*leaves, *inner])}
+    roots = tuple([root.primitive for root in roots])
+    inputs = {node: _inputs(node) for node in postorder(roots, inputs=_inputs)}
+    leaves = [node for node, args in inputs.items() if not args]
+    inner = [(node, args) for node, args in inputs.items() if args]
+    register = {node: index for index, node in enumerate([*leaves, *[node for node, _ in inner]])}
     return Program(
-        tuple(known[node] if node in known else _leaf(node) for node in leaves),
-        tuple((_forward(node, inputs[node]), tuple([register[arg] for arg in inputs[node]])) for node in inner),
-        tuple(register[root] for root in roots),
+        tuple([_leaf(node) for node in leaves]),
+        tuple([(_forward(node, args), tuple([register[arg] for arg in args])) for node, args in inner]),
+        tuple([register[root] for root in roots]),
     )
 
 
-def _inputs(node: Expression, known: Mapping[Expression, float]) -> tuple[Expression, ...]:
-    """A node's inputs; ``where`` over a comparison takes the comparison's own."""
-    if node.op == "where" and node.args[0].op in COMPARISONS and node.args[0] not in known:
+def _inputs(node: Expression) -> tuple[Expression, ...]:
+    """A node's inputs, none for a number; ``where`` over a comparison takes the comparison's own."""
+    if not (node.uses_input or node.is_learnable):
+        return ()
+    if node.op == "where" and node.args[0].op in COMPARISONS and _inputs(node.args[0]):
         return (*node.args[0].args, *node.args[1:])
     return node.args
 
@@ -99,21 +95,19 @@ def _forward(node: Expression, inputs: tuple[Expression, ...]) -> Callable[..., 
     return primitive(node.op).forward if inputs is node.args else where_compared(node.args[0].op)
 
 
-def _leaf(node: Expression) -> str | None:
-    return node.value.name if isinstance(node.value, Parameter) else None
+def _leaf(node: Expression) -> Value | str | None:
+    if isinstance(node.value, Parameter):
+        return node.value.name
+    return None if node.op == "x" else constants((node,))[node]
 
 
 def constants(roots: Sequence[Expression]) -> dict[Expression, float]:
     """Values, in float64, of the nodes that depend on neither ``x`` nor a parameter."""
-    return _folded(postorder(roots))
-
-
-def _folded(nodes: Sequence[Expression]) -> dict[Expression, float]:
     known: dict[Expression, float] = {}
-    for node in nodes:
+    for node in postorder(roots):
         if isinstance(node.value, float):
             known[node] = node.value
-        elif node.args and all(arg in known for arg in node.args):
+        elif not (node.uses_input or node.is_learnable):
             known[node] = fold(node.op, [known[arg] for arg in node.args])
     return known
 

@@ -61,8 +61,11 @@ class Expression:
         self.is_primitive: bool = is_primitive
         self.uses_input: bool = uses_input
         self.is_learnable: bool = is_learnable
+        self._written_out: Expression | None = None
 
     def __repr__(self) -> str:
+        if self.size > MAX_SIZE:  # a derivative, say: small as a graph, endless as text
+            return f"<Expression {self.op}(...), {self.depth} levels>"
         return f"parse({self.text!r})"
 
     def __reduce__(self) -> tuple[Callable[[str], Expression], tuple[str]]:
@@ -101,15 +104,23 @@ class Expression:
 
         return to_text(self)
 
-    @cached_property
+    @property
     def primitive(self) -> Expression:
         """The same over primitive operators: each defined one is written out."""
         if self.is_primitive:
             return self
+        if self._written_out is None:
+            for node in postorder((self,), inputs=_inputs_to_write_out):
+                node._write_out()
+        assert self._written_out is not None
+        return self._written_out
+
+    def _write_out(self) -> None:
         from primitives.definitions import write_out
 
-        row, args = find_operator(self.op), tuple(arg.primitive for arg in self.args)
-        return write_out(row, args) if isinstance(row, Definition) else join(self.op, *args)
+        if not self.is_primitive and self._written_out is None:
+            row, args = find_operator(self.op), tuple(arg.primitive for arg in self.args)
+            self._written_out = write_out(row, args) if isinstance(row, Definition) else join(self.op, *args)
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -229,7 +240,20 @@ def check_names(root: Expression) -> Expression:
     return root
 
 
-def postorder(roots: Iterable[Expression], stop: Container[Expression] = ()) -> list[Expression]:
+def inputs_of(node: Expression) -> tuple[Expression, ...]:
+    """The inputs of a node."""
+    return node.args
+
+
+def _inputs_to_write_out(node: Expression) -> tuple[Expression, ...]:
+    return () if node.is_primitive or node._written_out else node.args
+
+
+def postorder(
+    roots: Iterable[Expression],
+    stop: Container[Expression] = (),
+    inputs: Callable[[Expression], tuple[Expression, ...]] = inputs_of,
+) -> list[Expression]:
     """The distinct nodes below the roots, inputs before users, left to right; what is below ``stop`` is left out."""
     seen: dict[Expression, None] = {}
     above: list[Expression] = []  # the nodes whose inputs are being visited, and where the visits stand
@@ -237,9 +261,10 @@ def postorder(roots: Iterable[Expression], stop: Container[Expression] = ()) -> 
     while visits:
         for node in visits[-1]:
             if node not in seen:
-                if node.args and node not in stop:
+                below = inputs(node)
+                if below and node not in stop:
                     above.append(node)
-                    visits.append(iter(node.args))
+                    visits.append(iter(below))
                     break
                 seen[node] = None
         else:
@@ -262,7 +287,7 @@ def rewrite(root: Expression, change: Callable[[Expression, tuple[Expression, ..
     """Rebuild bottom-up: ``change(node, new_args)`` gives the new node; each distinct node is visited once."""
     new: dict[Expression, Expression] = {}
     for node in postorder((root,)):
-        new[node] = change(node, tuple(new[arg] for arg in node.args))
+        new[node] = change(node, tuple([new[arg] for arg in node.args]))
     return new[root]
 
 
