@@ -3,64 +3,101 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
-from primitives.expressions import Expression, constant, join, rewrite, with_numbered_parameters
+from primitives.expressions import (
+    MAX_SIZE,
+    Expression,
+    Parameter,
+    constant,
+    join,
+    rewrite,
+    with_numbered_parameters,
+)
 from primitives.formulas import written_out
 from primitives.operators import find_operator, fold
 
 _IDEMPOTENT = {"relu", "abs", "relu6", "hardtanh", "floor", "sign"}
+_SIMPLIFIED = {"neg", "add", "sub", "mul", "div", "pow", "max", "min", *_IDEMPOTENT}
 
 
+@lru_cache(maxsize=1024)
 def canonical(root: Expression) -> Expression:
     """Write out defined operators, order arguments, fold constants, apply identities of neg, + - * / ** max min.
 
-    The result equals the expression wherever that is finite. Time is linear in the size.
+    The result equals the expression wherever that is finite. Each distinct node is visited once.
     """
     return with_numbered_parameters(rewrite(written_out(root, "forward"), _reduce))
 
 
+@lru_cache(maxsize=4096)
 def _reduce(node: Expression, args: tuple[Expression, ...]) -> Expression:
+    """The node with its new inputs, simplified; cached, as expressions of a search have many nodes in common."""
     if not args:
         return node
-    if all(isinstance(arg.value, float) for arg in args):
-        value = fold(node.op, [float(arg.value) for arg in args if isinstance(arg.value, float)])
+    numbers = [arg.value for arg in args if isinstance(arg.value, float)]
+    if len(numbers) == len(args):
+        value = fold(node.op, numbers)
         return constant(value) if math.isfinite(value) else join(node.op, *args)
-    if find_operator(node.op).commutative:
-        args = tuple(sorted(args, key=_order))
-    return _identity(node.op, args) or join(node.op, *args)
+    if find_operator(node.op).commutative and _in_order(args[1], args[0]):
+        args = args[::-1]
+    simpler = _identity(node.op, args) if node.op in _SIMPLIFIED else None
+    return simpler or (node if args == node.args else join(node.op, *args))
 
 
-def _order(node: Expression) -> tuple[bool, int, str]:
-    return isinstance(node.value, float), node.size, node.text
+def _in_order(left: Expression, right: Expression) -> bool:
+    """True if ``left`` comes before ``right`` and not the other way: numbers last, smaller first, then by operator.
+
+    Of two nodes that are alike so far the first inputs that differ decide. Names of parameters do not count: they must
+    not decide which parameter is the first one. ``MAX_SIZE`` steps are enough for what :func:`apply` can build; beyond
+    them, as in a derivative, two nodes count as alike.
+    """
+    pairs = [(left, right)]
+    for _ in range(MAX_SIZE):
+        if not pairs:
+            break
+        first, last = pairs.pop()
+        if first is last:
+            continue
+        keys = _key(first), _key(last)
+        if keys[0] != keys[1]:
+            return keys[0] < keys[1]
+        pairs.extend(zip(first.args[::-1], last.args[::-1], strict=True))
+    return False
+
+
+def _key(node: Expression) -> tuple[bool, int, str, float, bool]:
+    if isinstance(node.value, Parameter):
+        return False, 1, node.op, node.value.initial, node.value.per_channel
+    return isinstance(node.value, float), node.size, node.op, node.value or 0.0, False
 
 
 def _identity(op: str, args: tuple[Expression, ...]) -> Expression | None:
     """The simpler equal of an operator at these inputs, or None."""
     first, last = args[0], args[-1]
+    if op in _IDEMPOTENT and first.op == op:
+        return first
     if op == "neg" and first.op == "neg":
         return first.args[0]
-    if op in {"add", "sub"} and last.value == 0.0:
+    if (op in {"add", "sub"} and last.value == 0.0) or (op in {"mul", "div", "pow"} and last.value == 1.0):
         return first
-    if op in {"mul", "div", "pow"} and last.value == 1.0:
+    if op in {"max", "min"} and first is last:
         return first
     if op == "add" and first.op == "neg":
         return join("sub", last, first.args[0])
-    if op == "add" and last.op == "neg":
-        return join("sub", first, last.args[0])
-    if op == "sub" and last.op == "neg":
-        return _reduce(join("add", first, last.args[0]), (first, last.args[0]))
-    if op in {"max", "min"} and first is last:
-        return first
-    if op in _IDEMPOTENT and first.op == op:
-        return first
-    return _special_power(op, args)
+    if op in {"add", "sub"} and last.op == "neg":
+        return _reduced("sub" if op == "add" else "add", first, last.args[0])
+    return _power(op, first, last)
 
 
-def _special_power(op: str, args: tuple[Expression, ...]) -> Expression | None:
+def _power(op: str, first: Expression, last: Expression) -> Expression | None:
     """``u*u`` is ``u**2``; an even power does not see the sign."""
-    first, last = args[0], args[-1]
     if op == "mul" and first is last:
-        return join("pow", first, constant(2.0))
+        return _reduced("pow", first, constant(2.0))
     if op == "pow" and first.op in {"neg", "abs"} and isinstance(last.value, float) and last.value % 2 == 0:
-        return join("pow", first.args[0], last)
+        return _reduced("pow", first.args[0], last)
     return None
+
+
+def _reduced(op: str, *args: Expression) -> Expression:
+    return _reduce(join(op, *args), args)

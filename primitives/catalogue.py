@@ -1,19 +1,33 @@
-"""The catalogue: known functions with their sources, and the name under which an expression is known."""
+"""The catalogue: known functions with their sources, and the name under which an expression is known.
+
+The table's columns f(-2) to f(3) are the formula's values in float64 as an independent evaluator computed them; the
+tests hold the expressions against them.
+"""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 import numpy as np
-import torch
 
-from primitives.classes import VERIFIED, fingerprint, outputs, same_function
+from primitives.classes import (
+    VERIFIED,
+    best_line,
+    fingerprint,
+    is_map_of,
+    largest_finite,
+    outputs,
+    scale_factor,
+)
 from primitives.expressions import Expression
+from primitives.input_scale import nearest_scales, with_scaled_input
 from primitives.text import parse
+
+_RELATIONS = ("equal", "scaled", "affine")  # strongest first
+_RESIDUAL = 1e-5  # of the spread, where the input is scaled: the scale itself is found to 1e-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +36,10 @@ class Entry:
 
     Args:
         name: the usual name.
-        expression: the formula; learnable parameters at their usual initial values.
+        expression: the formula; learnable parameters at their usual initial values, per layer or per channel as the
+            source has them; what the source fixes is a number.
+        constants: the usual names of fixed numbers, as ``"alpha=1, beta=1"``.
+        checked: the formula was seen in the source or in public code; otherwise it is from memory, or sources differ.
         source: where it was proposed, or where a definition can be read.
         year: of the proposal, where established.
         smooth: ``"discont"``, ``"C0"``, ``"C1"``, ``"C2"`` or ``"Cinf"``, at the initial parameters.
@@ -32,6 +49,8 @@ class Entry:
 
     name: str
     expression: Expression
+    constants: str
+    checked: bool
     source: str
     year: int | None
     smooth: str
@@ -41,24 +60,32 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The catalogue's name for an expression f, which is ``factor * g + offset`` of a known function g.
+    """The catalogue's name for an expression f, which is ``factor * g(input_scale * x) + offset`` of a known g.
 
     Args:
         entry: the known function g.
         relation: ``"equal"``: factor 1, offset 0; ``"scaled"``: factor > 0, offset 0; ``"affine"``: any other.
         factor: at the initial parameters.
         offset: likewise.
+        input_scale: 1 unless a search for it was asked for.
     """
 
     entry: Entry
     relation: str
     factor: float
     offset: float
+    input_scale: float = 1.0
 
     @property
     def name(self) -> str:
         """The known function's name."""
         return self.entry.name
+
+    @property
+    def row(self) -> dict[str, str | float]:
+        """Name and relation, and the input scale where it is not 1."""
+        scale = {} if self.input_scale == 1.0 else {"input_scale": self.input_scale}
+        return {"name": self.name, "relation": self.relation} | scale
 
 
 @cache
@@ -72,6 +99,8 @@ def _entry(row: dict[str, str]) -> Entry:
     return Entry(
         name=row["name"],
         expression=parse(row["expression"]),
+        constants=row["constants"],
+        checked=row["checked"] == "yes",
         source=row["source"],
         year=int(row["year"]) if row["year"] else None,
         smooth=row["smooth"],
@@ -80,20 +109,24 @@ def _entry(row: dict[str, str]) -> Entry:
     )
 
 
-def known_name(expression: Expression) -> Match | None:
+def known_name(expression: Expression, *, input_scale: bool = False) -> Match | None:
     """Find an expression among the known functions: equal first, then scaled, then affine.
 
-    Within a relation the first entry of the catalogue wins. Every hit is verified: on the points of
-    :mod:`primitives.classes` to 1e-9 of the largest value, and on [-20, 20] to 1e-6, since classes see only
-    [-5, 5], where ReLU6 is ReLU. Functions with learnable parameters match only functions with the same
-    number and kind of parameters.
+    Within a relation the first entry of the catalogue wins. Every hit is verified, also on wider points; see
+    :func:`primitives.classes.is_map_of`. Functions with learnable parameters match only functions with the same number
+    and kind of parameters.
+
+    Args:
+        expression: any.
+        input_scale: where nothing is found, search for a known function with a factor b of its input, 1/4 <= b <= 4,
+            that leaves a residual below 1e-5 of the largest deviation from the mean; takes about 0.1 s.
     """
-    for relation, strength, mapping in _RELATIONS:
+    for relation, strength in zip(_RELATIONS, ("exact", "scale", "affine"), strict=True):
         for entry in _index(strength).get(getattr(fingerprint(expression), strength), ()):
-            found = mapping(expression, entry.expression)
-            if found is not None and _same_when_wide(expression, entry.expression, *found):
+            found = _map(relation, expression, entry.expression, VERIFIED)
+            if found is not None:
                 return Match(entry, relation, *found)
-    return None
+    return _with_scaled_input(expression) if input_scale else None
 
 
 @cache
@@ -106,44 +139,36 @@ def _index(strength: str) -> dict[str, tuple[Entry, ...]]:
     return found
 
 
-def _equal(f: Expression, g: Expression) -> tuple[float, float] | None:
-    return (1.0, 0.0) if same_function(f, g) else None
+def _map(relation: str, f: Expression, g: Expression, tolerance: float) -> tuple[float, float] | None:
+    """Factor and offset with which f is ``factor * g + offset`` in this relation, or None."""
+    left, right = outputs(f), outputs(g)
+    factor, offset = 1.0, 0.0
+    if relation == "scaled":
+        factor = scale_factor(left, right)
+    elif relation == "affine" and left.shape == right.shape:
+        factor, offset = best_line(right, left)
+    return (factor, offset) if is_map_of(f, g, factor, offset, tolerance=tolerance) else None
 
 
-def _scaled(f: Expression, g: Expression) -> tuple[float, float] | None:
-    if not same_function(f, g, scale=True):
+def _with_scaled_input(f: Expression) -> Match | None:
+    """The match of the strongest relation, and of these the first in the catalogue's order."""
+    values = outputs(f)
+    if not np.isfinite(values).all() or not np.ptp(values) > 0:
         return None
-    left, right = (np.abs(values[np.isfinite(values)]) for values in (outputs(f.canonical()), outputs(g.canonical())))
-    return (float(left.max() / right.max()), 0.0) if right.any() else None
+    known = [entry.expression for entry in catalogue()]
+    matches = {number: _scaled_match(f, catalogue()[number], b) for number, b in nearest_scales(f, known)}
+    found = [(_RELATIONS.index(match.relation), number, match) for number, match in matches.items() if match]
+    return min(found)[-1] if found else None
 
 
-def _affine(f: Expression, g: Expression) -> tuple[float, float] | None:
-    """The best factor and offset, if they leave at most 1e-9 of the spread of f."""
-    left, right = outputs(f.canonical()), outputs(g.canonical())
-    finite = np.isfinite(left)
-    if left.shape != right.shape or not np.array_equal(finite, np.isfinite(right)) or not finite.any():
-        return None
-    left, right = left[finite], right[finite]
-    high, low = left - left.mean(), right - right.mean()
-    if not low.any():
-        return None
-    factor = float(high @ low) / float(low @ low)
-    within = np.abs(high - factor * low).max() <= VERIFIED * np.abs(high).max()
-    return (factor, float(left.mean() - factor * right.mean())) if within and factor != 0.0 else None
-
-
-def _same_when_wide(f: Expression, g: Expression, factor: float, offset: float) -> bool:
-    x = torch.linspace(-20.0, 20.0, 321, dtype=torch.float64) + 0.001
-    left, right = f(x), factor * g(x) + offset
-    both = torch.isfinite(left) & torch.isfinite(right)
-    return bool(((left - right).abs() <= 1e-6 * (1.0 + left.abs()))[both].all())
-
-
-_Mapping = Callable[[Expression, Expression], tuple[float, float] | None]
-
-#: relation, field of the fingerprint, factor and offset of a verified hit; strongest first
-_RELATIONS: tuple[tuple[str, str, _Mapping], ...] = (
-    ("equal", "exact", _equal),
-    ("scaled", "scale", _scaled),
-    ("affine", "affine", _affine),
-)
+def _scaled_match(f: Expression, entry: Entry, b: float) -> Match | None:
+    """The match at b rounded to 6 digits if it is exact there, else at b if its residual is below 1e-5."""
+    loose = _RESIDUAL * float(np.ptp(outputs(f))) / largest_finite(outputs(f))
+    for scale, tolerance in ((float(f"{b:.6g}"), VERIFIED), (b, loose)):
+        if abs(scale - 1.0) < 1e-3:  # all but the known function itself, which its class would have found
+            return None
+        for relation in _RELATIONS:
+            found = _map(relation, f, with_scaled_input(entry.expression, scale), tolerance)
+            if found is not None:
+                return Match(entry, relation, *found, scale)
+    return None

@@ -5,7 +5,7 @@ normals; learnable parameters take three fixed settings. Outputs are float64.
 
 * exact: the outputs;
 * scale: the outputs divided by their largest absolute value: equal up to a positive factor;
-* affine: mean and standard deviation removed, the sign fixed where |v| first exceeds half its maximum.
+* affine: the mean removed, divided by the largest absolute value, positive where that first exceeds one half.
 
 Each is rounded to 1e-5 of its largest value and hashed. A hash can merge functions that differ by less than the
 rounding, so a hit is verified by :func:`same_function`.
@@ -23,15 +23,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from primitives.canonical import canonical
 from primitives.evaluation import evaluate
 from primitives.expressions import Expression
 
 Array = NDArray[np.float64]
 
+GRID, NORMALS = slice(0, 801), slice(801, 1001)  # the two kinds of fixed points
 ROUNDING = 1e-5
 VERIFIED = 1e-9
 VERIFIED_WIDE = 1e-6
 _SETTINGS = ((1.0, 0.0), (0.6, 0.35), (1.4, -0.25))  # initial value -> factor * initial + offset * (1 + index)
+_SHIFT = math.sqrt(2.0) / 10.0  # before rounding, or a plateau at 1/64 of the largest value lies between two integers
+_INTERVALS = ((-100.0, -20.0), (-20.0, 20.0), (20.0, 100.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,8 @@ class Fingerprint:
 
 
 @cache
-def _points() -> Tensor:
+def points() -> Tensor:
+    """The 1,001 fixed points, float64: the grid, then the normals."""
     grid = np.linspace(-5.0, 5.0, 801) + math.sqrt(2.0) / 1000.0
     normals = np.random.Generator(np.random.PCG64(0)).standard_normal(200)
     return torch.from_numpy(np.concatenate([grid, normals]))
@@ -52,81 +57,127 @@ def _points() -> Tensor:
 
 @cache
 def _wide_points() -> Tensor:
-    return torch.linspace(-20.0, 20.0, 321, dtype=torch.float64) + math.sqrt(2.0) / 1000.0
+    """161 points on each of the intervals."""
+    parts = [torch.linspace(low, high, 161, dtype=torch.float64) for low, high in _INTERVALS]
+    return torch.cat(parts) + math.sqrt(2.0) / 1000.0
 
 
-def outputs(expression: Expression, points: Tensor | None = None) -> Array:
-    """Outputs, float64, on the fixed points (1,001 of them) or on others; three settings one after the other
-    where the expression has parameters, else one.
+def outputs_at(expression: Expression, x: Tensor) -> Array:
+    """Outputs at points ``x`` (n,), float64: one row, or with parameters three, one for each setting of them."""
+    form = canonical(expression)
+    values: dict[str, Tensor | float] = {
+        p.name: torch.tensor([[factor * p.initial + offset * (1 + i)] for factor, offset in _SETTINGS], dtype=x.dtype)
+        for i, p in enumerate(form.parameters)
+    }
+    rows: Array = evaluate((form,), x, values)[0].numpy().reshape(-1, len(x))
+    rows.setflags(write=False)
+    return rows
+
+
+@lru_cache(maxsize=256)
+def outputs(expression: Expression) -> Array:
+    """Outputs at the fixed points, read-only, (1, 1001) or (3, 1001); parameters go by their order in the canonical
+    form.
     """
-    points = _points() if points is None else points
-    rows = []
-    for factor, offset in _SETTINGS if expression.parameters else _SETTINGS[:1]:
-        values = {p.name: factor * p.initial + offset * (1 + i) for i, p in enumerate(expression.parameters)}
-        rows.append(evaluate((expression,), points, values)[0].numpy())
-    return np.concatenate(rows)
+    return outputs_at(expression, points())
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=256)
+def _wide_outputs(expression: Expression) -> Array:
+    return outputs_at(expression, _wide_points())
+
+
+def kind_of(expression: Expression) -> str:
+    """Granularities of the learnable parameters, "l" or "c" each: a part of every class, for a candidate with other
+    parameters trains differently, whatever its initial outputs.
+    """
+    return "".join(["c" if p.per_channel else "l" for p in canonical(expression).parameters])
+
+
+@lru_cache(maxsize=1024)
 def fingerprint(expression: Expression) -> Fingerprint:
     """Class hashes of an expression; parameters are taken in the order of the canonical form."""
-    form = expression.canonical()
-    values = outputs(form)
-    # a candidate with other learnable parameters trains differently, whatever its initial outputs
-    kind = "".join("c" if p.per_channel else "l" for p in form.parameters)
-    finite = values[np.isfinite(values)]
-    largest = float(np.abs(finite).max()) if finite.size else 0.0
-    size = round(math.log(largest) / ROUNDING) if largest > 0 else "zero"
-    scaled = values / largest if largest > 0 else values
-    return Fingerprint(
-        exact=_hash(scaled, f"{kind}:{size}"),
-        scale=_hash(scaled, kind),
-        affine=_hash(_standardised(scaled), kind),
-    )
-
-
-def _standardised(values: Array) -> Array:
-    finite = values[np.isfinite(values)]
-    spread = float(finite.std()) if finite.size else 0.0
-    if spread < 1e-12:
-        return np.zeros_like(values)
-    centred = (values - float(finite.mean())) / spread
-    magnitude = np.abs(np.where(np.isfinite(centred), centred, 0.0))
-    sign = float(np.sign(centred[np.argmax(magnitude > 0.5 * magnitude.max())]))
-    return centred * sign
-
-
-def _hash(values: Array, kind: str) -> str:
+    values, kind = outputs(expression).ravel(), kind_of(expression).encode()
     finite = np.isfinite(values)
-    largest = float(np.abs(values[finite]).max()) if finite.any() else 1.0
-    quantum = ROUNDING * (largest or 1.0)
-    rounded = np.rint(np.where(finite, values, 0.0) / quantum).astype(np.int64)
-    codes = np.where(np.isnan(values), 1, np.where(values > 0, 2, 3))
-    rounded = np.where(finite, rounded, 10**9 + codes)
-    return hashlib.sha256(kind.encode() + b":" + rounded.tobytes()).hexdigest()[:16]
+    known = values if finite.all() else values[finite]
+    largest = float(np.abs(known).max(initial=0.0))
+    scaled = known / largest if largest > 0 else known
+    size = round(math.log(largest) / ROUNDING + _SHIFT) if largest > 0 else "zero"
+    standardised, sign = _standardised(scaled)
+    whole = known is values
+    scale = _hash(scaled, kind if whole else kind + _marks(values))
+    exact = hashlib.sha256(f"{scale}:{size}".encode()).hexdigest()[:16]
+    return Fingerprint(exact, scale, _hash(standardised, kind if whole else kind + _marks(sign * values)))
+
+
+def _standardised(values: Array) -> tuple[Array, float]:
+    """Mean 0, largest absolute value 1, positive where that first exceeds one half; 0 for a constant. And the sign."""
+    centred = values - float(values.sum()) / max(1, values.size)
+    magnitude = np.abs(centred)
+    largest = float(magnitude.max(initial=0.0))
+    if largest < 1e-12:
+        return np.zeros_like(values), 1.0
+    signed = math.copysign(largest, centred[int((magnitude > 0.5 * largest).argmax())])
+    return centred / signed, math.copysign(1.0, signed)
+
+
+def _marks(values: Array) -> bytes:
+    """Where outputs are infinite, with their sign, or NaN."""
+    return np.where(np.isnan(values), 2.0, np.sign(values) * np.isinf(values)).astype(np.int8).tobytes()
+
+
+def _hash(values: Array, kind: bytes) -> str:
+    """Hash of values with a largest absolute value of 1 or 0, rounded to 1e-5."""
+    codes = np.rint(values / ROUNDING + _SHIFT).astype(np.int32)
+    return hashlib.sha256(kind + b":" + codes.tobytes()).hexdigest()[:16]
+
+
+def largest_finite(values: Array) -> float:
+    """The largest finite absolute value; 0 where there is none."""
+    return float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
 
 
 def same_function(f: Expression, g: Expression, *, scale: bool = False) -> bool:
-    """True if two functions are equal, up to a positive factor where ``scale``.
+    """True if two functions are equal, up to a positive factor where ``scale``; see :func:`is_map_of`."""
+    return is_map_of(f, g, scale_factor(outputs(f), outputs(g)) if scale else 1.0)
 
-    On the fixed points the outputs must agree to 1e-9 of the largest value, and to 1e-6 on [-20, 20], since on
-    [-5, 5] alone ReLU6 is ReLU.
+
+def scale_factor(f: Array, g: Array) -> float:
+    """The positive factor between the largest of two functions' outputs; 1 where one is zero throughout."""
+    left, right = largest_finite(f), largest_finite(g)
+    return left / right if min(left, right) > 0 else 1.0
+
+
+def best_line(x: Array, y: Array) -> tuple[float, float]:
+    """Slope and offset of the least-squares line through the points that are finite; (0, 0) where there is none."""
+    both = np.isfinite(x) & np.isfinite(y)
+    x, y = x[both], y[both]
+    if not x.size:
+        return 0.0, 0.0
+    centred = x - x.mean()
+    slope = float(centred @ y) / (float(centred @ centred) or 1.0)
+    return slope, float(y.mean() - slope * x.mean())
+
+
+def is_map_of(f: Expression, g: Expression, factor: float, offset: float = 0.0, *, tolerance: float = VERIFIED) -> bool:
+    """True if ``f = factor * g + offset``, also for each setting of learnable parameters.
+
+    On the fixed points the outputs must agree to ``tolerance`` times the largest; on each of [-100, -20], [-20, 20]
+    and [20, 100] to 1e-6 of the largest there, or to ``tolerance`` where that is more, since on [-5, 5] alone ReLU6 is
+    ReLU. Differences below 1e-9 of the largest at the fixed points are none: ``1+erf(x)`` is 0 below -6, ``erfc(-x)``
+    is not. Where one is infinite or NaN, the other must be the same.
     """
-    factor = _factor(f, g) if scale else 1.0
-    return _agree(f, g, factor, None, VERIFIED) and _agree(f, g, factor, _wide_points(), VERIFIED_WIDE)
-
-
-def _factor(f: Expression, g: Expression) -> float:
-    """The positive factor between two functions' largest finite values; 1 where there is none."""
-    tops = [
-        np.abs(values[np.isfinite(values)]).max(initial=0.0) for values in map(outputs, (f.canonical(), g.canonical()))
-    ]
-    return float(tops[0] / tops[1]) if min(tops) > 0 else 1.0
-
-
-def _agree(f: Expression, g: Expression, factor: float, points: Tensor | None, tolerance: float) -> bool:
-    left, right = outputs(f.canonical(), points), factor * outputs(g.canonical(), points)
-    if left.shape != right.shape or not np.array_equal(np.isfinite(left), np.isfinite(right)):
+    left, right = outputs(f), outputs(g)
+    if left.shape != right.shape:
         return False
-    left, right = left[np.isfinite(left)], right[np.isfinite(left)]
-    return left.size == 0 or bool(np.abs(left - right).max() <= tolerance * max(float(np.abs(left).max()), 1e-300))
+    largest = largest_finite(left)
+    with np.errstate(over="ignore"):
+        if not _agree(left, factor * right + offset, tolerance * largest):
+            return False
+        wide = zip(*(np.split(_wide_outputs(each), len(_INTERVALS), axis=1) for each in (f, g)), strict=True)
+        relative, floor = max(VERIFIED_WIDE, tolerance), VERIFIED * largest
+        return all(_agree(a, factor * b + offset, max(floor, relative * largest_finite(a))) for a, b in wide)
+
+
+def _agree(left: Array, right: Array, tolerance: float) -> bool:
+    return np.allclose(left, right, rtol=0.0, atol=tolerance, equal_nan=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from primitives.evaluation import constants
 from primitives.expressions import Expression, Parameter, join, parameter, postorder
 from primitives.formulas import written_out
 from primitives.kernels import COMPARISONS
@@ -22,6 +21,7 @@ _OVERFLOWING = {"exp", "expm1", "sinh", "cosh", "symexp"}
 _SQUARES = {"pow", "abs"}
 _POLES = {"sqrt", "sqrt_abs", "pow"}
 _SELECTIONS = {"where", "positive", *COMPARISONS}
+_Part = tuple[Expression, str, tuple[int, ...]]
 
 
 @lru_cache(maxsize=4096)
@@ -45,42 +45,54 @@ def derivative(root: Expression, by: str = "x", times: Expression = ONE) -> Expr
         if not node.args:
             own = node.op == "x" if by == "x" else isinstance(node.value, Parameter) and node.value.name == by
             tangent[node] = times if own else ZERO
-        elif all(tangent[arg] is ZERO for arg in node.args):
-            tangent[node] = ZERO
         else:
-            tangent[node] = _instantiate(node, [tangent[arg] for arg in node.args])
+            tangent[node] = _instantiate(node, tuple([tangent[arg] for arg in node.args]))
     return tangent[root]
 
 
 @lru_cache(maxsize=1024)
-def _template(op: str, *, products: bool) -> Expression:
-    """The tangent of an operator; with ``products`` those that are one kernel are written out."""
+def _template(op: str, *, products: bool) -> tuple[_Part, ...]:
+    """The nodes of an operator's tangent, inputs first: each with its name, or "", and the numbers of its inputs.
+
+    With ``products`` those that are one kernel are written out.
+    """
     names = [*_INPUTS, *(f"d{name}" for name in _INPUTS), "y"]
     template = parse_body(find_operator(op).tangent, {name: parameter(name) for name in names})
-    return written_out(template, "tangent") if products else template
+    nodes = postorder((written_out(template, "tangent") if products else template,))
+    number = {node: index for index, node in enumerate(nodes)}
+    return tuple([(node, _name(node), tuple([number[arg] for arg in node.args])) for node in nodes])
 
 
-def _instantiate(node: Expression, tangents: list[Expression]) -> Expression:
-    """The operator's tangent with its names replaced; terms that are structurally zero vanish."""
+@lru_cache(maxsize=4096)
+def _instantiate(node: Expression, tangents: tuple[Expression, ...]) -> Expression:
+    """The operator's tangent with its names replaced; terms that are structurally zero vanish.
+
+    Cached, since the expressions of a search have many subexpressions in common.
+    """
+    if all(tangent is ZERO for tangent in tangents):
+        return ZERO
     stands_for = dict(zip(_INPUTS, node.args, strict=False))
     stands_for |= {f"d{name}": tangent for name, tangent in zip(_INPUTS, tangents, strict=False)}
     stands_for["y"] = node
     # the slope of a product is its other factor: where that is 0 and the tangent infinite, so is the product's value
     inner = [] if node.op == "mul" else zip(_INPUTS, tangents, strict=False)
     guarded = {f"d{name}" for name, tangent in inner if _may_overflow(tangent)}
-    template = _template(node.op, products=bool(guarded))
-    built: dict[Expression, Expression] = {}
-    for part in postorder((template,)):
-        args = [built[arg] for arg in part.args]
-        if isinstance(part.value, Parameter):
-            built[part] = stands_for[part.value.name]
-        elif part.op == "mul" and _name(part.args[1]) in guarded and args[0] not in (ZERO, ONE):
-            built[part] = join("where", join("abs", args[0]), reduced("mul", *args), ZERO)
-        elif part.op == "mul" and _name(part.args[1]) == "da" and _has_pole(node) and _may_vanish(args[1]):
-            built[part] = join("where", join("abs", args[1]), reduced("mul", *args), ZERO)
+    parts = _template(node.op, products=bool(guarded))
+    built: list[Expression] = []
+    for part, name, inputs in parts:
+        args = [built[index] for index in inputs]
+        factor = parts[inputs[1]][1] if part.op == "mul" else ""
+        if name:
+            built.append(stands_for[name])
+        elif not args:
+            built.append(part)
+        elif factor in guarded and args[0] not in (ZERO, ONE):
+            built.append(join("where", join("abs", args[0]), reduced("mul", *args), ZERO))
+        elif factor == "da" and _has_pole(node) and _may_vanish(args[1]):
+            built.append(join("where", join("abs", args[1]), reduced("mul", *args), ZERO))
         else:
-            built[part] = reduced(part.op, *args) if part.args else part
-    return built[template]
+            built.append(reduced(part.op, *args))
+    return built[-1]
 
 
 def _name(node: Expression) -> str:
@@ -98,10 +110,15 @@ def _may_vanish(tangent: Expression) -> bool:
     return any(node.op in _SELECTIONS for node in postorder((tangent,)))
 
 
+@lru_cache(maxsize=4096)
 def _may_overflow(tangent: Expression) -> bool:
     """True if an exponential, other than one of a number or of minus a square, occurs."""
-    candidates = [n for n in postorder((tangent,)) if n.op in _OVERFLOWING and not _is_minus_square(n.args[0])]
-    return bool(candidates) and any(n not in constants((tangent,)) for n in candidates)
+    return any(_overflows(node) for node in postorder((tangent,)))
+
+
+def _overflows(node: Expression) -> bool:
+    varies = node.uses_input or node.is_learnable
+    return varies and node.op in _OVERFLOWING and not _is_minus_square(node.args[0])
 
 
 def _is_minus_square(node: Expression) -> bool:

@@ -14,8 +14,6 @@ from primitives.formulas import written_out
 from primitives.kernels import COMPARISONS, Value, where_compared
 from primitives.operators import fold, forward_of
 
-_Step = tuple[Callable[..., Value], tuple[Expression, ...]]
-
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -32,7 +30,9 @@ class Program:
     outputs: tuple[int, ...]
 
     def run(self, x: Tensor, parameters: Mapping[str, Value]) -> list[Tensor]:
-        """Outputs at ``x``; parameters must broadcast with ``x``. Each output has the dtype and shape of ``x``."""
+        """Outputs at ``x``, in its dtype and of its shape; where parameters have more dimensions, of the shape to which
+        all of them broadcast.
+        """
         registers: list[Value] = [_leaf_value(leaf, x, parameters) for leaf in self.leaves]
         for forward, inputs in self.steps:
             registers.append(forward(*[registers[i] for i in inputs]))
@@ -63,38 +63,43 @@ def _leaf_value(leaf: Value | str | None, x: Tensor, parameters: Mapping[str, Va
 
 def _shaped(value: Value, x: Tensor) -> Tensor:
     if isinstance(value, Tensor):
-        return value if value.shape == x.shape else value.to(x.dtype).expand(x.shape)
+        same = value.shape == x.shape
+        return value if same else value.to(x.dtype).expand(torch.broadcast_shapes(value.shape, x.shape))
     return torch.zeros_like(x) + value  # full_like refuses what overflows in float16
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def compiled(roots: tuple[Expression, ...]) -> Program:
     """The program of some expressions; subexpressions without ``x`` and parameters become numbers."""
-    roots = tuple(written_out(root, "forward") for root in roots)
-    known = constants(roots)
-    nodes = postorder(roots, known, lambda node: _step(node, known)[1])
-    leaves = [node for node in nodes if node in known or not node.args]
-    inner = [node for node in nodes if node not in known and node.args]
-    register = {node: index for index, node in enumerate([*leaves, *inner])}
-    made = [_step(node, known) for node in inner]
-    steps = tuple((forward, tuple(register[arg] for arg in args)) for forward, args in made)
+    roots = tuple([written_out(root, "forward") for root in roots])
+    inputs = {node: _inputs(node) for node in postorder(roots, inputs=_inputs)}
+    leaves = [node for node, args in inputs.items() if not args]
+    inner = [(node, args) for node, args in inputs.items() if args]
+    register = {node: index for index, node in enumerate([*leaves, *[node for node, _ in inner]])}
     return Program(
-        tuple(known[node] if node in known else _leaf(node) for node in leaves),
-        steps,
-        tuple(register[root] for root in roots),
+        tuple([_leaf(node) for node in leaves]),
+        tuple([(_forward(node, args), tuple([register[arg] for arg in args])) for node, args in inner]),
+        tuple([register[root] for root in roots]),
     )
 
 
-def _step(node: Expression, known: Mapping[Expression, float]) -> _Step:
-    """A node's function and its inputs; ``where`` over a comparison takes the comparison's own inputs."""
-    condition = node.args[0]
-    if node.op == "where" and condition.op in COMPARISONS and condition not in known:
-        return where_compared(condition.op), (*condition.args, *node.args[1:])
-    return forward_of(node.op), node.args
+def _inputs(node: Expression) -> tuple[Expression, ...]:
+    """A node's inputs, none for a number; ``where`` over a comparison takes the comparison's own."""
+    if not (node.uses_input or node.is_learnable):
+        return ()
+    if node.op == "where" and node.args[0].op in COMPARISONS and _inputs(node.args[0]):
+        return (*node.args[0].args, *node.args[1:])
+    return node.args
 
 
-def _leaf(node: Expression) -> str | None:
-    return node.value.name if isinstance(node.value, Parameter) else None
+def _forward(node: Expression, inputs: tuple[Expression, ...]) -> Callable[..., Value]:
+    return forward_of(node.op) if inputs is node.args else where_compared(node.args[0].op)
+
+
+def _leaf(node: Expression) -> Value | str | None:
+    if isinstance(node.value, Parameter):
+        return node.value.name
+    return None if node.op == "x" else constants((node,))[node]
 
 
 def constants(roots: Sequence[Expression]) -> dict[Expression, float]:
@@ -103,7 +108,7 @@ def constants(roots: Sequence[Expression]) -> dict[Expression, float]:
     for node in postorder(roots):
         if isinstance(node.value, float):
             known[node] = node.value
-        elif node.args and all(arg in known for arg in node.args):
+        elif not (node.uses_input or node.is_learnable):
             known[node] = fold(node.op, [known[arg] for arg in node.args])
     return known
 

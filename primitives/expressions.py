@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,17 +40,31 @@ class Expression:
         size: number of nodes of the expression written as a tree.
         depth: number of nodes on the longest path to a leaf.
         has_formulas: an operator below has a formula over others; see :mod:`primitives.formulas`.
+        uses_input: the input occurs.
+        is_learnable: a parameter occurs.
     """
 
     def __init__(self, op: str, args: tuple[Expression, ...], value: float | Parameter | None) -> None:
         self.op = op
         self.args = args
         self.value = value
-        self.size: int = 1 + sum(arg.size for arg in args)
-        self.depth: int = 1 + max((arg.depth for arg in args), default=0)
-        self.has_formulas: bool = has_formula(op) or any(arg.has_formulas for arg in args)
+        size, depth, has_formulas = 1, 1, has_formula(op)
+        uses_input, is_learnable = op == "x", isinstance(value, Parameter)
+        for arg in args:
+            size += arg.size
+            depth = max(depth, arg.depth + 1)
+            has_formulas = has_formulas or arg.has_formulas
+            uses_input = uses_input or arg.uses_input
+            is_learnable = is_learnable or arg.is_learnable
+        self.size: int = size
+        self.depth: int = depth
+        self.has_formulas: bool = has_formulas
+        self.uses_input: bool = uses_input
+        self.is_learnable: bool = is_learnable
 
     def __repr__(self) -> str:
+        if self.size > MAX_SIZE:  # a derivative, say: small as a graph, endless as text
+            return f"<Expression {self.op}(...), {self.depth} levels>"
         return f"parse({self.text!r})"
 
     def __reduce__(self) -> tuple[Callable[[str], Expression], tuple[str]]:
@@ -91,6 +106,8 @@ class Expression:
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
         """The distinct parameters in the order of their first use."""
+        if not self.is_learnable:
+            return ()
         found = dict.fromkeys(node.value for node in postorder((self,)) if isinstance(node.value, Parameter))
         return tuple(found)
 
@@ -218,16 +235,21 @@ def postorder(
 ) -> list[Expression]:
     """The distinct nodes below the roots, inputs before users, left to right; what is below ``stop`` is left out."""
     seen: dict[Expression, None] = {}
-    stack = [(root, False) for root in reversed(list(roots))]
-    while stack:
-        node, ready = stack.pop()
-        if node in seen:
-            continue
-        if ready or not node.args or node in stop:
-            seen[node] = None
+    above: list[Expression] = []  # the nodes whose inputs are being visited, and where the visits stand
+    visits = [iter(roots)]
+    while visits:
+        for node in visits[-1]:
+            if node not in seen:
+                below = inputs(node)
+                if below and node not in stop:
+                    above.append(node)
+                    visits.append(iter(below))
+                    break
+                seen[node] = None
         else:
-            stack.append((node, True))
-            stack.extend((arg, False) for arg in reversed(inputs(node)))
+            visits.pop()
+            if above:
+                seen[above.pop()] = None
     return list(seen)
 
 
@@ -244,13 +266,13 @@ def rewrite(root: Expression, change: Callable[[Expression, tuple[Expression, ..
     """Rebuild bottom-up: ``change(node, new_args)`` gives the new node; each distinct node is visited once."""
     new: dict[Expression, Expression] = {}
     for node in postorder((root,)):
-        new[node] = change(node, tuple(new[arg] for arg in node.args))
+        new[node] = change(node, tuple([new[arg] for arg in node.args]))
     return new[root]
 
 
 def same(node: Expression, args: tuple[Expression, ...]) -> Expression:
     """The node with new inputs; the change that changes nothing else."""
-    return node if args == node.args else apply(node.op, *args)
+    return node if args == node.args else join(node.op, *args)
 
 
 def with_numbered_parameters(root: Expression) -> Expression:
@@ -259,13 +281,13 @@ def with_numbered_parameters(root: Expression) -> Expression:
     Names keep their stem: ``beta``, ``beta2``, ``beta3`` in the order of first use.
     """
     names: dict[Parameter, str] = {}
+    uses: Counter[str] = Counter()
     for p in root.parameters:
         stem = p.name.rstrip("0123456789") or p.name
-        name, number = stem, 1
-        while name in names.values():
-            number += 1
-            name = f"{stem}{number}"
-        names[p] = name
+        uses[stem] += 1
+        names[p] = stem if uses[stem] == 1 else f"{stem}{uses[stem]}"
+    if all(p.name == name for p, name in names.items()):
+        return root
 
     def change(node: Expression, args: tuple[Expression, ...]) -> Expression:
         if isinstance(node.value, Parameter):

@@ -31,7 +31,7 @@ BIAS_STDS = (0.05, 0.2, 0.5)  # for the edge of chaos
 
 def describe(expression: Expression) -> Row:
     """Formula, classes, known name, screens, analysis, edge of chaos: JSON's types."""
-    classes, known = fingerprint(expression), known_name(expression)
+    classes, known = fingerprint(expression), known_name(expression, input_scale=True)
     edges, half = [edge_of_chaos(expression, bias_std) for bias_std in BIAS_STDS], half_stable(expression)
     return {
         "expression": expression.text,
@@ -41,7 +41,7 @@ def describe(expression: Expression) -> Row:
             {"name": p.name, "initial": p.initial, "per": "channel" if p.per_channel else "layer"}
             for p in expression.parameters
         ],
-        "known": None if known is None else {"name": known.name, "relation": known.relation},
+        "known": None if known is None else known.row,
         "exact_class": classes.exact,
         "scale_class": classes.scale,
         "affine_class": classes.affine,

@@ -11,8 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from primitives import Expression, constant, fingerprint, parse, same_function
 from primitives.catalogue import Entry, catalogue, known_name
-from primitives.text import parse
+from primitives.input_scale import nearest_scales, with_scaled_input
+from primitives.text import parse_body
 
 POINTS = {"f(-2)": -2.0, "f(-0.5)": -0.5, "f(0)": 0.0, "f(1)": 1.0, "f(3)": 3.0}
 ROWS = list(csv.DictReader(files("primitives").joinpath("catalogue.csv").read_text(encoding="utf-8").splitlines()))
@@ -42,8 +44,71 @@ TORCH: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+#: Equal functions at the initial values of all parameters: names of the catalogue, or formulas.
+EQUAL = (
+    ("GoLU", "x*exp(-exp(-x))"),
+    ("ATLU", "x*(0.5+atan(x)/pi)", "xATLU"),
+    ("GELU (tanh approximation)", "x*sigmoid(2*sqrt(2/pi)*(x+0.044715*x**3))"),
+    ("TanhExp (= TeLU)", "x*tanh(exp(x))"),
+    ("HardMish", "SqREU"),
+    ("Suish", "REU", "PREU"),
+    ("EPLAF (even power linear)", "BiFiring (Huber-shaped)", "where(abs(x)>1,abs(x)-0.5,x**2/2)"),
+    ("SmeLU", "SparsePlus", "gSmeLU (generalized)"),
+    ("SqSoftplus", "where(x<=-0.5,0,where(x>=0.5,x,(x+0.5)**2/2))"),
+    ("HardSigmoid (BinaryConnect)", "SparseSigmoid"),
+    ("HardTanh", "Monotonic NN: saturated form, ReLU base"),
+    ("max(x,tanh(x))", "SigLU (TReLU)", "P-TELU"),
+    ("SignReLU (DLU)", "PolyLU (FPLUS with unit slopes)", "where(x>=0,x,1/(1-x)-1)"),
+    ("Mirrored ReLU (mReLU)", "Tent"),
+    ("Bent identity", "BLU (bendable linear unit)"),
+    ("Bipolar sigmoid", "tanh(x/2)", "DyT (dynamic tanh)", "2*sigmoid(x)-1"),
+    ("Exponential swish", "sigmoid(-x)"),
+    ("ELU", "CELU", "PELU", "MPELU", "FELU", "EELU (evaluation mode)"),
+    ("SiLU", "Swish", "AHAF", "PSSiLU", "LEAF", "ACON-C", "AGLU", "xSiLU"),
+    ("Sigmoid", "APA", "Aranda-Ordaz (AGumb when a learnable)"),
+    ("Logish", "LAU"),
+    ("EANAF", "x*sigmoid(x-log(2))"),
+    ("PSTanh", "x*sigmoid(2*x)"),
+    ("ReLU", "max(tanh(log(x)),relu(x)) for x>0"),
+    ("Identity", "UAF"),
+)
+
+#: Entries that are known by the name of an equal one before them.
+SYNONYMS = {
+    "CELU": "ELU",
+    "SparsePlus": "SmeLU",
+    "SparseSigmoid": "HardSigmoid (BinaryConnect)",
+    "gSmeLU (generalized)": "SmeLU",
+    "HeLU (forward)": "ReLU",
+    "Gaussian (INR)": "Gaussian",
+    "Tempered sigmoid": "Tanh",
+    "Clipped-triangle STE (BiPer activations)": "Sign",
+    "Monotonic NN: saturated form, ReLU base": "HardTanh",
+    "ReQU (RePU p=2)": "Squared ReLU",
+    "RePU (general power)": "Squared ReLU",
+    "SKAN lswish edge": "Swish",
+    "max(tanh(log(x)),relu(x)) for x>0": "ReLU",
+    "Variant sigmoid (VSF)": "Sigmoid",
+    "Aranda-Ordaz (AGumb when a learnable)": "Sigmoid",
+    "REU": "Suish",
+    "PolyLU (FPLUS with unit slopes)": "SignReLU (DLU)",
+    "SqREU": "HardMish",
+    "EELU (evaluation mode)": "MPELU",
+    "SSAF": "SQRT (signed root)",
+    "BiFiring (Huber-shaped)": "EPLAF (even power linear)",
+}
+
+
 def entry(name: str) -> Entry:
     return next(e for e in catalogue() if e.name == name)
+
+
+def at_start(name_or_formula: str) -> Expression:
+    """A known function, or a formula, with its parameters as constants."""
+    names = {e.name: e.expression for e in catalogue()}
+    expression = names.get(name_or_formula) or parse(name_or_formula)
+    numbers = {p.name: constant(p.initial) for p in expression.parameters}
+    return parse_body(expression.text.partition(";")[0], numbers)
 
 
 def test_all_rows_are_there_under_different_names() -> None:
@@ -114,10 +179,68 @@ def test_unknown_functions_have_no_name(text: str) -> None:
     assert known_name(parse(text)) is None
 
 
-def test_every_entry_is_known_by_an_earlier_or_its_own_name() -> None:
+def test_every_entry_is_known_by_its_own_or_an_earlier_name() -> None:
     order = {known.name: number for number, known in enumerate(catalogue())}
     for known in catalogue():
         match = known_name(known.expression)
         assert match is not None
         assert match.relation == "equal"
+        assert match.name == SYNONYMS.get(known.name, known.name)
         assert order[match.name] <= order[known.name]
+
+
+@pytest.mark.parametrize("names", EQUAL, ids=[names[0] for names in EQUAL])
+def test_equal_functions_of_the_literature_are_one_class(names: tuple[str, ...]) -> None:
+    first, *others = map(at_start, names)
+    for other in others:
+        assert fingerprint(other) == fingerprint(first)
+        assert same_function(other, first)
+
+
+def test_what_a_source_lets_learn_is_a_parameter_with_its_granularity() -> None:
+    channel = {p.per_channel for known in catalogue() for p in known.expression.parameters}
+    assert channel == {False, True}
+    assert entry("PReLU").expression.text == "where(x>=0,x,a*x); a=0.25:channel"
+    assert entry("GoLU").constants == "alpha=1, beta=1, gamma=1"
+    for known in catalogue():
+        assert not {p.name for p in known.expression.parameters} & {
+            part.partition("=")[0].strip() for part in known.constants.split(",")
+        }
+    assert sum(not known.checked for known in catalogue()) == 24
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "relation", "scale"),
+    [
+        ("sigmoid(3*x)*2-1", "Tanh", "equal", 1.5),
+        ("2*gelu(3*x)+1", "GELU", "affine", 3.0),
+        ("x*tanh(softplus(4*x))", "Mish", "scaled", 4.0),
+        ("erf(x*exp(0.3))", "Erf", "equal", 1.3498588075760032),
+        ("-tanh(-0.3*x)", "Tanh", "equal", 0.3),
+        ("x*sigmoid(2*b*x); b=1", "Swish", "scaled", 2.0),
+        ("sin(2.5*x)", "Sine", "equal", 2.5),
+    ],
+)
+def test_an_input_scale_is_found_on_request(text: str, name: str, relation: str, scale: float) -> None:
+    f = parse(text)
+    assert known_name(f) is None
+    match = known_name(f, input_scale=True)
+    assert match is not None
+    assert (match.name, match.relation, match.input_scale) == (name, relation, pytest.approx(scale, rel=1e-6))
+    x = torch.linspace(-4, 4, 33, dtype=torch.float64)
+    torch.testing.assert_close(match.factor * match.entry.expression(scale * x) + match.offset, f(x))
+
+
+def test_sigmoid_and_tanh_are_one_family_only_with_input_scale() -> None:
+    sigmoid, tanh = entry("Sigmoid").expression, entry("Tanh").expression
+    assert sigmoid.affine_class() != tanh.affine_class()
+    assert dict(nearest_scales(sigmoid, [tanh]))[0] == pytest.approx(0.5, rel=1e-7)
+    assert same_function(with_scaled_input(tanh, 0.5), parse("2*sigmoid(x)-1"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1", "log(x)", "sigmoid(x)+0.01*sin(x)", "tanh(5*x)", "silu(x)+1e-6*sin(x)", "a*x+b*sin(c*x); a=1, b=1, c=2"],
+)
+def test_what_is_no_scaled_input_has_no_name(text: str) -> None:
+    assert known_name(parse(text), input_scale=True) is None

@@ -105,7 +105,8 @@ def test_derivatives_read_back_within_the_limits() -> None:
 def test_a_derivative_too_large_for_text_says_so() -> None:
     second = derivative(derivative(parse("prod_n(" + ",".join(["sigmoid(x)"] * 60) + ")")))
     with pytest.raises(ExpressionError, match=f"the text would have {second.size} operators and names; at most 100000"):
-        repr(second)
+        _ = second.text
+    assert repr(second) == f"<Expression {second.op}(...), {second.depth} levels>"
     assert repr(Activation(second)) == f"Activation(expression of {second.size} nodes)"
 
 
