@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import torch
 
-from primitives.analysis import finite, moments
+from primitives.analysis import breakdown, finite, moments
 from primitives.classes import GRID, Array, outputs, points
 from primitives.expressions import Expression
 
@@ -18,6 +18,7 @@ REASONS = {
     "constant": "all outputs are equal",
     "affine": "the outputs lie on a straight line",
     "non-finite": "value or derivative is not finite in float32 for some |x| <= 50",
+    "nan": "value or derivative is NaN in float32 for some 50 < |x| <= 100",
     "flat": "E f'(z)^2 is below 1e-4 of E f(z)^2: no gradient reaches the layer below",
     "steep": "E f'(z)^2 is above 1e4 of E f(z)^2",
 }
@@ -45,8 +46,8 @@ def screen_values(expression: Expression) -> str:
     spread = float(np.ptp(values[0]))
     if spread <= 1e-9 * max(1.0, largest):
         return "constant"
-    if not finite(expression, torch.float32):
-        return "non-finite"
+    if broken := breakdown(expression, torch.float32):
+        return broken
     return "affine" if _is_straight(values[0, GRID], spread) else ""
 
 

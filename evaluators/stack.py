@@ -24,6 +24,7 @@ from evaluators.schedules import SCHEDULES
 from evaluators.slot import Layout, Share, Slot
 from evaluators.task import Split, Task, batches, split
 from primitives.activation import replace
+from primitives.builtin import as_builtin
 from primitives.expressions import variable
 
 EVALUATED = 4  # training batches at once where no gradient is needed
@@ -171,7 +172,7 @@ def _layout(members: Sequence[Member], rates: int) -> Layout:
     shares, start = [], 0
     for member in members:
         stop = start + len(member.seeds) * rates
-        shares.append(Share(member.expression, start, stop, output_factor(member.expression)))
+        shares.append(Share(as_builtin(member.expression), start, stop, output_factor(member.expression)))
         start = stop
     return Layout(tuple(shares), tuple(tuple(p.name for p in share.expression.parameters) for share in shares))
 

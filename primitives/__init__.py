@@ -9,7 +9,7 @@ from primitives.derivative import derivative
 from primitives.errors import ActsearchError, ExpressionError, GrammarError, LoweringError, OperatorError, nearest
 from primitives.evaluation import evaluate
 from primitives.expressions import Expression, Parameter, apply, constant, parameter, variable
-from primitives.grammars import Grammar, grammar, grammar_names
+from primitives.grammars import Decision, Grammar, grammar, grammar_names
 from primitives.lowering import lower, targets
 from primitives.operators import Operator, find_operator, operators
 from primitives.pointwise import pointwise
@@ -20,6 +20,7 @@ __all__ = [
     "Activation",
     "ActsearchError",
     "Analysis",
+    "Decision",
     "EdgeOfChaos",
     "Entry",
     "Expression",

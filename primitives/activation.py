@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
+from primitives.builtin import as_builtin
 from primitives.errors import ExpressionError
 from primitives.expressions import MAX_SIZE, Expression, Parameter
 from primitives.pointwise import pointwise
@@ -27,7 +28,8 @@ def per_channel_shape(value: Tensor, x: Tensor) -> Tensor:
 class Activation(nn.Module):
     """An activation layer with real parameters.
 
-    Eagerly it is the fused form of :mod:`primitives.pointwise`, which keeps the input alone for the backward pass
+    A formula that equals a built-in of torch is computed by that; see :mod:`primitives.builtin`. Eagerly any other is
+    the fused form of :mod:`primitives.pointwise`, which keeps the input alone for the backward pass
     and can be differentiated to any order. The plain form, ordinary torch operators with torch's own derivatives,
     takes its place under ``torch.export``, in forward mode (``jvp``, ``jacfwd``, ``hessian``) and on request. Under
     ``torch.compile`` it is ordinary operators with our first derivatives; torch itself refuses to go through compiled
@@ -69,7 +71,7 @@ class Activation(nn.Module):
         self.plain = plain
         # for messages: torch.compile cannot trace what computes it, and derivatives can be too long for one
         self._text = expression.text if expression.size <= MAX_SIZE else f"expression of {expression.size} nodes"
-        self._form = plain_form(expression)
+        self._form = plain_form(as_builtin(expression))
         for p in expression.parameters:
             if p.per_channel and channels is None:
                 raise ExpressionError(f"{self._text}: parameter {p.name!r} is per channel; give channels=...")
@@ -92,7 +94,7 @@ class Activation(nn.Module):
             return self._form(x, values)
         if torch.compiler.is_compiling():
             return self._form.traced(x, values)
-        return pointwise(self.expression, x, values)
+        return pointwise(self._form.expression, x, values)
 
     def _value(self, p: Parameter, x: Tensor) -> Tensor:
         """The value of a parameter in the shape that meets ``x``."""

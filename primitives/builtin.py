@@ -14,20 +14,21 @@ DIFFERENTIABLE = (
 )
 #: Those of which it has not: the second derivative of hard_sigmoid is missing, those of the others carry no graph.
 _OTHERS = ("leaky_relu", "relu6", "hardtanh", "hard_sigmoid", "hard_swish")
+_TORCH_FUNCTIONS = (*DIFFERENTIABLE, *_OTHERS)
 
 
 @lru_cache(maxsize=4096)
-def builtin(expression: Expression) -> Expression | None:
-    """The single operator over ``x`` that an expression equals, if torch has it as one function; else None.
+def as_builtin(expression: Expression) -> Expression:
+    """The single operator over ``x`` that an expression equals, if torch has it as one function; else the expression.
 
     Equality is that of :func:`primitives.same_function`. Expressions with parameters have no built-in form.
     """
-    if expression.parameters:
-        return None
+    if expression.is_learnable or (expression.size <= 2 and expression.op in _TORCH_FUNCTIONS):
+        return expression
     found = _forms().get(fingerprint(expression).exact)
-    return found if found is not None and same_function(found, expression) else None
+    return found if found is not None and same_function(found, expression) else expression
 
 
 @cache
 def _forms() -> dict[str, Expression]:
-    return {fingerprint(f).exact: f for f in (apply(name, variable()) for name in (*DIFFERENTIABLE, *_OTHERS))}
+    return {fingerprint(f).exact: f for f in (apply(name, variable()) for name in _TORCH_FUNCTIONS)}

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd import forward_ad
 
 Value = Tensor | float  # an input: a constant may be a number or a tensor without dimensions
 
@@ -159,8 +160,9 @@ def tanh_slope(g: Value, y: Value) -> Tensor:
 
 def silu_slope(g: Value, a: Value) -> Tensor:
     g, a = like(g, a), like(a, g)
-    if torch.is_grad_enabled() and (g.requires_grad or a.requires_grad):
-        s = torch.sigmoid(a)  # torch has no derivative of its kernel
+    # torch has no derivative of its kernel, and no public way to ask for forward mode: it has levels from 0 on
+    if forward_ad._current_level >= 0 or (torch.is_grad_enabled() and (g.requires_grad or a.requires_grad)):
+        s = torch.sigmoid(a)
         return g * s * (1 + a * (1 - s))
     return _silu_backward(g, a)
 

@@ -230,7 +230,10 @@ def _operators() -> list[Row]:
 
 
 def _grammars() -> list[Row]:
-    return [{"name": n, "expressions": grammar(n).count(), "what": grammar(n).description} for n in grammar_names()]
+    return [
+        {"name": n, "expressions": grammar(n).count(), "what": grammar(n).description, "source": grammar(n).source}
+        for n in grammar_names()
+    ]
 
 
 def _catalogue() -> list[Row]:

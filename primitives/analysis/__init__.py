@@ -2,7 +2,7 @@
 
 from primitives.analysis.analyse import Analysis, analyse
 from primitives.analysis.features import Gaussian
-from primitives.analysis.finiteness import finite
+from primitives.analysis.finiteness import breakdown, finite
 from primitives.analysis.gaussian import Moments, moments
 from primitives.analysis.mean_field import EdgeOfChaos, MeanField, edge_of_chaos, half_stable, mean_field
 from primitives.analysis.shape import Shape
@@ -15,6 +15,7 @@ __all__ = [
     "Moments",
     "Shape",
     "analyse",
+    "breakdown",
     "edge_of_chaos",
     "finite",
     "half_stable",

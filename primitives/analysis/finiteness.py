@@ -1,25 +1,45 @@
-"""Whether value and derivative are finite on a wide grid in a dtype."""
+"""Whether value and derivative stay finite on a wide grid in a dtype."""
 
 from __future__ import annotations
 
 from functools import cache
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from primitives.builtin import as_builtin
 from primitives.derivative import derivative
 from primitives.evaluation import evaluate
 from primitives.expressions import Expression
 
+INNER, OUTER = 50.0, 100.0  # beyond 88.7 exp overflows in float32
+
 
 @cache
-def _wide_grid() -> Tensor:
+def _grid() -> Tensor:
+    """2,007 points: steps of 1/8 on [-100, 100], of 1/40 on [-5, 5], zeros and tiny ones."""
     edges = torch.tensor([0.0, -0.0, 1e-8, -1e-8, 1e-4, -1e-4], dtype=torch.float64)
-    return torch.cat([torch.linspace(-50.0, 50.0, 4_001, dtype=torch.float64), edges])
+    wide = torch.linspace(-OUTER, OUTER, 1_601, dtype=torch.float64)
+    return torch.cat([wide, torch.linspace(-5.0, 5.0, 401, dtype=torch.float64), edges])
+
+
+def breakdown(expression: Expression, dtype: torch.dtype) -> Literal["", "non-finite", "nan"]:
+    """How value or derivative break down in a dtype, as a layer computes them.
+
+    Returns:
+        ``"non-finite"``: infinite or NaN for some |x| <= 50. ``"nan"``: NaN for some 50 < |x| <= 100, as the slope
+        of ``log(1+exp(2*x))`` is where the exponential overflows. ``""``: neither.
+    """
+    x = _grid()
+    inner = x.abs() <= INNER
+    form = as_builtin(expression)
+    at = evaluate((form, derivative(form)), x.to(dtype), expression.bind({}))
+    if not all(bool(torch.isfinite(values[inner]).all()) for values in at):
+        return "non-finite"
+    return "nan" if any(bool(torch.isnan(values).any()) for values in at) else ""
 
 
 def finite(expression: Expression, dtype: torch.dtype) -> bool:
-    """True if value and derivative are finite in a dtype on 4,007 points of [-50, 50], zeros and tiny ones included."""
-    x = _wide_grid().to(dtype)
-    value, slope = evaluate((expression, derivative(expression)), x, expression.bind({}))
-    return bool(torch.isfinite(value).all() and torch.isfinite(slope).all())
+    """True if value and derivative are finite in a dtype for all |x| <= 50 of a grid."""
+    return breakdown(expression, dtype) != "non-finite"

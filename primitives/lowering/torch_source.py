@@ -12,6 +12,7 @@ from string import Template
 
 from torch import nn
 
+from primitives.builtin import as_builtin
 from primitives.derivative import derivative
 from primitives.errors import LoweringError
 from primitives.evaluation import constants
@@ -208,7 +209,8 @@ def torch_source(expression: Expression, *, name: str = "activation", factor: fl
     """
     module = _class_name(name)
     names = _python_names(expression, {name, f"{name}_plain", module})
-    root = expression if factor == 1.0 else join("mul", constant(factor), expression)
+    own = as_builtin(expression)
+    root = own if factor == 1.0 else join("mul", constant(factor), own)
     arguments = ["x", *names.values()]
     source = _MODULE.substitute(
         _module_parts(expression, names),

@@ -289,6 +289,14 @@ def test_the_gradient_by_a_parameter_as_a_function(plain: bool) -> None:
 
 
 @FORWARD_MODE
+@pytest.mark.parametrize("name", ["silu", "gelu", "elu", "selu", "sigmoid", "tanh", "leaky_relu", "mish", "softplus"])
+def test_forward_mode_of_a_derivative(name: str) -> None:
+    """torch's kernels of backward passes, of which derivatives are made, do not all have it."""
+    layer, x = Activation(derivative(parse(f"{name}(x)"))), torch.linspace(-2, 2.5, 9, dtype=torch.float64)
+    torch.testing.assert_close(jacfwd(layer)(x), jacrev(layer)(x))
+
+
+@FORWARD_MODE
 @BOTH_FORMS
 def test_forward_mode_alone_and_nested(plain: bool) -> None:
     layer, x = Activation(SWISH, 4, plain=plain).double(), torch.randn(2, 4, dtype=torch.float64)
