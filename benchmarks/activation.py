@@ -70,6 +70,7 @@ def measure(text: str, reference: Function, repetitions: int, *, compiled: bool)
     fused, plain = Activation(parse(text)), Activation(parse(text), plain=True)
     functions: list[tuple[Function, nn.Module | None]] = [(fused, fused), (plain, plain), (reference, None)]
     if compiled:
+        torch.compiler.reset()  # it compiles one method eight times at most
         functions = [(torch.compile(function), module) for function, module in functions]
     times: list[list[float]] = []
     for _ in range(repetitions + 1):

@@ -1,7 +1,7 @@
 """Candidates a second on one core: sample, canonical form, fingerprint, float32 screen; the tests of survivors apart.
 
 Each expression goes through all stages before the next one is drawn, as in a search. The last column is the ratio to
-what torch alone needs: the value at the fingerprint's 1,001 points in float64 and value and slope at the screen's 4,007
+what torch alone needs: the value at the fingerprint's 1,001 points in float64 and value and slope at the screen's 2,008
 in float32, once for each expression, from plans that are ready. Times are the thread's own.
 
 Then the one-unit Swish space is enumerated and classed.
@@ -26,7 +26,7 @@ from primitives.expressions import Expression
 
 STAGES = ("sample", "canonical form", "fingerprint", "float32 screen")
 AFTER = ("survivor: bfloat16, float16", "survivor: moments", "torch alone")
-SCREENED = torch.linspace(-50.0, 50.0, 4_007)
+SCREENED = torch.linspace(-100.0, 100.0, 2_008)
 
 
 def measure(name: str, count: int, seed: int) -> dict[str, float]:

@@ -25,10 +25,16 @@ def as_builtin(expression: Expression) -> Expression:
     """
     if expression.is_learnable or (expression.size <= 2 and expression.op in _TORCH_FUNCTIONS):
         return expression
-    found = _forms().get(fingerprint(expression).exact)
-    return found if found is not None and same_function(found, expression) else expression
+    candidates = _forms().get(fingerprint(expression).exact, ())
+    return next((form for form in candidates if same_function(form, expression)), expression)
 
 
 @cache
-def _forms() -> dict[str, Expression]:
-    return {fingerprint(f).exact: f for f in (apply(name, variable()) for name in _TORCH_FUNCTIONS)}
+def _forms() -> dict[str, tuple[Expression, ...]]:
+    """By class hash, which relu and relu6 share."""
+    found: dict[str, tuple[Expression, ...]] = {}
+    for name in _TORCH_FUNCTIONS:
+        form = apply(name, variable())
+        key = fingerprint(form).exact
+        found[key] = (*found.get(key, ()), form)
+    return found

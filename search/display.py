@@ -12,6 +12,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from primitives.builtin import as_builtin
+from primitives.text import parse
 from search.loop import Progress
 
 Row = dict[str, Any]
@@ -83,13 +85,20 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     return made
 
 
+def formula(text: str) -> str:
+    """An expression as it was found, after the built-in of torch that it equals."""
+    built = as_builtin(parse(text)).text
+    return text if built == text else f"{built} = {text}"
+
+
 def front_table(rows: Sequence[Row], title: str = "Pareto front: gain in nats over ReLU, cost in ReLUs") -> Table:
     """The front, or all classes with their reasons."""
     columns = ["id", "expression", "gain", "cost", "gain_over_gelu", "gain_over_silu"]
     heads = ["id", "expression", "gain", "cost", "over GELU", "over SiLU"]
     if any(row["reason"] for row in rows):
         columns, heads = [*columns, "reason"], [*heads, "reason"]
-    return table(title, heads, ([row[column] for column in columns] for row in rows))
+    shown = [row | {"expression": formula(row["expression"])} for row in rows]
+    return table(title, heads, ([row[column] for column in columns] for row in shown))
 
 
 def confirmation_table(found: Row) -> Table:
@@ -102,12 +111,13 @@ def confirmation_table(found: Row) -> Table:
 
 def _finalist(row: Row) -> list[object]:
     if not row["gains"]:
-        return [row["expression"], *["-"] * 5, f"failed: {row['reason']}"]
+        return [formula(row["expression"]), *["-"] * 5, f"failed: {row['reason']}"]
     means = {name: f"{g['mean']:+.3f}" for name, g in row["gains"].items()}
     low, high = row["gains"]["relu"]["interval"]
     verdict = "confirmed" if row["confirmed"] else "open"
     bounds = f"{low:+.2f} {high:+.2f}"
-    return [row["expression"], means["relu"], bounds, means["gelu"], means["silu"], f"{row['p_holm']:.3f}", verdict]
+    text = formula(row["expression"])
+    return [text, means["relu"], bounds, means["gelu"], means["silu"], f"{row['p_holm']:.3f}", verdict]
 
 
 def nulls_line(found: Row) -> str:
