@@ -7,6 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from evaluators.errors import EvaluationError
+
+#: What autocast may lower to, by the name that configs use.
+AUTOCAST: dict[str, torch.dtype] = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
 
 @dataclass(frozen=True, slots=True)
 class Backend:
@@ -31,6 +36,18 @@ class Backend:
         """The context in which the network runs."""
         kind = torch.device(self.device).type
         return torch.autocast(kind, dtype=self.autocast, enabled=self.autocast is not None)
+
+    def check(self) -> None:
+        """Refuse a device that this process does not have.
+
+        Raises:
+            EvaluationError: names the device and those that are there.
+        """
+        device = torch.device(self.device)
+        count = torch.cuda.device_count() if device.type == "cuda" else 1
+        if device.type == "cuda" and not (torch.cuda.is_available() and (device.index or 0) < count):
+            there = ", ".join(["cpu", *(f"cuda:{n}" for n in range(count))])
+            raise EvaluationError(f"device {self.device!r} is not here; there is {there}")
 
 
 CPU = Backend()

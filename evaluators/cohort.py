@@ -11,11 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evaluators.backend import AUTOCAST, Backend
 from evaluators.member import Member, Outcome, Schedule
 from evaluators.seeds import derive
 from evaluators.task import Task
 from evaluators.tasks import task
 from evaluators.training import WIDTH, train
+from evaluators.width import fastest_width
 from primitives.expressions import Expression
 from primitives.text import parse
 
@@ -38,7 +40,9 @@ class CohortRequest:
         rungs: steps at which failures are rejected; none in confirmation.
         rates: learning rates; empty for each task's own.
         purpose: ``"search"`` or ``"confirmation"``: the part of the data, other seeds, and there the larger network.
-        width: slices in one stack.
+        width: slices in one stack; None probes for the fastest.
+        device: ``"cpu"``, or ``"cuda"`` with or without a number.
+        autocast: ``"bfloat16"`` or ``"float16"`` for the network's matrix products, or None.
         nulls: number of null controls. Their seeds are the run's: one cohort of a run shows what every one would.
     """
 
@@ -50,9 +54,16 @@ class CohortRequest:
     rungs: tuple[int, ...] = ()
     rates: tuple[float, ...] = ()
     purpose: str = "search"
-    width: int = WIDTH
+    width: int | None = WIDTH
     first_seed: int = 0
     nulls: int = NULLS
+    device: str = "cpu"
+    autocast: str | None = None
+
+    @property
+    def backend(self) -> Backend:
+        """Where and in which types to train."""
+        return Backend(self.device, autocast=AUTOCAST[self.autocast] if self.autocast else None)
 
 
 def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> dict[str, Any]:
@@ -67,7 +78,12 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> di
         seeds x learning rates, in confirmation), ``reason`` and ``failed_on``; ``controls``: the same by name;
         ``nulls``: the same, a list; ``seconds`` by task. Losses below a task's
         ``loss_floor`` are raised to it; non-finite ones are None.
+
+    Raises:
+        TaskError: a task is unknown or cannot be trained.
+        EvaluationError: the device is not here.
     """
+    request.backend.check()
     named = [parse(text) for text in CONTROLS.values()]
     candidates = [parse(text) for text in request.expressions]
     rows: list[dict[str, Any]] = [
@@ -81,7 +97,10 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> di
         members = _members(request, named, candidates)
         setting = _setting(request, find(name))
         schedule = Schedule(request.steps, request.rungs, request.rates or setting.learning_rates)
-        outcomes = train(setting, request.purpose, [members[i] for i in alive], schedule, request.width)
+        width = request.width or fastest_width(setting, request.backend)
+        outcomes = train(
+            setting, request.purpose, [members[i] for i in alive], schedule, width, backend=request.backend
+        )
         for index, outcome in zip(alive, outcomes, strict=True):
             _enter(rows[index], name, outcome, setting.loss_floor)
         seconds[name] = round(time.perf_counter() - started, 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -40,7 +40,9 @@ class Training(Section):
     steps: int = Field(100, ge=1)
     rungs: tuple[int, ...] = ()
     learning_rates: tuple[float, ...] = Field(default=(1e-3, 3e-3, 1e-2), min_length=1)
-    width: int = Field(WIDTH, ge=1)
+    width: int | None = Field(WIDTH, ge=1)  # None: each worker probes for the fastest
+    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
+    autocast: Literal["bfloat16", "float16"] | None = None
 
     @field_validator("learning_rates")
     @classmethod
@@ -78,6 +80,7 @@ class Workers(Section):
     """Ray actors; ``count: 0`` trains in this process."""
 
     count: int = Field(2, ge=0, le=100_000)
+    gpus: float = Field(0.0, ge=0.0, le=64.0)  # of each; with 0 they see all that are there
     address: str | None = None
 
 

@@ -107,6 +107,8 @@ def _train(config: Config, expressions: Sequence[str], workers: Workers) -> list
             rates=t.learning_rates,
             purpose="confirmation",
             width=t.width,
+            device=t.device,
+            autocast=t.autocast,
             first_seed=first,
         )
         workers.submit(number, request)

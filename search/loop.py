@@ -94,6 +94,8 @@ def request_for(config: Config, plan: Plan) -> CohortRequest:
         t.rungs,
         t.learning_rates,
         width=t.width,
+        device=t.device,
+        autocast=t.autocast,
         nulls=NULLS if plan.number == 0 else 0,
     )
 

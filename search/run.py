@@ -270,7 +270,7 @@ def _to_confirm(run: Run, study: CohortStudy) -> bool:
 
 @contextmanager
 def _workers(config: Config, count: int | None) -> Iterator[Workers]:
-    pool = start_workers(config.workers.count if count is None else count, config.workers.address)
+    pool = start_workers(config.workers.count if count is None else count, config.workers.address, config.workers.gpus)
     try:
         yield pool
     finally:

@@ -121,9 +121,10 @@ class RayWorkers(Workers):
     Args:
         count: number of actors.
         address: of a running cluster; None starts Ray on this machine.
+        gpus: share of a GPU that each actor takes; with 0 each sees all of its machine.
     """
 
-    def __init__(self, count: int, address: str | None = None) -> None:
+    def __init__(self, count: int, address: str | None = None, gpus: float = 0.0) -> None:
         import ray
 
         self._ray = ray
@@ -131,7 +132,7 @@ class RayWorkers(Workers):
             _start_ray(ray, count, address)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise WorkerError(f"cannot start Ray{f' at {address}' if address else ''}: {error}") from None
-        self._actor = ray.remote(num_cpus=1, max_restarts=0)(_Worker)
+        self._actor = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(_Worker)
         self._idle = [self._new_actor() for _ in range(count)]
         try:
             ray.get([actor.ready.remote() for actor in self._idle])
@@ -239,6 +240,6 @@ class _Worker:
         return result
 
 
-def start_workers(count: int, address: str | None) -> Workers:
+def start_workers(count: int, address: str | None, gpus: float = 0.0) -> Workers:
     """The workers that a config asks for."""
-    return RayWorkers(count, address) if count else InProcess()
+    return RayWorkers(count, address, gpus) if count else InProcess()

@@ -55,6 +55,25 @@ def test_controls_repeat_bit_for_bit(result: dict[str, Any]) -> None:
     assert other["candidates"][0] == other["controls"]["gelu"]
 
 
+def test_a_probed_width_changes_no_result(result: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evaluators.cohort.fastest_width", lambda task, backend: 5)
+    other = run_cohort(request("gelu(x)", "sin(x)", rungs=(5, 10), width=None))
+    assert other["controls"] == result["controls"]
+
+
+def test_autocast_reaches_the_network(result: dict[str, Any]) -> None:
+    other = run_cohort(request("gelu(x)", "sin(x)", rungs=(5, 10), autocast="bfloat16"))
+    lowered, exact = (each["controls"]["relu"]["losses"]["digits"]["20"] for each in (other, result))
+    assert lowered != exact
+    torch.testing.assert_close(torch.tensor(lowered), torch.tensor(exact), rtol=0.05, atol=0.0)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without a GPU")
+def test_a_device_that_is_not_here_is_refused() -> None:
+    with pytest.raises(EvaluationError, match="device 'cuda:1' is not here; there is cpu"):
+        run_cohort(request("gelu(x)", device="cuda:1"))
+
+
 def test_a_candidate_that_is_a_control_equals_it(result: dict[str, Any]) -> None:
     own, relu = result["candidates"][0], result["controls"]["relu"]
     assert own == relu

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import torch
 
 from evaluators import width
-from evaluators.backend import Backend
+from evaluators.backend import CPU, Backend
 from evaluators.task import Task
 from evaluators.tasks import task
 
@@ -33,6 +34,24 @@ def test_what_would_take_too_long_is_not_tried(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(width, "_cost", costs(lambda slices: 10.0 / slices, asked))
     assert width.probe_width(task("digits"), widths=(100, 10, 20), seconds=1e-3) == 10
     assert asked == [10]
+
+
+def test_a_width_without_room_ends_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cost(_: Task, slices: int, __: Backend, ___: float) -> float:
+        if slices > 66:
+            raise torch.OutOfMemoryError("no room")
+        return 1e-6 / slices
+
+    monkeypatch.setattr(width, "_cost", cost)
+    assert width.probe_width(task("digits")) == 66
+
+
+def test_a_process_probes_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(width, "_found", {})
+    monkeypatch.setattr(width, "_cost", costs(lambda slices: 1e-6 / slices, asked))
+    assert [width.fastest_width(task("digits"), CPU) for _ in range(3)] == [264] * 3
+    assert len(asked) == len(width.WIDTHS)
 
 
 def test_real_stacks() -> None:

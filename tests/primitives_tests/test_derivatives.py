@@ -234,7 +234,7 @@ def wide_grid(dtype: torch.dtype) -> Tensor:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 def test_where_no_slope_is_possible_the_screen_says_so(text: str, dtype: torch.dtype) -> None:
     x = wide_grid(dtype)
-    (slope,) = grad(pointwise(parse(text), x).sum(), x)
+    (slope,) = grad(Activation(parse(text))(x).sum(), x)  # relu(x)**2/x is computed by relu
     inside = x.detach().abs() <= 50
     assert bool(torch.isfinite(slope[inside]).all()) == finite(parse(text), dtype)
 

@@ -19,6 +19,8 @@ BAD_CONFIGS = [
     ("budget: 10\ntraining: 7\n", ["bad.yaml: training"]),
     ("budget: 10\ntraining: {rungs: [50, 25]}\n", ["training", "rungs must increase"]),
     ("budget: 10\ntraining: {learning_rates: [-1.0]}\n", ["learning_rates", "above 0"]),
+    ("budget: 10\ntraining: {device: gpu}\n", ["training.device", "cpu|cuda", "'gpu'"]),
+    ("budget: 10\ntraining: {autocast: half}\n", ["training.autocast", "'bfloat16' or 'float16'", "'half'"]),
     ("budget: 10\ngrammar: defualt\n", ["grammar", "defualt", "did you mean 'default'"]),
     ("budget: 10\ntasks: [digit]\n", ["tasks", "unknown task 'digit'", "did you mean 'digits'"]),
     ("budget: 10\ntasks: []\n", ["tasks"]),
