@@ -112,7 +112,8 @@ def to_result(trial: FrozenTrial) -> Result:
     """A trial as strategies see it."""
     attributes = trial.user_attrs
     values = dict(zip(OBJECTIVES, trial.values, strict=True)) if trial.state is TrialState.COMPLETE else {}
-    return Result(attributes["id"], parse(attributes["expression"]), values, attributes["reason"])
+    by_task = {name: sum(gains) / len(gains) for name, gains in attributes["gains"].items()}
+    return Result(attributes["id"], parse(attributes["expression"]), values, attributes["reason"], by_task)
 
 
 def _trials(record: dict[str, Any]) -> list[FrozenTrial]:

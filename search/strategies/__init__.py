@@ -10,11 +10,22 @@ from primitives.grammars import Grammar, grammar
 from search.errors import ConfigError
 from search.strategies.base import Proposal, Result, Strategy
 from search.strategies.evolution import Evolution
+from search.strategies.exhaustive import Exhaustive
+from search.strategies.late_acceptance import LateAcceptance
+from search.strategies.nsga2 import NSGA2
 from search.strategies.random import Random
+from search.strategies.surrogate import Surrogate
 
-__all__ = ["STRATEGIES", "Evolution", "Proposal", "Random", "Result", "Strategy", "strategy"]
+__all__ = ["STRATEGIES", "Proposal", "Result", "Strategy", "strategy"]
 
-STRATEGIES: dict[str, type[Strategy]] = {"evolution": Evolution, "random": Random}
+STRATEGIES: dict[str, type[Strategy]] = {
+    "evolution": Evolution,
+    "exhaustive": Exhaustive,
+    "late_acceptance": LateAcceptance,
+    "nsga2": NSGA2,
+    "random": Random,
+    "surrogate": Surrogate,
+}
 
 
 def strategy(settings: dict[str, Any], source: Grammar | None = None) -> Strategy:
@@ -33,13 +44,16 @@ def strategy(settings: dict[str, Any], source: Grammar | None = None) -> Strateg
     for key, value in arguments.items():
         if key not in known:
             raise ConfigError(f"strategy {name!r}: unknown setting {key!r}{nearest(str(key), known)}")
-        _check(name, key, value, known[key])
+        _check(name, key, value, known[key], kind.choices.get(key, ()))
     return kind(source or grammar("default"), **arguments)
 
 
-def _check(name: str, key: str, value: Any, default: Any) -> None:
-    """A setting is of its default's kind: a probability, or a whole number above 0."""
-    if isinstance(default, float):
+def _check(name: str, key: str, value: Any, default: Any, choices: tuple[str, ...]) -> None:
+    """A setting is one of its choices, or of its default's kind: a probability, or a whole number above 0."""
+    if choices:
+        near = nearest(str(value), choices)
+        fits, expected = value in choices, f"one of {', '.join(choices)}{near}"
+    elif isinstance(default, float):
         fits, expected = isinstance(value, int | float) and 0 <= value <= 1, "a number from 0 to 1"
     else:
         fits, expected = isinstance(value, int) and value >= 1, "a whole number from 1"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -29,12 +30,14 @@ class Result:
         expression: the candidate.
         objectives: value of each objective; empty if it failed.
         reason: why it failed, or "".
+        by_task: mean gain on each task; empty if it failed.
     """
 
     id: str
     expression: Expression
     objectives: dict[str, float]
     reason: str
+    by_task: dict[str, float] = field(default_factory=dict)
 
     @property
     def gain(self) -> float:
@@ -47,7 +50,12 @@ class Strategy(ABC):
 
     A strategy keeps no state of its own: what it proposes depends on its arguments alone, so that a resumed job
     proposes the same.
+
+    Attributes:
+        choices: the values of settings that are words.
     """
+
+    choices: ClassVar[dict[str, tuple[str, ...]]] = {}
 
     def __init__(self, grammar: Grammar) -> None:
         self.grammar = grammar

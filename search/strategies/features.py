@@ -1,0 +1,41 @@
+"""What a surrogate sees of a function: its shape as a slot trains it, and the operators of its formula."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import lru_cache
+
+import numpy as np
+
+from evaluators.member import Array
+from primitives.classes import GRID, NORMALS, outputs, points
+from primitives.expressions import Expression, postorder
+from primitives.operators import operators
+
+_EVERY = 20  # of the 801 points on [-5, 5]: 41 remain
+_LARGEST = 20.0  # outputs are cut there: beyond, size says little and would rule all distances
+
+
+@lru_cache(maxsize=8192)
+def features(expression: Expression) -> Array:
+    """Outputs divided by their root mean square over standard normals, on 41 points of [-5, 5]; the slopes between
+    them; mean and slope energy over the normals' density; and how often each operator occurs. Read-only.
+    """
+    x, y = points().numpy(), outputs(expression)[0]
+    size = float(np.sqrt(np.mean(y[NORMALS] ** 2)))
+    with np.errstate(all="ignore"):
+        scaled = np.nan_to_num(y / size, nan=0.0, posinf=_LARGEST, neginf=-_LARGEST).clip(-_LARGEST, _LARGEST)
+    at, values = x[GRID][::_EVERY], scaled[GRID][::_EVERY]
+    slopes = (np.diff(values) / np.diff(at)).clip(-_LARGEST, _LARGEST)
+    density = np.exp(-0.5 * at[:-1] ** 2)
+    energy = float((slopes**2 * density).sum() / density.sum())
+    counts = Counter(node.op for node in postorder((expression,)) if node.args)
+    found = np.concatenate([values, slopes, [scaled[NORMALS].mean(), energy], [counts[name] for name in operators()]])
+    found.setflags(write=False)
+    return found
+
+
+def shape(expression: Expression) -> Array:
+    """The part of the features that two formulas of one function have in common."""
+    count = len(range(*GRID.indices(GRID.stop))[::_EVERY])
+    return features(expression)[: 2 * count + 1]

@@ -1,0 +1,78 @@
+"""Surrogate search: an ensemble of trees predicts gains from a function's shape, and the most promising are tried.
+
+Features and greedy nearest neighbours follow AQuaSurF (Bingham, Miikkulainen 2023, arXiv:2301.05785), which describes
+a function by its outputs; the ensemble is of extremely randomised trees (Geurts et al. 2006,
+doi:10.1007/s10994-006-6226-1), and a batch is drawn by Thompson sampling: each place believes one group of trees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from primitives.classes import fingerprint
+from primitives.grammars import Grammar
+from search.strategies.base import Proposal, Result, Strategy
+from search.strategies.features import features
+from search.strategies.predictors import CHOOSE, normal_scores
+
+
+class Surrogate(Strategy):
+    """Learns from the results which functions to try.
+
+    Args:
+        grammar: where expressions come from.
+        initial: results without failure before the first prediction; until then samples.
+        window: results that are learnt from, the last ones.
+        pool: expressions among which a batch is chosen: half samples, half mutations and crossings of the best.
+        elite: number of the best results that are mutated and crossed.
+        choice: ``"thompson"``, ``"improvement"`` (expected improvement over the best) or ``"nearest"``, AQuaSurF's
+            greedy rule: the mean of the 3 nearest functions.
+    """
+
+    choices: ClassVar[dict[str, tuple[str, ...]]] = {"choice": tuple(CHOOSE)}
+
+    def __init__(
+        self, grammar: Grammar, *, initial: int = 16, window: int = 1000, pool: int = 1024, elite: int = 32,
+        choice: str = "thompson",
+    ) -> None:  # fmt: skip
+        super().__init__(grammar)
+        self.initial, self.window, self.pool, self.elite, self.choice = initial, window, pool, elite, choice
+
+    def ask(
+        self, history: Sequence[Result], pending: Sequence[Proposal], n: int, rng: np.random.Generator
+    ) -> list[Proposal]:
+        known = history[max(0, len(history) - self.window) :]
+        if sum(bool(result.objectives) for result in known) < self.initial:
+            return [Proposal(self.grammar.sample(rng)) for _ in range(n)]
+        pool = self._pool(known, pending, rng)
+        if not pool:
+            return [Proposal(self.grammar.sample(rng)) for _ in range(n)]
+        inputs = np.array([features(result.expression) for result in known])
+        scores = normal_scores(np.array([result.gain for result in known]))
+        candidates = np.array([features(proposal.expression) for proposal in pool])
+        chosen = CHOOSE[self.choice](inputs, scores, candidates, min(n, len(pool)), rng)
+        return [pool[i] for i in chosen]
+
+    def _pool(self, known: Sequence[Result], pending: Sequence[Proposal], rng: np.random.Generator) -> list[Proposal]:
+        """Distinct classes that are not known: samples, and children of the best."""
+        expressions = [*(result.expression for result in known), *(proposal.expression for proposal in pending)]
+        seen = {fingerprint(expression).scale for expression in expressions}
+        members = [r for r in known if r.objectives and r.expression in self.grammar]
+        best = sorted(members, key=lambda r: -r.gain)[: self.elite]
+        found: list[Proposal] = []
+        for number in range(self.pool):
+            proposal = self._child(best, rng) if best and number % 2 else Proposal(self.grammar.sample(rng))
+            if (key := fingerprint(proposal.expression).scale) not in seen:
+                seen.add(key)
+                found.append(proposal)
+        return found
+
+    def _child(self, best: Sequence[Result], rng: np.random.Generator) -> Proposal:
+        mother, father = (best[int(i)] for i in rng.integers(len(best), size=2))
+        if mother.id != father.id and rng.random() < 0.3:
+            child = self.grammar.crossover(mother.expression, father.expression, rng)
+            return Proposal(child, (mother.id, father.id))
+        return Proposal(self.grammar.mutate(mother.expression, rng), (mother.id,))

@@ -1,0 +1,111 @@
+"""What single strategies promise beyond the contract."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from primitives import parse
+from primitives.grammars import grammar
+from search.errors import ConfigError
+from search.strategies import Proposal, Result, strategy
+from search.strategies.features import features, shape
+from search.strategies.late_acceptance import LateAcceptance
+from search.strategies.nsga2 import NSGA2, ranked
+from search.strategies.predictors import CHOOSE, normal_scores
+
+GRAMMAR = grammar("swish2017")
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(seed))
+
+
+def result(text: str, gain: float, number: int = 0, **others: float) -> Result:
+    return Result(f"0.{number}", parse(text), {"gain": gain, "cost": 1.0, **others}, "")
+
+
+def test_exhaustive_walks_the_whole_grammar_in_order_and_ends() -> None:
+    walker, history, given = strategy({"name": "exhaustive"}, GRAMMAR), [], []
+    while asked := walker.ask(history, [], 500, rng()):
+        given += [proposal.expression for proposal in asked]
+        history += [Result(f"0.{len(history)}", proposal.expression, {}, "non-finite") for proposal in asked]
+    assert given == list(GRAMMAR.enumerate())
+    assert len(given) == 6_250
+
+
+def test_exhaustive_goes_on_behind_the_last_accepted_candidate() -> None:
+    """What was asked for behind it and not accepted is asked for again: a resumed job could not know of it."""
+    walk = list(islice(GRAMMAR.enumerate(), 60))
+    walker = strategy({"name": "exhaustive"}, GRAMMAR)
+    first = [*walker.ask([], [], 10, rng()), *walker.ask([], [], 10, rng())]
+    assert [proposal.expression for proposal in first] == walk[:20]
+    pending = [Proposal(walk[n]) for n in (3, 14)]
+    after = walker.ask([], pending, 10, rng())
+    again = strategy({"name": "exhaustive"}, GRAMMAR).ask([], pending, 10, rng())
+    assert after == again
+    assert after[-1].expression in walk[15:60]
+
+
+def test_ranks_are_those_of_the_definition() -> None:
+    values = rng(1).integers(0, 6, size=(60, 3)).astype(float)
+    ranks, _ = ranked(values)
+    for row, rank in zip(values, ranks, strict=True):
+        dominators = (values <= row).all(axis=1) & (values < row).any(axis=1)
+        assert rank == (ranks[dominators].max() + 1 if dominators.any() else 0)
+
+
+def test_crowding_prefers_the_ends_and_the_lonely() -> None:
+    ranks, crowding = ranked(np.array([[0.0, 4.0], [1.0, 3.0], [1.1, 2.9], [4.0, 0.0]]))
+    assert (ranks == 0).all()
+    assert np.isinf(crowding[[0, 3]]).all()
+    assert crowding[2] == pytest.approx((4.0 - 1.0) / 4 + (3.0 - 0.0) / 4)
+    assert crowding[1] == pytest.approx((1.1 - 0.0) / 4 + (4.0 - 2.9) / 4)
+
+
+def test_nsga2_keeps_what_is_best_on_one_task_alone() -> None:
+    by_task = [{"a": 1.0, "b": -1.0}, {"a": -1.0, "b": 1.0}, {"a": -0.9, "b": -0.9}, {"a": -0.95, "b": -0.95}]
+    texts = ("tanh(x)", "sin(x)", "atan(x)", "erf(x)")
+    history = [
+        Result(f"0.{n}", parse(f"max({text},{text})"), {"gain": 0.0, "cost": 1.0}, "", scores)
+        for n, (text, scores) in enumerate(zip(texts, by_task, strict=True))
+    ]
+    kept = NSGA2(GRAMMAR, population=2).folded(history)
+    assert {kept_one.id for kept_one in kept} >= {"0.0", "0.1"}
+
+
+def test_late_acceptance_takes_a_worse_step_and_gives_up_in_the_end() -> None:
+    climber = LateAcceptance(GRAMMAR, length=2, patience=3)
+    gains = [0.0, 1.0, 0.5, 0.4, 0.3, 0.2]
+    history = [result("max(tanh(x),sin(x))", gain, number) for number, gain in enumerate(gains)]
+    current = [climber.folded(history[: n + 1]).current for n in range(len(history))]
+    # 0.5 is no worse than 0.0, of two steps ago; the next three are worse than what they are compared with
+    assert [each.gain if each else None for each in current] == [0.0, 1.0, 0.5, 0.5, 0.5, None]
+
+
+def test_normal_scores_do_not_see_how_bad_a_failure_is() -> None:
+    scores = normal_scores(np.array([0.1, -np.inf, 0.3, -1e9]))
+    assert np.isfinite(scores).all()
+    assert np.argsort(scores).tolist() == [1, 3, 0, 2]
+
+
+@pytest.mark.parametrize("rule", sorted(CHOOSE))
+def test_a_rule_finds_where_scores_are_high(rule: str) -> None:
+    inputs = rng(0).normal(size=(200, 5))
+    pool = rng(1).normal(size=(300, 5))
+    chosen = CHOOSE[rule](inputs, inputs[:, 0], pool, 10, rng(2))
+    assert len(set(chosen)) == 10
+    assert pool[chosen, 0].mean() > np.quantile(pool[:, 0], 0.9)
+
+
+def test_two_formulas_of_one_function_have_one_shape() -> None:
+    np.testing.assert_allclose(shape(parse("x*sigmoid(x)")), shape(parse("3*silu(x)")), atol=1e-12)
+    assert not np.array_equal(features(parse("x*sigmoid(x)")), features(parse("silu(x)")))
+    assert np.isfinite(features(parse("1/(x-x)"))).all()
+
+
+def test_a_word_that_is_no_choice_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"choice: expected one of thompson, improvement, nearest.*'thomson'"):
+        strategy({"name": "surrogate", "choice": "thomson"}, GRAMMAR)
