@@ -26,8 +26,11 @@ from search.errors import WorkerError
 from search.export import export as export_functions
 from search.inspection import curve, describe, dry_run
 from search.recorder import rows_csv
+from search.replay import labelled
+from search.replay import replay as replay_table
 from search.run import Job, Run
-from search.strategies import STRATEGIES
+from search.score_table import read_table
+from search.strategies import STRATEGIES, settings_of
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Search for activation functions."
@@ -195,6 +198,30 @@ def show(
         console.print(heading, style="bold", highlight=False)
         for label, text in lines:
             console.print(f"  {label:<22} {text}".rstrip(), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def replay(
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="CSV: expression, and gain or loss0, loss1, ...")],
+    strategies: Annotated[list[str], typer.Option("--strategy", help="Name, or '{name: ..., setting: ...}'.")],
+    source: Annotated[str, typer.Option("--grammar", help="That the strategies sample and mutate in.")] = "default",
+    budget: Annotated[int, typer.Option(min=1)] = 200,
+    repeats: Annotated[int, typer.Option(min=2)] = 100,
+    cohort: Annotated[int, typer.Option(min=1, help="Proposals at once.")] = 8,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: Json = False,
+) -> None:
+    """Compare strategies on a table of known scores."""
+    runs = labelled([settings_of(text) for text in strategies])
+    found = replay_table(
+        read_table(table), runs, grammar(source), budget=budget, repeats=repeats, cohort=cohort, seed=seed
+    )
+    if as_json:
+        _json(found)
+        return
+    console.print(display.replay_table(found, "rank", f"Rank of the best, {repeats} repeats: median (quartiles)"))
+    console.print(display.replay_table(found, "regret", "What it lacks of the best gain: median (quartiles)"))
+    console.print(display.hits_table(found))
 
 
 @app.command("list")

@@ -17,7 +17,7 @@ from primitives.errors import ActsearchError, nearest
 from primitives.grammars import grammar
 from primitives.text import parse
 from search.errors import ConfigError
-from search.strategies import strategy
+from search.strategies import settings_of, strategy
 
 
 class Section(BaseModel):
@@ -122,11 +122,12 @@ class Config(Section):
     @field_validator("strategy", mode="before")
     @classmethod
     def _strategy(cls, value: Any) -> Any:
-        settings = {"name": value} if isinstance(value, str) else value
-        if not isinstance(settings, Mapping) or not isinstance(settings.get("name"), str):
-            raise ValueError("expected a strategy's name, or a section with 'name' and its settings")
-        _known(settings["name"], lambda: strategy(dict(settings)))
-        return dict(settings)
+        try:
+            settings = settings_of(value)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        _known(settings["name"], lambda: strategy(settings))
+        return settings
 
 
 def _known(value: str, look: Any) -> str:

@@ -101,6 +101,27 @@ def front_table(rows: Sequence[Row], title: str = "Pareto front: gain in nats ov
     return table(title, heads, ([row[column] for column in columns] for row in shown))
 
 
+def replay_table(found: Row, key: str, title: str) -> Table:
+    """Quantiles of a replay's ranks or regrets, one row a strategy."""
+    marks = list(next(iter(found.values()))[key])
+    rows = [
+        [name, *(f"{middle:.2g} ({low:.2g} {high:.2g})" for low, middle, high in row[key].values())]
+        for name, row in found.items()
+    ]
+    return table(title, ["strategy", *(str(mark) for mark in marks)], rows)
+
+
+def hits_table(found: Row) -> Table:
+    """How long each strategy of a replay took, and whether it beats random."""
+    tops = list(next(iter(found.values()))["hits"])
+    rows = []
+    for name, row in found.items():
+        hits = ["not found" if row["hits"][top] is None else row["hits"][top] for top in tops]
+        rows.append([name, *hits, f"{row['better']:+.3f}", row["p"]])
+    title = "Evaluations until found in 90 % of the repeats; final gain over random's, paired"
+    return table(title, ["strategy", *(f"top {100 * top:g} %" for top in tops), "over random", "p"], rows)
+
+
 def confirmation_table(found: Row) -> Table:
     """The finalists on fresh seeds."""
     s = found["setting"]

@@ -11,5 +11,9 @@ class RunError(ActsearchError):
     """A run is missing, in use, of another version, or damaged beyond repair."""
 
 
+class ReplayError(ActsearchError):
+    """A table of scores cannot be read, or a replay makes no sense."""
+
+
 class WorkerError(ActsearchError):
     """The workers cannot be started or do not run this version."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+from collections.abc import Mapping
 from typing import Any
+
+import yaml
 
 from primitives.errors import nearest
 from primitives.grammars import Grammar, grammar
@@ -16,7 +20,7 @@ from search.strategies.nsga2 import NSGA2
 from search.strategies.random import Random
 from search.strategies.surrogate import Surrogate
 
-__all__ = ["STRATEGIES", "Proposal", "Result", "Strategy", "strategy"]
+__all__ = ["STRATEGIES", "Proposal", "Result", "Strategy", "settings_of", "strategy"]
 
 STRATEGIES: dict[str, type[Strategy]] = {
     "evolution": Evolution,
@@ -26,6 +30,20 @@ STRATEGIES: dict[str, type[Strategy]] = {
     "random": Random,
     "surrogate": Surrogate,
 }
+
+
+def settings_of(value: object) -> dict[str, Any]:
+    """A strategy's settings from its name, or from a mapping or its YAML text with ``name`` and settings.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    with contextlib.suppress(yaml.YAMLError):
+        value = yaml.safe_load(value) if isinstance(value, str) else value
+    settings = {"name": value} if isinstance(value, str) else value
+    if not isinstance(settings, Mapping) or not isinstance(settings.get("name"), str):
+        raise ConfigError("expected a strategy's name, or a section with 'name' and its settings")
+    return dict(settings)
 
 
 def strategy(settings: dict[str, Any], source: Grammar | None = None) -> Strategy:

@@ -22,8 +22,8 @@ def features(expression: Expression) -> Array:
     them; mean and slope energy over the normals' density; and how often each operator occurs. Read-only.
     """
     x, y = points().numpy(), outputs(expression)[0]
-    size = float(np.sqrt(np.mean(y[NORMALS] ** 2)))
     with np.errstate(all="ignore"):
+        size = float(np.sqrt(np.mean(y[NORMALS] ** 2)))
         scaled = np.nan_to_num(y / size, nan=0.0, posinf=_LARGEST, neginf=-_LARGEST).clip(-_LARGEST, _LARGEST)
     at, values = x[GRID][::_EVERY], scaled[GRID][::_EVERY]
     slopes = (np.diff(values) / np.diff(at)).clip(-_LARGEST, _LARGEST)

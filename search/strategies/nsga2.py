@@ -54,7 +54,7 @@ class NSGA2(Folding[Population]):
         parents = self.folded(history)
         if len(parents) > self.population:
             parents = self._survivors(parents)
-        if len(parents) < 2:
+        if len(parents) < max(2, self.population // 2):
             return [Proposal(self.grammar.sample(rng)) for _ in range(n)]
         ranks, crowding = ranked(costs(parents))
         place = {int(i): number for number, i in enumerate(np.lexsort((-crowding, ranks)))}

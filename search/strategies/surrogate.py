@@ -67,6 +67,7 @@ class Surrogate(Strategy):
             proposal = self._child(best, rng) if best and number % 2 else Proposal(self.grammar.sample(rng))
             if (key := fingerprint(proposal.expression).scale) not in seen:
                 seen.add(key)
+                features(proposal.expression)  # now, while its outputs are at hand
                 found.append(proposal)
         return found
 
