@@ -40,6 +40,7 @@ class CohortRequest:
         purpose: ``"search"`` or ``"confirmation"``: the part of the data, other seeds, and there the larger network.
         width: slices in one stack.
         nulls: number of null controls. Their seeds are the run's: one cohort of a run shows what every one would.
+        measured: names of the objectives to be taken from the trained models.
     """
 
     expressions: tuple[str, ...]
@@ -53,6 +54,7 @@ class CohortRequest:
     width: int = WIDTH
     first_seed: int = 0
     nulls: int = NULLS
+    measured: tuple[str, ...] = ()
 
 
 def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> dict[str, Any]:
@@ -66,7 +68,8 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> di
         ``candidates``: for each expression ``losses`` (task -> mark -> seeds x learning rates), ``tests`` (task ->
         seeds x learning rates, in confirmation), ``reason`` and ``failed_on``; ``controls``: the same by name;
         ``nulls``: the same, a list; ``seconds`` by task. Losses below a task's
-        ``loss_floor`` are raised to it; non-finite ones are None.
+        ``loss_floor`` are raised to it; non-finite ones are None. Where objectives are measured, each member has
+        ``measured`` (task -> objective -> number, or None where that is not finite).
     """
     named = [parse(text) for text in CONTROLS.values()]
     candidates = [parse(text) for text in request.expressions]
@@ -81,7 +84,10 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> di
         members = _members(request, named, candidates)
         setting = _setting(request, find(name))
         schedule = Schedule(request.steps, request.rungs, request.rates or setting.learning_rates)
-        outcomes = train(setting, request.purpose, [members[i] for i in alive], schedule, request.width)
+        outcomes = train(
+            setting, request.purpose, [members[i] for i in alive], schedule, request.width,
+            measured=request.measured,
+        )  # fmt: skip
         for index, outcome in zip(alive, outcomes, strict=True):
             _enter(rows[index], name, outcome, setting.loss_floor)
         seconds[name] = round(time.perf_counter() - started, 3)
@@ -116,6 +122,9 @@ def _enter(row: dict[str, Any], name: str, outcome: Outcome, floor: float) -> No
     row["losses"][name] = {str(mark): _plain(losses, floor) for mark, losses in outcome.losses.items()}
     if outcome.tests is not None:
         row["tests"][name] = _plain(outcome.tests, floor)
+    if outcome.measured:
+        values = {key: value if math.isfinite(value) else None for key, value in outcome.measured.items()}
+        row.setdefault("measured", {})[name] = values
     if outcome.reason:
         row["reason"], row["failed_on"] = outcome.reason, name
 

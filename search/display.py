@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from evaluators.objectives import DEFAULT, OBJECTIVES
 from primitives.builtin import as_builtin
 from primitives.text import parse
 from search.loop import Progress
@@ -91,10 +92,19 @@ def formula(text: str) -> str:
     return text if built == text else f"{built} = {text}"
 
 
+def front_title(objectives: Sequence[str], aggregate: str) -> str:
+    """What the columns of a front are."""
+    how = {"mean": "in nats over ReLU", "minimum": "in nats over ReLU, the smallest of the tasks", "rank": "as a rank"}
+    others = (f"{name} in {OBJECTIVES[name].unit}" for name in objectives if name != "gain")
+    return f"Pareto front: {', '.join([f'gain {how[aggregate]}', *others])}"
+
+
 def front_table(rows: Sequence[Row], title: str = "Pareto front: gain in nats over ReLU, cost in ReLUs") -> Table:
     """The front, or all classes with their reasons."""
-    columns = ["id", "expression", "gain", "cost", "gain_over_gelu", "gain_over_silu"]
-    heads = ["id", "expression", "gain", "cost", "over GELU", "over SiLU"]
+    others = [name for name in OBJECTIVES if name not in DEFAULT and rows and name in rows[0]]
+    over = {} if len(others) > 2 else {"gain_over_gelu": "over GELU", "gain_over_silu": "over SiLU"}  # no room
+    columns = ["id", "expression", "gain", "cost", *others, *over]
+    heads = ["id", "expression", "gain", "cost", *others, *over.values()]
     if any(row["reason"] for row in rows):
         columns, heads = [*columns, "reason"], [*heads, "reason"]
     shown = [row | {"expression": formula(row["expression"])} for row in rows]

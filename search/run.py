@@ -73,7 +73,7 @@ class Run:
     def classes(self) -> list[Row]:
         """Every trained class with its reason, in the order of training."""
         with self._study() as study:
-            return [trial_row(study.trial(number), self.config.tasks) for number in range(study.trials)]
+            return [trial_row(study, number, self.config.tasks) for number in range(study.trials)]
 
     def status(self) -> Row:
         """How far the run is: trained classes, budget, funnel, best, gains of the null controls, number confirmed."""
@@ -122,7 +122,7 @@ class Run:
             if length:
                 with self.folder.journal.open("rb") as file:
                     copy.write_bytes(file.read(length))
-            yield CohortStudy(copy)
+            yield CohortStudy(copy, self.config.scoring)
 
     def resume(
         self, *, changes: Iterable[str] = (), workers: int | None = None, screen: Screen | None = None,
@@ -170,7 +170,7 @@ class Run:
         """Confirm the finalists (again) and write ``confirmation.json``."""
         screen = screen or Silent()
         with self.folder.locked():
-            study, _ = recover(self.folder, screen.say)
+            study, _ = recover(self.folder, screen.say, self.config.scoring)
             if not finalists(study, self.config):
                 raise RunError(f"{self.path}: there is nothing to confirm: no class with a gain, or finalists is 0")
             with _workers(self.config, workers) as pool:
@@ -239,7 +239,7 @@ def _work(run: Run, workers: AbstractContextManager[Workers], screen: Screen, ma
     """Search to the end and confirm; the caller holds the lock. Workers are started if there is something to do."""
     until = math.inf if max_minutes is None else time.monotonic() + 60 * max_minutes
     screen.say(f"{run.path}: up to {run.config.budget} classes on {', '.join(run.config.tasks)}")
-    study, trace = recover(run.folder, screen.say)
+    study, trace = recover(run.folder, screen.say, run.config.scoring)
     recorder = Recorder(run.folder, study, trace, run.config.tasks)
     recorder.write_front()
     if study.trials >= run.config.budget and not _to_confirm(run, study):
