@@ -124,7 +124,7 @@ def confirm(run: RunName, workers: WorkerCount = None, quiet: Quiet = False, as_
     if as_json:
         _json(found)
     else:
-        _confirmation(found)
+        _confirmation(found, opened)
 
 
 @app.command()
@@ -276,7 +276,7 @@ def _results(run: Run, as_json: bool) -> None:
         return
     console.print(display.front_table(run.front(), _title(run)))
     if found:
-        _confirmation(found)
+        _confirmation(found, run)
     console.print(f"actsearch export {run.path} --to torch,latex", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -284,9 +284,10 @@ def _title(run: Run) -> str:
     return display.front_title(run.config.objectives, run.config.aggregate)
 
 
-def _confirmation(found: Row) -> None:
+def _confirmation(found: Row, run: Run) -> None:
     console.print(display.confirmation_table(found))
     console.print(display.nulls_line(found), highlight=False)
+    console.print(display.times_line(found, run.timing()), highlight=False)
 
 
 def _print(row: Row, as_json: bool) -> None:

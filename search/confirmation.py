@@ -67,18 +67,28 @@ def confirm(config: Config, study: CohortStudy, workers: Workers) -> Row:
     if not chosen:
         return {"trained": study.trials, "setting": _settings(config), "finalists": [], "nulls": []}
     results = _train(config, [row["expression"] for row in chosen], workers)
-    rng = numpy_generator(config.seed, "confirmation", "statistics")
-    rows = [row | _compare(results, slot, rng) for slot, row in enumerate(chosen)]
+    found = verdicts(results, numpy_generator(config.seed, "confirmation", "statistics"))
+    return {
+        "trained": study.trials,
+        "setting": _settings(config),
+        "finalists": [row | verdict for row, verdict in zip(chosen, found, strict=True)],
+        "nulls": [float(_mean_gains(results, "nulls", n, "relu").mean()) for n in range(len(results[0]["nulls"]))],
+    }
+
+
+def verdicts(results: Sequence[Row], rng: np.random.Generator) -> list[Row]:
+    """Compare each candidate with its best control and decide, corrected for the number of candidates.
+
+    Args:
+        results: by task, with ``task``, ``candidates`` and ``controls``.
+        rng: of the bootstrap, and of the test beyond 16 seeds.
+    """
+    rows = [_compare(results, slot, rng) for slot in range(len(results[0]["candidates"]))]
     # a finalist that failed stays in the family: dropping it would make the others look better
     for row, corrected in zip(rows, holm([row["p"] for row in rows]), strict=True):
         row["p_holm"] = corrected
         row["confirmed"] = bool(corrected < ALPHA and row["gain_over_best_control"] > 0)
-    return {
-        "trained": study.trials,
-        "setting": _settings(config),
-        "finalists": rows,
-        "nulls": [float(_mean_gains(results, "nulls", n, "relu").mean()) for n in range(len(results[0]["nulls"]))],
-    }
+    return rows
 
 
 def _settings(config: Config) -> Row:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -112,28 +112,34 @@ def front_table(rows: Sequence[Row], title: str = "Pareto front: gain in nats ov
 
 
 def confirmation_table(found: Row) -> Table:
-    """The finalists on fresh seeds."""
+    """The finalists on fresh seeds; "expected" is the search's gain over ReLU without the winner's curse."""
     s = found["setting"]
     title = f"Finalists on {s['seeds']} fresh seeds, held-out data, {', '.join(s['networks'].values())}"
-    heads = ["expression", "ReLU", "95 % interval", "GELU", "SiLU", "Holm p", "verdict"]
+    heads = ["expression", "expected", "ReLU", "95 % interval", "GELU", "SiLU", "Holm p", "verdict"]
     return table(title, heads, (_finalist(row) for row in found["finalists"]))
 
 
 def _finalist(row: Row) -> list[object]:
+    text, expected = formula(row["expression"]), f"{row['shrunk_gain']:+.3f}"
     if not row["gains"]:
-        return [formula(row["expression"]), *["-"] * 5, f"failed: {row['reason']}"]
+        return [text, expected, *["-"] * 5, f"failed: {row['reason']}"]
     means = {name: f"{g['mean']:+.3f}" for name, g in row["gains"].items()}
     low, high = row["gains"]["relu"]["interval"]
     verdict = "confirmed" if row["confirmed"] else "open"
     bounds = f"{low:+.2f} {high:+.2f}"
-    text = formula(row["expression"])
-    return [text, means["relu"], bounds, means["gelu"], means["silu"], f"{row['p_holm']:.3f}", verdict]
+    return [text, expected, means["relu"], bounds, means["gelu"], means["silu"], f"{row['p_holm']:.3f}", verdict]
 
 
 def nulls_line(found: Row) -> str:
     """The null controls: what the noise alone gives."""
     values = ", ".join(f"{value:+.3f}" for value in found["nulls"])
     return f"Null controls (ReLU on other seeds, its gain over ReLU is noise): {values}"
+
+
+def times_line(found: Row, times: Mapping[str, float]) -> str:
+    """The finalists' measured time beside their cost, in the order of the table."""
+    pairs = (f"{number(times.get(row['id']), '.1f')} ({number(row['cost'], '.1f')})" for row in found["finalists"])
+    return f"Measured time here in ReLUs (cost): {', '.join(pairs)}"
 
 
 _BARS = " ▁▂▃▄▅▆▇█"

@@ -11,6 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
+from evaluators.timing import time_ratios
+from primitives.text import parse
 from search.config import Config, checked, load_config, read_yaml, to_yaml
 from search.confirmation import confirm, finalists
 from search.environment import differences, environment
@@ -112,6 +114,11 @@ class Run:
         found: Row | None = read_json(self.folder.confirmation)
         return found
 
+    def timing(self) -> dict[str, float]:
+        """Measured time of the finalists by id, in ReLUs; empty if there was no confirmation yet."""
+        found: dict[str, float] | None = read_json(self.folder.timing)
+        return found or {}
+
     @contextmanager
     def _study(self) -> Iterator[CohortStudy]:
         """The study for reading: a copy of the journal, so that a running job is not disturbed."""
@@ -174,9 +181,7 @@ class Run:
             if not finalists(study, self.config):
                 raise RunError(f"{self.path}: there is nothing to confirm: no class with a gain, or finalists is 0")
             with _workers(self.config, workers) as pool:
-                found = confirm(self.config, study, pool)
-            write_json(self.folder.confirmation, found)
-        return found
+                return _confirm(self, study, pool)
 
 
 class Job:
@@ -259,7 +264,17 @@ def _search_and_confirm(run: Run, recorder: Recorder, workers: Workers, screen: 
     screen.say(f"search ended: {ended}; {study.trials} classes trained, {len(study.front.numbers)} on the front")
     if ended != "time" and _to_confirm(run, study):
         screen.say("confirming the finalists")
-        write_json(run.folder.confirmation, confirm(run.config, study, workers))
+        _confirm(run, study, workers)
+
+
+def _confirm(run: Run, study: CohortStudy, workers: Workers) -> Row:
+    """Confirm the finalists and time them; times are a file of their own, as no two runs agree in them."""
+    found = confirm(run.config, study, workers)
+    write_json(run.folder.confirmation, found)
+    finalists = found["finalists"]
+    ratios = time_ratios([parse(row["expression"]) for row in finalists])
+    write_json(run.folder.timing, {row["id"]: round(ratio, 2) for row, ratio in zip(finalists, ratios, strict=True)})
+    return found
 
 
 def _to_confirm(run: Run, study: CohortStudy) -> bool:
