@@ -44,6 +44,7 @@ class CohortRequest:
         device: ``"cpu"``, or ``"cuda"`` with or without a number.
         autocast: ``"bfloat16"`` or ``"float16"`` for the network's matrix products, or None.
         nulls: number of null controls. Their seeds are the run's: one cohort of a run shows what every one would.
+        measured: names of the objectives to be taken from the trained models.
     """
 
     expressions: tuple[str, ...]
@@ -59,6 +60,7 @@ class CohortRequest:
     nulls: int = NULLS
     device: str = "cpu"
     autocast: str | None = None
+    measured: tuple[str, ...] = ()
 
     @property
     def backend(self) -> Backend:
@@ -77,7 +79,8 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> di
         ``candidates``: for each expression ``losses`` (task -> mark -> seeds x learning rates), ``tests`` (task ->
         seeds x learning rates, in confirmation), ``reason`` and ``failed_on``; ``controls``: the same by name;
         ``nulls``: the same, a list; ``seconds`` by task. Losses below a task's
-        ``loss_floor`` are raised to it; non-finite ones are None.
+        ``loss_floor`` are raised to it; non-finite ones are None. Where objectives are measured, each member has
+        ``measured`` (task -> objective -> number, or None where that is not finite).
 
     Raises:
         TaskError: a task is unknown or cannot be trained.
@@ -99,8 +102,9 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> di
         schedule = Schedule(request.steps, request.rungs, request.rates or setting.learning_rates)
         width = request.width or fastest_width(setting, request.backend)
         outcomes = train(
-            setting, request.purpose, [members[i] for i in alive], schedule, width, backend=request.backend
-        )
+            setting, request.purpose, [members[i] for i in alive], schedule, width,
+            backend=request.backend, measured=request.measured,
+        )  # fmt: skip
         for index, outcome in zip(alive, outcomes, strict=True):
             _enter(rows[index], name, outcome, setting.loss_floor)
         seconds[name] = round(time.perf_counter() - started, 3)
@@ -135,6 +139,9 @@ def _enter(row: dict[str, Any], name: str, outcome: Outcome, floor: float) -> No
     row["losses"][name] = {str(mark): _plain(losses, floor) for mark, losses in outcome.losses.items()}
     if outcome.tests is not None:
         row["tests"][name] = _plain(outcome.tests, floor)
+    if outcome.measured:
+        values = {key: value if math.isfinite(value) else None for key, value in outcome.measured.items()}
+        row.setdefault("measured", {})[name] = values
     if outcome.reason:
         row["reason"], row["failed_on"] = outcome.reason, name
 

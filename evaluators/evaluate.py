@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from evaluators.cohort import CONTROLS, CohortRequest, run_cohort
 from evaluators.errors import EvaluationError
-from evaluators.objectives import cost, gains
+from evaluators.objectives import DEFAULT, OBJECTIVES, check_names, gains, measured_names, score
 from evaluators.seeds import numpy_generator
 from evaluators.statistics import interval
 from evaluators.task import Task
 from evaluators.tasks import task as find_task
 from primitives.expressions import Expression
 from primitives.text import parse
+
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class Evaluation:
 
     Args:
         expression: its text.
-        objectives: ``gain`` in nats (NaN if it failed) and ``cost`` in ReLUs.
+        objectives: values by name; those that need training are NaN if it failed.
         gains: mean gain over each control.
         interval: 95 % bootstrap interval of the gain over ReLU.
         reason: why it failed, or "".
@@ -50,6 +53,7 @@ def evaluate(
     steps: int | None = None,
     rates: Sequence[float] = (),
     seed: int = 0,
+    objectives: Sequence[str] = DEFAULT,
 ) -> list[Evaluation]:
     """Train functions and the controls to the full budget and compare them.
 
@@ -60,6 +64,7 @@ def evaluate(
         steps: optimiser steps; the task's default if None.
         rates: learning rates; the task's default if empty.
         seed: what the seeds are derived from.
+        objectives: names of what to report besides the gain, see :data:`evaluators.objectives.OBJECTIVES`.
 
     Returns:
         One evaluation for each expression, in order.
@@ -67,13 +72,17 @@ def evaluate(
     Raises:
         ExpressionError: a text is no expression.
         TaskError: the task is unknown.
-        EvaluationError: fewer than 2 seeds.
+        EvaluationError: fewer than 2 seeds, or an unknown objective.
     """
+    check_names(objectives)
     if seeds < 2:
         raise EvaluationError(f"seeds: expected at least 2, for an interval, got {seeds}")
     texts = tuple((parse(e) if isinstance(e, str) else e).text for e in expressions)
     chosen = find_task(task)
-    request = CohortRequest(texts, (chosen.name,), seed, seeds, steps or chosen.steps, rates=tuple(rates), nulls=0)
+    request = CohortRequest(
+        texts, (chosen.name,), seed, seeds, steps or chosen.steps, rates=tuple(rates), nulls=0,
+        measured=measured_names(objectives),
+    )  # fmt: skip
     result = run_cohort(request, lambda _: chosen)
     rng = numpy_generator(seed, "bootstrap")
     found = []
@@ -81,5 +90,14 @@ def evaluate(
         over = {name: gains(row, result["controls"][name], request.tasks)[0] for name in CONTROLS}
         mean = {name: float(values.mean()) for name, values in over.items()}
         bounds = (np.nan, np.nan) if row["reason"] else interval(over["relu"].tolist(), rng)
-        found.append(Evaluation(text, {"gain": mean["relu"], "cost": cost(parse(text))}, mean, bounds, row["reason"]))
+        values = _values(dict.fromkeys(("gain", *objectives)), text, row, mean["relu"], result)
+        found.append(Evaluation(text, values, mean, bounds, row["reason"]))
     return found
+
+
+def _values(names: Iterable[str], text: str, row: Row, gain: float, result: Row) -> dict[str, float]:
+    """The objectives by name; of a member that failed, those of its formula."""
+    known = [name for name in names if not row["reason"] or OBJECTIVES[name].kind == "formula"]
+    tasks = list(result["seconds"])
+    scores = score(known, parse(text), row, gain=gain, relu=result["controls"]["relu"], tasks=tasks)
+    return {name: scores.get(name, np.nan) for name in names}

@@ -8,7 +8,7 @@ Its backward is the same function at the next derivative, so that reverse mode n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -78,7 +78,7 @@ def _scaled(roots: tuple[Expression, ...], share: Share, dtype: torch.dtype, dev
 
 @dataclass(frozen=True, slots=True)
 class _Contents:
-    """A slot's layout, its inputs' channel dimension, counted from the last one, and its parameters.
+    """A slot's layout, its inputs' channel dimension, counted from the last one, its parameters, and its ``after``.
 
     They are one argument: the vmap machinery costs 20 us for each that it is shown.
     """
@@ -86,9 +86,10 @@ class _Contents:
     layout: Layout
     axis: int
     values: tuple[Tensor, ...]
+    after: Callable[[Tensor], Tensor] | None = None
 
     def by(self, name: str) -> _Contents:
-        return replace(self, layout=self.layout.by(name))
+        return replace(self, layout=self.layout.by(name), after=None)
 
     def on(self, function: type[torch.autograd.Function], x: Tensor) -> Tensor:
         """A function of stacked inputs, shape (N, ...)."""
@@ -102,6 +103,9 @@ class Slot(nn.Module):
         layout: shared by all slots of a network.
         first_order: losses that need no second derivative: the slope is computed with the value and stored.
 
+    ``after`` is applied to the stacked outputs, shape (slices, ...), to look at them or to disturb them; derivatives
+    stay those of the formula.
+
     ``values`` holds one tensor for each candidate parameter, in the order of ``layout``: shape (slices,) for one
     per layer, (slices, channels) for one per channel; ``channels`` is known after a first call.
     """
@@ -113,12 +117,13 @@ class Slot(nn.Module):
         self.layout = layout
         self.first_order = first_order
         self.values: list[Tensor] = []
+        self.after: Callable[[Tensor], Tensor] | None = None
         self.channels = 0
         self.register_buffer("marker", torch.zeros((), device="cpu"))
 
     def forward(self, x: Tensor) -> Tensor:
         self.channels = channels_of(x)
-        contents = _Contents(self.layout, -3 if x.dim() == 4 else -1, tuple(self.values))
+        contents = _Contents(self.layout, -3 if x.dim() == 4 else -1, tuple(self.values), self.after)
         return _call(_Sliced, self.first_order, contents, x, self.marker)
 
 
@@ -243,4 +248,5 @@ class _Sliced(torch.autograd.Function):
         if marker_dim is None:
             return _call(_Sliced, once, contents, x, marker), 0
         function = _StackedOnce if once and torch.is_grad_enabled() else _Stacked
-        return contents.on(function, x.contiguous()), 0
+        result = contents.on(function, x.contiguous())
+        return result if contents.after is None else contents.after(result), 0

@@ -6,8 +6,10 @@ state, data order) can be dropped with it, and no bit of the others changes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from copy import copy
+from dataclasses import replace as replace_field
 
 import torch
 from torch import Tensor, nn
@@ -140,10 +142,18 @@ class Stack:
 
     def _losses(self, index: Tensor) -> Tensor:
         """Loss of each example, shape (slices, batch), for example indices of that shape."""
+        return self.judged(self.outputs(self.x[index]), self.y[index])
+
+    def outputs(self, x: Tensor) -> Tensor:
+        """The networks' outputs, each slice's for its own batch; ``x`` has shape (slices, batch, ...)."""
         with self.backend.mixed(), self.convolutions:
-            output = torch.func.vmap(self._model, randomness="error")(self.state, self._markers(), self.x[index])
-        losses = self.task.loss(self.backend.place(output).flatten(0, 1), self.y[index].flatten(0, 1))
-        return losses.reshape(index.shape)
+            output = torch.func.vmap(self._model, randomness="error")(self.state, self._markers(), x)
+        return self.backend.place(output)
+
+    def judged(self, output: Tensor, y: Tensor) -> Tensor:
+        """Loss of each example, shape (slices, batch), for outputs and targets of shape (slices, batch, ...)."""
+        losses = self.task.loss(output.flatten(0, 1), y.flatten(0, 1))
+        return losses.reshape(output.shape[:2])
 
     def _model(self, state: dict[str, Tensor], markers: dict[str, Tensor], x: Tensor) -> Tensor:
         result: Tensor = torch.func.functional_call(self.network, (state, markers), (x,))
@@ -166,6 +176,30 @@ class Stack:
         self.layout = _layout(self.members, len(self.schedule.rates))
         self.blocks = own.blocks(self.slots, self.layout)
         self._hand_out()
+
+    @contextmanager
+    def alone(self, position: int, rate: int) -> Iterator[Stack]:
+        """One member's models at one learning rate, one slice a seed, to look at; this stack rests meanwhile.
+
+        Args:
+            position: the member's, in this stack.
+            rate: index of the learning rate.
+        """
+        share, rates = self.layout.shares[position], len(self.schedule.rates)
+        own_rows = [block.elements[rate::rates] for block in self.blocks if block.share is share]
+        slices = self.backend.place(torch.arange(share.start + rate, share.stop, rates, device="cpu"))
+        view = copy(self)
+        view.schedule = replace_field(self.schedule, rates=(self.schedule.rates[rate],))
+        view.members, view.seed = [self.members[position]], self.seed[slices]
+        view.state = {name: tensor.detach()[slices] for name, tensor in self.state.items()}
+        view.own = self.own[self.backend.place(own.joined(own_rows))]
+        view.layout = _layout(view.members, 1)
+        view.blocks = own.blocks(self.slots, view.layout)
+        view._hand_out()
+        try:
+            yield view
+        finally:
+            self._hand_out()
 
 
 def _layout(members: Sequence[Member], rates: int) -> Layout:

@@ -58,7 +58,8 @@ def interval(gains: Sequence[float], rng: np.random.Generator, level: float = 0.
 def reliability(gains: Array) -> float:
     """Share of the variance between candidates that is not noise: var_true / (var_true + var_noise), in [0, 1].
 
-    The noise is the residual of a two-way layout, candidates by seeds.
+    The noise is the residual of a two-way layout, candidates by seeds: 1 - 1 / F, F the candidates' ratio of mean
+    squares (Fisher 1925).
 
     Args:
         gains: candidates x seeds, finite.
@@ -76,6 +77,6 @@ def reliability(gains: Array) -> float:
 def shrunk(gain: float, centre: float, trust: float) -> float:
     """Expected true gain of a selected candidate: its gain pulled to the centre of the field by the reliability.
 
-    Remedies the winner's curse under a normal model (Efron and Morris 1973).
+    Remedies the winner's curse under a normal model (Efron and Morris 1973; selection: Efron 2011, Tweedie's formula).
     """
     return centre + trust * (gain - centre)

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from evaluators.backend import CPU, Backend
-from evaluators.member import Member, Outcome, Schedule
+from evaluators.member import Member, Outcome, Schedule, best_rate
+from evaluators.objectives.measured import check_measured, measure
 from evaluators.rungs import failure
 from evaluators.stack import Stack
 from evaluators.task import Task
@@ -24,6 +25,7 @@ def train(
     width: int = WIDTH,
     *,
     backend: Backend = CPU,
+    measured: Sequence[str] = (),
 ) -> list[Outcome]:
     """Train members; in the search, reject failures at the rungs and the end. The first member is ReLU, the reference.
 
@@ -34,15 +36,20 @@ def train(
         schedule: budget, rungs, learning rates.
         width: slices in one stack; it changes speed and memory, no result.
         backend: device and types.
+        measured: objectives to take from the models at the end, at the best learning rate.
 
     Returns:
         One outcome for each member, in order.
+
+    Raises:
+        TaskError: an objective cannot be measured on this task.
     """
     outcomes = [Outcome() for _ in members]
     stacks = [
         (Stack(task, part, [members[i] for i in chunk], schedule, backend=backend), chunk)
         for chunk in _chunks(members, schedule, width)
     ]
+    check_measured(measured, stacks[0][0])
     for mark in schedule.marks:
         for stack, chunk in stacks:
             stack.advance(mark)
@@ -54,6 +61,10 @@ def train(
         for stack, chunk in stacks:
             for outcome, losses in zip([outcomes[i] for i in chunk], _by_member(stack, "test"), strict=True):
                 outcome.tests = losses
+    for stack, chunk in stacks if measured else ():
+        for position, outcome in enumerate(outcomes[i] for i in chunk):
+            with stack.alone(position, best_rate(outcome.at(schedule.steps))) as models:
+                outcome.measured = measure(models, measured)
     return outcomes
 
 

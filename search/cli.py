@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from evaluators.evaluate import evaluate as evaluate_expressions
-from evaluators.objectives import OBJECTIVES
+from evaluators.objectives import DEFAULT, OBJECTIVES
 from evaluators.tasks import task_names
 from primitives.catalogue import catalogue
 from primitives.errors import ActsearchError, nearest
@@ -111,11 +111,11 @@ def front(
     if as_json:
         _json(rows)
     elif as_csv:
-        print(rows_csv(rows), end="")
+        print(rows_csv(rows, opened.config.objectives), end="")
     elif every:
         console.print(display.front_table(rows, f"All {len(rows)} classes of {opened.path}"))
     else:
-        console.print(display.front_table(rows))
+        console.print(display.front_table(rows, _title(opened)))
 
 
 @app.command()
@@ -127,7 +127,7 @@ def confirm(run: RunName, workers: WorkerCount = None, quiet: Quiet = False, as_
     if as_json:
         _json(found)
     else:
-        _confirmation(found)
+        _confirmation(found, opened)
 
 
 @app.command()
@@ -158,10 +158,12 @@ def evaluate(
     seeds: Annotated[int, typer.Option(help="Number of seeds.")] = 8,
     steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps; default: the task's.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    objectives: Annotated[str, typer.Option(help="Names, separated by commas.")] = ",".join(DEFAULT),
     as_json: Json = False,
 ) -> None:
     """Train functions and compare them with ReLU, GELU and SiLU on the same seeds."""
-    found = evaluate_expressions(expressions, task, seeds=seeds, steps=steps, seed=seed)
+    names = tuple(name.strip() for name in objectives.split(","))
+    found = evaluate_expressions(expressions, task, seeds=seeds, steps=steps, seed=seed, objectives=names)
     if as_json:
         _json([
             {"expression": e.expression, **_none(e.objectives), "gain_over": _none(e.gains), "reason": e.reason,
@@ -169,10 +171,11 @@ def evaluate(
             for e in found
         ])  # fmt: skip
         return
-    heads = ["expression", "gain", "95 % interval", "over GELU", "over SiLU", "cost", "reason"]
+    others = [name for name in names if name != "gain"]
+    heads = ["expression", "gain", "95 % interval", "over GELU", "over SiLU", *others, "reason"]
     rows = (
         [e.expression, e.gain, f"{e.interval[0]:+.3f} {e.interval[1]:+.3f}", e.gains["gelu"], e.gains["silu"],
-         e.objectives["cost"], e.reason]
+         *(e.objectives[name] for name in others), e.reason]
         for e in found
     )  # fmt: skip
     console.print(display.table(f"{task}, {seeds} seeds: gain in nats over ReLU", heads, rows))
@@ -278,7 +281,15 @@ _LISTS: dict[str, Callable[[], list[Row]]] = {
     "tasks": lambda: [{"name": name} for name in task_names()],
     "strategies": lambda: [{"name": name, "what": _doc(kind)} for name, kind in STRATEGIES.items()],
     "objectives": lambda: [
-        {"name": o.name, "unit": o.unit, "direction": o.direction, "formula": o.formula} for o in OBJECTIVES.values()
+        {
+            "name": o.name,
+            "unit": o.unit,
+            "direction": o.direction,
+            "kind": o.kind,
+            "formula": o.formula,
+            "source": o.source,
+        }
+        for o in OBJECTIVES.values()
     ],
     "configs": lambda: [{"name": name, "path": str(path)} for name, path in shipped_configs().items()],
 }
@@ -290,15 +301,20 @@ def _results(run: Run, as_json: bool) -> None:
     if as_json:
         _json({"status": run.status(), "front": run.front(), "confirmation": found})
         return
-    console.print(display.front_table(run.front()))
+    console.print(display.front_table(run.front(), _title(run)))
     if found:
-        _confirmation(found)
+        _confirmation(found, run)
     console.print(f"actsearch export {run.path} --to torch,latex", markup=False, highlight=False, soft_wrap=True)
 
 
-def _confirmation(found: Row) -> None:
+def _title(run: Run) -> str:
+    return display.front_title(run.config.objectives, run.config.aggregate)
+
+
+def _confirmation(found: Row, run: Run) -> None:
     console.print(display.confirmation_table(found))
     console.print(display.nulls_line(found), highlight=False)
+    console.print(display.times_line(found, run.timing()), highlight=False)
 
 
 def _print(row: Row, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from evaluators.objectives import DEFAULT, Aggregate, check_names
 from evaluators.statistics import seeds_needed
 from evaluators.tasks import task
 from evaluators.training import WIDTH
@@ -17,6 +18,7 @@ from primitives.errors import ActsearchError, nearest
 from primitives.grammars import grammar
 from primitives.text import parse
 from search.errors import ConfigError
+from search.scoring import Scoring
 from search.strategies import settings_of, strategy
 
 
@@ -89,6 +91,8 @@ class Config(Section):
 
     grammar: str = "default"
     tasks: tuple[str, ...] = Field(default=("digits",), min_length=1)
+    objectives: tuple[str, ...] = DEFAULT
+    aggregate: Aggregate = "mean"
     strategy: dict[str, Any] = Field(default_factory=lambda: {"name": "evolution"})
     start: tuple[str, ...] = ()
     budget: int = Field(..., ge=1)
@@ -111,6 +115,30 @@ class Config(Section):
         if len(set(names)) < len(names):
             raise ValueError("a task is named twice")
         return names
+
+    @field_validator("objectives")
+    @classmethod
+    def _objectives(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            check_names(names)
+        except ActsearchError as error:
+            raise ValueError(str(error)) from None
+        if "gain" not in names:
+            raise ValueError(f"expected 'gain' among the objectives, got {', '.join(names) or 'none'}")
+        if len(set(names)) < len(names):
+            raise ValueError("an objective is named twice")
+        return ("gain", *(name for name in names if name != "gain"))
+
+    @model_validator(mode="after")
+    def _differences(self) -> Config:
+        if "reproducibility" in self.objectives and self.training.seeds < 2:
+            raise ValueError(f"training.seeds: reproducibility needs at least 2 seeds, got {self.training.seeds}")
+        return self
+
+    @property
+    def scoring(self) -> Scoring:
+        """The job's objectives."""
+        return Scoring(self.objectives, self.aggregate)
 
     @field_validator("start")
     @classmethod

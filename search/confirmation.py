@@ -10,10 +10,11 @@ from optuna.trial import FrozenTrial
 
 from evaluators.cohort import CONTROLS, CohortRequest
 from evaluators.member import Array
-from evaluators.objectives import gains
+from evaluators.objectives import cost, gains
 from evaluators.seeds import numpy_generator
 from evaluators.statistics import ALPHA, holm, interval, reliability, shrunk, sign_flip
 from evaluators.tasks import task
+from primitives.text import parse
 from search.config import Config
 from search.study import CohortStudy
 from search.workers import Workers
@@ -29,7 +30,8 @@ def finalists(study: CohortStudy, config: Config) -> list[Row]:
     """
     field = _seed_gains(study)
     trust, centre = (reliability(field), float(field.mean())) if len(field) > 1 else (1.0, 0.0)
-    better = [trial for number in study.front.numbers if (trial := study.trial(number)).values[0] > 0]
+    front = [study.trial(number) for number in study.front.numbers]
+    better = [trial for trial in front if trial.user_attrs["gain_over"]["relu"] > 0]
     best = sorted(better, key=lambda trial: (-trial.values[0], trial.number))[: config.confirmation.finalists]
     return [_finalist(trial, centre, trust) for trial in best]
 
@@ -42,12 +44,13 @@ def _seed_gains(study: CohortStudy) -> Array:
 
 
 def _finalist(trial: FrozenTrial, centre: float, trust: float) -> Row:
+    gain = trial.user_attrs["gain_over"]["relu"]  # the mean over the tasks, however they are aggregated
     return {
         "id": trial.user_attrs["id"],
         "expression": trial.user_attrs["expression"],
-        "cost": trial.values[1],
-        "search_gain": trial.values[0],
-        "shrunk_gain": shrunk(trial.values[0], centre, trust),
+        "cost": cost(parse(trial.user_attrs["expression"])),
+        "search_gain": gain,
+        "shrunk_gain": shrunk(gain, centre, trust),
     }
 
 
@@ -64,18 +67,28 @@ def confirm(config: Config, study: CohortStudy, workers: Workers) -> Row:
     if not chosen:
         return {"trained": study.trials, "setting": _settings(config), "finalists": [], "nulls": []}
     results = _train(config, [row["expression"] for row in chosen], workers)
-    rng = numpy_generator(config.seed, "confirmation", "statistics")
-    rows = [row | _compare(results, slot, rng) for slot, row in enumerate(chosen)]
+    found = verdicts(results, numpy_generator(config.seed, "confirmation", "statistics"))
+    return {
+        "trained": study.trials,
+        "setting": _settings(config),
+        "finalists": [row | verdict for row, verdict in zip(chosen, found, strict=True)],
+        "nulls": [float(_mean_gains(results, "nulls", n, "relu").mean()) for n in range(len(results[0]["nulls"]))],
+    }
+
+
+def verdicts(results: Sequence[Row], rng: np.random.Generator) -> list[Row]:
+    """Compare each candidate with its best control and decide, corrected for the number of candidates.
+
+    Args:
+        results: by task, with ``task``, ``candidates`` and ``controls``.
+        rng: of the bootstrap, and of the test beyond 16 seeds.
+    """
+    rows = [_compare(results, slot, rng) for slot in range(len(results[0]["candidates"]))]
     # a finalist that failed stays in the family: dropping it would make the others look better
     for row, corrected in zip(rows, holm([row["p"] for row in rows]), strict=True):
         row["p_holm"] = corrected
         row["confirmed"] = bool(corrected < ALPHA and row["gain_over_best_control"] > 0)
-    return {
-        "trained": study.trials,
-        "setting": _settings(config),
-        "finalists": rows,
-        "nulls": [float(_mean_gains(results, "nulls", n, "relu").mean()) for n in range(len(results[0]["nulls"]))],
-    }
+    return rows
 
 
 def _settings(config: Config) -> Row:

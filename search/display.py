@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from evaluators.objectives import DEFAULT, OBJECTIVES
 from primitives.builtin import as_builtin
 from primitives.text import parse
 from search.loop import Progress
@@ -91,10 +92,19 @@ def formula(text: str) -> str:
     return text if built == text else f"{built} = {text}"
 
 
+def front_title(objectives: Sequence[str], aggregate: str) -> str:
+    """What the columns of a front are."""
+    how = {"mean": "in nats over ReLU", "minimum": "in nats over ReLU, the smallest of the tasks", "rank": "as a rank"}
+    others = (f"{name} in {OBJECTIVES[name].unit}" for name in objectives if name != "gain")
+    return f"Pareto front: {', '.join([f'gain {how[aggregate]}', *others])}"
+
+
 def front_table(rows: Sequence[Row], title: str = "Pareto front: gain in nats over ReLU, cost in ReLUs") -> Table:
     """The front, or all classes with their reasons."""
-    columns = ["id", "expression", "gain", "cost", "gain_over_gelu", "gain_over_silu"]
-    heads = ["id", "expression", "gain", "cost", "over GELU", "over SiLU"]
+    others = [name for name in OBJECTIVES if name not in DEFAULT and rows and name in rows[0]]
+    over = {} if len(others) > 2 else {"gain_over_gelu": "over GELU", "gain_over_silu": "over SiLU"}  # no room
+    columns = ["id", "expression", "gain", "cost", *others, *over]
+    heads = ["id", "expression", "gain", "cost", *others, *over.values()]
     if any(row["reason"] for row in rows):
         columns, heads = [*columns, "reason"], [*heads, "reason"]
     shown = [row | {"expression": formula(row["expression"])} for row in rows]
@@ -123,28 +133,34 @@ def hits_table(found: Row) -> Table:
 
 
 def confirmation_table(found: Row) -> Table:
-    """The finalists on fresh seeds."""
+    """The finalists on fresh seeds; "expected" is the search's gain over ReLU without the winner's curse."""
     s = found["setting"]
     title = f"Finalists on {s['seeds']} fresh seeds, held-out data, {', '.join(s['networks'].values())}"
-    heads = ["expression", "ReLU", "95 % interval", "GELU", "SiLU", "Holm p", "verdict"]
+    heads = ["expression", "expected", "ReLU", "95 % interval", "GELU", "SiLU", "Holm p", "verdict"]
     return table(title, heads, (_finalist(row) for row in found["finalists"]))
 
 
 def _finalist(row: Row) -> list[object]:
+    text, expected = formula(row["expression"]), f"{row['shrunk_gain']:+.3f}"
     if not row["gains"]:
-        return [formula(row["expression"]), *["-"] * 5, f"failed: {row['reason']}"]
+        return [text, expected, *["-"] * 5, f"failed: {row['reason']}"]
     means = {name: f"{g['mean']:+.3f}" for name, g in row["gains"].items()}
     low, high = row["gains"]["relu"]["interval"]
     verdict = "confirmed" if row["confirmed"] else "open"
     bounds = f"{low:+.2f} {high:+.2f}"
-    text = formula(row["expression"])
-    return [text, means["relu"], bounds, means["gelu"], means["silu"], f"{row['p_holm']:.3f}", verdict]
+    return [text, expected, means["relu"], bounds, means["gelu"], means["silu"], f"{row['p_holm']:.3f}", verdict]
 
 
 def nulls_line(found: Row) -> str:
     """The null controls: what the noise alone gives."""
     values = ", ".join(f"{value:+.3f}" for value in found["nulls"])
     return f"Null controls (ReLU on other seeds, its gain over ReLU is noise): {values}"
+
+
+def times_line(found: Row, times: Mapping[str, float]) -> str:
+    """The finalists' measured time beside their cost, in the order of the table."""
+    pairs = (f"{number(times.get(row['id']), '.1f')} ({number(row['cost'], '.1f')})" for row in found["finalists"])
+    return f"Measured time here in ReLUs (cost): {', '.join(pairs)}"
 
 
 _BARS = " ▁▂▃▄▅▆▇█"

@@ -65,7 +65,7 @@ def dry_run(config: Config) -> Row:
     torch.set_num_threads(1)
     with TemporaryDirectory() as folder:
         started = time.perf_counter()
-        known = CohortStudy(Path(folder) / "study.journal").known
+        known = CohortStudy(Path(folder) / "study.journal", config.scoring).known
         plan = Proposer(config, known).propose(0, [], [])
         proposing = time.perf_counter() - started
     started = time.perf_counter()

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evaluators.cohort import NULLS, CohortRequest
+from evaluators.objectives import measured_names
 from search.config import Config
 from search.files import read_json, write_json
 from search.proposer import Plan, Proposer, expected
@@ -97,6 +98,7 @@ def request_for(config: Config, plan: Plan) -> CohortRequest:
         device=t.device,
         autocast=t.autocast,
         nulls=NULLS if plan.number == 0 else 0,
+        measured=measured_names(config.objectives),
     )
 
 

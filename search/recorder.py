@@ -9,9 +9,8 @@ import json
 import math
 from typing import Any
 
-from optuna.trial import FrozenTrial
-
-from evaluators.objectives import OBJECTIVES, gains
+from evaluators.objectives import DEFAULT, cost, gains
+from primitives.text import parse
 from search.errors import RunError
 from search.files import append_line, read_json, write_atomically
 from search.proposer import Plan
@@ -63,7 +62,7 @@ class Recorder:
 
     def write_front(self) -> None:
         """Write ``front.csv``."""
-        write_atomically(self.folder.front, rows_csv(front_rows(self.study, self.tasks)))
+        write_atomically(self.folder.front, rows_csv(front_rows(self.study, self.tasks), self.study.scoring.objectives))
 
     def _entry(self, record: Row) -> Row:
         controls = hashlib.sha256(json.dumps(record["result"]["controls"]).encode()).hexdigest()
@@ -96,19 +95,20 @@ class Recorder:
 
 def front_rows(study: CohortStudy, tasks: tuple[str, ...]) -> list[Row]:
     """The Pareto front, cheapest first."""
-    rows = [trial_row(study.trial(number), tasks) for number in study.front.numbers]
+    rows = [trial_row(study, number, tasks) for number in study.front.numbers]
     return sorted(rows, key=lambda row: (row["cost"], -row["gain"], row["id"]))
 
 
-def trial_row(trial: FrozenTrial, tasks: tuple[str, ...]) -> Row:
-    """One class as a flat row; numbers are None where it failed."""
-    a = trial.user_attrs
-    values = trial.values or [None] * len(OBJECTIVES)
+def trial_row(study: CohortStudy, number: int, tasks: tuple[str, ...]) -> Row:
+    """One class as a flat row; numbers are None where it failed. The cost is shown where it is no objective, too."""
+    trial = study.trial(number)
+    a, values = trial.user_attrs, study.values(trial)
+    shown = {"cost": cost(parse(a["expression"]))} | values if values else {}
     by_task = {f"gain_{name}": sum(g) / len(g) if (g := a["gains"].get(name)) else None for name in tasks}
     return {
         "id": a["id"],
         "expression": a["expression"],
-        **dict(zip(OBJECTIVES, values, strict=True)),
+        **{name: shown.get(name) for name in dict.fromkeys((*study.scoring.objectives, "cost"))},
         "gain_over_gelu": a["gain_over"].get("gelu"),
         "gain_over_silu": a["gain_over"].get("silu"),
         **by_task,
@@ -118,10 +118,10 @@ def trial_row(trial: FrozenTrial, tasks: tuple[str, ...]) -> Row:
     }
 
 
-def rows_csv(rows: list[Row]) -> str:
+def rows_csv(rows: list[Row], objectives: tuple[str, ...] = DEFAULT) -> str:
     """Rows as CSV, floats in full precision; the header alone where there is no row."""
     out = io.StringIO()
-    fields = list(rows[0]) if rows else ["id", "expression", *OBJECTIVES]
+    fields = list(rows[0]) if rows else ["id", "expression", *objectives]
     writer = csv.DictWriter(out, fields, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)

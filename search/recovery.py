@@ -14,6 +14,7 @@ from search.errors import RunError
 from search.files import read_json, write_atomically
 from search.journal import digest_of
 from search.run_folder import RunFolder
+from search.scoring import Scoring
 from search.study import CohortStudy
 
 Say = Callable[[str], None]
@@ -35,7 +36,7 @@ def read_trace(folder: RunFolder) -> list[dict[str, Any]]:
     return lines
 
 
-def recover(folder: RunFolder, say: Say) -> tuple[CohortStudy, list[dict[str, Any]]]:
+def recover(folder: RunFolder, say: Say, scoring: Scoring) -> tuple[CohortStudy, list[dict[str, Any]]]:
     """Repair and open the study.
 
     Returns:
@@ -52,21 +53,21 @@ def recover(folder: RunFolder, say: Say) -> tuple[CohortStudy, list[dict[str, An
         write_atomically(folder.trace, text)
     if not trace:
         folder.journal.unlink(missing_ok=True)
-        return CohortStudy(folder.journal), trace
+        return CohortStudy(folder.journal, scoring), trace
     length, digest = trace[-1]["journal_bytes"], trace[-1]["journal_sha256"]
     if folder.journal.exists() and digest_of(folder.journal, length) == digest:
         if folder.journal.stat().st_size > length:
             with folder.journal.open("r+b") as file:
                 file.truncate(length)
-        return CohortStudy(folder.journal), trace
-    return _rebuild(folder, trace, say), trace
+        return CohortStudy(folder.journal, scoring), trace
+    return _rebuild(folder, trace, say, scoring), trace
 
 
-def _rebuild(folder: RunFolder, trace: list[dict[str, Any]], say: Say) -> CohortStudy:
+def _rebuild(folder: RunFolder, trace: list[dict[str, Any]], say: Say, scoring: Scoring) -> CohortStudy:
     """Write the journal again from the cohort files; the damaged one is kept beside it."""
     fresh = folder.journal.with_name("study.journal.new")
     fresh.unlink(missing_ok=True)
-    study = CohortStudy(fresh)
+    study = CohortStudy(fresh, scoring)
     for entry in trace:
         path = folder.cohort(entry["cohort"])
         record = read_json(path)
@@ -82,7 +83,7 @@ def _rebuild(folder: RunFolder, trace: list[dict[str, Any]], say: Say) -> Cohort
     else:
         say(f"{folder.journal.name}: was missing; rebuilt from the cohort files")
     fresh.replace(folder.journal)
-    return CohortStudy(folder.journal)
+    return CohortStudy(folder.journal, scoring)
 
 
 def _first_difference(folder: RunFolder) -> int:

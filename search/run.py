@@ -11,6 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
+from evaluators.timing import time_ratios
+from primitives.text import parse
 from search.config import Config, checked, load_config, read_yaml, to_yaml
 from search.confirmation import confirm, finalists
 from search.environment import differences, environment
@@ -73,7 +75,7 @@ class Run:
     def classes(self) -> list[Row]:
         """Every trained class with its reason, in the order of training."""
         with self._study() as study:
-            return [trial_row(study.trial(number), self.config.tasks) for number in range(study.trials)]
+            return [trial_row(study, number, self.config.tasks) for number in range(study.trials)]
 
     def status(self) -> Row:
         """How far the run is: trained classes, budget, funnel, best, gains of the null controls, number confirmed."""
@@ -112,6 +114,11 @@ class Run:
         found: Row | None = read_json(self.folder.confirmation)
         return found
 
+    def timing(self) -> dict[str, float]:
+        """Measured time of the finalists by id, in ReLUs; empty if there was no confirmation yet."""
+        found: dict[str, float] | None = read_json(self.folder.timing)
+        return found or {}
+
     @contextmanager
     def _study(self) -> Iterator[CohortStudy]:
         """The study for reading: a copy of the journal, so that a running job is not disturbed."""
@@ -122,7 +129,7 @@ class Run:
             if length:
                 with self.folder.journal.open("rb") as file:
                     copy.write_bytes(file.read(length))
-            yield CohortStudy(copy)
+            yield CohortStudy(copy, self.config.scoring)
 
     def resume(
         self, *, changes: Iterable[str] = (), workers: int | None = None, screen: Screen | None = None,
@@ -170,13 +177,11 @@ class Run:
         """Confirm the finalists (again) and write ``confirmation.json``."""
         screen = screen or Silent()
         with self.folder.locked():
-            study, _ = recover(self.folder, screen.say)
+            study, _ = recover(self.folder, screen.say, self.config.scoring)
             if not finalists(study, self.config):
                 raise RunError(f"{self.path}: there is nothing to confirm: no class with a gain, or finalists is 0")
             with _workers(self.config, workers) as pool:
-                found = confirm(self.config, study, pool)
-            write_json(self.folder.confirmation, found)
-        return found
+                return _confirm(self, study, pool)
 
 
 class Job:
@@ -239,7 +244,7 @@ def _work(run: Run, workers: AbstractContextManager[Workers], screen: Screen, ma
     """Search to the end and confirm; the caller holds the lock. Workers are started if there is something to do."""
     until = math.inf if max_minutes is None else time.monotonic() + 60 * max_minutes
     screen.say(f"{run.path}: up to {run.config.budget} classes on {', '.join(run.config.tasks)}")
-    study, trace = recover(run.folder, screen.say)
+    study, trace = recover(run.folder, screen.say, run.config.scoring)
     recorder = Recorder(run.folder, study, trace, run.config.tasks)
     recorder.write_front()
     if study.trials >= run.config.budget and not _to_confirm(run, study):
@@ -259,7 +264,17 @@ def _search_and_confirm(run: Run, recorder: Recorder, workers: Workers, screen: 
     screen.say(f"search ended: {ended}; {study.trials} classes trained, {len(study.front.numbers)} on the front")
     if ended != "time" and _to_confirm(run, study):
         screen.say("confirming the finalists")
-        write_json(run.folder.confirmation, confirm(run.config, study, workers))
+        _confirm(run, study, workers)
+
+
+def _confirm(run: Run, study: CohortStudy, workers: Workers) -> Row:
+    """Confirm the finalists and time them; times are a file of their own, as no two runs agree in them."""
+    found = confirm(run.config, study, workers)
+    write_json(run.folder.confirmation, found)
+    finalists = found["finalists"]
+    ratios = time_ratios([parse(row["expression"]) for row in finalists])
+    write_json(run.folder.timing, {row["id"]: round(ratio, 2) for row, ratio in zip(finalists, ratios, strict=True)})
+    return found
 
 
 def _to_confirm(run: Run, study: CohortStudy) -> bool:

@@ -32,6 +32,7 @@ class RunFolder:
         self.trace = path / "cohorts.jsonl"
         self.front = path / "front.csv"
         self.confirmation = path / "confirmation.json"
+        self.timing = path / "timing.json"
         self.exports = path / "exports"
         self._lock = path / "lock"
 

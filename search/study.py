@@ -14,16 +14,18 @@ from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from evaluators.cohort import CONTROLS
-from evaluators.objectives import OBJECTIVES, cost, gains
 from evaluators.screens import flags
 from primitives.text import parse
 from search.front import Front
 from search.journal import CohortJournal
 from search.known import KnownClasses
+from search.scoring import Scoring, gain_attributes
 from search.strategies.base import Result
 
 NAME = "actsearch"
-_FAILED = {"worker-died", "non-finite", "no-reference"}  # other reasons are rejections at a rung
+# what could not be trained or, as "no-noise", not be measured; other reasons are rejections at a rung
+_FAILED = {"worker-died", "non-finite"}
+DEFAULT_SCORING = Scoring()
 
 
 class CohortStudy:
@@ -31,6 +33,7 @@ class CohortStudy:
 
     Args:
         path: the journal; an empty or missing one becomes a new study.
+        scoring: the job's objectives.
 
     Attributes:
         study: the Optuna study.
@@ -38,7 +41,8 @@ class CohortStudy:
         front: the Pareto front.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, scoring: Scoring = DEFAULT_SCORING) -> None:
+        self.scoring = scoring
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.journal = CohortJournal(path)
         self.storage = JournalStorage(self.journal)
@@ -46,7 +50,7 @@ class CohortStudy:
         self.known = KnownClasses(lambda number: parse(self.trial(number).user_attrs["expression"]))
         for text in CONTROLS.values():
             self.known.expect(parse(text).scale_class(), parse(text))
-        self.front = Front([objective.direction for objective in OBJECTIVES.values()])
+        self.front = Front(scoring.directions)
         self.trials = 0
         for trial in self.study.get_trials(deepcopy=False):
             self._enter(trial)
@@ -55,11 +59,10 @@ class CohortStudy:
         return optuna.load_study(study_name=NAME, storage=self.storage)
 
     def _create(self) -> optuna.Study:
-        directions = [objective.direction for objective in OBJECTIVES.values()]
         with self.journal.batch(), warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            study = optuna.create_study(storage=self.storage, study_name=NAME, directions=directions)
-            study.set_metric_names(list(OBJECTIVES))
+            study = optuna.create_study(storage=self.storage, study_name=NAME, directions=self.scoring.directions)
+            study.set_metric_names(list(self.scoring.objectives))
         return study
 
     def trial(self, number: int) -> FrozenTrial:
@@ -68,7 +71,7 @@ class CohortStudy:
 
     def add(self, record: dict[str, Any]) -> None:
         """Enter a finished cohort: all its trials with one append."""
-        trials = _trials(record)
+        trials = _trials(record, self.scoring)
         with self.journal.batch():
             for trial in trials:
                 self.study.add_trial(trial)
@@ -80,6 +83,19 @@ class CohortStudy:
         if trial.state is TrialState.COMPLETE:
             self.front.add(trial.number, trial.values)
         self.trials += 1
+
+    def values(self, trial: FrozenTrial) -> dict[str, float]:
+        """The objectives of a trial by name; empty if it failed."""
+        complete = trial.state is TrialState.COMPLETE
+        return dict(zip(self.scoring.objectives, trial.values, strict=True)) if complete else {}
+
+    def result(self, number: int) -> Result:
+        """A trial as strategies see it."""
+        trial = self.trial(number)
+        attributes = trial.user_attrs
+        by_task = {name: sum(gains) / len(gains) for name, gains in attributes["gains"].items()}
+        expression = parse(attributes["expression"])
+        return Result(attributes["id"], expression, self.values(trial), attributes["reason"], by_task)
 
     def history(self, trials: int) -> History:
         """The first results, as strategies see them."""
@@ -102,30 +118,24 @@ class History(Sequence[Result]):
     def __getitem__(self, index: int | slice) -> Result | list[Result]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(self._length))]
-        return to_result(self._study.trial(range(self._length)[index]))
+        return self._study.result(range(self._length)[index])
 
     def __iter__(self) -> Iterator[Result]:
         return (self[i] for i in range(self._length))
 
 
-def to_result(trial: FrozenTrial) -> Result:
-    """A trial as strategies see it."""
-    attributes = trial.user_attrs
-    values = dict(zip(OBJECTIVES, trial.values, strict=True)) if trial.state is TrialState.COMPLETE else {}
-    by_task = {name: sum(gains) / len(gains) for name, gains in attributes["gains"].items()}
-    return Result(attributes["id"], parse(attributes["expression"]), values, attributes["reason"], by_task)
-
-
-def _trials(record: dict[str, Any]) -> list[FrozenTrial]:
+def _trials(record: dict[str, Any], scoring: Scoring) -> list[FrozenTrial]:
     """The trials of a cohort file, a pure function of it: the times are the file's, not the clock's."""
-    rows = zip(record["proposals"], record["result"]["candidates"], strict=True)
-    return [_trial(record, slot, proposal, row) for slot, (proposal, row) in enumerate(rows)]
+    return [_trial(record, slot, gain, scoring) for slot, gain in enumerate(scoring.gains(record))]
 
 
-def _trial(record: dict[str, Any], slot: int, proposal: dict[str, Any], row: dict[str, Any]) -> FrozenTrial:
+def _trial(record: dict[str, Any], slot: int, gain: float, scoring: Scoring) -> FrozenTrial:
+    proposal, row = record["proposals"][slot], record["result"]["candidates"][slot]
     expression = parse(proposal["expression"])
-    scores = _scores(record["result"]["controls"], row, record["tasks"])
-    reason = row["reason"] or ("" if scores["gains"] else "no-reference")
+    over = gain_attributes(record["result"]["controls"], row, record["tasks"])
+    reason = row["reason"] or ("" if over["gains"] else "no-reference")
+    values = {} if reason else scoring.values(expression, row, gain, record)
+    reason = reason or next((f"no-{name}" for name, value in values.items() if not math.isfinite(value)), "")
     state = _state(reason)
     attributes = {
         "id": f"{record['cohort']}.{slot}",
@@ -135,14 +145,14 @@ def _trial(record: dict[str, Any], slot: int, proposal: dict[str, Any], row: dic
         "reason": reason,
         "failed_on": row["failed_on"],
         "overflows_in": list(flags(expression)),
-        **scores,
+        **over,
     }
     return FrozenTrial(
         number=-1,
         trial_id=-1,
         state=state,
         value=None,
-        values=[scores["gain_over"]["relu"], cost(expression)] if state is TrialState.COMPLETE else None,
+        values=list(values.values()) if state is TrialState.COMPLETE else None,
         datetime_start=datetime.fromisoformat(record["started"]),
         datetime_complete=datetime.fromisoformat(record["finished"]),
         params={},
@@ -156,15 +166,4 @@ def _trial(record: dict[str, Any], slot: int, proposal: dict[str, Any], row: dic
 def _state(reason: str) -> TrialState:
     if not reason:
         return TrialState.COMPLETE
-    return TrialState.FAIL if reason in _FAILED else TrialState.PRUNED
-
-
-def _scores(controls: dict[str, Any], row: dict[str, Any], tasks: Sequence[str]) -> dict[str, Any]:
-    """Gains as attributes: over each control, and over ReLU by task and seed; empty where there is no number."""
-    if row["reason"]:
-        return {"gain_over": {}, "gains": {}}
-    tables = {name: gains(row, control, tasks) for name, control in controls.items()}
-    over = {name: float(table.mean()) for name, table in tables.items()}
-    if not all(math.isfinite(value) for value in over.values()):
-        return {"gain_over": {}, "gains": {}}
-    return {"gain_over": over, "gains": dict(zip(tasks, tables["relu"].tolist(), strict=True))}
+    return TrialState.FAIL if reason in _FAILED or reason.startswith("no-") else TrialState.PRUNED

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -61,6 +63,16 @@ def test_holm_keeps_the_order_and_never_lowers(p_values: list[float]) -> None:
     assert max(corrected) <= min(1.0, len(p_values) * max(p_values)) + 1e-12
 
 
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
+@settings(deadline=None)
+def test_holm_is_the_closed_test_of_bonferroni(p_values: list[float]) -> None:
+    """A hypothesis falls if every set of hypotheses that holds it does (Marcus, Peritz and Gabriel 1976)."""
+    everyone = range(len(p_values))
+    subsets = [s for size in range(1, len(p_values) + 1) for s in combinations(everyone, size)]
+    tests = {s: min(1.0, len(s) * min(p_values[i] for i in s)) for s in subsets}
+    assert holm(p_values) == pytest.approx([max(tests[s] for s in subsets if i in s) for i in everyone])
+
+
 @given(st.integers(1, 200))
 def test_seeds_needed_is_the_smallest_number_that_can_pass(finalists: int) -> None:
     seeds = seeds_needed(finalists)
@@ -81,6 +93,14 @@ def test_interval_covers_the_mean(rng: np.random.Generator) -> None:
     assert inside >= 48  # 95 % nominal, about 93 % at n = 30: below 48 of 60 with probability 1e-4
 
 
+@pytest.mark.parametrize("n", [6, 12])
+def test_interval_equals_scipys_bootstrap(n: int, rng: np.random.Generator) -> None:
+    gains = rng.normal(0.3, 1.0, n)
+    other = stats.bootstrap((gains,), np.mean, n_resamples=10_000, method="percentile", rng=1).confidence_interval
+    noise = 4 * gains.std() / np.sqrt(n) / np.sqrt(10_000 * 0.025) * 2  # of two quantiles of 10,000 each
+    assert interval(gains.tolist(), rng) == pytest.approx((other.low, other.high), abs=noise)
+
+
 def test_interval_of_equal_gains_is_a_point(rng: np.random.Generator) -> None:
     assert interval([0.25] * 5, rng) == pytest.approx((0.25, 0.25))
 
@@ -99,6 +119,17 @@ def test_reliability_without_noise_and_of_noise(rng: np.random.Generator) -> Non
     halves = reliability(rng.normal(size=(4000, 1)) + rng.normal(0, np.sqrt(8), size=(4000, 8)))
     assert halves == pytest.approx(0.5, abs=0.06)
     assert reliability(np.ones((3, 4))) == 0.0
+
+
+def test_reliability_is_one_minus_the_inverse_f_of_a_two_way_layout(rng: np.random.Generator) -> None:
+    """F of candidates = mean square of candidates / of the residuals (Fisher 1925); here from sums of squares."""
+    gains = rng.normal(size=(12, 1)) + rng.normal(size=(1, 5)) + rng.normal(size=(12, 5))
+    rows, columns = gains.mean(axis=1), gains.mean(axis=0)
+    candidates = 5 * ((rows - gains.mean()) ** 2).sum()
+    seeds = 12 * ((columns - gains.mean()) ** 2).sum()
+    residual = ((gains - gains.mean()) ** 2).sum() - candidates - seeds
+    f = (candidates / 11) / (residual / (11 * 4))
+    assert reliability(gains) == pytest.approx(1 - 1 / f)
 
 
 def test_shrinkage_pulls_to_the_centre() -> None:

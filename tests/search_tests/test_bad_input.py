@@ -34,6 +34,14 @@ BAD_CONFIGS = [
     ("budget: 10\nstrategy: 7\n", ["strategy", "expected a strategy's name"]),
     ("budget: 10\nstart: ['sigmoi(x)']\n", ["start", "sigmoi", "did you mean 'sigmoid'"]),
     ("budget: 10\nconfirmation: {finalists: 5, seeds: 4}\n", ["5 finalists need at least 8 seeds", "got 4"]),
+    ("budget: 10\nobjectives: [gain, cots]\n", ["objectives", "unknown objective 'cots'", "did you mean 'cost'"]),
+    ("budget: 10\nobjectives: [cost]\n", ["objectives", "expected 'gain'", "got cost"]),
+    ("budget: 10\nobjectives: [gain, cost, cost]\n", ["objectives", "named twice"]),
+    ("budget: 10\naggregate: means\n", ["aggregate", "'mean', 'minimum' or 'rank'", "'means'"]),
+    (
+        "budget: 10\nobjectives: [gain, reproducibility]\ntraining: {seeds: 1}\n",
+        ["reproducibility needs at least 2 seeds", "got 1"],
+    ),
     ("budget: [1\n", ["bad.yaml (line 2", "is not YAML"]),
     ("- 1\n- 2\n", ["bad.yaml: expected a mapping", "list"]),
     ("", ["bad.yaml: expected a mapping"]),
@@ -60,6 +68,7 @@ BAD_COMMANDS = [
     (["evaluate", "x+", "--seeds", "2"], ["position 2"]),
     (["evaluate", "tanh(x)", "--task", "digit"], ["unknown task 'digit'", "did you mean 'digits'"]),
     (["evaluate", "tanh(x)", "--seeds", "1"], ["seeds", "at least 2"]),
+    (["evaluate", "tanh(x)", "--objectives", "sparsty"], ["unknown objective 'sparsty'", "did you mean 'sparsity'"]),
     (["list", "opertors"], ["cannot list 'opertors'", "did you mean 'operators'"]),
     (["lunch"], ["lunch"]),
 ]

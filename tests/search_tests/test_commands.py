@@ -42,6 +42,10 @@ def test_a_run_from_launch_to_export(small: Path, shell: Shell) -> None:
     out = shell("launch", str(small), "--run", "one")
     assert "[24/24] cohort 3" in out
     assert "Pareto front" in out and "Finalists on 6 fresh seeds" in out and "Null controls" in out
+    found = Run.open("one").confirmation()
+    assert found is not None
+    assert "Measured time here in ReLUs" in out
+    assert list(Run.open("one").timing()) == [row["id"] for row in found["finalists"]]
     status = shell.json("status", "one")
     assert (status["trained"], status["budget"]) == (24, 24)
     assert status["confirmed"] in (0, 1)

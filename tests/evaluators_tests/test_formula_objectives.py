@@ -1,0 +1,86 @@
+"""Objectives of the formula alone: closed forms, and torch's own count of what it keeps."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from evaluators.errors import EvaluationError
+from evaluators.objectives import OBJECTIVES, check_names, complexity, lipschitz, measured_names, saved_bytes
+from primitives.catalogue import catalogue
+from primitives.text import parse
+
+
+def test_every_objective_is_documented() -> None:
+    for name, objective in OBJECTIVES.items():
+        assert name == objective.name
+        assert objective.unit and objective.formula and objective.source
+        assert objective.direction in ("maximize", "minimize")
+        assert (objective.of is not None) == (objective.kind == "formula")
+
+
+def test_the_page_has_every_objective() -> None:
+    from pathlib import Path
+
+    page = (Path(__file__).resolve().parents[2] / "docs" / "objectives.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows] == list(OBJECTIVES)
+    for row, objective in zip(rows, OBJECTIVES.values(), strict=True):
+        assert objective.unit in row and objective.direction in row and objective.kind in row
+
+
+def test_an_unknown_name_gets_the_nearest() -> None:
+    with pytest.raises(EvaluationError, match="unknown objective 'sparsty'; did you mean 'sparsity'"):
+        check_names(["gain", "sparsty"])
+    check_names(OBJECTIVES)
+
+
+def test_what_a_cohort_must_measure() -> None:
+    assert measured_names(("gain", "cost", "complexity")) == ()
+    assert measured_names(("noise", "gain", "sparsity")) == ("noise", "sparsity")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sigmoid(x)", 0.25),
+        ("tanh(x)", 1.0),
+        ("relu(x)", 1.0),
+        ("3*sin(2*x)", 6.0),
+        ("atan(x)", 1.0),
+        ("x*exp(-x**2)", 1.0),
+        ("gelu(x)", 0.5 * (1 + math.erf(1.0)) + math.exp(-1.0) / math.sqrt(math.pi)),  # f'' = 0 at sqrt(2)
+        ("x**2", 1e6),
+        ("sqrt(abs(x))", 1e6),
+        ("floor(x)", 1e6),
+    ],
+)
+def test_lipschitz_closed_forms(text: str, expected: float) -> None:
+    assert lipschitz(parse(text)) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("text", ["gelu(x)", "sin(x)", "x*atan(x)"])
+@pytest.mark.parametrize("factor", [1e-3, 20.0])
+def test_the_objective_is_that_of_the_class(text: str, factor: float) -> None:
+    """c*f trains as f, so it must not win by its size."""
+    of = OBJECTIVES["lipschitz"].of
+    assert of is not None
+    assert of(parse(f"{factor}*({text})")) == pytest.approx(of(parse(text)), rel=1e-6)
+    assert of(parse("relu(x)")) == pytest.approx(math.sqrt(2.0))  # 1 / sqrt(E relu(z)^2)
+
+
+def test_complexity_counts_nodes_and_not_how_they_are_written() -> None:
+    assert complexity(parse("relu(x)")) == 2.0
+    assert complexity(parse("x*sigmoid(x)")) == complexity(parse("sigmoid(x)*x")) == 4.0
+    assert complexity(parse("x*sigmoid(beta*x); beta=1.0")) == 6.0
+    assert complexity(parse("-(-tanh(x))")) == complexity(parse("tanh(x)"))
+
+
+def test_saved_bytes_are_four_and_the_parameters() -> None:
+    elements = 256 * 64
+    for entry in catalogue():
+        own = sum(64 if p.per_channel else 1 for p in entry.expression.parameters)
+        if entry.name != "Softsign":  # torch composes it of two operators, each of which keeps a tensor
+            assert saved_bytes(entry.expression) == pytest.approx(4.0 + 4.0 * own / elements), entry.name
+    assert saved_bytes(parse("softsign(x)")) == 8.0

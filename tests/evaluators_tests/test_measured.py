@@ -1,0 +1,235 @@
+"""Objectives measured on trained models: against plain torch, closed forms, and the same in every stack."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from evaluators.cohort import CohortRequest, run_cohort
+from evaluators.errors import TaskError
+from evaluators.evaluate import evaluate
+from evaluators.member import Member, Schedule
+from evaluators.objectives import OBJECTIVES, aggregated, cohort_gains, measured_names
+from evaluators.objectives import measured as m
+from evaluators.plain import PlainModel
+from evaluators.stack import Stack
+from evaluators.tasks import task
+from evaluators.training import train
+from primitives.text import parse
+from tests.evaluators_tests.families import FAMILIES, Family
+
+NAMES = measured_names(OBJECTIVES)
+SEEDS = (4, 5)
+
+
+def trained(text: str, steps: int, chosen: Any = "digits") -> Stack:
+    """Models of two seeds at one learning rate, float32."""
+    stack = Stack(task(chosen), "search", [Member(parse(text), SEEDS)], Schedule(max(steps, 1), (), (3e-3,)))
+    stack.advance(steps)
+    return stack
+
+
+def plain(text: str, steps: int) -> list[PlainModel]:
+    made = [PlainModel(task("digits"), "search", parse(text), seed=s, rate=3e-3, steps=max(steps, 1)) for s in SEEDS]
+    for model in made:
+        model.advance(steps)
+    return made
+
+
+def request(*expressions: str, **changes: Any) -> CohortRequest:
+    settings: dict[str, Any] = {"tasks": ("digits",), "seed": 3, "seeds": 2, "steps": 12, "rates": (1e-3, 1e-2)}
+    return CohortRequest(expressions, nulls=0, **({"measured": NAMES} | settings | changes))
+
+
+def test_sparsity_of_relu_is_a_half_at_the_start() -> None:
+    assert float(m.sparsity(trained("relu(x)", 0))) == pytest.approx(0.5, abs=0.05)
+    assert float(m.sparsity(trained("relu(x-1)", 0))) > 0.7
+    assert float(m.sparsity(trained("sigmoid(x)", 0))) == 0.0
+
+
+@pytest.mark.parametrize("scale", ["1e-4*", "1000*"])
+def test_measures_do_not_see_the_formulas_factor(scale: str) -> None:
+    one, other = (m.measure(trained(text, 5), NAMES) for text in ("tanh(x)", f"{scale}tanh(x)"))
+    assert other == pytest.approx(one, rel=1e-3)
+
+
+def test_sparsity_and_noise_equal_plain_torch() -> None:
+    text, models = "x*atan(x)", plain("x*atan(x)", 20)
+    shares, losses = [], []
+    for model in models:
+        kept: list[Tensor] = []
+
+        def look(module: nn.Module, inputs: Any, output: Tensor, kept: list[Tensor] = kept) -> None:
+            kept.append(output)
+
+        def rounded(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+            return torch.round(output * 7 / output.abs().max()) * output.abs().max() / 7
+
+        index = model.split.validation[: m.EXAMPLES]
+        places = [module for module in model.network.modules() if type(module).__name__ == "Activation"]
+        with torch.no_grad():
+            hooks = [place.register_forward_hook(look) for place in places]
+            model.network(model.x[index])
+            for hook in hooks:
+                hook.remove()
+            for place in places:
+                place.register_forward_hook(rounded)
+            losses.append(float(model.task.loss(model.network(model.x[index]), model.y[index]).mean()))
+        shares += [float((a.abs() <= 1e-3 * a.square().mean().sqrt()).float().mean()) for a in kept]
+    assert len(shares) == 4
+    stack = trained(text, 20)
+    assert float(m.sparsity(stack)) == pytest.approx(sum(shares) / 4, abs=1e-4)
+    assert float(m.noise(stack)) == pytest.approx(math.exp(sum(map(math.log, losses)) / 2), rel=1e-2)
+
+
+def test_an_attack_stays_in_its_ball_and_finds_more_than_a_random_step() -> None:
+    models = trained("tanh(x)", 40)
+    index = m._examples(models)
+    x, y, radius = models.x[index], models.y[index], m.RADIUS * float(models.x.double().std())
+    seen: list[Tensor] = []
+    outputs = models.outputs
+
+    def look(moved: Tensor) -> Tensor:
+        seen.append(moved.detach())
+        return outputs(moved)
+
+    models.outputs = look  # type: ignore[method-assign]
+    attacked = float(m.robustness(models))
+    assert len(seen) == m.ATTACK_STEPS + 2
+    assert max(float((moved - x).abs().max()) for moved in seen) <= radius * (1 + 1e-5)
+    with torch.no_grad():
+        clean, at_random = (models.judged(outputs(at), y).mean(dim=1).log().mean().exp() for at in (x, seen[1]))
+    assert attacked > 1.3 * float(clean)
+    assert attacked > 1.2 * float(at_random)
+
+
+def test_attack_on_a_linear_model_is_the_closed_form() -> None:
+    """Logits w.x: the worst point of the ball raises -log sigmoid(w.x) by the radius times |w|_1."""
+
+    class Linear(Family):
+        learning_rates = (1e-2,)
+
+        def network(self) -> nn.Module:
+            return nn.Sequential(nn.Linear(12, 1), nn.Identity(), nn.ReLU())
+
+        def loss(self, output: Tensor, target: Tensor) -> Tensor:
+            return nn.functional.softplus(-output[:, 0])
+
+    models = trained("x", 0, Linear("mlp"))
+    x = models.x[m._examples(models)]
+    weight, radius = models.state["0.weight"], m.RADIUS * float(models.x.double().std())
+    worst = torch.einsum("snf,sof->sn", x, weight) - radius * weight.abs().sum(dim=(1, 2))[:, None]
+    expected = nn.functional.softplus(-worst).detach().mean(dim=1).log().mean().exp()
+    assert float(m.robustness(models)) == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_reproducibility_closed_forms() -> None:
+    p = torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]], dtype=torch.float64)  # two models, one example, opposite
+    assert float(m._variation(p)) == 0.5
+    assert float(m._variation(p[:1].expand(3, 1, 2))) == 0.0
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.randn(1, 4000, 1, generator=generator, dtype=torch.float64)
+    own = truth + torch.randn(8, 4000, 1, generator=generator, dtype=torch.float64)
+    # variances 1 between examples, 1 of each model's own, of which the mean over 8 models keeps an eighth
+    assert float(m._between(own)) == pytest.approx(7 / 16, abs=0.02)
+    assert float(m._between(torch.ones(3, 5))) == 0.0
+
+
+def test_reproducibility_equals_plain_torch() -> None:
+    models = plain("gelu(x)", 20)
+    found = []
+    for model in models:
+        x = model.x[model.split.validation[: m.EXAMPLES]]
+        with torch.no_grad():
+            p = torch.stack([other.network(x).softmax(dim=1) for other in models])
+        found.append(float((p[0] - p[1]).abs().sum(dim=1).mean() / 4))
+    assert float(m.reproducibility(trained("gelu(x)", 20))) == pytest.approx(sum(found) / 2, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_can_be_measured(name: str) -> None:
+    names = tuple(n for n in NAMES if n != "robustness" or name != "transformer")
+    models = trained("tanh(x)", 2, Family(name))
+    found = m.measure(models, names)
+    assert all(math.isfinite(value) for value in found.values())
+    assert 0.0 <= found["sparsity"] <= 1.0
+    assert 0.0 < found["reproducibility"] < 1.0
+    assert m.measure(models, names) == found
+
+
+def test_no_bit_depends_on_the_stack() -> None:
+    wide = run_cohort(request("x*sigmoid(beta*x); beta=1.0:channel", "exp(exp(x))", "x*atan(x)"))
+    alone = run_cohort(request("x*atan(x)", width=4))
+    assert alone["candidates"][0] == wide["candidates"][2]
+    assert alone["controls"] == wide["controls"]
+    assert set(wide["controls"]["gelu"]["measured"]["digits"]) == set(NAMES)
+    assert "measured" not in wide["candidates"][1]  # it failed
+    assert json.loads(json.dumps(wide, allow_nan=False)) == wide
+
+
+def test_measuring_changes_no_loss() -> None:
+    measured, not_measured = (run_cohort(request("sin(x)", measured=names)) for names in (NAMES, ()))
+    assert all("measured" not in row for row in (*not_measured["candidates"], *not_measured["controls"].values()))
+    for group in ("candidates",):
+        assert [row["losses"] for row in measured[group]] == [row["losses"] for row in not_measured[group]]
+
+
+def test_a_network_that_is_nan_has_no_number() -> None:
+    models = trained("tanh(x)", 1)
+    models.state["0.weight"].data.fill_(math.nan)
+    assert all(math.isnan(value) for value in m.measure(models, NAMES).values())
+
+
+def test_a_stack_goes_on_after_a_look() -> None:
+    members = [Member(parse(text), SEEDS) for text in ("relu(x)", "x*sigmoid(beta*x); beta=1.0")]
+    schedule = Schedule(6, (), (1e-3, 1e-2))
+    stacks = [Stack(task("digits"), "search", members, schedule) for _ in range(2)]
+    for stack in stacks:
+        stack.advance(3)
+    with stacks[0].alone(1, 1) as view:
+        assert view.width == 2
+        assert torch.equal(view.loss("validation"), stacks[1].loss("validation")[[5, 7]])
+    assert torch.equal(stacks[0].advance(6), stacks[1].advance(6))
+
+
+def test_what_cannot_be_measured_is_refused_before_training() -> None:
+    schedule, relu = Schedule(10, (), (1e-3,)), parse("relu(x)")
+    with pytest.raises(TaskError, match="at least 2 seeds"):
+        train(task("digits"), "search", [Member(relu, (1,))], schedule, measured=("reproducibility",))
+    with pytest.raises(TaskError, match="floating point inputs"):
+        train(Family("transformer"), "search", [Member(relu, SEEDS)], schedule, measured=("robustness",))
+
+
+def test_evaluate_reports_what_is_named() -> None:
+    names = ("noise", "sparsity", "complexity")
+    relu, bad = evaluate(["relu(x)", "exp(exp(x))"], seeds=2, steps=8, rates=(1e-2,), objectives=names)
+    assert set(relu.objectives) == {"gain", *names}
+    assert relu.objectives["noise"] == 0.0  # relative to ReLU
+    assert 0.3 < relu.objectives["sparsity"] < 0.7
+    assert math.isnan(bad.objectives["sparsity"]) and bad.objectives["complexity"] == 3.0
+
+
+def test_aggregation_of_gains() -> None:
+    import numpy as np
+
+    tables = [np.array([[0.1, 0.3], [-0.4, 0.0]]), np.zeros((2, 2)), np.full((2, 2), np.nan), np.full((2, 2), 0.1)]
+    assert aggregated(tables, "mean")[:2] == pytest.approx([0.0, 0.0])
+    assert aggregated(tables, "minimum")[:2] == pytest.approx([-0.2, 0.0])
+    # of three with a number: best on the first task and worst on the second; worst and middle; middle and best
+    ranks = aggregated(tables, "rank")
+    assert ranks[0] == pytest.approx(0.5) and ranks[1] == pytest.approx(0.25) and ranks[3] == pytest.approx(0.75)
+    assert all(math.isnan(aggregated(tables, how)[2]) for how in ("mean", "minimum", "rank"))
+    assert aggregated([np.zeros((1, 2))] * 3, "rank") == [0.5] * 3
+
+
+def test_ranks_count_the_controls() -> None:
+    result = run_cohort(request("relu(x)", "exp(exp(x))", measured=()))
+    rank, failed = cohort_gains(result, ["digits"], "rank")
+    assert rank in (1 / 6, 3 / 6, 5 / 6)  # a tie with ReLU; GELU and SiLU below or above
+    assert math.isnan(failed)
+    assert cohort_gains(result, ["digits"], "mean")[0] == 0.0

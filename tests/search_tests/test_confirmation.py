@@ -1,0 +1,87 @@
+"""The decision of confirmation: what it confirms, and that it confirms nothing where there is nothing."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evaluators.statistics import ALPHA, holm, seeds_needed, sign_flip
+from search.confirmation import verdicts
+
+SPREAD = 0.3  # nats: standard deviation of a log loss over seeds; a ReLU's gain over a ReLU then has 0.42
+
+
+def member(losses: np.ndarray) -> dict[str, Any]:
+    """One learning rate; validation and test losses alike."""
+    rows = [[float(loss)] for loss in losses]
+    return {"losses": {"t": {"9": rows}}, "tests": {"t": rows}, "reason": ""}
+
+
+def result(rng: np.random.Generator, finalists: int, seeds: int, better: float = 0.0) -> dict[str, Any]:
+    """Losses that are lognormal, and independent as those of models with seeds of their own are."""
+    candidates = [member(np.exp(rng.normal(-2.0 - better, SPREAD, seeds))) for _ in range(finalists)]
+    relu = member(np.exp(rng.normal(-2.0, SPREAD, seeds)))
+    return {"task": "t", "candidates": candidates, "controls": {"relu": relu, "gelu": relu, "silu": relu}}
+
+
+@pytest.mark.parametrize("finalists", [1, 3])
+def test_a_job_of_relus_confirms_nothing(finalists: int) -> None:
+    """In at least 95 % of 200 repetitions, with as few seeds as are allowed."""
+    hits = 0
+    for repetition in range(200):
+        rng = np.random.Generator(np.random.PCG64(repetition))
+        found = verdicts([result(rng, finalists, seeds_needed(finalists))], rng)
+        hits += any(row["confirmed"] for row in found)
+    assert hits <= 10
+
+
+def test_the_rate_is_exact_where_all_signs_can_be_counted() -> None:
+    """Two finalists on seven seeds: under the null each pattern of signs is as likely as every other.
+
+    Holm's first step asks for p < .025, which 2 of 128 patterns have, all signs alike, one of them positive. Where
+    the first finalist falls by the negative one, p < .05 is enough for the other: two more positive patterns.
+    """
+    seeds, rng = seeds_needed(2), np.random.Generator(np.random.PCG64(0))
+    sizes = rng.exponential(size=(2, seeds))
+    patterns = np.array(list(itertools.product([-1, 1], repeat=seeds)))
+    p_and_gain = [[(sign_flip(row, rng), row.sum()) for row in patterns * own] for own in sizes]
+    hits = 0
+    for pair in itertools.product(*p_and_gain):
+        corrected = holm([p for p, _ in pair])
+        hits += any(q < ALPHA and gain > 0 for q, (_, gain) in zip(corrected, pair, strict=True))
+    rate = hits / len(patterns) ** 2
+    q = 2.0**-seeds
+    assert rate == pytest.approx(1 - (1 - q) ** 2 + 2 * q * 2 * q)
+    assert rate <= 0.05
+
+
+def test_what_is_better_on_every_seed_is_confirmed() -> None:
+    rng = np.random.Generator(np.random.PCG64(0))
+    found = verdicts([result(rng, 5, 8, better=3.0)], rng)
+    assert all(row["confirmed"] and row["p_holm"] == 5 * 2.0**-7 for row in found)
+    assert not any(row["confirmed"] for row in verdicts([result(rng, 5, 7, better=3.0)], rng))  # a seed too few
+    assert not any(row["confirmed"] for row in verdicts([result(rng, 5, 8, better=-3.0)], rng))
+
+
+def test_the_best_control_is_the_one_to_beat() -> None:
+    rng = np.random.Generator(np.random.PCG64(0))
+    data = result(rng, 1, 8, better=1.5)
+    data["controls"]["silu"] = member(np.exp(rng.normal(-6.0, SPREAD, 8)))
+    (row,) = verdicts([data], rng)
+    assert row["best_control"] == "silu"
+    assert row["gains"]["relu"]["mean"] > 0 > row["gain_over_best_control"]
+    assert not row["confirmed"]
+
+
+def test_a_finalist_that_failed_stays_in_the_family() -> None:
+    rng = np.random.Generator(np.random.PCG64(0))
+    data = result(rng, 2, 8, better=3.0)
+    data["candidates"][0] = {"losses": {}, "tests": {}, "reason": "non-finite"}
+    failed, other = verdicts([data], rng)
+    assert (failed["reason"], failed["p_holm"], failed["confirmed"]) == ("non-finite", 1.0, False)
+    assert other["p_holm"] == 2 * 2.0**-7
+    assert math.isfinite(other["gain_over_best_control"])

@@ -1,0 +1,71 @@
+"""A job with other objectives: study, front, files and strategies follow the config."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import optuna
+import pytest
+
+from search import Job, Run
+from search.study import CohortStudy
+
+OBJECTIVES = ["gain", "complexity", "sparsity", "noise"]
+CHANGES = [f"objectives={OBJECTIVES}", "tasks=[digits, digits-10x32]", "budget=12", "confirmation.finalists=0"]
+
+
+@pytest.fixture
+def run(small: Path) -> Run:
+    return Job.load(small, [*CHANGES, "aggregate=minimum"]).launch("one")
+
+
+def test_the_front_is_optunas_over_all_objectives(run: Run) -> None:
+    backend = optuna.storages.journal.JournalFileBackend(str(run.folder.journal))
+    study = optuna.load_study(study_name=None, storage=optuna.storages.JournalStorage(backend))
+    assert study.metric_names == OBJECTIVES
+    assert [d.name for d in study.directions] == ["MAXIMIZE", "MINIMIZE", "MAXIMIZE", "MAXIMIZE"]
+    assert {t.user_attrs["id"] for t in study.best_trials} == {row["id"] for row in run.front()}
+    rows = list(csv.DictReader(run.folder.front.read_text().splitlines()))
+    assert list(rows[0])[:7] == ["id", "expression", *OBJECTIVES, "cost"]
+    for row in run.classes():
+        by_task = [row["gain_digits"], row["gain_digits-10x32"]]
+        assert row["gain"] == (None if row["reason"] else min(by_task))
+
+
+def test_it_is_the_same_after_a_stop_and_a_repair(run: Run, small: Path) -> None:
+    part = Job.load(small, [*CHANGES, "aggregate=minimum"]).launch("part", max_minutes=0.0)
+    assert part.resume().classes() == run.classes()
+    part.folder.journal.write_bytes(part.folder.journal.read_bytes()[:-40])
+    assert part.resume().classes() == run.classes()
+
+
+def test_ranks_lie_between_0_and_1_and_confirmation_stays_in_nats(small: Path) -> None:
+    run = Job.load(small, ["aggregate=rank", "tasks=[digits, digits-10x32]", "budget=12"]).launch("ranks")
+    rows = [row for row in run.classes() if not row["reason"]]
+    assert all(0.0 <= row["gain"] <= 1.0 for row in rows)
+    found = run.confirmation()
+    for finalist in found["finalists"] if found else []:
+        row = next(row for row in rows if row["id"] == finalist["id"])
+        mean = (row["gain_digits"] + row["gain_digits-10x32"]) / 2
+        assert finalist["search_gain"] == pytest.approx(mean) and mean > 0
+
+
+def test_a_default_job_measures_nothing(small: Path) -> None:
+    run = Job.load(small, ["budget=6", "confirmation.finalists=0"]).launch("plain")
+    record = json.loads(run.folder.cohort(0).read_text())
+    assert all("measured" not in row for row in record["result"]["candidates"])
+    assert list(run.front()[0])[:6] == ["id", "expression", "gain", "cost", "gain_over_gelu", "gain_over_silu"]
+
+
+def test_a_number_that_cannot_be_measured_fails_the_candidate_by_name(run: Run, tmp_path: Path) -> None:
+    record = json.loads(run.folder.cohort(0).read_text())
+    rows = record["result"]["candidates"]
+    slot = next(n for n, row in enumerate(rows) if not row["reason"])
+    rows[slot]["measured"]["digits"]["noise"] = None
+    study = CohortStudy(tmp_path / "j", run.config.scoring)
+    study.add(record)
+    assert study.trial(slot).user_attrs["reason"] == "no-noise"
+    assert study.trial(slot).state.name == "FAIL"
+    assert study.result(slot).gain == float("-inf")
