@@ -35,11 +35,13 @@ class CohortRequest:
         seeds: number of seeds.
         first_seed: number of the first one: seeds are derived from their numbers, so that work can be divided.
         steps: full budget, in optimiser steps.
-        rungs: steps at which failures are rejected; none in confirmation.
+        rungs: steps at which candidates may be rejected; none in confirmation.
         rates: learning rates; empty for each task's own.
         purpose: ``"search"`` or ``"confirmation"``: the part of the data, other seeds, and there the larger network.
         width: slices in one stack.
         nulls: number of null controls. Their seeds are the run's: one cohort of a run shows what every one would.
+        thresholds: of early rejection, one for each stage but the last (:mod:`evaluators.rejection`), or none.
+        spared: texts of the candidates that thresholds do not reject.
     """
 
     expressions: tuple[str, ...]
@@ -53,6 +55,8 @@ class CohortRequest:
     width: int = WIDTH
     first_seed: int = 0
     nulls: int = NULLS
+    thresholds: tuple[float, ...] = ()
+    spared: tuple[str, ...] = ()
 
 
 def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> dict[str, Any]:
@@ -75,13 +79,16 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> di
         for _ in range(len(named) + request.nulls + len(candidates))
     ]
     seconds = {}
-    for name in request.tasks:
+    for number, name in enumerate(request.tasks):
         started = time.perf_counter()
         alive = [index for index, row in enumerate(rows) if not row["reason"]]
         members = _members(request, named, candidates)
         setting = _setting(request, find(name))
         schedule = Schedule(request.steps, request.rungs, request.rates or setting.learning_rates)
-        outcomes = train(setting, request.purpose, [members[i] for i in alive], schedule, request.width)
+        own = request.thresholds[number * len(schedule.marks) :]
+        thresholds = dict(zip(schedule.marks, own, strict=False))
+        chosen = [members[i] for i in alive]
+        outcomes = train(setting, request.purpose, chosen, schedule, request.width, thresholds=thresholds)
         for index, outcome in zip(alive, outcomes, strict=True):
             _enter(rows[index], name, outcome, setting.loss_floor)
         seconds[name] = round(time.perf_counter() - started, 3)
@@ -108,7 +115,9 @@ def _members(request: CohortRequest, named: Sequence[Expression], candidates: Se
     shared = seeds("seed")
     controls = [Member(expression, shared, protected=True) for expression in named]
     nulls = [Member(named[0], seeds("null", n), protected=True) for n in range(request.nulls)]
-    return [*controls, *nulls, *(Member(expression, shared) for expression in candidates)]
+    spared = (text in request.spared for text in request.expressions)
+    own = [Member(e, shared, spared=free) for e, free in zip(candidates, spared, strict=True)]
+    return [*controls, *nulls, *own]
 
 
 def _enter(row: dict[str, Any], name: str, outcome: Outcome, floor: float) -> None:

@@ -20,6 +20,7 @@ from primitives.text import parse
 from search.front import Front
 from search.journal import CohortJournal
 from search.known import KnownClasses
+from search.rejection import CALIBRATING, promises
 from search.strategies.base import Result
 
 NAME = "actsearch"
@@ -36,6 +37,7 @@ class CohortStudy:
         study: the Optuna study.
         known: the classes that were trained or are on their way; the controls' classes are known from the start.
         front: the Pareto front.
+        uncensored: the calibration set of early rejection: trial numbers, increasing, with the promises at each stage.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,6 +49,7 @@ class CohortStudy:
         for text in CONTROLS.values():
             self.known.expect(parse(text).scale_class(), parse(text))
         self.front = Front([objective.direction for objective in OBJECTIVES.values()])
+        self.uncensored: list[tuple[int, list[float]]] = []
         self.trials = 0
         for trial in self.study.get_trials(deepcopy=False):
             self._enter(trial)
@@ -79,6 +82,8 @@ class CohortStudy:
         self.known.enter(trial.user_attrs["class"], trial.number)
         if trial.state is TrialState.COMPLETE:
             self.front.add(trial.number, trial.values)
+        if trial.user_attrs.get("spared") in CALIBRATING and (row := trial.user_attrs["promises"]):
+            self.uncensored.append((trial.number, [math.inf if value is None else value for value in row]))
         self.trials += 1
 
     def history(self, trials: int) -> History:
@@ -136,6 +141,8 @@ def _trial(record: dict[str, Any], slot: int, proposal: dict[str, Any], row: dic
         "overflows_in": list(flags(expression)),
         **scores,
     }
+    if "spared" in proposal:
+        attributes |= {"spared": proposal["spared"], "promises": promises(record, row, scores["gain_over"].get("relu"))}
     return FrozenTrial(
         number=-1,
         trial_id=-1,
