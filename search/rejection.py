@@ -165,7 +165,7 @@ def announced(config: Config) -> str:
     if config.budget <= r.warmup:
         return f"rejection: failures only; a job of up to {r.warmup} classes is too short to learn more"
     return (
-        f"rejection: failures only for {r.warmup} classes, then below thresholds that keep {r.recall:.0%} of the best"
+        f"rejection: failures only for {r.warmup} classes, then thresholds for {r.recall:.0%} of the best {r.top:.0%}"
     )
 
 
