@@ -37,7 +37,7 @@ class CohortRequest:
         seeds: number of seeds.
         first_seed: number of the first one: seeds are derived from their numbers, so that work can be divided.
         steps: full budget, in optimiser steps.
-        rungs: steps at which failures are rejected; none in confirmation.
+        rungs: steps at which candidates may be rejected; none in confirmation.
         rates: learning rates; empty for each task's own.
         purpose: ``"search"`` or ``"confirmation"``: the part of the data, other seeds, and there the larger network.
         width: slices in one stack; None probes for the fastest.
@@ -45,6 +45,8 @@ class CohortRequest:
         autocast: ``"bfloat16"`` or ``"float16"`` for the network's matrix products, or None.
         nulls: number of null controls. Their seeds are the run's: one cohort of a run shows what every one would.
         measured: names of the objectives to be taken from the trained models.
+        thresholds: of early rejection, one for each stage but the last (:mod:`evaluators.rejection`), or none.
+        spared: texts of the candidates that thresholds do not reject.
     """
 
     expressions: tuple[str, ...]
@@ -61,6 +63,8 @@ class CohortRequest:
     device: str = "cpu"
     autocast: str | None = None
     measured: tuple[str, ...] = ()
+    thresholds: tuple[float, ...] = ()
+    spared: tuple[str, ...] = ()
 
     @property
     def backend(self) -> Backend:
@@ -94,16 +98,18 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> di
         for _ in range(len(named) + request.nulls + len(candidates))
     ]
     seconds = {}
-    for name in request.tasks:
+    for number, name in enumerate(request.tasks):
         started = time.perf_counter()
         alive = [index for index, row in enumerate(rows) if not row["reason"]]
         members = _members(request, named, candidates)
         setting = _setting(request, find(name))
         schedule = Schedule(request.steps, request.rungs, request.rates or setting.learning_rates)
+        own = request.thresholds[number * len(schedule.marks) :]
+        thresholds = dict(zip(schedule.marks, own, strict=False))
         width = request.width or fastest_width(setting, request.backend)
         outcomes = train(
             setting, request.purpose, [members[i] for i in alive], schedule, width,
-            backend=request.backend, measured=request.measured,
+            thresholds=thresholds, backend=request.backend, measured=request.measured,
         )  # fmt: skip
         for index, outcome in zip(alive, outcomes, strict=True):
             _enter(rows[index], name, outcome, setting.loss_floor)
@@ -131,7 +137,9 @@ def _members(request: CohortRequest, named: Sequence[Expression], candidates: Se
     shared = seeds("seed")
     controls = [Member(expression, shared, protected=True) for expression in named]
     nulls = [Member(named[0], seeds("null", n), protected=True) for n in range(request.nulls)]
-    return [*controls, *nulls, *(Member(expression, shared) for expression in candidates)]
+    spared = (text in request.spared for text in request.expressions)
+    own = [Member(e, shared, spared=free) for e, free in zip(candidates, spared, strict=True)]
+    return [*controls, *nulls, *own]
 
 
 def _enter(row: dict[str, Any], name: str, outcome: Outcome, floor: float) -> None:

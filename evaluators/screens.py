@@ -22,6 +22,8 @@ REASONS = {
     "flat": "E f'(z)^2 is below 1e-4 of E f(z)^2: no gradient reaches the layer below",
     "steep": "E f'(z)^2 is above 1e4 of E f(z)^2",
 }
+#: Reasons that say that a function trains badly, not that it cannot: an audit may pass such candidates on.
+SOFT = frozenset({"affine", "nan", "flat", "steep"})
 LARGEST = torch.finfo(torch.float32).max
 STRAIGHT = 1e-6  # largest residual of the best line, relative to the range of the outputs
 FLATTEST, STEEPEST = 1e-4, 1e4  # chi of every hidden-layer activation in torch lies in [0.15, 1.4]

@@ -22,3 +22,8 @@ def torch_generator(seed: int, *purpose: str | int) -> torch.Generator:
 def numpy_generator(seed: int, *purpose: str | int) -> np.random.Generator:
     """A numpy generator for one purpose."""
     return np.random.Generator(np.random.PCG64(derive(seed, *purpose)))
+
+
+def lot(seed: int, *purpose: str | int) -> float:
+    """A number drawn for one purpose, uniform in [0, 1)."""
+    return derive(seed, *purpose) / 2**63

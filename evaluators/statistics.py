@@ -80,3 +80,12 @@ def shrunk(gain: float, centre: float, trust: float) -> float:
     Remedies the winner's curse under a normal model (Efron and Morris 1973; selection: Efron 2011, Tweedie's formula).
     """
     return centre + trust * (gain - centre)
+
+
+def share_interval(hits: int, trials: int, alpha: float = ALPHA) -> tuple[float, float]:
+    """Exact interval of a probability from ``hits`` in ``trials`` (Clopper and Pearson 1934); (0, 1) without trials."""
+    from scipy.special import betaincinv
+
+    low = float(betaincinv(hits, trials - hits + 1, alpha / 2)) if hits else 0.0
+    high = float(betaincinv(hits + 1, trials - hits, 1 - alpha / 2)) if hits < trials else 1.0
+    return low, high

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ import torch
 from evaluators.backend import CPU, Backend
 from evaluators.member import Member, Outcome, Schedule, best_rate
 from evaluators.objectives.measured import check_measured, measure
+from evaluators.rejection import UNPROMISING, promise
 from evaluators.rungs import failure
 from evaluators.stack import Stack
 from evaluators.task import Task
@@ -24,10 +26,13 @@ def train(
     schedule: Schedule,
     width: int = WIDTH,
     *,
+    thresholds: Mapping[int, float] | None = None,
     backend: Backend = CPU,
     measured: Sequence[str] = (),
 ) -> list[Outcome]:
-    """Train members; in the search, reject failures at the rungs and the end. The first member is ReLU, the reference.
+    """Train members; in the search, reject at the rungs and the end. The first member is ReLU, the reference.
+
+    Failures go, and at a mark with a threshold whoever promises less than it asks (:mod:`evaluators.rejection`).
 
     Args:
         task: data, network, loss.
@@ -35,6 +40,7 @@ def train(
         members: ReLU first; protected ones are never rejected.
         schedule: budget, rungs, learning rates.
         width: slices in one stack; it changes speed and memory, no result.
+        thresholds: mark -> the largest promise that goes on.
         backend: device and types.
         measured: objectives to take from the models at the end, at the best learning rate.
 
@@ -55,7 +61,7 @@ def train(
             stack.advance(mark)
             _note(stack, [outcomes[i] for i in chunk], mark)
         if part == "search":
-            _judge(task, members, outcomes, mark)
+            _judge(task, members, outcomes, mark, (thresholds or {}).get(mark, math.inf))
         stacks = [shrunk for stack, chunk in stacks if (shrunk := _shrink(stack, chunk, outcomes)) is not None]
     if part == "confirmation":
         for stack, chunk in stacks:
@@ -94,16 +100,21 @@ def _note(stack: Stack, outcomes: Sequence[Outcome], mark: int) -> None:
         outcome.losses[mark] = losses
 
 
-def _judge(task: Task, members: Sequence[Member], outcomes: Sequence[Outcome], mark: int) -> None:
-    """Write the reason of each failure at a mark into its outcome."""
+def _judge(
+    task: Task, members: Sequence[Member], outcomes: Sequence[Outcome], mark: int, threshold: float
+) -> None:  # fmt: skip
+    """Write the reason of each rejection at a mark into its outcome."""
     relu = np.maximum(outcomes[0].at(mark), task.loss_floor)
     for member, outcome in zip(members, outcomes, strict=True):
         if not member.protected and mark in outcome.losses:
-            outcome.reason = failure(np.maximum(outcome.at(mark), task.loss_floor), relu, task.chance)
+            losses = np.maximum(outcome.at(mark), task.loss_floor)
+            outcome.reason = failure(losses, relu, task.chance)
+            if not (outcome.reason or member.spared) and promise(losses, relu) > threshold:
+                outcome.reason = UNPROMISING
 
 
 def _shrink(stack: Stack, chunk: list[int], outcomes: Sequence[Outcome]) -> tuple[Stack, list[int]] | None:
-    """The stack without the members that failed; None if nobody is left."""
+    """The stack without the members that were rejected; None if nobody is left."""
     alive = [position for position, index in enumerate(chunk) if not outcomes[index].reason]
     if not alive:
         return None

@@ -61,6 +61,21 @@ class Training(Section):
         return self
 
 
+class Rejection(Section):
+    """Early rejection: what it has to hold, and who is trained to the end to calibrate and to audit it.
+
+    ``recall`` of the best ``top`` of all candidates is kept. The first ``warmup`` candidates and then the share
+    ``audit``, by lot, are trained to the end but for failures; ``audit: 1`` turns thresholds off. The share
+    ``screened`` of the candidates that a soft screen stops is passed on, to see what the screens cost.
+    """
+
+    recall: float = Field(0.95, gt=0, le=1)
+    top: float = Field(0.01, gt=0, le=1)
+    warmup: int = Field(256, ge=0)
+    audit: float = Field(0.05, ge=0, le=1)
+    screened: float = Field(0.0, ge=0, le=1)
+
+
 class Confirmation(Section):
     """Finalists on seeds, data and a network that the search never saw; ``finalists: 0`` leaves it out."""
 
@@ -99,6 +114,7 @@ class Config(Section):
     seed: int = Field(0, ge=0)
     cohorts: Cohorts = Field(default_factory=lambda: Cohorts.model_validate({}))
     training: Training = Field(default_factory=lambda: Training.model_validate({}))
+    rejection: Rejection = Field(default_factory=lambda: Rejection.model_validate({}))
     confirmation: Confirmation = Field(default_factory=lambda: Confirmation.model_validate({}))
     workers: Workers = Field(default_factory=lambda: Workers.model_validate({}))
 

@@ -15,6 +15,7 @@ from search.config import Config
 from search.files import read_json, write_json
 from search.proposer import Plan, Proposer, expected
 from search.recorder import Recorder
+from search.rejection import ruled
 from search.run_folder import RunFolder
 from search.workers import Workers
 
@@ -55,7 +56,7 @@ def search(
     while True:
         while begun <= told + lag and planned < config.budget and not exhausted:
             record = read_json(folder.cohort(begun))
-            plan = Plan.stored(record) if record else _proposed(begun, proposer, recorder, plans, lag)
+            plan = Plan.stored(record) if record else _proposed(begun, planned, proposer, recorder, plans, lag)
             exhausted = not plan.proposals
             if exhausted:
                 break
@@ -78,9 +79,13 @@ def search(
             return "time"
 
 
-def _proposed(number: int, proposer: Proposer, recorder: Recorder, plans: dict[int, Plan], lag: int) -> Plan:
+def _proposed(
+    number: int, planned: int, proposer: Proposer, recorder: Recorder, plans: dict[int, Plan], lag: int
+) -> Plan:
+    """The plan of a cohort that begins with candidate ``planned`` of the job; thresholds see what proposals see."""
     pending = [plans[n] if n in plans else recorder.plan(n) for n in range(max(0, number - lag), number)]
-    return proposer.propose(number, recorder.history(number - lag), pending)
+    plan = proposer.propose(number, recorder.history(number - lag), pending)
+    return ruled(plan, proposer.config, planned, recorder.uncensored(number - lag))
 
 
 def request_for(config: Config, plan: Plan) -> CohortRequest:
@@ -99,6 +104,8 @@ def request_for(config: Config, plan: Plan) -> CohortRequest:
         autocast=t.autocast,
         nulls=NULLS if plan.number == 0 else 0,
         measured=measured_names(config.objectives),
+        thresholds=plan.thresholds,
+        spared=tuple(proposal["expression"] for proposal in plan.proposals if "spared" in proposal),
     )
 
 
@@ -112,6 +119,7 @@ def _finish(folder: RunFolder, config: Config, plan: Plan, result: dict[str, Any
         "started": _iso(finished - seconds),
         "finished": _iso(finished),
         "counts": plan.counts,
+        "thresholds": list(plan.thresholds),
         "proposals": plan.proposals,
         "result": result,
     }

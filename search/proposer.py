@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evaluators.screens import screen
-from evaluators.seeds import numpy_generator
+from evaluators.screens import SOFT, screen
+from evaluators.seeds import lot, numpy_generator
 from primitives.expressions import Expression
 from primitives.grammars import grammar
 from primitives.text import parse
@@ -25,18 +25,21 @@ class Plan:
 
     Args:
         number: of the cohort.
-        proposals: for each candidate ``expression``, ``class`` and ``parents``.
+        proposals: for each candidate ``expression``, ``class``, ``parents`` and, where it is trained to the end
+            whatever it promises, why, as ``spared``: ``"warm-up"``, ``"audit"`` or the reason code of a failed screen.
         counts: what became of all proposals: ``accepted``, ``known`` and the screens' reason codes.
+        thresholds: of early rejection, for all candidates but those with ``spared`` in their proposal.
     """
 
     number: int
     proposals: list[dict[str, Any]]
     counts: dict[str, int]
+    thresholds: tuple[float, ...] = ()
 
     @classmethod
     def stored(cls, record: dict[str, Any]) -> Plan:
         """The plan of a cohort that is in its file."""
-        return cls(record["cohort"], record["proposals"], record["counts"])
+        return cls(record["cohort"], record["proposals"], record["counts"], tuple(record.get("thresholds", ())))
 
     @property
     def expressions(self) -> tuple[str, ...]:
@@ -77,7 +80,7 @@ class Proposer:
     def _take(self, proposal: Proposal, proposals: list[dict[str, Any]], counts: Counter[str]) -> None:
         expression = self._shorter(proposal.expression)
         reason = screen(expression)
-        if reason:
+        if reason and not self._passed_on(expression, reason):
             counts[reason] += 1
             return
         key, known = self.known.find(expression)
@@ -86,7 +89,13 @@ class Proposer:
             return
         counts["accepted"] += 1
         self.known.expect(key, expression)
-        proposals.append({"expression": expression.text, "class": key, "parents": list(proposal.parents)})
+        row = {"expression": expression.text, "class": key, "parents": list(proposal.parents)}
+        proposals.append(row | ({"spared": reason} if reason else {}))
+
+    def _passed_on(self, expression: Expression, reason: str) -> bool:
+        """The lot of a screened candidate, for the audit of the screens; some reasons are beyond doubt."""
+        drawn = lot(self.config.seed, "screened", expression.text)
+        return reason in SOFT and drawn < self.config.rejection.screened
 
     def _shorter(self, expression: Expression) -> Expression:
         """The canonical form, where that is smaller and the grammar can go on from it."""

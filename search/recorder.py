@@ -14,6 +14,7 @@ from primitives.text import parse
 from search.errors import RunError
 from search.files import append_line, read_json, write_atomically
 from search.proposer import Plan
+from search.rejection import findings
 from search.run_folder import RunFolder
 from search.study import CohortStudy, History
 
@@ -28,10 +29,13 @@ class Recorder:
         study: ends with the trace's last cohort.
         trace: the lines of ``cohorts.jsonl``.
         tasks: names of the job's tasks.
+        top: share of the candidates that count as good.
     """
 
-    def __init__(self, folder: RunFolder, study: CohortStudy, trace: list[Row], tasks: tuple[str, ...]) -> None:
-        self.folder, self.study, self.tasks = folder, study, tasks
+    def __init__(
+        self, folder: RunFolder, study: CohortStudy, trace: list[Row], tasks: tuple[str, ...], *, top: float = 0.01
+    ) -> None:
+        self.folder, self.study, self.tasks, self.top = folder, study, tasks, top
         self._ends = [0, *(entry["trained"] for entry in trace)]
         self._controls: str = trace[0]["controls_sha256"] if trace else ""
 
@@ -43,6 +47,11 @@ class Recorder:
     def history(self, cohorts: int) -> History:
         """Results of the first cohorts."""
         return self.study.history(self._ends[max(0, cohorts)])
+
+    def uncensored(self, cohorts: int) -> list[list[float]]:
+        """The calibration set of early rejection after the first cohorts."""
+        end = self._ends[max(0, cohorts)]
+        return [row for number, row in self.study.uncensored if number < end]
 
     def plan(self, number: int) -> Plan:
         """The plan of a recorded cohort, from its file."""
@@ -75,6 +84,7 @@ class Recorder:
             "trained": self.study.trials,
             "proposed": sum(record["counts"].values()),
             "counts": record["counts"],
+            "rejection": self._rejection(record),
             "rejected": {reason: reasons.count(reason) for reason in sorted(set(reasons))},
             "front": len(self.study.front.numbers),
             "best": None if best is None else {"expression": best.user_attrs["expression"], "gain": best.values[0]},
@@ -86,6 +96,10 @@ class Recorder:
             "journal_bytes": self.study.journal.length,
             "journal_sha256": self.study.journal.digest,
         }
+
+    def _rejection(self, record: Row) -> Row:
+        attributes = [self.study.trial(number).user_attrs for number in range(self._ends[-2], self._ends[-1])]
+        return findings(record, attributes, self.uncensored(self.cohorts), self.top)
 
     def _null_gains(self, result: Row) -> list[float | None]:
         """Gains of the null controls over ReLU, where the cohort has them; None where one is not finite."""

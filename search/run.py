@@ -21,6 +21,7 @@ from search.files import read_json, write_atomically, write_json
 from search.loop import Progress, search
 from search.recorder import Recorder, Row, front_rows, trial_row
 from search.recovery import read_trace, recover
+from search.rejection import announced, concluded, summary
 from search.run_folder import RunFolder, find_run, free_name
 from search.study import CohortStudy
 from search.workers import Workers, start_workers
@@ -95,6 +96,7 @@ class Run:
                 "trained": accepted,
                 "rejected": _summed([entry["rejected"] for entry in trace]),
             },
+            "rejection": summary(trace),
             "best": last.get("best"),
             "front": last.get("front", 0),
             "null_gains": trace[0]["null_gains"] if trace else [],
@@ -244,8 +246,9 @@ def _work(run: Run, workers: AbstractContextManager[Workers], screen: Screen, ma
     """Search to the end and confirm; the caller holds the lock. Workers are started if there is something to do."""
     until = math.inf if max_minutes is None else time.monotonic() + 60 * max_minutes
     screen.say(f"{run.path}: up to {run.config.budget} classes on {', '.join(run.config.tasks)}")
+    screen.say(announced(run.config))
     study, trace = recover(run.folder, screen.say, run.config.scoring)
-    recorder = Recorder(run.folder, study, trace, run.config.tasks)
+    recorder = Recorder(run.folder, study, trace, run.config.tasks, top=run.config.rejection.top)
     recorder.write_front()
     if study.trials >= run.config.budget and not _to_confirm(run, study):
         screen.say(f"nothing is left to do: {study.trials} classes trained")
@@ -262,6 +265,8 @@ def _search_and_confirm(run: Run, recorder: Recorder, workers: Workers, screen: 
     study = recorder.study
     ended = search(run.config, run.folder, recorder, workers, screen.step, until=until)
     screen.say(f"search ended: {ended}; {study.trials} classes trained, {len(study.front.numbers)} on the front")
+    if study.trials:
+        screen.say(concluded(summary(read_trace(run.folder))))
     if ended != "time" and _to_confirm(run, study):
         screen.say("confirming the finalists")
         _confirm(run, study, workers)

@@ -19,6 +19,7 @@ from primitives.text import parse
 from search.front import Front
 from search.journal import CohortJournal
 from search.known import KnownClasses
+from search.rejection import CALIBRATING, promises
 from search.scoring import Scoring, gain_attributes
 from search.strategies.base import Result
 
@@ -39,6 +40,7 @@ class CohortStudy:
         study: the Optuna study.
         known: the classes that were trained or are on their way; the controls' classes are known from the start.
         front: the Pareto front.
+        uncensored: the calibration set of early rejection: trial numbers, increasing, with the promises at each stage.
     """
 
     def __init__(self, path: Path, scoring: Scoring = DEFAULT_SCORING) -> None:
@@ -51,6 +53,7 @@ class CohortStudy:
         for text in CONTROLS.values():
             self.known.expect(parse(text).scale_class(), parse(text))
         self.front = Front(scoring.directions)
+        self.uncensored: list[tuple[int, list[float]]] = []
         self.trials = 0
         for trial in self.study.get_trials(deepcopy=False):
             self._enter(trial)
@@ -82,6 +85,8 @@ class CohortStudy:
         self.known.enter(trial.user_attrs["class"], trial.number)
         if trial.state is TrialState.COMPLETE:
             self.front.add(trial.number, trial.values)
+        if trial.user_attrs.get("spared") in CALIBRATING and (row := trial.user_attrs["promises"]):
+            self.uncensored.append((trial.number, [math.inf if value is None else value for value in row]))
         self.trials += 1
 
     def values(self, trial: FrozenTrial) -> dict[str, float]:
@@ -147,6 +152,8 @@ def _trial(record: dict[str, Any], slot: int, gain: float, scoring: Scoring) -> 
         "overflows_in": list(flags(expression)),
         **over,
     }
+    if "spared" in proposal:
+        attributes |= {"spared": proposal["spared"], "promises": promises(record, row, over["gain_over"].get("relu"))}
     return FrozenTrial(
         number=-1,
         trial_id=-1,

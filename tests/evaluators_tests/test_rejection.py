@@ -1,0 +1,198 @@
+"""Early rejection: thresholds hold the recall on their set, are the cheapest, and reject nobody that is spared."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evaluators.cohort import CohortRequest, run_cohort
+from evaluators.member import Array
+from evaluators.rejection import (
+    FEWEST_BEST,
+    SMALLEST_SET,
+    UNPROMISING,
+    Aim,
+    alive,
+    best_rows,
+    calibrate,
+    cheapest,
+    compute,
+    promise,
+)
+from evaluators.statistics import share_interval
+
+STEPS = (1, 1, 2, 4, 8)
+
+
+def field(seed: int, count: int = 300, noise: float = 1.0, ties: bool = False) -> Array:
+    """Rows whose promises come nearer to the final value from stage to stage; a tenth fails."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    final = rng.normal(size=(count, 1))
+    rows: Array = final + noise * rng.normal(size=(count, 5)) * np.array([1.0, 0.7, 0.4, 0.2, 0.0])
+    rows = np.round(rows * 2) / 2 if ties else rows
+    failed = rng.random(count) < 0.1
+    from_stage = rng.integers(0, 5, size=count)
+    rows[failed[:, None] & (np.arange(5) >= from_stage[:, None])] = math.inf
+    return rows
+
+
+fields = st.builds(
+    field,
+    st.integers(0, 10_000),
+    st.integers(SMALLEST_SET, 400),
+    st.sampled_from([0.0, 0.3, 1.0, 5.0]),
+    st.booleans(),
+)
+quick = settings(max_examples=40, deadline=None)
+
+
+@quick
+@given(fields, st.sampled_from([0.5, 0.8, 0.95, 1.0]), st.sampled_from([0.01, 0.1, 0.3]))
+def test_the_recall_holds_on_the_calibration_set(rows: Array, recall: float, top: float) -> None:
+    thresholds = calibrate(rows, STEPS, Aim(recall, top))
+    best = best_rows(rows[:, -1], top)
+    assert alive(rows, thresholds)[best, -1].sum() >= recall * best.sum() - 1e-9
+
+
+@quick
+@given(fields)
+def test_more_recall_never_tightens_a_threshold(rows: Array) -> None:
+    tables = np.array([calibrate(rows, STEPS, Aim(recall)) for recall in (0.5, 0.7, 0.9, 0.95, 1.0)])
+    assert (np.diff(tables, axis=0) >= 0).all()
+    costs = [compute(rows, thresholds, STEPS) for thresholds in tables]
+    assert costs == sorted(costs)
+
+
+@quick
+@given(fields, st.randoms(use_true_random=False))
+def test_the_order_of_rows_does_not_matter(rows: Array, random: Any) -> None:
+    order = list(range(len(rows)))
+    random.shuffle(order)
+    assert calibrate(rows[order], STEPS, Aim()) == calibrate(rows, STEPS, Aim())
+
+
+@quick
+@given(fields)
+def test_a_row_that_is_kept_is_not_among_the_failed(rows: Array) -> None:
+    thresholds = calibrate(rows, STEPS, Aim())
+    assert np.isfinite(thresholds).all()
+    assert not alive(rows, thresholds)[np.isinf(rows[:, -2]), -1].any()
+
+
+def test_one_spare_row_is_the_one_that_saves_most() -> None:
+    rows = field(3)
+    best = best_rows(rows[:, -1], 0.01)
+    found = compute(rows, cheapest(rows, best, STEPS, 1), STEPS)
+    places = np.flatnonzero(best)
+    each = [compute(rows, rows[np.setdiff1d(places, [gone])].max(axis=0)[:-1], STEPS) for gone in places]
+    assert found == min(each) < compute(rows, cheapest(rows, best, STEPS, 0), STEPS)
+
+
+def test_rungs_that_mislead_reject_less() -> None:
+    """Early promises without any bearing on the end keep nearly all; true ones keep few."""
+    true, misleading = field(0, 400, noise=0.3), field(0, 400, noise=0.3)
+    rng = np.random.Generator(np.random.PCG64(1))
+    for stage in range(2):
+        misleading[:, stage] = rng.permutation(misleading[:, stage])
+    passed = [alive(rows, calibrate(rows, STEPS, Aim())).mean(axis=0) for rows in (true, misleading)]
+    assert passed[0][0] < 0.4
+    assert passed[1][0] > 0.7
+    best = best_rows(misleading[:, -1], 0.01)
+    reached = alive(misleading, calibrate(misleading, STEPS, Aim()))
+    assert reached[best, -1].mean() >= 0.95
+
+
+def test_equal_rows_are_all_kept() -> None:
+    rows = np.full((SMALLEST_SET, 5), 0.25)
+    assert calibrate(rows, STEPS, Aim()) == (0.25,) * 4
+    assert alive(rows, calibrate(rows, STEPS, Aim())).all()
+
+
+def test_small_sets_have_no_thresholds() -> None:
+    assert calibrate(field(0, SMALLEST_SET - 1), STEPS, Aim()) == ()
+    assert calibrate(np.zeros((0, 5)), STEPS, Aim()) == ()
+    assert calibrate(np.array([]), STEPS, Aim()) == ()
+
+
+def test_a_set_of_failures_rejects_nobody() -> None:
+    assert calibrate(np.full((200, 5), math.inf), STEPS, Aim()) == ()
+
+
+def test_one_stage_has_no_threshold() -> None:
+    assert calibrate(field(0)[:, -1:], (8,), Aim()) == ()
+
+
+def test_the_top_is_wider_in_a_small_set() -> None:
+    final = np.arange(300.0)
+    assert best_rows(final, 0.01).sum() == FEWEST_BEST
+    assert best_rows(final, 0.2).sum() == 60
+    assert best_rows(np.repeat(final, 2), 0.0501).sum() == 32  # the last of 31 has a twin
+    assert best_rows(np.where(final < 5, final, math.inf), 0.01).sum() == 5
+
+
+def test_a_promise_is_relative_and_each_at_its_best_rate() -> None:
+    relu = np.array([[1.0, 2.0], [1.0, 4.0]])
+    own = np.array([[9.0, 2.0], [9.0, 0.5]])
+    assert promise(own, relu) == pytest.approx(0.0)  # log 2 and log 1/2
+    assert promise(own / 2, relu) == pytest.approx(-math.log(2))
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_promises_are_never_nan(bad: float) -> None:
+    good, broken = np.ones((2, 2)), np.full((2, 2), bad)
+    half = np.array([[bad, 1.0], [1.0, 1.0]])
+    assert promise(broken, good) == math.inf
+    assert promise(half, good) == 0.0  # the other learning rate
+    assert promise(good, broken) == promise(broken, broken) == 0.0
+
+
+def request(*expressions: str, **changes: Any) -> CohortRequest:
+    given: dict[str, Any] = {"tasks": ("digits",), "seed": 3, "seeds": 2, "steps": 12, "rungs": (3, 6)}
+    return CohortRequest(expressions, **(given | {"rates": (1e-3, 1e-2)} | changes))
+
+
+def test_thresholds_reject_all_but_controls_and_the_spared() -> None:
+    texts = ("tanh(x)", "sin(x)", "x*atan(x)")
+    free = run_cohort(request(*texts))
+    strict = run_cohort(request(*texts, thresholds=(-99.0, -99.0), spared=("sin(x)",)))
+    assert [row["reason"] for row in strict["candidates"]] == [UNPROMISING, "", UNPROMISING]
+    assert [list(row["losses"]["digits"]) for row in strict["candidates"]] == [["3"], ["3", "6", "12"], ["3"]]
+    assert strict["candidates"][1] == free["candidates"][1]
+    assert (strict["controls"], strict["nulls"]) == (free["controls"], free["nulls"])
+
+
+def test_a_threshold_keeps_who_just_meets_it() -> None:
+    free = run_cohort(request("tanh(x)"))
+    relu, own = (
+        np.array(r["losses"]["digits"]["6"]) for r in (free["controls"]["relu"], free["candidates"][0])
+    )  # fmt: skip
+    exact = promise(own, relu)
+    (kept,) = run_cohort(request("tanh(x)", thresholds=(99.0, exact)))["candidates"]
+    (gone,) = run_cohort(request("tanh(x)", thresholds=(99.0, exact - 1e-12)))["candidates"]
+    assert kept == free["candidates"][0]
+    assert (gone["reason"], list(gone["losses"]["digits"])) == (UNPROMISING, ["3", "6"])
+
+
+def test_the_end_of_a_first_task_is_a_stage() -> None:
+    tasks = ("digits", "digits-10x32")
+    (row,) = run_cohort(request("sin(x)", tasks=tasks, thresholds=(99.0, 99.0, -99.0, 99.0, 99.0)))["candidates"]
+    assert (row["reason"], row["failed_on"], list(row["losses"])) == (UNPROMISING, "digits", ["digits"])
+    (row,) = run_cohort(request("sin(x)", tasks=tasks, thresholds=(99.0, 99.0, 99.0, -99.0, 99.0)))["candidates"]
+    assert (row["failed_on"], list(row["losses"]["digits-10x32"])) == ("digits-10x32", ["3"])
+
+
+@pytest.mark.parametrize("hits, trials", [(0, 0), (0, 7), (3, 7), (7, 7), (1, 100)])
+def test_share_interval_is_that_of_the_exact_binomial_test(hits: int, trials: int) -> None:
+    from scipy.stats import binomtest
+
+    low, high = share_interval(hits, trials)
+    if not trials:
+        assert (low, high) == (0.0, 1.0)
+    else:
+        expected = binomtest(hits, trials).proportion_ci(0.95, "exact")
+        assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-9)
