@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import torch
 
 from evaluators.backend import CPU, Backend
+from evaluators.loop_task import LoopTask
+from evaluators.loops import train_by_loop
 from evaluators.member import Member, Outcome, Schedule
 from evaluators.rungs import failure
 from evaluators.stack import Stack
@@ -38,6 +41,8 @@ def train(
     Returns:
         One outcome for each member, in order.
     """
+    if isinstance(task, LoopTask):
+        return train_by_loop(task, part, members, schedule, partial(_judge, task), backend=backend)
     outcomes = [Outcome() for _ in members]
     stacks = [
         (Stack(task, part, [members[i] for i in chunk], schedule, backend=backend), chunk)
