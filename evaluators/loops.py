@@ -44,10 +44,11 @@ def train_by_loop(
         TaskError: the loop ends too early.
     """
     outcomes: list[Outcome] = []
+    x = task.data(part)[0][:BLOCK]
     for member in members:
         outcomes.append(Outcome())
         loops = [
-            _Loop(task, part, member.expression, seed, rate, schedule.marks, backend)
+            _Loop(task, _network(task, member.expression, seed, x, backend), part, seed, rate, schedule.marks)
             for seed in member.seeds
             for rate in schedule.rates
         ]
@@ -76,23 +77,13 @@ def _table(losses: Sequence[float], schedule: Schedule) -> list[list[float]]:
 class _Loop:
     """One model in training, with random numbers of its own."""
 
-    def __init__(
-        self,
-        task: LoopTask,
-        part: str,
-        expression: Expression,
-        seed: int,
-        rate: float,
-        marks: tuple[int, ...],
-        backend: Backend,
-    ) -> None:
+    def __init__(self, task: LoopTask, network: nn.Module, part: str, seed: int, rate: float, marks: tuple[int, ...]):
         self.task = task
-        network = _network(task, part, expression, seed, backend)
         self.losses = task.fit(network, part, seed, rate, marks)
         self.random = torch.Generator("cpu").manual_seed(derive(seed, "loop")).get_state()
 
     def next(self, place: str) -> float:
-        """Train to the next loss; NaN ends a model, and stays."""
+        """Train up to the next loss."""
         with torch.random.fork_rng(devices=[]):
             torch.random.set_rng_state(self.random)
             loss = next(self.losses, None)
@@ -102,10 +93,9 @@ class _Loop:
         return float(loss)
 
 
-def _network(task: LoopTask, part: str, expression: Expression, seed: int, backend: Backend) -> nn.Module:
+def _network(task: LoopTask, expression: Expression, seed: int, x: Tensor, backend: Backend) -> nn.Module:
     """The seed's network with the candidate in it."""
     network = initial_network(task, seed)
-    x: Tensor = task.data(part)[0][:BLOCK]
     for site in find_sites(network, task, x):
         site.put(Activation(normalised(expression), channels=site.channels))
     return network.to(backend.device, backend.dtype)

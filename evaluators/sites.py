@@ -98,6 +98,12 @@ def _places(network: nn.Module, task: Task) -> Iterator[tuple[str, nn.Module, st
 
 def _wanted(task: Task) -> tuple[tuple[type[nn.Module], ...], list[str]]:
     """Types, and patterns of names."""
+    entries = task.replaced
+    if not isinstance(entries, tuple) or not all(isinstance(entry, str | type) for entry in entries) or not entries:
+        raise TaskError(
+            f"task {task.name!r}: replaced: expected a tuple of types and patterns of names of modules, as in "
+            f'(nn.ReLU, "features.*.act"), got {entries!r}'
+        )
     kinds = tuple(entry for entry in task.replaced if not isinstance(entry, str))
     return kinds, [entry for entry in task.replaced if isinstance(entry, str)]
 
@@ -112,7 +118,7 @@ def _check(network: nn.Module, task: Task, found: list[str]) -> None:
         wanted = missed or [kind.__name__ for kind in kinds]
         raise TaskError(
             f"task {task.name!r}: replaced: its network has no {' or '.join(wanted)} for the candidate to replace"
-            f"{nearest(wanted[0], there) if wanted else ''}; activations that are modules: {listed}. "
+            f"{nearest(wanted[0], there)}; activations that are modules: {listed}. "
             "Calls of functions, such as F.relu(x), cannot be replaced: make them modules"
         )
     for path in found:

@@ -11,8 +11,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from evaluators.statistics import seeds_needed
-from evaluators.tasks import task
+from evaluators.tasks import expanded, is_reference, label, parts_of, pinned, task
 from evaluators.training import WIDTH
+from evaluators.tryout import try_out
 from primitives.errors import ActsearchError, nearest
 from primitives.grammars import grammar
 from primitives.text import parse
@@ -103,10 +104,12 @@ class Config(Section):
     @field_validator("tasks")
     @classmethod
     def _tasks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            _known(name, lambda name=name: task(name))
-        if len(set(names)) < len(names):
-            raise ValueError("a task is named twice")
+        names = expanded(names)
+        for name in names:  # a file is read when the job begins: an old run can be looked at without it
+            _known(name, lambda name=name: parts_of(name) if is_reference(name) else task(name))
+        labels = [label(name) for name in names]
+        if twice := sorted({each for each in labels if labels.count(each) > 1}):
+            raise ValueError(f"{twice[0]} is named twice")
         return names
 
     @field_validator("start")
@@ -124,6 +127,18 @@ class Config(Section):
             raise ValueError("expected a strategy's name, or a section with 'name' and its settings")
         _known(settings["name"], lambda: strategy(dict(settings)))
         return dict(settings)
+
+
+def with_pinned_tasks(config: Config) -> Config:
+    """The config with absolute paths of task files and their hashes; each such task is tried out.
+
+    Raises:
+        TaskError: a file is missing, is not the one that was pinned, or its task does not work.
+    """
+    names = tuple(pinned(name) if is_reference(name) else name for name in config.tasks)
+    for name in filter(is_reference, names):
+        try_out(task(name))
+    return config.model_copy(update={"tasks": names})
 
 
 def _known(value: str, look: Any) -> str:

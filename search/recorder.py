@@ -12,6 +12,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from evaluators.objectives import OBJECTIVES, gains
+from evaluators.tasks import label
 from search.errors import RunError
 from search.files import append_line, read_json, write_atomically
 from search.proposer import Plan
@@ -104,7 +105,7 @@ def trial_row(trial: FrozenTrial, tasks: tuple[str, ...]) -> Row:
     """One class as a flat row; numbers are None where it failed."""
     a = trial.user_attrs
     values = trial.values or [None] * len(OBJECTIVES)
-    by_task = {f"gain_{name}": sum(g) / len(g) if (g := a["gains"].get(name)) else None for name in tasks}
+    by_task = {f"gain_{label(name)}": sum(g) / len(g) if (g := a["gains"].get(name)) else None for name in tasks}
     return {
         "id": a["id"],
         "expression": a["expression"],

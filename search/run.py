@@ -11,7 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
-from search.config import Config, checked, load_config, read_yaml, to_yaml
+from evaluators.tasks import is_reference, label, parts_of
+from search.config import Config, checked, load_config, read_yaml, to_yaml, with_pinned_tasks
 from search.confirmation import confirm, finalists
 from search.environment import differences, environment
 from search.errors import RunError
@@ -142,6 +143,7 @@ class Run:
         screen = screen or Silent()
         with self.folder.locked():
             self._change(list(changes))
+            with_pinned_tasks(self.config)
             self._check_machine(screen)
             _work(self, _workers(self.config, workers), screen, max_minutes)
         return self
@@ -173,6 +175,7 @@ class Run:
             study, _ = recover(self.folder, screen.say)
             if not finalists(study, self.config):
                 raise RunError(f"{self.path}: there is nothing to confirm: no class with a gain, or finalists is 0")
+            with_pinned_tasks(self.config)
             with _workers(self.config, workers) as pool:
                 found = confirm(self.config, study, pool)
             write_json(self.folder.confirmation, found)
@@ -180,15 +183,18 @@ class Run:
 
 
 class Job:
-    """A config that can be launched.
+    """A config that can be launched; task files are tried out and pinned.
 
     Args:
         config: the job.
         name: stem of its runs' names.
+
+    Raises:
+        TaskError: a task file cannot be used.
     """
 
     def __init__(self, config: Config, name: str) -> None:
-        self.config, self.name = config, name
+        self.config, self.name = with_pinned_tasks(config), name
 
     @classmethod
     def load(cls, source: str | Path, changes: Iterable[str] = ()) -> Job:
@@ -238,7 +244,9 @@ def _folder(run: str) -> RunFolder:
 def _work(run: Run, workers: AbstractContextManager[Workers], screen: Screen, max_minutes: float | None) -> None:
     """Search to the end and confirm; the caller holds the lock. Workers are started if there is something to do."""
     until = math.inf if max_minutes is None else time.monotonic() + 60 * max_minutes
-    screen.say(f"{run.path}: up to {run.config.budget} classes on {', '.join(run.config.tasks)}")
+    screen.say(f"{run.path}: up to {run.config.budget} classes on {', '.join(map(label, run.config.tasks))}")
+    for name in filter(is_reference, run.config.tasks):
+        screen.say(f"the task file {parts_of(name)[0]} is run, because the config names it")
     study, trace = recover(run.folder, screen.say)
     recorder = Recorder(run.folder, study, trace, run.config.tasks)
     recorder.write_front()
