@@ -40,7 +40,7 @@ class Training(Section):
     seeds: int = Field(2, ge=1, le=1024)
     steps: int = Field(100, ge=1)
     rungs: tuple[int, ...] = ()
-    learning_rates: tuple[float, ...] = Field(default=(1e-3, 3e-3, 1e-2), min_length=1)
+    learning_rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)  # empty: each task's own
     width: int = Field(WIDTH, ge=1)
 
     @field_validator("learning_rates")

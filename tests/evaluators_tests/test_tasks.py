@@ -160,6 +160,17 @@ def test_peak_signal_to_noise_ratio_of_the_field_follows_from_the_loss() -> None
     assert -10 * torch.log10(loss * spread() ** 2) == pytest.approx(float(direct), abs=1e-4)
 
 
+def test_page_of_tasks(chosen: Task) -> None:
+    """docs/tasks.md has the numbers of every task."""
+    page = (Path(__file__).parents[2] / "docs" / "tasks.md").read_text(encoding="utf-8")
+    (row,) = (line for line in page.splitlines() if line.startswith(f"| `{chosen.name}` |"))
+    assert f"| {chosen.batch_size}, {chosen.steps} |" in row
+    assert "| " + " ".join(f"{rate:.4f}".strip("0") for rate in chosen.learning_rates) + " |" in row
+    if "the same" not in row.split("|")[2]:
+        for part in PARTS:
+            assert f"{len(chosen.data(part)[0]):,}" in row
+
+
 def test_source_text_that_differs_is_refused(tmp_path: Path) -> None:
     name, expected = next(iter(source_text.FILES["search"].items()))
     with pytest.raises(TaskError, match=f"{name} of the standard library's source: No such file"):

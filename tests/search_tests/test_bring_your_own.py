@@ -73,11 +73,13 @@ def test_a_task_that_cannot_be_stacked_is_refused_before_anything_is_written(con
 
 
 def test_a_job_with_a_loop_and_a_shipped_task(config: Path) -> None:
-    changes = ["tasks=['mine/own.py:LinesInMyLoop', digits]", "budget=4", "cohorts.size=4"]
+    """With ``learning_rates: []`` each task has its own."""
+    changes = ["tasks=['mine/own.py:LinesInMyLoop', digits]", "budget=4", "training.learning_rates=[]"]
     run = Job.load(config, changes).launch("loop")
     cohort = json.loads((run.path / "cohorts" / "000000.json").read_text())["result"]
     assert len(cohort["nulls"]) == 4
     looped, digits = run.config.tasks
+    assert [len(cohort["controls"]["relu"]["losses"][name]["12"][0]) for name in run.config.tasks] == [2, 3]
     for row in cohort["controls"].values():
         assert {name: list(losses) for name, losses in row["losses"].items()} == {
             looped: ["6", "12"],
