@@ -4,10 +4,11 @@ from evaluators.backend import Backend
 from evaluators.cohort import CONTROLS, CohortRequest, run_cohort
 from evaluators.errors import EvaluationError, TaskError
 from evaluators.evaluate import Evaluation, evaluate
+from evaluators.loop_task import LoopTask
 from evaluators.objectives import OBJECTIVES, Objective, cost, gains
 from evaluators.screens import REASONS, flags, screen
 from evaluators.seeds import derive, numpy_generator, torch_generator
-from evaluators.task import Task
+from evaluators.task import Task, split
 from evaluators.tasks import task, task_names
 from evaluators.width import probe_width
 
@@ -19,6 +20,7 @@ __all__ = [
     "CohortRequest",
     "Evaluation",
     "EvaluationError",
+    "LoopTask",
     "Objective",
     "Task",
     "TaskError",
@@ -31,6 +33,7 @@ __all__ = [
     "probe_width",
     "run_cohort",
     "screen",
+    "split",
     "task",
     "task_names",
     "torch_generator",

@@ -10,8 +10,9 @@ from evaluators.backend import CPU, Backend
 from evaluators.checks import check_network, check_settings
 from evaluators.initialisation import initial_network, normalised
 from evaluators.optimiser import MOMENTUM
+from evaluators.sites import find_sites
 from evaluators.task import Task, batches, split
-from primitives.activation import Activation, channels_of, replace
+from primitives.activation import Activation
 from primitives.expressions import Expression
 
 
@@ -51,9 +52,8 @@ class PlainModel:
         network = initial_network(task, seed).to(backend.device, backend.dtype)
         check_network(task, network)
         function = normalised(expression)
-        sites = _site_channels(network, task, self.x[: len(self.order[0])])
-        with torch.device("cpu"):
-            replace(network, task.replaced, lambda: Activation(function, channels=sites.pop(0)))
+        for site in find_sites(network, task, self.x[: len(self.order[0])]):
+            site.put(Activation(function, channels=site.channels, device="cpu"))
         self.network = network.to(backend.device, backend.dtype)
         for module in network.modules():
             if isinstance(module, Activation):
@@ -95,19 +95,3 @@ def _optimiser(task: Task, network: nn.Module, rate: float) -> torch.optim.Optim
     if task.optimiser == "sgd":
         return torch.optim.SGD(network.parameters(), lr=rate, momentum=MOMENTUM)
     return torch.optim.Adam(network.parameters(), lr=rate)
-
-
-def _site_channels(network: nn.Module, task: Task, x: Tensor) -> list[int]:
-    """Channels at each place that a candidate will take, in the order in which ``replace`` visits them."""
-    channels: dict[nn.Module, int] = {}
-
-    def note(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        channels[module] = channels_of(inputs[0])
-
-    places = [module for module in network.modules() if isinstance(module, task.replaced)]
-    hooks = [place.register_forward_pre_hook(note) for place in places]
-    with torch.no_grad():
-        network(x)
-    for hook in hooks:
-        hook.remove()
-    return [channels[place] for place in places]

@@ -18,14 +18,13 @@ from evaluators import own
 from evaluators.backend import CPU, Backend
 from evaluators.checks import check_network, check_settings
 from evaluators.convolution import StackedConvolutions
-from evaluators.errors import EvaluationError
 from evaluators.initialisation import initial_network, output_factor
 from evaluators.member import Member, Schedule
 from evaluators.optimiser import OPTIMISERS, clipped
 from evaluators.schedules import SCHEDULES
+from evaluators.sites import find_sites
 from evaluators.slot import Layout, Share, Slot
-from evaluators.task import Split, Task, batches, split
-from primitives.activation import replace
+from evaluators.task import BLOCK, Split, Task, batches, split
 from primitives.builtin import as_builtin
 from primitives.expressions import variable
 
@@ -43,8 +42,8 @@ class Stack:
         backend: device and types.
 
     Raises:
-        TaskError: a setting of the task or a module of its network cannot be trained in a stack.
-        EvaluationError: the network has no place for the candidate.
+        TaskError: a setting of the task or a module of its network cannot be trained in a stack, or the network has no
+            place for the candidate.
     """
 
     def __init__(
@@ -86,10 +85,8 @@ class Stack:
             name: self.backend.place(torch.stack([each[name].detach() for each in weights]))[self.seed]
             for name in weights[0]
         }
-        self.slots = _put_slots(networks[0], self.task)
         self.network = networks[0].to(self.backend.device, self.backend.dtype)
-        with torch.no_grad():
-            self.network(self.x[: self.orders.shape[2]])  # slots learn their number of channels
+        self.slots = _put_slots(self.network, self.task, self.x[: self.orders.shape[2]])
         convolves = any(isinstance(module, nn.modules.conv._ConvNd) for module in self.network.modules())
         self.convolutions = StackedConvolutions() if convolves else nullcontext()  # it costs 1 us a call of torch
 
@@ -136,9 +133,13 @@ class Stack:
     def loss(self, kind: str) -> Tensor:
         """Mean loss of every slice, shape (width,), on ``"validation"`` or ``"test"`` examples."""
         index = getattr(self.splits, kind)[self.seed]
-        parts = [self._losses(part).sum(dim=1) for part in index.split(EVALUATED * self.task.batch_size, dim=1)]
-        total: Tensor = torch.stack(parts).sum(dim=0)
-        return total.div(index.shape[1])
+        count, missing = index.shape[1], -index.shape[1] % BLOCK
+        if missing:  # a batch is a multiple of 32; copies fill it up and do not count
+            index = index[:, torch.arange(count + missing, device=index.device) % count]
+        losses = [self._losses(part) for part in index.split(EVALUATED * self.task.batch_size, dim=1)]
+        losses[-1][:, losses[-1].shape[1] - missing :] = 0.0
+        total: Tensor = torch.stack([part.sum(dim=1) for part in losses]).sum(dim=0)
+        return total.div(count)
 
     def _losses(self, index: Tensor) -> Tensor:
         """Loss of each example, shape (slices, batch), for example indices of that shape."""
@@ -211,17 +212,14 @@ def _layout(members: Sequence[Member], rates: int) -> Layout:
     return Layout(tuple(shares), tuple(tuple(p.name for p in share.expression.parameters) for share in shares))
 
 
-def _put_slots(network: nn.Module, task: Task) -> list[Slot]:
+def _put_slots(network: nn.Module, task: Task, x: Tensor) -> list[Slot]:
     """Put slots where a network has its activations, and return them."""
     check_network(task, network)
-    slots: list[Slot] = []
     lone = Layout((Share(variable(), 0, 1),), ((),))
-
-    def make() -> Slot:
-        slots.append(Slot(lone))
-        return slots[-1]
-
-    if replace(network, task.replaced, make) == 0:
-        names = ", ".join(kind.__name__ for kind in task.replaced)
-        raise EvaluationError(f"task {task.name!r}: its network has no {names} for the candidate to replace")
+    slots = []
+    for site in find_sites(network, task, x):
+        slot = Slot(lone).to(x.device)
+        slot.channels = site.channels
+        site.put(slot)
+        slots.append(slot)
     return slots

@@ -19,25 +19,26 @@ class Task(ABC):
     """What candidates are judged on.
 
     Attributes:
-        name: name in configs and results.
+        name: name in configs and results; a class in a file that has none gets the class's.
         batch_size: examples per step, a multiple of 32.
         learning_rates: the default grid.
         steps: the default full budget.
         loss_floor: smaller losses count as this one, so that a gain cannot grow without bound.
         chance: loss of a network that has learnt nothing, or None.
-        replaced: module types of the network that the candidate takes the place of.
+        replaced: what the candidate takes the place of: types of modules, and patterns of their names in the
+            network, such as ``"features.*.act"``.
         optimiser: ``"adam"``, or ``"sgd"`` with momentum 0.9.
         schedule: of the learning rate, ``"constant"`` or ``"cosine"``, which ends at 0.
         clip: largest norm of a model's gradient, or None.
     """
 
-    name: str
+    name: str = ""
     batch_size: int = 64
     learning_rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
     steps: int = 400
     loss_floor: float = 1e-4
     chance: float | None = None
-    replaced: tuple[type[nn.Module], ...] = (nn.ReLU,)
+    replaced: tuple[type[nn.Module] | str, ...] = (nn.ReLU,)
     optimiser: str = "adam"
     schedule: str = "constant"
     clip: float | None = None
@@ -83,13 +84,19 @@ class Split:
 def split(examples: int, part: str, seed: int) -> Split:
     """Divide a part's examples at random.
 
-    In the search 30 % validate and none test; in confirmation 15 % validate and 30 % test. Sizes of both are
-    rounded down to multiples of 32.
+    In the search 30 % validate and none test; in confirmation 15 % validate and 30 % test. Sizes of both from 32 on
+    are rounded down to multiples of 32. Below, all are taken: the stack fills a batch up to 32 with copies that do
+    not count. At least 32 examples must remain to train with (see :func:`batches`): 45 in the search, 57 in
+    confirmation.
     """
     shares = (0.30, 0.0) if part == "search" else (0.15, 0.30)
-    validation, test = (int(share * examples) // BLOCK * BLOCK for share in shares)
+    validation, test = (_whole_blocks(int(share * examples)) for share in shares)
     order = torch.randperm(examples, generator=torch_generator(seed, "split", part), device="cpu")
     return Split(order[validation + test :], order[:validation], order[validation : validation + test])
+
+
+def _whole_blocks(size: int) -> int:
+    return size if size < BLOCK else size // BLOCK * BLOCK
 
 
 def batches(train: Tensor, steps: int, batch_size: int, seed: int) -> Tensor:

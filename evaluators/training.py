@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
 
 from evaluators.backend import CPU, Backend
+from evaluators.errors import TaskError
+from evaluators.loop_task import LoopTask
+from evaluators.loops import train_by_loop
 from evaluators.member import Member, Outcome, Schedule, best_rate
 from evaluators.objectives.measured import check_measured, measure
 from evaluators.rejection import UNPROMISING, promise
@@ -50,6 +54,11 @@ def train(
     Raises:
         TaskError: an objective cannot be measured on this task.
     """
+    judge = partial(_judge, task, thresholds or {})
+    if isinstance(task, LoopTask):
+        if measured:
+            raise TaskError(f"task {task.name!r} has a loop of its own: {', '.join(measured)} cannot be measured")
+        return train_by_loop(task, part, members, schedule, judge, backend=backend)
     outcomes = [Outcome() for _ in members]
     stacks = [
         (Stack(task, part, [members[i] for i in chunk], schedule, backend=backend), chunk)
@@ -61,7 +70,7 @@ def train(
             stack.advance(mark)
             _note(stack, [outcomes[i] for i in chunk], mark)
         if part == "search":
-            _judge(task, members, outcomes, mark, (thresholds or {}).get(mark, math.inf))
+            judge(members, outcomes, mark)
         stacks = [shrunk for stack, chunk in stacks if (shrunk := _shrink(stack, chunk, outcomes)) is not None]
     if part == "confirmation":
         for stack, chunk in stacks:
@@ -101,7 +110,7 @@ def _note(stack: Stack, outcomes: Sequence[Outcome], mark: int) -> None:
 
 
 def _judge(
-    task: Task, members: Sequence[Member], outcomes: Sequence[Outcome], mark: int, threshold: float
+    task: Task, thresholds: Mapping[int, float], members: Sequence[Member], outcomes: Sequence[Outcome], mark: int
 ) -> None:  # fmt: skip
     """Write the reason of each rejection at a mark into its outcome."""
     relu = np.maximum(outcomes[0].at(mark), task.loss_floor)
@@ -109,7 +118,7 @@ def _judge(
         if not member.protected and mark in outcome.losses:
             losses = np.maximum(outcome.at(mark), task.loss_floor)
             outcome.reason = failure(losses, relu, task.chance)
-            if not (outcome.reason or member.spared) and promise(losses, relu) > threshold:
+            if not (outcome.reason or member.spared) and promise(losses, relu) > thresholds.get(mark, math.inf):
                 outcome.reason = UNPROMISING
 
 

@@ -13,7 +13,9 @@ from rich.console import Console
 
 from evaluators.evaluate import evaluate as evaluate_expressions
 from evaluators.objectives import DEFAULT, OBJECTIVES
-from evaluators.tasks import task_names
+from evaluators.tasks import is_reference, label, task_names
+from evaluators.tasks import task as find_task
+from evaluators.tryout import try_out
 from primitives.catalogue import catalogue
 from primitives.errors import ActsearchError, nearest
 from primitives.grammars import grammar, grammar_names
@@ -154,7 +156,9 @@ def export(
 @app.command()
 def evaluate(
     expressions: Annotated[list[str], typer.Argument(metavar="EXPR...", help="Such as 'x*sigmoid(x)'.")],
-    task: Annotated[str, typer.Option(help="A shipped task.")] = "digits",
+    task: Annotated[
+        str, typer.Option(help="A shipped task, or a class in a file, which is run: path/to/my_task.py:MyTask.")
+    ] = "digits",
     seeds: Annotated[int, typer.Option(help="Number of seeds.")] = 8,
     steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps; default: the task's.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
@@ -162,8 +166,11 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Train functions and compare them with ReLU, GELU and SiLU on the same seeds."""
+    chosen = find_task(task)
+    if is_reference(task):
+        try_out(chosen)
     names = tuple(name.strip() for name in objectives.split(","))
-    found = evaluate_expressions(expressions, task, seeds=seeds, steps=steps, seed=seed, objectives=names)
+    found = evaluate_expressions(expressions, chosen, seeds=seeds, steps=steps, seed=seed, objectives=names)
     if as_json:
         _json([
             {"expression": e.expression, **_none(e.objectives), "gain_over": _none(e.gains), "reason": e.reason,
@@ -178,7 +185,7 @@ def evaluate(
          *(e.objectives[name] for name in others), e.reason]
         for e in found
     )  # fmt: skip
-    console.print(display.table(f"{task}, {seeds} seeds: gain in nats over ReLU", heads, rows))
+    console.print(display.table(f"{label(task)}, {seeds} seeds: gain in nats over ReLU", heads, rows))
 
 
 @app.command()
@@ -199,8 +206,8 @@ def show(
         return
     for heading, lines in card(found, curve(parsed)):
         console.print(heading, style="bold", highlight=False)
-        for label, text in lines:
-            console.print(f"  {label:<22} {text}".rstrip(), markup=False, highlight=False, soft_wrap=True)
+        for name, text in lines:
+            console.print(f"  {name:<22} {text}".rstrip(), markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -270,6 +277,11 @@ def _catalogue() -> list[Row]:
     return [{"name": e.name, "expression": e.expression.text, "year": e.year, "source": e.source} for e in catalogue()]
 
 
+def _task(name: str) -> Row:
+    own = find_task(name)
+    return {"name": name, "steps": own.steps, "batch": own.batch_size, "what": _doc(own)}
+
+
 def _doc(thing: object) -> str:
     return (thing.__doc__ or "").strip().partition("\n")[0]
 
@@ -278,7 +290,7 @@ _LISTS: dict[str, Callable[[], list[Row]]] = {
     "operators": _operators,
     "grammars": _grammars,
     "catalogue": _catalogue,
-    "tasks": lambda: [{"name": name} for name in task_names()],
+    "tasks": lambda: [_task(name) for name in task_names()],
     "strategies": lambda: [{"name": name, "what": _doc(kind)} for name, kind in STRATEGIES.items()],
     "objectives": lambda: [
         {

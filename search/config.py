@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from evaluators.objectives import DEFAULT, Aggregate, check_names
 from evaluators.statistics import seeds_needed
-from evaluators.tasks import task
+from evaluators.tasks import expanded, is_reference, label, parts_of, pinned, task
 from evaluators.training import WIDTH
+from evaluators.tryout import try_out
 from primitives.errors import ActsearchError, nearest
 from primitives.grammars import grammar
 from primitives.text import parse
@@ -41,7 +42,7 @@ class Training(Section):
     seeds: int = Field(2, ge=1, le=1024)
     steps: int = Field(100, ge=1)
     rungs: tuple[int, ...] = ()
-    learning_rates: tuple[float, ...] = Field(default=(1e-3, 3e-3, 1e-2), min_length=1)
+    learning_rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)  # empty: each task's own
     width: int | None = Field(WIDTH, ge=1)  # None: each worker probes for the fastest
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
     autocast: Literal["bfloat16", "float16"] | None = None
@@ -126,10 +127,12 @@ class Config(Section):
     @field_validator("tasks")
     @classmethod
     def _tasks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            _known(name, lambda name=name: task(name))
-        if len(set(names)) < len(names):
-            raise ValueError("a task is named twice")
+        names = expanded(names)
+        for name in names:  # a file is read when the job begins: an old run can be looked at without it
+            _known(name, lambda name=name: parts_of(name) if is_reference(name) else task(name))
+        labels = [label(name) for name in names]
+        if twice := sorted({each for each in labels if labels.count(each) > 1}):
+            raise ValueError(f"{twice[0]} is named twice")
         return names
 
     @field_validator("objectives")
@@ -172,6 +175,18 @@ class Config(Section):
             raise ValueError(str(error)) from None
         _known(settings["name"], lambda: strategy(settings))
         return settings
+
+
+def with_pinned_tasks(config: Config) -> Config:
+    """The config with absolute paths of task files and their hashes; each such task is tried out.
+
+    Raises:
+        TaskError: a file is missing, is not the one that was pinned, or its task does not work.
+    """
+    names = tuple(pinned(name) if is_reference(name) else name for name in config.tasks)
+    for name in filter(is_reference, names):
+        try_out(task(name))
+    return config.model_copy(update={"tasks": names})
 
 
 def _known(value: str, look: Any) -> str:

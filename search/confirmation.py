@@ -13,7 +13,7 @@ from evaluators.member import Array
 from evaluators.objectives import cost, gains
 from evaluators.seeds import numpy_generator
 from evaluators.statistics import ALPHA, holm, interval, reliability, shrunk, sign_flip
-from evaluators.tasks import task
+from evaluators.tasks import label, task
 from primitives.text import parse
 from search.config import Config
 from search.study import CohortStudy
@@ -95,15 +95,15 @@ def _settings(config: Config) -> Row:
     return {
         "seeds": config.confirmation.seeds,
         "steps": config.confirmation.steps or config.training.steps,
-        "tasks": list(config.tasks),
-        "networks": {name: _network(name) for name in config.tasks},
+        "tasks": [label(name) for name in config.tasks],
+        "networks": {label(name): _network(name) for name in config.tasks},
         "alpha": ALPHA,
     }
 
 
 def _network(name: str) -> str:
     larger = task(name).larger()
-    return larger.name if larger else f"{name} (same network)"
+    return larger.name if larger else f"{label(name)} (same network)"
 
 
 def _train(config: Config, expressions: Sequence[str], workers: Workers) -> list[Row]:
@@ -171,7 +171,7 @@ def _compare(results: Sequence[Row], slot: int, rng: np.random.Generator) -> Row
             for name, values in over.items()
         },
         "by_task": {
-            result["task"]: float(_mean_gains([result], "candidates", slot, "relu").mean()) for result in results
+            label(result["task"]): float(_mean_gains([result], "candidates", slot, "relu").mean()) for result in results
         },
         "best_control": best,
         "gain_over_best_control": float(over[best].mean()),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluators.initialisation import output_factor
+from evaluators.tasks import label
 from primitives.catalogue import known_name
 from primitives.errors import ActsearchError, nearest
 from primitives.expressions import Expression
@@ -94,7 +95,7 @@ def _card(run: Run, row: Row, expression: Expression, factor: float, raw: bool) 
         f"- factor: {factor!r}, 1/sqrt(E f(z)^2) for a standard normal z; {applied}",
         f"- known as: {f'{known.name} ({known.relation})' if known else 'no function of the catalogue'}",
         f"- found in run `{run.name}`, candidate {row['id']}, parents: {row['parents'] or 'none'}",
-        f"- search: gain {_number(row['gain'])} nats over ReLU on {', '.join(run.config.tasks)}, "
+        f"- search: gain {_number(row['gain'])} nats over ReLU on {', '.join(map(label, run.config.tasks))}, "
         f"{run.config.training.seeds} seeds; cost {_number(row['cost'])} ReLUs",
         *_evidence(run, row["id"]),
     ]

@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from evaluators.objectives import DEFAULT, cost, gains
+from evaluators.tasks import label
 from primitives.text import parse
 from search.errors import RunError
 from search.files import append_line, read_json, write_atomically
@@ -118,7 +119,7 @@ def trial_row(study: CohortStudy, number: int, tasks: tuple[str, ...]) -> Row:
     trial = study.trial(number)
     a, values = trial.user_attrs, study.values(trial)
     shown = {"cost": cost(parse(a["expression"]))} | values if values else {}
-    by_task = {f"gain_{name}": sum(g) / len(g) if (g := a["gains"].get(name)) else None for name in tasks}
+    by_task = {f"gain_{label(name)}": sum(g) / len(g) if (g := a["gains"].get(name)) else None for name in tasks}
     return {
         "id": a["id"],
         "expression": a["expression"],

@@ -11,9 +11,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
+from evaluators.tasks import is_reference, label, parts_of
 from evaluators.timing import time_ratios
 from primitives.text import parse
-from search.config import Config, checked, load_config, read_yaml, to_yaml
+from search.config import Config, checked, load_config, read_yaml, to_yaml, with_pinned_tasks
 from search.confirmation import confirm, finalists
 from search.environment import differences, environment
 from search.errors import RunError
@@ -151,6 +152,7 @@ class Run:
         screen = screen or Silent()
         with self.folder.locked():
             self._change(list(changes))
+            with_pinned_tasks(self.config)
             self._check_machine(screen)
             _work(self, _workers(self.config, workers), screen, max_minutes)
         return self
@@ -182,20 +184,24 @@ class Run:
             study, _ = recover(self.folder, screen.say, self.config.scoring)
             if not finalists(study, self.config):
                 raise RunError(f"{self.path}: there is nothing to confirm: no class with a gain, or finalists is 0")
+            with_pinned_tasks(self.config)
             with _workers(self.config, workers) as pool:
                 return _confirm(self, study, pool)
 
 
 class Job:
-    """A config that can be launched.
+    """A config that can be launched; task files are tried out and pinned.
 
     Args:
         config: the job.
         name: stem of its runs' names.
+
+    Raises:
+        TaskError: a task file cannot be used.
     """
 
     def __init__(self, config: Config, name: str) -> None:
-        self.config, self.name = config, name
+        self.config, self.name = with_pinned_tasks(config), name
 
     @classmethod
     def load(cls, source: str | Path, changes: Iterable[str] = ()) -> Job:
@@ -245,7 +251,9 @@ def _folder(run: str) -> RunFolder:
 def _work(run: Run, workers: AbstractContextManager[Workers], screen: Screen, max_minutes: float | None) -> None:
     """Search to the end and confirm; the caller holds the lock. Workers are started if there is something to do."""
     until = math.inf if max_minutes is None else time.monotonic() + 60 * max_minutes
-    screen.say(f"{run.path}: up to {run.config.budget} classes on {', '.join(run.config.tasks)}")
+    screen.say(f"{run.path}: up to {run.config.budget} classes on {', '.join(map(label, run.config.tasks))}")
+    for name in filter(is_reference, run.config.tasks):
+        screen.say(f"the task file {parts_of(name)[0]} is run, because the config names it")
     screen.say(announced(run.config))
     study, trace = recover(run.folder, screen.say, run.config.scoring)
     recorder = Recorder(run.folder, study, trace, run.config.tasks, top=run.config.rejection.top)

@@ -170,5 +170,7 @@ def test_a_network_without_a_place_is_refused() -> None:
     class Nowhere(Spirals):
         replaced = (nn.GELU,)
 
-    with pytest.raises(EvaluationError, match="GELU"):
+    with pytest.raises(
+        TaskError, match=r"no GELU for the candidate to replace; activations that are modules: 1 \(Tanh\)"
+    ):
         evaluate(["relu(x)"], Nowhere(), seeds=2)

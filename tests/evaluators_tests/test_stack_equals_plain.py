@@ -13,7 +13,7 @@ from evaluators.member import Member, Schedule
 from evaluators.plain import PlainModel
 from evaluators.stack import Stack
 from evaluators.task import Task
-from evaluators.tasks import task
+from evaluators.tasks import task, task_names
 from primitives.text import parse
 from tests.evaluators_tests.families import FAMILIES, LARGE, Family
 
@@ -83,6 +83,14 @@ def test_shipped_tasks(name: str, backend: Backend, tolerance: float) -> None:
     chosen = task(name)
     chosen.learning_rates = (3e-4, 1e-3)  # at 1e-2 ten layers amplify rounding to 0.5 nats
     check(chosen, [Member(parse(text), (1, 2)) for text in FORMULAS], 50, backend, tolerance)
+
+
+@pytest.mark.parametrize("name", task_names())
+def test_first_steps_of_every_task(name: str) -> None:
+    """The data, loss and network of the task; validation sets below 32, which the stack fills up, too."""
+    chosen = task(name)
+    chosen.learning_rates = chosen.learning_rates[:1]
+    check(chosen, two(), 2, DOUBLE, 1e-9)
 
 
 @pytest.mark.parametrize("family", ["mlp", "cnn-norm", "transformer", "derivatives"])

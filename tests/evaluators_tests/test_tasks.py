@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from evaluators.errors import TaskError
 from evaluators.initialisation import initial_network
+from evaluators.member import Member, Schedule
+from evaluators.sites import find_sites
 from evaluators.task import BLOCK, Task, batches, split
-from evaluators.tasks import task, task_names
+from evaluators.tasks import expanded, source_text, task, task_names
+from evaluators.tasks.photographs import spread
+from evaluators.training import train
+from primitives.text import parse
 
 PARTS = ("search", "confirmation")
 
@@ -25,7 +33,10 @@ def parameters(of: Task) -> int:
 
 
 def test_network_has_places_for_the_candidate(chosen: Task) -> None:
-    assert any(isinstance(module, chosen.replaced) for module in chosen.network().modules())
+    network = chosen.network()
+    sites = find_sites(network, chosen, chosen.data("search")[0][:BLOCK])
+    assert sites
+    assert all(isinstance(network.get_submodule(site.path), nn.ReLU) for site in sites)
 
 
 def test_name_is_the_one_asked_for(chosen: Task) -> None:
@@ -49,7 +60,9 @@ def test_loss_is_one_number_per_example(chosen: Task) -> None:
 
 
 def test_parts_share_no_example(chosen: Task) -> None:
-    rows = [{tuple(row) for row in chosen.data(part)[0].flatten(1).tolist()} for part in PARTS]
+    """An example is an input with its target: two photographs have their coordinates in common."""
+    pairs = [[tensor.view(len(tensor), -1) for tensor in chosen.data(part)] for part in PARTS]
+    rows = [{tuple(row) for row in torch.cat([x.double(), y.double()], dim=1).tolist()} for x, y in pairs]
     assert not rows[0] & rows[1]
 
 
@@ -80,7 +93,7 @@ def test_initial_weights_have_unit_gain(chosen: Task) -> None:
             expected = module.in_features**-0.5
             spread = float(module.weight.detach().std())
             assert abs(spread / expected - 1) < 5 / module.weight.numel() ** 0.5
-            assert not module.bias.any()
+            assert module.bias is None or not module.bias.any()
 
 
 def test_digits_uses_every_image_once() -> None:
@@ -99,16 +112,90 @@ def test_unknown_name_gives_the_nearest() -> None:
         task("digit")
 
 
-@given(examples=st.integers(128, 3000), seed=st.integers(0, 2**40), part=st.sampled_from(PARTS))
+def test_a_group_stands_for_its_tasks() -> None:
+    assert expanded(["digits", "tabular"]) == ("digits", "tabular-cancer", "tabular-wine", "tabular-diabetes")
+    with pytest.raises(TaskError, match="'tabular' is a group of tasks, here one is needed: tabular-cancer"):
+        task("tabular")
+
+
+#: Where ReLU ends at its best learning rate after the task's budget, as a share of the loss without learning: at most.
+LEARNT = {
+    "digits": 0.1,
+    "digits-10x32": 0.3,
+    "digits-deep": 0.85,
+    "digits-cnn": 0.3,
+    "image-inr": 0.25,
+    "image-denoise": 0.5,
+    "bytes-lm": 0.6,
+    "tabular-cancer": 0.35,
+    "tabular-wine": 0.25,
+    "tabular-diabetes": 0.7,
+}
+
+
+@pytest.mark.slow
+def test_relu_learns(chosen: Task) -> None:
+    assert chosen.chance is not None
+    schedule = Schedule(chosen.steps, (), chosen.learning_rates)
+    (outcome,) = train(chosen, "search", [Member(parse("relu(x)"), (1, 2), protected=True)], schedule)
+    best = outcome.at(chosen.steps).mean(axis=0).min()
+    assert chosen.loss_floor < best < LEARNT[chosen.name] * chosen.chance
+
+
+def test_chance_is_the_loss_of_a_constant(chosen: Task) -> None:
+    """Of all logits equal, or of 0 where targets are in units of their standard deviation."""
+    x, y = chosen.data("search")
+    output = torch.zeros_like(chosen.network()(x))
+    assert chosen.loss(output, y).mean().item() == pytest.approx(chosen.chance, rel=2e-2)
+
+
+def test_peak_signal_to_noise_ratio_of_the_field_follows_from_the_loss() -> None:
+    """PSNR = 10 log10(1 / MSE) of colours within [0, 1], measured on the colours themselves."""
+    chosen = task("image-inr")
+    _, y = chosen.data("search")
+    y = y[:BLOCK]
+    output = y + 0.3 * torch.randn(y.shape, generator=torch.Generator().manual_seed(0))
+    loss = chosen.loss(output, y).mean()
+    direct = -10 * torch.log10((output * spread() - y * spread()).square().mean())
+    assert -10 * torch.log10(loss * spread() ** 2) == pytest.approx(float(direct), abs=1e-4)
+
+
+def test_page_of_tasks(chosen: Task) -> None:
+    """docs/tasks.md has the numbers of every task."""
+    page = (Path(__file__).parents[2] / "docs" / "tasks.md").read_text(encoding="utf-8")
+    (row,) = (line for line in page.splitlines() if line.startswith(f"| `{chosen.name}` |"))
+    assert f"| {chosen.batch_size}, {chosen.steps} |" in row
+    assert "| " + " ".join(f"{rate:.4f}".strip("0") for rate in chosen.learning_rates) + " |" in row
+    if "the same" not in row.split("|")[2]:
+        for part in PARTS:
+            assert f"{len(chosen.data(part)[0]):,}" in row
+
+
+def test_source_text_that_differs_is_refused(tmp_path: Path) -> None:
+    name, expected = next(iter(source_text.FILES["search"].items()))
+    with pytest.raises(TaskError, match=f"{name} of the standard library's source: No such file"):
+        source_text.pinned_bytes(tmp_path, name, expected)
+    (tmp_path / name).write_text("import this\n")
+    with pytest.raises(TaskError, match=f"{name} is not the text.*expected SHA-256 {expected}, as in CPython"):
+        source_text.pinned_bytes(tmp_path, name, expected)
+
+
+def test_source_text_parts_share_no_file() -> None:
+    assert not set(source_text.FILES["search"]) & set(source_text.FILES["confirmation"])
+
+
+@given(examples=st.integers(57, 3000), seed=st.integers(0, 2**40), part=st.sampled_from(PARTS))
 @settings(max_examples=50, deadline=None)
 def test_split_divides_the_examples(examples: int, seed: int, part: str) -> None:
     found, again = split(examples, part, seed), split(examples, part, seed)
     pieces = (found.train, found.validation, found.test)
     assert sorted(torch.cat(pieces).tolist()) == list(range(examples))
-    assert len(found.validation) % BLOCK == 0
-    assert len(found.test) % BLOCK == 0
+    shares = {"search": (0.30, 0.0), "confirmation": (0.15, 0.30)}[part]
+    for piece, share in zip((found.validation, found.test), shares, strict=True):
+        assert len(piece) % BLOCK == 0 or len(piece) == int(share * examples) < BLOCK
+        assert (len(piece) == 0) == (share == 0.0)
+    assert len(found.train) >= BLOCK
     assert len(found.train) > len(found.validation)
-    assert (len(found.test) == 0) == (part == "search" or 0.3 * examples < BLOCK)
     assert torch.equal(found.train, again.train)
 
 

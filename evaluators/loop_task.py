@@ -1,0 +1,36 @@
+"""Tasks that bring a training loop of their own."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+
+from torch import nn
+
+from evaluators.task import Task
+
+
+class LoopTask(Task):
+    """A task whose models are trained by the user's own loop, one after the other.
+
+    ``network``, ``name``, ``replaced``, ``loss_floor``, ``chance``, ``learning_rates`` and ``larger`` mean what they
+    mean in :class:`Task`; batches, optimiser, schedule and clip are the loop's. The network may hold what a stack may
+    not, such as BatchNorm and dropout. ``data`` is asked for once, for one batch that is shown to the network; the
+    loop may take its examples from there, divided by :func:`evaluators.task.split`, or from anywhere else.
+    """
+
+    @abstractmethod
+    def fit(self, network: nn.Module, part: str, seed: int, rate: float, marks: Sequence[int]) -> Iterator[float]:
+        """Train one model: a generator that yields a loss at each mark.
+
+        After a ``yield`` the loop may never be continued: then the candidate was rejected. ``torch``'s global random
+        numbers are the model's own, seeded from ``seed``.
+
+        Args:
+            network: with the candidate in its places and the seed's initial weights.
+            part: ``"search"`` or ``"confirmation"``, whose examples must be others.
+            seed: decides the division of the examples and their order; the same for all candidates and controls.
+            rate: a learning rate out of ``learning_rates`` or of the config.
+            marks: steps, increasing, at which the mean loss on validation examples is yielded; the last is the end.
+                In confirmation one number more follows: the mean loss on test examples.
+        """

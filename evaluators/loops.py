@@ -1,0 +1,101 @@
+"""The trainer for users' own loops: one model at a time, the same outcomes as a stack's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from evaluators.backend import CPU, Backend
+from evaluators.errors import TaskError
+from evaluators.initialisation import initial_network, normalised
+from evaluators.loop_task import LoopTask
+from evaluators.member import Member, Outcome, Schedule
+from evaluators.seeds import derive
+from evaluators.sites import find_sites
+from evaluators.task import BLOCK
+from primitives.activation import Activation
+from primitives.expressions import Expression
+
+RAISED = "raised"  # reason of a candidate with which the loop fails, where it does not with the controls
+
+#: Writes reasons of failure at a mark into outcomes, given members, outcomes and the mark; ReLU comes first.
+Judge = Callable[[Sequence[Member], Sequence[Outcome], int], None]
+
+
+def train_by_loop(
+    task: LoopTask, part: str, members: Sequence[Member], schedule: Schedule, judge: Judge, *, backend: Backend = CPU
+) -> list[Outcome]:
+    """Train members one after the other; the models of one member go from mark to mark together.
+
+    Args:
+        task: network and loop.
+        part: ``"search"``, or ``"confirmation"``, where test losses are taken too and nobody is rejected.
+        members: ReLU first.
+        schedule: budget, rungs, learning rates.
+        judge: rejects members at a mark.
+        backend: device and types of the networks.
+
+    Returns:
+        One outcome for each member, in order.
+
+    Raises:
+        TaskError: the loop ends too early.
+    """
+    outcomes: list[Outcome] = []
+    x = task.data(part)[0][:BLOCK]
+    for member in members:
+        outcomes.append(Outcome())
+        loops = [
+            _Loop(task, _network(task, member.expression, seed, x, backend), part, seed, rate, schedule.marks)
+            for seed in member.seeds
+            for rate in schedule.rates
+        ]
+        try:
+            for mark in schedule.marks:
+                outcomes[-1].losses[mark] = _table([loop.next(f"step {mark}") for loop in loops], schedule)
+                if part == "search":
+                    judge([members[0], member], [outcomes[0], outcomes[-1]], mark)
+                if outcomes[-1].reason:
+                    break
+            if part == "confirmation":
+                outcomes[-1].tests = _table([loop.next("the test examples") for loop in loops], schedule)
+        except Exception:
+            if member.protected:
+                raise
+            outcomes[-1].reason = RAISED  # the controls go through the same loop: it is the candidate's doing
+    return outcomes
+
+
+def _table(losses: Sequence[float], schedule: Schedule) -> list[list[float]]:
+    """Losses of one member's models, seeds x learning rates."""
+    rates = len(schedule.rates)
+    return [list(losses[start : start + rates]) for start in range(0, len(losses), rates)]
+
+
+class _Loop:
+    """One model in training, with random numbers of its own."""
+
+    def __init__(self, task: LoopTask, network: nn.Module, part: str, seed: int, rate: float, marks: tuple[int, ...]):
+        self.task = task
+        self.losses = task.fit(network, part, seed, rate, marks)
+        self.random = torch.Generator("cpu").manual_seed(derive(seed, "loop")).get_state()
+
+    def next(self, place: str) -> float:
+        """Train up to the next loss."""
+        with torch.random.fork_rng(devices=[]):
+            torch.random.set_rng_state(self.random)
+            loss = next(self.losses, None)
+            self.random = torch.random.get_rng_state()
+        if loss is None:
+            raise TaskError(f"task {self.task.name!r}: its loop fit() ended before it yielded the loss at {place}")
+        return float(loss)
+
+
+def _network(task: LoopTask, expression: Expression, seed: int, x: Tensor, backend: Backend) -> nn.Module:
+    """The seed's network with the candidate in it."""
+    network = initial_network(task, seed)
+    for site in find_sites(network, task, x):
+        site.put(Activation(normalised(expression), channels=site.channels))
+    return network.to(backend.device, backend.dtype)

@@ -1,0 +1,70 @@
+"""Tasks by name: the shipped ones, groups of them, and classes in files of the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from evaluators.errors import TaskError
+from evaluators.task import Task
+from evaluators.tasks.digits import DeepDigits, DigitImages, Digits
+from evaluators.tasks.photographs import ImageField, NoisyPatches
+from evaluators.tasks.source_text import SourceText
+from evaluators.tasks.tabular import Table
+from evaluators.tasks.user_file import is_reference, load, parts_of
+from primitives.errors import nearest
+
+_TASKS: dict[str, Callable[[], Task]] = {
+    "digits": lambda: Digits(2, 64),
+    "digits-10x32": lambda: Digits(10, 32),
+    "digits-deep": DeepDigits,
+    "digits-cnn": DigitImages,
+    "image-inr": ImageField,
+    "image-denoise": NoisyPatches,
+    "bytes-lm": SourceText,
+    "tabular-cancer": lambda: Table("cancer"),
+    "tabular-wine": lambda: Table("wine"),
+    "tabular-diabetes": lambda: Table("diabetes"),
+}
+#: A config may name a group; it stands for its tasks.
+_GROUPS = {"tabular": ("tabular-cancer", "tabular-wine", "tabular-diabetes")}
+
+
+def task_names() -> tuple[str, ...]:
+    """Names of the shipped tasks."""
+    return tuple(_TASKS)
+
+
+def expanded(names: Iterable[str]) -> tuple[str, ...]:
+    """Names with each group replaced by its tasks."""
+    return tuple(each for name in names for each in _GROUPS.get(name, (name,)))
+
+
+def label(name: str) -> str:
+    """What a task is called in tables: its name; of a class in a file the file's name and the class."""
+    if not is_reference(name):
+        return name
+    path, kind, _ = parts_of(name)
+    return f"{Path(path).name}:{kind}"
+
+
+def task(name: str | Task) -> Task:
+    """A task by name, or by reference to a class in a file, ``path/to/my_task.py:MyTask``; a task as it is.
+
+    Raises:
+        TaskError: the name is unknown, the message names the nearest one; or see
+            :func:`evaluators.tasks.user_file.load`.
+    """
+    if isinstance(name, Task):
+        return name
+    if is_reference(name):
+        return load(name)
+    if name in _GROUPS:
+        raise TaskError(f"{name!r} is a group of tasks, here one is needed: {', '.join(_GROUPS[name])}")
+    if name not in _TASKS:
+        known = (*_TASKS, *_GROUPS)
+        raise TaskError(
+            f"unknown task {name!r}{nearest(name, known)}; there are {', '.join(known)}, "
+            "and classes in files, as in path/to/my_task.py:MyTask"
+        )
+    return _TASKS[name]()

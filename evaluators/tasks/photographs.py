@@ -1,0 +1,124 @@
+"""scikit-learn's two photographs: a colour as a function of the place, and patches without their noise."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from evaluators.networks import CoordinateNetwork, denoiser
+from evaluators.seeds import torch_generator
+from evaluators.task import Task
+
+#: One photograph for the search, the other for confirmation, so that they share nothing.
+PHOTOGRAPHS = {"search": "china.jpg", "confirmation": "flower.jpg"}
+REDUCED = 7  # pixels by pixels that become one point of a field: 61 x 91 points are left
+PATCH = 8  # pixels by pixels of a noisy patch
+NOISE = 0.1  # standard deviation of the noise; pixels are within [0, 1]
+
+
+class ImageField(Task):
+    """A photograph as a field: a coordinate network learns the colours of some points and is asked for others.
+
+    Targets are colours, their mean removed, in units of the standard deviation ``spread()`` of the search's
+    photograph. The loss is the mean squared error in these units, so 10 log10(1 / (loss spread^2)) is the PSNR in
+    decibels, and a gain of g nats is 10 g / ln 10 = 4.34 g dB.
+    """
+
+    chance = 1.0  # the mean colour everywhere
+    batch_size = 128
+    learning_rates = (3e-3, 1e-2, 3e-2)
+    steps = 200
+    loss_floor = 1e-3  # 42 dB
+
+    def __init__(self, depth: int = 3, width: int = 48) -> None:
+        self.depth, self.width = depth, width
+        self.name = "image-inr" if (depth, width) == (3, 48) else f"image-inr-{depth}x{width}"
+
+    def network(self) -> nn.Module:
+        return CoordinateNetwork(2, self.width, self.depth, 3, frequency=4.0)
+
+    def data(self, part: str) -> tuple[Tensor, Tensor]:
+        return _field(part)
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        return (output - target).square().mean(dim=1)
+
+    def larger(self) -> Task:
+        return ImageField(self.depth + 1, self.width * 5 // 4)
+
+
+class NoisyPatches(Task):
+    """Patches of a photograph in grey with normal noise; a convolutional network without pooling says what is noise.
+
+    Targets are the noise in units of its standard deviation 0.1, the loss is the mean squared error in these units:
+    of the denoised patch the PSNR is 20 dB + 10 log10(1 / loss), and a gain of g nats is 4.34 g dB.
+    """
+
+    chance = 1.0  # the patch as it is
+    batch_size = 32
+    learning_rates = (3e-3, 1e-2, 3e-2)
+    steps = 100
+
+    def __init__(self, depth: int = 2, width: int = 8) -> None:
+        self.depth, self.width = depth, width
+        self.name = "image-denoise" if (depth, width) == (2, 8) else f"image-denoise-{depth}x{width}"
+
+    def network(self) -> nn.Module:
+        return denoiser(1, self.width, self.depth)
+
+    def data(self, part: str) -> tuple[Tensor, Tensor]:
+        return _patches(part)
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        return (output - target).square().flatten(1).mean(dim=1)
+
+    def larger(self) -> Task:
+        return NoisyPatches(self.depth + 1, self.width * 5 // 4)
+
+
+@cache
+def _photograph(part: str) -> Tensor:
+    """Colours within [0, 1], shape (3, 427, 640)."""
+    from sklearn.datasets import load_sample_image  # imported where it is used: it takes a second
+
+    return torch.tensor(load_sample_image(PHOTOGRAPHS[part])).permute(2, 0, 1).float() / 255
+
+
+def _reduced(part: str) -> Tensor:
+    """Mean colours of small squares, shape (3, 61, 91)."""
+    return F.avg_pool2d(_photograph(part), REDUCED)
+
+
+def spread() -> float:
+    """Root of the mean squared distance from the mean colour, in the reduced photograph of the search, per colour."""
+    points = _reduced("search").flatten(1)
+    return float((points - points.mean(dim=1, keepdim=True)).square().mean().sqrt())
+
+
+@cache
+def _field(part: str) -> tuple[Tensor, Tensor]:
+    """Points, the longer side of the picture from -1 to 1, and their colours; one example for each."""
+    mean = _reduced("search").flatten(1).mean(dim=1)
+    reduced = _reduced(part)
+    height, width = reduced.shape[1:]
+    rows, columns = torch.meshgrid(_centred(height), _centred(width), indexing="ij")
+    points = torch.stack([rows.flatten(), columns.flatten()], dim=1) / ((width - 1) / 2)
+    return points, (reduced.flatten(1).T - mean) / spread()
+
+
+def _centred(size: int) -> Tensor:
+    """0 to size - 1 with the mean removed."""
+    return torch.arange(size, device="cpu") - (size - 1) / 2
+
+
+@cache
+def _patches(part: str) -> tuple[Tensor, Tensor]:
+    """Noisy patches that do not overlap, a patch's width apart, and their noise, shape (n, 1, 8, 8)."""
+    grey = _photograph(part).mean(dim=0)
+    patches = grey.unfold(0, PATCH, 2 * PATCH).unfold(1, PATCH, 2 * PATCH).reshape(-1, 1, PATCH, PATCH)
+    noise = torch.randn(patches.shape, generator=torch_generator(0, "image-denoise", part), device="cpu")
+    search = _photograph("search").mean(dim=0)
+    return (patches + NOISE * noise - search.mean()) / search.std(), noise

@@ -1,0 +1,146 @@
+"""A user's own loop that does what the stack does has the stack's outcomes; it is stopped, and random by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from evaluators import LoopTask, Task, split
+from evaluators.backend import Backend
+from evaluators.cohort import CohortRequest, run_cohort
+from evaluators.errors import TaskError
+from evaluators.initialisation import normalised
+from evaluators.member import Member, Outcome, Schedule
+from evaluators.task import batches
+from evaluators.training import train
+from evaluators.width import probe_width
+from primitives.text import parse
+
+MARKS = (4, 8, 20)
+RATES = (1e-3, 1e-2)
+DOUBLE = Backend(dtype=torch.float64)
+MEMBERS = [
+    Member(parse(text), (1, 2), protected=n == 0)
+    for n, text in enumerate(["relu(x)", "x*sigmoid(beta*x); beta=1.0:channel", "exp(exp(x))", "gelu(x)"])
+]
+
+
+class Stacked(Task):
+    """A small regression."""
+
+    name = "stacked"
+    batch_size = 32
+    learning_rates = RATES
+
+    def network(self) -> nn.Module:
+        return nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 1))
+
+    def data(self, part: str) -> tuple[Tensor, Tensor]:
+        x = torch.randn(160, 3, generator=torch.Generator().manual_seed(len(part)))
+        return x, x.prod(dim=1, keepdim=True).sin()
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        return (output - target).square().mean(dim=1)
+
+
+class Looped(LoopTask):
+    """The same by a loop of its own; counts the steps that it takes."""
+
+    name = "looped"
+    learning_rates = RATES
+    steps_taken = 0
+
+    def network(self) -> nn.Module:
+        return Stacked().network()
+
+    def data(self, part: str) -> tuple[Tensor, Tensor]:
+        return Stacked().data(part)
+
+    def fit(self, network: nn.Module, part: str, seed: int, rate: float, marks: Sequence[int]) -> Iterator[float]:
+        x, y = (tensor.to(next(network.parameters()).dtype) for tensor in self.data(part))
+        own = split(len(x), part, seed)
+        order = batches(own.train, marks[-1], 32, seed)
+        optimiser = torch.optim.Adam(network.parameters(), lr=rate)
+        for step, index in enumerate(order, start=1):
+            self.steps_taken += 1
+            optimiser.zero_grad()
+            (network(x[index]) - y[index]).square().mean().backward()
+            optimiser.step()
+            if step in marks:
+                yield (network(x[own.validation]) - y[own.validation]).square().mean().item()
+        if part == "confirmation":
+            yield (network(x[own.test]) - y[own.test]).square().mean().item()
+
+
+def outcomes(task: Task, part: str = "search", members: Sequence[Member] = MEMBERS) -> list[Outcome]:
+    return train(task, part, members, Schedule(MARKS[-1], MARKS[:-1], RATES), backend=DOUBLE)
+
+
+@pytest.mark.parametrize("part", ["search", "confirmation"])
+def test_outcomes_equal_the_stacks(part: str) -> None:
+    for own, stacked in zip(outcomes(Looped(), part), outcomes(Stacked(), part), strict=True):
+        assert own.reason == stacked.reason
+        assert list(own.losses) == list(stacked.losses)
+        for mark in own.losses:
+            assert own.at(mark) == pytest.approx(stacked.at(mark), abs=1e-9, nan_ok=True)
+        if part == "confirmation":
+            assert torch.tensor(own.tests) == pytest.approx(torch.tensor(stacked.tests), abs=1e-9, nan_ok=True)
+
+
+def test_a_rejected_candidate_is_not_trained_on() -> None:
+    looped = Looped()
+    found = outcomes(looped)
+    assert [outcome.reason for outcome in found] == ["", "", "non-finite", ""]
+    assert looped.steps_taken == 4 * (3 * MARKS[-1] + MARKS[0])
+
+
+def test_controls_and_nulls_of_a_cohort_go_through_the_loop() -> None:
+    request = CohortRequest(("x*atan(x)", "relu(x)"), ("looped",), 3, 2, 8, (4,))
+    found, again = (run_cohort(request, lambda _: Looped()) for _ in range(2))
+    assert found["candidates"][1] == found["controls"]["relu"]
+    assert len(found["nulls"]) == 4
+    assert all(found[group] == again[group] for group in ("candidates", "controls", "nulls"))
+
+
+class Noisy(Looped):
+    """Torch's global random numbers decide, and foreign modules are welcome."""
+
+    def network(self) -> nn.Module:
+        return nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 1))
+
+
+def test_random_numbers_do_not_depend_on_company() -> None:
+    state = torch.random.get_rng_state()
+    together, alone = outcomes(Noisy()), outcomes(Noisy(), members=[MEMBERS[0], MEMBERS[3]])
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert together[3].losses == alone[1].losses
+    other = outcomes(Noisy(), members=[Member(MEMBERS[0].expression, (3,), protected=True)])
+    assert other[0].losses != together[0].losses
+
+
+class Failing(Looped):
+    """The loop ends, or raises, for some functions."""
+
+    def __init__(self, control: bool) -> None:
+        self.control = control
+
+    def fit(self, network: nn.Module, *rest: Any) -> Iterator[float]:
+        relu = network[1].expression == normalised(MEMBERS[0].expression)  # type: ignore[index]
+        if relu == self.control:
+            return
+        yield from super().fit(network, *rest)
+
+
+def test_a_loop_that_ends_early() -> None:
+    with pytest.raises(TaskError, match=r"task 'looped': its loop fit\(\) ended before it yielded the loss at step 4"):
+        outcomes(Failing(control=True))
+    found = outcomes(Failing(control=False))
+    assert [outcome.reason for outcome in found] == ["", "raised", "raised", "raised"]
+
+
+def test_there_is_no_stack_to_measure() -> None:
+    assert probe_width(Looped(), widths=(66, 12)) == 12

@@ -1,0 +1,122 @@
+"""docs/bring_your_own.py in jobs and on the command line: pinned in the run folder, refused when it changes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from evaluators.errors import TaskError
+from search import Job, Run
+from search.cli import main
+from search.config import Config
+from tests.search_tests.conftest import SMALL
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "bring_your_own.py"
+TINY = SMALL.replace("budget: 24", "budget: 8").replace("size: 6", "size: 4").replace("population: 12", "population: 4")
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A tiny job on a copy of the example, named by a path relative to the working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "own.py").write_text(EXAMPLE.read_text())
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY.replace("[digits]", "['mine/own.py:Lines']"))
+    return path
+
+
+def test_a_job_is_pinned_and_resumed_from_anywhere(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Job.load(config).launch("one", max_minutes=0)
+    file = config.parent / "mine" / "own.py"
+    (reference,) = run.config.tasks
+    assert reference.startswith(f"{file}:Lines@")
+    path = (config.parent / "runs" / "one").resolve()
+    monkeypatch.chdir("/")
+    Run.open(path).resume()
+    opened = Run.open(path)
+    assert opened.config.tasks == (reference,)
+    assert opened.status()["trained"] == 8
+    assert "gain_own.py:Lines" in opened.front()[0]
+    whole = Job.load(config, [f"tasks=['{file}:Lines']"]).launch(str(config.parent / "two"))
+    assert whole.front() == opened.front()
+    assert whole.confirmation() == opened.confirmation()
+
+
+def test_a_changed_or_missing_file_ends_a_resume_but_not_a_look(config: Path) -> None:
+    Job.load(config).launch("one", max_minutes=0)
+    file, before = config.parent / "mine" / "own.py", sorted(Path("runs/one").rglob("*"))
+    text = file.read_text()
+    for change, message in (
+        (lambda: file.write_text(text.replace("0.5", "0.6")), "own.py was changed: expected a SHA-256 that begins"),
+        (file.unlink, "cannot read .*own.py: No such file"),
+    ):
+        change()
+        with pytest.raises(TaskError, match=message):
+            Run.open("one").resume()
+        assert Run.open("one").status()["trained"] == len(Run.open("one").classes()) == 4
+    assert sorted(Path("runs/one").rglob("*")) in (before, sorted([*before, Path("runs/one/lock")]))
+    file.write_text(text)
+    assert Run.open("one").resume().status()["trained"] == 8
+
+
+def test_a_task_that_cannot_be_stacked_is_refused_before_anything_is_written(config: Path) -> None:
+    file = config.parent / "mine" / "own.py"
+    file.write_text(file.read_text().replace("return Net()", "return Net(modern=True)"))
+    with pytest.raises(TaskError, match=r"features.1 is a BatchNorm2d with running statistics"):
+        Job.load(config).launch("one")
+    assert not Path("runs").exists()
+
+
+def test_a_job_with_a_loop_and_a_shipped_task(config: Path) -> None:
+    """With ``learning_rates: []`` each task has its own."""
+    changes = ["tasks=['mine/own.py:LinesInMyLoop', digits]", "budget=4", "training.learning_rates=[]"]
+    run = Job.load(config, changes).launch("loop")
+    cohort = json.loads((run.path / "cohorts" / "000000.json").read_text())["result"]
+    assert len(cohort["nulls"]) == 4
+    looped, digits = run.config.tasks
+    assert [len(cohort["controls"]["relu"]["losses"][name]["12"][0]) for name in run.config.tasks] == [2, 3]
+    for row in cohort["controls"].values():
+        assert {name: list(losses) for name, losses in row["losses"].items()} == {
+            looped: ["6", "12"],
+            digits: ["6", "12"],
+        }
+
+
+@pytest.mark.slow
+def test_workers_find_the_file(config: Path) -> None:
+    alone = Job.load(config).launch("alone")
+    together = Job.load(config).launch("together", workers=2)
+    assert (alone.path / "front.csv").read_text() == (together.path / "front.csv").read_text()
+
+
+def test_evaluate_on_the_command_line(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, code in (("Lines", 0), ("LinesInMyLoop", 0), ("Line", 2)):
+        arguments = ["evaluate", "relu(x)", "--task", f"mine/own.py:{name}", "--seeds", "2", "--steps", "3", "--json"]
+        monkeypatch.setattr(sys, "argv", ["actsearch", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        captured = capsys.readouterr()
+        assert (end.value.code or 0) == code, captured.err
+        if code:
+            assert "no class 'Line'; did you mean 'Lines'?" in captured.err
+        else:
+            assert json.loads(captured.out)[0]["gain"] == 0.0
+
+
+def test_groups_and_names_in_a_config() -> None:
+    found = Config.model_validate({"budget": 4, "tasks": ["tabular", "digits"]})
+    assert found.tasks == ("tabular-cancer", "tabular-wine", "tabular-diabetes", "digits")
+    for tasks, message in (
+        (["tabular", "tabular-wine"], "named twice"),
+        (["a/own.py:Lines", "b/own.py:Lines"], "named twice"),
+        (["own.py"], "expected a file and a class in it"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Config.model_validate({"budget": 4, "tasks": tasks})
