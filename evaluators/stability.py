@@ -61,13 +61,13 @@ def largest_gradient(expression: Expression, seed: int = 0) -> float:
 def _problem(expression: Expression, seed: int) -> tuple[nn.Module, Tensor, Tensor]:
     """A network with weights as in training, inputs and targets."""
     generator = torch_generator(seed, "stability")
-    with torch.random.fork_rng(devices=[]):  # the layers' own first weights are overwritten
-        network = mlp(_INPUTS, _WIDTH, _DEPTH, _CLASSES)
-    draw_weights(network, generator)
     function = normalised(expression)
-    replace(network, nn.ReLU, lambda: Activation(function, channels=_WIDTH))
-    x = torch.randn(_EXAMPLES, _INPUTS, generator=generator)
-    return network, x, torch.randint(_CLASSES, (_EXAMPLES,), generator=generator)
+    with torch.device("cpu"), torch.random.fork_rng(devices=[]):  # the layers' own first weights are overwritten
+        network = mlp(_INPUTS, _WIDTH, _DEPTH, _CLASSES)
+        draw_weights(network, generator)
+        replace(network, nn.ReLU, lambda: Activation(function, channels=_WIDTH))
+        x = torch.randn(_EXAMPLES, _INPUTS, generator=generator)
+        return network, x, torch.randint(_CLASSES, (_EXAMPLES,), generator=generator)
 
 
 def _norm(tensors: Sequence[Tensor]) -> float:
