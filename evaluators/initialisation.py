@@ -41,10 +41,14 @@ def initial_network(task: Task, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.manual_seed(derive(seed, "modules"))
         network = task.network()
-    generator = torch_generator(seed, "weights")
+    draw_weights(network, torch_generator(seed, "weights"))
+    return network
+
+
+def draw_weights(network: nn.Module, generator: torch.Generator) -> None:
+    """Draw the weights of linear, convolution and embedding layers as :func:`initial_network` does, in place."""
     for module in network.modules():
         if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Embedding):
             nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5, generator=generator)
         if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d) and module.bias is not None:
             nn.init.zeros_(module.bias)
-    return network

@@ -24,10 +24,10 @@ def time_ratios(expressions: Sequence[Expression], repetitions: int = REPETITION
     In every repetition each layer is timed once and ReLU just before it, so that slow moments of the machine hit
     both; the median of the ratios counts. Another machine gives other numbers.
     """
-    layers = [Activation(expression, channels=SHAPE[1]) for expression in expressions]
+    layers = [Activation(expression, channels=SHAPE[1], device="cpu") for expression in expressions]
     relu = Activation(parse("relu(x)"))
-    generator = torch.Generator().manual_seed(0)
-    x, gradient = (torch.randn(SHAPE, generator=generator) for _ in range(2))
+    generator = torch.Generator("cpu").manual_seed(0)
+    x, gradient = (torch.randn(SHAPE, generator=generator, device="cpu") for _ in range(2))
     x.requires_grad_()
     with _one_thread(), torch.enable_grad():
         for layer in (relu, *layers):  # the first call compiles the formula

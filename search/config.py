@@ -78,11 +78,15 @@ class Rejection(Section):
 
 
 class Confirmation(Section):
-    """Finalists on seeds, data and a network that the search never saw; ``finalists: 0`` leaves it out."""
+    """Finalists on seeds, data and a network that the search never saw; ``finalists: 0`` leaves it out.
+
+    ``stability: true`` refuses finalists that fail the gradient-ascent test of :mod:`evaluators.stability`.
+    """
 
     finalists: int = Field(5, ge=0, le=100)
     seeds: int = Field(8, ge=2, le=1024)
     steps: int | None = Field(None, ge=1)
+    stability: bool = False
 
     @model_validator(mode="after")
     def _enough(self) -> Confirmation:

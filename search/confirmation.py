@@ -12,6 +12,7 @@ from evaluators.cohort import CONTROLS, CohortRequest
 from evaluators.member import Array
 from evaluators.objectives import cost, gains
 from evaluators.seeds import numpy_generator
+from evaluators.stability import UNSTABLE, is_unstable
 from evaluators.statistics import ALPHA, holm, interval, reliability, shrunk, sign_flip
 from evaluators.tasks import label, task
 from primitives.text import parse
@@ -67,6 +68,8 @@ def confirm(config: Config, study: CohortStudy, workers: Workers) -> Row:
     if not chosen:
         return {"trained": study.trials, "setting": _settings(config), "finalists": [], "nulls": []}
     results = _train(config, [row["expression"] for row in chosen], workers)
+    if config.confirmation.stability:
+        results = _without_unstable(results, chosen, config.seed)
     found = verdicts(results, numpy_generator(config.seed, "confirmation", "statistics"))
     return {
         "trained": study.trials,
@@ -74,6 +77,17 @@ def confirm(config: Config, study: CohortStudy, workers: Workers) -> Row:
         "finalists": [row | verdict for row, verdict in zip(chosen, found, strict=True)],
         "nulls": [float(_mean_gains(results, "nulls", n, "relu").mean()) for n in range(len(results[0]["nulls"]))],
     }
+
+
+def _without_unstable(results: Sequence[Row], chosen: Sequence[Row], seed: int) -> list[Row]:
+    """The results with those finalists failed whose gradients can be made to explode."""
+    failed = {"losses": {}, "tests": {}, "reason": UNSTABLE}
+    unstable = [is_unstable(parse(row["expression"]), seed) for row in chosen]
+    return [
+        result
+        | {"candidates": [failed if bad else row for bad, row in zip(unstable, result["candidates"], strict=True)]}
+        for result in results
+    ]
 
 
 def verdicts(results: Sequence[Row], rng: np.random.Generator) -> list[Row]:

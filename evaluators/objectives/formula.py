@@ -35,14 +35,14 @@ def saved_bytes(expression: Expression) -> float:
 
     The input or the output takes 4; each parameter 4 / 16,384, one per channel 64 times as much.
     """
-    layer = Activation(expression, channels=_CHANNELS)
+    layer = Activation(expression, channels=_CHANNELS, device="cpu")
     saved: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
         saved[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
         return tensor
 
-    x = torch.linspace(-3.0, 3.0, _EXAMPLES * _CHANNELS).view(_EXAMPLES, _CHANNELS).requires_grad_()
+    x = torch.linspace(-3.0, 3.0, _EXAMPLES * _CHANNELS, device="cpu").view(_EXAMPLES, _CHANNELS).requires_grad_()
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         layer(x)
     return sum(saved.values()) / x.numel()

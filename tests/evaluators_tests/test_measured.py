@@ -14,11 +14,13 @@ from evaluators.cohort import CohortRequest, run_cohort
 from evaluators.errors import TaskError
 from evaluators.evaluate import evaluate
 from evaluators.member import Member, Schedule
-from evaluators.objectives import OBJECTIVES, aggregated, cohort_gains, measured_names
+from evaluators.objectives import OBJECTIVES, aggregated, cohort_gains, measured_names, saved_bytes
 from evaluators.objectives import measured as m
 from evaluators.plain import PlainModel
+from evaluators.stability import largest_gradient
 from evaluators.stack import Stack
 from evaluators.tasks import task
+from evaluators.timing import time_ratios
 from evaluators.training import train
 from primitives.text import parse
 from tests.evaluators_tests.families import FAMILIES, Family
@@ -160,6 +162,19 @@ def test_every_family_can_be_measured(name: str) -> None:
     assert 0.0 <= found["sparsity"] <= 1.0
     assert 0.0 < found["reproducibility"] < 1.0
     assert m.measure(models, names) == found
+
+
+def test_every_tensor_is_made_on_a_named_device() -> None:
+    """With "meta", where nothing can be computed, as torch's default device, all numbers are the same."""
+
+    def numbers() -> list[object]:
+        text = "x*sigmoid(beta*x); beta=1.0:channel"
+        found = [m.measure(trained(text, 2, Family(name)), NAMES) for name in ("mlp", "coordinates")]
+        return [*found, saved_bytes(parse(text)), largest_gradient(parse("exp(x)")), len(time_ratios([parse(text)], 1))]
+
+    expected = numbers()
+    with torch.device("meta"):
+        assert numbers() == expected
 
 
 def test_no_bit_depends_on_the_stack() -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from evaluators.stability import is_unstable
 from evaluators.statistics import ALPHA, holm, seeds_needed, sign_flip
+from primitives.text import parse
+from search import Job
 from search.confirmation import verdicts
 
 SPREAD = 0.3  # nats: standard deviation of a log loss over seeds; a ReLU's gain over a ReLU then has 0.42
@@ -85,3 +89,18 @@ def test_a_finalist_that_failed_stays_in_the_family() -> None:
     assert (failed["reason"], failed["p_holm"], failed["confirmed"]) == ("non-finite", 1.0, False)
     assert other["p_holm"] == 2 * 2.0**-7
     assert math.isfinite(other["gain_over_best_control"])
+
+
+def test_an_unstable_finalist_is_refused_if_the_config_says_so(small: Path) -> None:
+    """A parabola trains well for twelve steps, and its gradients can be made to explode."""
+    assert is_unstable(parse("x+0.1*x**2"))
+    changes = ["start=['x+0.1*x**2']", "cohorts.size=1", "budget=1"]
+    reasons = {}
+    for stability in (False, True):
+        run = Job.load(small, [*changes, f"confirmation.stability={stability}"]).launch(str(stability))
+        found = run.confirmation()
+        assert found is not None
+        (row,) = found["finalists"]
+        reasons[stability] = (row["reason"], bool(row["gains"]))
+        assert not (stability and row["confirmed"])
+    assert reasons == {False: ("", True), True: ("unstable", False)}

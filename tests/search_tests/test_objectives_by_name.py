@@ -9,7 +9,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from search import Job, Run
+from search import Job, Run, display
 from search.study import CohortStudy
 
 OBJECTIVES = ["gain", "complexity", "sparsity", "noise"]
@@ -29,6 +29,9 @@ def test_the_front_is_optunas_over_all_objectives(run: Run) -> None:
     assert {t.user_attrs["id"] for t in study.best_trials} == {row["id"] for row in run.front()}
     rows = list(csv.DictReader(run.folder.front.read_text().splitlines()))
     assert list(rows[0])[:7] == ["id", "expression", *OBJECTIVES, "cost"]
+    table = display.front_table(run.front(), display.front_title(run.config.objectives, "minimum"))
+    assert [str(column.header) for column in table.columns][2:7] == ["gain", "cost", "complexity", "sparsity", "noise"]
+    assert "smallest of the tasks, complexity in nodes" in str(table.title)
     for row in run.classes():
         by_task = [row["gain_digits"], row["gain_digits-10x32"]]
         assert row["gain"] == (None if row["reason"] else min(by_task))

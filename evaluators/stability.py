@@ -1,0 +1,74 @@
+"""Stability: can the weights of a small network be moved so that its gradients explode?
+
+The stability test of EvoNorm (Liu et al. 2020, arXiv:2004.02967): gradient ascent on the norm of the loss's gradient by
+the weights; a candidate is rejected if the norm passes 1e8 within 100 steps. Its step is ours: 2 % of the initial
+weights' norm. Then torch's hidden-layer activations stay below 1e6, and what grows faster than x, such as x**2 or
+exp(x), fails.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from evaluators.initialisation import draw_weights, normalised
+from evaluators.networks import mlp
+from evaluators.seeds import torch_generator
+from primitives.activation import Activation, replace
+from primitives.expressions import Expression
+
+UNSTABLE = "unstable"  # the reason code
+LIMIT = 1e8
+STEPS, STEP = 100, 0.02  # a step in norms of the initial weights
+_EXAMPLES, _INPUTS, _WIDTH, _DEPTH, _CLASSES = 64, 16, 32, 4, 10
+
+
+def is_unstable(expression: Expression, seed: int = 0) -> bool:
+    """True if the gradient's norm passes 1e8, or is no number, on the way of :func:`largest_gradient`."""
+    return not largest_gradient(expression, seed) <= LIMIT
+
+
+def largest_gradient(expression: Expression, seed: int = 0) -> float:
+    """The largest norm of the gradient that ascent on it finds; infinite where it is not finite.
+
+    Args:
+        expression: the candidate, in a perceptron of four layers of 32 without normalisation, float32.
+        seed: of the weights, the 64 normal inputs and their random classes.
+    """
+    network, x, y = _problem(expression, seed)
+    weights = list(network.parameters())
+    step, highest = STEP * _norm(weights), 0.0
+    for _ in range(STEPS):
+        loss = nn.functional.cross_entropy(network(x), y)
+        slopes = torch.autograd.grad(loss, weights, create_graph=True)
+        norm = torch.stack([slope.square().sum() for slope in slopes]).sum().sqrt()
+        highest = max(highest, float(norm.detach().nan_to_num(math.inf, math.inf)))
+        if highest > LIMIT or norm == 0:
+            break
+        uphill = torch.autograd.grad(norm, weights, materialize_grads=True)
+        size = _norm(uphill)
+        if size == 0:
+            break
+        with torch.no_grad():
+            for weight, direction in zip(weights, uphill, strict=True):
+                weight.add_(direction, alpha=step / size)
+    return highest
+
+
+def _problem(expression: Expression, seed: int) -> tuple[nn.Module, Tensor, Tensor]:
+    """A network with weights as in training, inputs and targets."""
+    generator = torch_generator(seed, "stability")
+    function = normalised(expression)
+    with torch.device("cpu"), torch.random.fork_rng(devices=[]):  # the layers' own first weights are overwritten
+        network = mlp(_INPUTS, _WIDTH, _DEPTH, _CLASSES)
+        draw_weights(network, generator)
+        replace(network, nn.ReLU, lambda: Activation(function, channels=_WIDTH))
+        x = torch.randn(_EXAMPLES, _INPUTS, generator=generator)
+        return network, x, torch.randint(_CLASSES, (_EXAMPLES,), generator=generator)
+
+
+def _norm(tensors: Sequence[Tensor]) -> float:
+    return math.sqrt(sum(float(tensor.detach().double().square().sum()) for tensor in tensors))
