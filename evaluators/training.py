@@ -89,9 +89,7 @@ def _note(stack: Stack, outcomes: Sequence[Outcome], mark: int) -> None:
         outcome.losses[mark] = losses
 
 
-def _judge(
-    task: Task, members: Sequence[Member], outcomes: Sequence[Outcome], mark: int, threshold: float
-) -> None:  # fmt: skip
+def _judge(task: Task, members: Sequence[Member], outcomes: Sequence[Outcome], mark: int, threshold: float) -> None:
     """Write the reason of each rejection at a mark into its outcome."""
     relu = np.maximum(outcomes[0].at(mark), task.loss_floor)
     for member, outcome in zip(members, outcomes, strict=True):
