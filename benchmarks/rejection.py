@@ -4,7 +4,9 @@ Each file holds full curves of distinct candidates (`record_curves.py`). A repla
 does: thresholds come from the cohorts before the last one, from the warm-up and the audited; failures go in every way.
 Recall is the share of the table's best 1 % (5 %) that is trained to the end, judged by the same seeds or by the one
 that took no part in the decisions. Compute is in optimiser steps, warm-up and audit included, as a share of
-everything to the end.
+everything to the end; "later" is that of the candidates behind the warm-up, and "3,200" what both make of a job of
+that size. "Misled" is the same table with the promises of its first two rungs dealt anew among all that did not fail.
+Last, what it would cost to drop learning rates at a rung.
 
     python benchmarks/rejection.py benchmarks/data/curves-400.npz benchmarks/data/curves-160.npz
 """
@@ -14,7 +16,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -71,6 +73,16 @@ def promises(losses: Array, relu: Array, chance: float | None) -> Array:
     failed = np.array([[bool(failure(*pair, chance)) for pair in zip(one, relu, strict=True)] for one in losses])
     rows[np.logical_or.accumulate(failed, axis=1)] = math.inf
     return rows
+
+
+def misled(field: Field) -> Field:
+    """The field with promises at the first two stages that say nothing."""
+    rows, losses, rng = field.rows.copy(), field.losses.copy(), np.random.Generator(np.random.PCG64(0))
+    for stage in (0, 1):
+        there = np.flatnonzero(np.isfinite(rows[:, stage]))
+        other = rng.permutation(there)
+        rows[there, stage], losses[there, stage] = rows[other, stage], losses[other, stage]
+    return replace(field, rows=rows, losses=losses)
 
 
 def reached(passed: Array, steps: Array) -> float:
@@ -150,39 +162,58 @@ def ways(warmup: int) -> dict[str, Way]:
     return made | {"median stopping": median_stopping}
 
 
-def replay(field: Field, way: Way, orders: int) -> tuple[Array, dict[float, Array]]:
-    """Compute and recall by top of each random order."""
-    spent, recalls = [], {top: [] for top in TOPS}
+def replay(field: Field, way: Way, warmup: int, orders: int) -> list[list[float]]:
+    """For each random order: compute of all, compute of those behind the warm-up, recall of each top."""
+    found = []
     for number in range(orders):
         rng = np.random.Generator(np.random.PCG64(number))
         order = rng.permutation(len(field.truth))
-        shuffled = Field(field.rows[order], field.losses[order], field.truth[order], field.steps)
+        shuffled = replace(field, rows=field.rows[order], losses=field.losses[order], truth=field.truth[order])
         passed = way(shuffled, rng)
-        spent.append(reached(passed, field.steps))
+        spent = [reached(passed, field.steps), reached(passed[warmup:], field.steps)]
         ended = passed.all(axis=1)
-        for top in TOPS:
-            recalls[top].append(ended[shuffled.best(top)].mean())
-    return np.array(spent), {top: np.array(values) for top, values in recalls.items()}
+        found.append([*spent, *(float(ended[shuffled.best(top)].mean()) for top in TOPS)])
+    return found
 
 
-def print_table(path: Path, warmup: int, orders: int) -> None:
-    """All ways on one file, judged by the same and by fresh seeds."""
-    for title, splits in (
-        ("same seeds", [((0, 1, 2), (0, 1, 2))]),
-        ("fresh seed: decided by two, judged by the third", [((0, 1), (2,)), ((0, 2), (1,)), ((1, 2), (0,))]),
-    ):
-        fields = [read(path, *split) for split in splits]
-        print(f"\n{path.name}: {len(fields[0].truth)} candidates, warm-up {warmup}, {title}")
-        print(f"{'':32} compute   worst | top 1 %  worst | top 5 %  worst")
-        for name, way in ways(warmup).items():
-            found = [replay(field, way, orders) for field in fields]
-            spent = np.concatenate([one[0] for one in found])
-            cells = [f"{spent.mean():8.3f} {spent.max():7.3f}"]
-            for top in TOPS:
-                values = np.concatenate([one[1][top] for one in found])
-                cells.append(f"{values.mean():7.3f} {values.min():6.2f}")
-            print(f"{name:32}" + " | ".join(cells), flush=True)
+def print_table(title: str, fields: Sequence[Field], warmup: int, orders: int) -> None:
+    """All ways on one table; several fields are several splits of its seeds."""
+    print(f"\n{title}: {len(fields[0].truth)} candidates, warm-up {warmup}, {orders} orders")
+    print(f"{'':29} compute  worst  later  3,200 | top 1 %  worst | top 5 %  worst")
+    for name, way in ways(warmup).items():
+        found = np.array([one for field in fields for one in replay(field, way, warmup, orders)])
+        spent, later, *recalls = found.T
+        early = np.mean([reached(failures(field, np.random.default_rng(0)), field.steps) for field in fields])
+        job = (warmup * early + (3200 - warmup) * later.mean()) / 3200 if name.startswith("calibrated") else math.nan
+        cells = [f"{spent.mean():8.3f} {spent.max():6.3f} {later.mean():6.3f} {job:6.3f}"]
+        cells += [f"{recall.mean():7.3f} {recall.min():6.2f}" for recall in recalls]
+        print(f"{name:29}" + " | ".join(cells), flush=True)
 
+
+def print_rates(path: Path) -> None:
+    """Learning rates dropped at each rung, chosen by the mean over the seeds: how often wrong, and what it costs."""
+    with np.load(path) as stored:
+        means = stored["losses"].astype(np.float64).mean(axis=2)
+    means = np.where(np.isfinite(means), means, math.inf)
+    means = means[np.isfinite(means[:, -1]).any(axis=1)]
+    final, every = means[:, -1], np.arange(len(means))
+    top = np.argsort(final.min(axis=1), kind="stable")[: round(0.05 * len(means))]
+    print(f"\n{path.name}: learning rates at each rung, all candidates (best 5 %)")
+    for stage in range(means.shape[1] - 1):
+        best, worst = means[:, stage].argmin(axis=1), means[:, stage].argmax(axis=1)
+        rest = final.copy()
+        rest[every, worst] = math.inf
+        lost = {"worst dropped": rest.min(axis=1), "only the best kept": final[every, best]}
+        right = best == final.argmin(axis=1)
+        texts = [f"best is the final best {right.mean():.2f} ({right[top].mean():.2f})"]
+        for name, loss in lost.items():
+            cost = np.log(np.minimum(loss, 1e3) / final.min(axis=1))
+            texts.append(f"{name}: {cost.mean():.4f} nats ({cost[top].mean():.4f})")
+        print(f"rung {stage + 1}: " + "; ".join(texts))
+
+
+SAME = [((0, 1, 2), (0, 1, 2))]
+FRESH = [((0, 1), (2,)), ((0, 2), (1,)), ((1, 2), (0,))]
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -191,4 +222,12 @@ if __name__ == "__main__":
     parser.add_argument("--orders", type=int, default=ORDERS)
     arguments = parser.parse_args()
     for file in arguments.files:
-        print_table(file, arguments.warmup, arguments.orders)
+        same = [read(file, *split) for split in SAME]
+        fresh = [read(file, *split) for split in FRESH]
+        for title, fields in (
+            ("same seeds", same),
+            ("decided by two seeds, judged by the third", fresh),
+            ("misled, same seeds", [misled(field) for field in same]),
+        ):
+            print_table(f"{file.name}, {title}", fields, arguments.warmup, arguments.orders)
+        print_rates(file)

@@ -21,9 +21,7 @@ Mask = NDArray[np.bool_]
 
 UNPROMISING = "unpromising"  #: reason code of a candidate above a threshold
 SMALLEST_SET = 100  # rows; with fewer only failures go
-FEWEST_BEST = (
-    20  # rows that count as the best, at least: the top 1 % of 256 would be 3, and their worst a matter of luck
-)
+FEWEST_BEST = 20  # rows that count as the best, at least: 1 % of 256 would be 3, and their worst a matter of luck
 
 
 @dataclass(frozen=True, slots=True)

@@ -273,8 +273,9 @@ def _search_and_confirm(run: Run, recorder: Recorder, workers: Workers, screen: 
     study = recorder.study
     ended = search(run.config, run.folder, recorder, workers, screen.step, until=until)
     screen.say(f"search ended: {ended}; {study.trials} classes trained, {len(study.front.numbers)} on the front")
-    if study.trials:
-        screen.say(concluded(summary(read_trace(run.folder))))
+    found = summary(read_trace(run.folder))
+    if found["compute"] is not None:
+        screen.say(concluded(found))
     if ended != "time" and _to_confirm(run, study):
         screen.say("confirming the finalists")
         _confirm(run, study, workers)
