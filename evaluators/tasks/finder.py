@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from evaluators.errors import TaskError
 from evaluators.task import Task
 from evaluators.tasks.digits import DeepDigits, DigitImages, Digits
+from evaluators.tasks.image_sets import SOURCES, ImageSet
 from evaluators.tasks.photographs import ImageField, NoisyPatches
 from evaluators.tasks.source_text import SourceText
 from evaluators.tasks.tabular import Table
@@ -26,12 +28,14 @@ _TASKS: dict[str, Callable[[], Task]] = {
     "tabular-wine": lambda: Table("wine"),
     "tabular-diabetes": lambda: Table("diabetes"),
 }
+#: Their data does not come with an installed package.
+_WITH_DATA: dict[str, Callable[[], Task]] = {kind: partial(ImageSet, kind) for kind in SOURCES}
 #: A config may name a group; it stands for its tasks.
 _GROUPS = {"tabular": ("tabular-cancer", "tabular-wine", "tabular-diabetes")}
 
 
 def task_names() -> tuple[str, ...]:
-    """Names of the shipped tasks."""
+    """Names of the shipped tasks whose data is there with every installation."""
     return tuple(_TASKS)
 
 
@@ -61,10 +65,11 @@ def task(name: str | Task) -> Task:
         return load(name)
     if name in _GROUPS:
         raise TaskError(f"{name!r} is a group of tasks, here one is needed: {', '.join(_GROUPS[name])}")
-    if name not in _TASKS:
-        known = (*_TASKS, *_GROUPS)
+    tasks = _TASKS | _WITH_DATA
+    if name not in tasks:
+        known = (*tasks, *_GROUPS)
         raise TaskError(
             f"unknown task {name!r}{nearest(name, known)}; there are {', '.join(known)}, "
             "and classes in files, as in path/to/my_task.py:MyTask"
         )
-    return _TASKS[name]()
+    return tasks[name]()
