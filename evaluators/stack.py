@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import copy
 from dataclasses import replace as replace_field
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
@@ -138,8 +139,8 @@ class Stack:
             index = index[:, torch.arange(count + missing, device=index.device) % count]
         losses = [self._losses(part) for part in index.split(EVALUATED * self.task.batch_size, dim=1)]
         losses[-1][:, losses[-1].shape[1] - missing :] = 0.0
-        total: Tensor = torch.stack([part.sum(dim=1) for part in losses]).sum(dim=0)
-        return total.div(count)
+        # one after the other: a sum over the parts' dimension adds in an order that depends on the width
+        return reduce(torch.add, [part.sum(dim=1) for part in losses]).div(count)
 
     def _losses(self, index: Tensor) -> Tensor:
         """Loss of each example, shape (slices, batch), for example indices of that shape."""

@@ -37,7 +37,7 @@ class Digits(Task):
 
 
 class DeepDigits(Task):
-    """The same images with a narrow perceptron of 50 layers without normalisation."""
+    """The images of ``digits`` with a narrow perceptron of 50 layers without normalisation."""
 
     chance = math.log(10.0)
     learning_rates = (3e-4, 1e-3, 3e-3)
@@ -59,7 +59,7 @@ class DeepDigits(Task):
 
 
 class DigitImages(Task):
-    """The same images with a convolutional network."""
+    """The images of ``digits`` with a convolutional network."""
 
     chance = math.log(10.0)
     batch_size = 32

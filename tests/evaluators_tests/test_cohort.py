@@ -14,6 +14,7 @@ from evaluators.errors import EvaluationError, TaskError
 from evaluators.evaluate import evaluate
 from evaluators.objectives import gains
 from evaluators.task import Task
+from evaluators.tasks import task_names
 from primitives.errors import ExpressionError
 
 
@@ -118,6 +119,16 @@ def test_width_changes_nothing(result: dict[str, Any]) -> None:
     narrow = run_cohort(request("x*atan(x)", rungs=(5, 10), width=8))
     assert narrow["candidates"][0] == result["candidates"][3]
     assert narrow["controls"] == result["controls"]
+
+
+@pytest.mark.parametrize("name", task_names())
+def test_width_changes_nothing_on_any_task(name: str) -> None:
+    """Not where a validation set below 32 is filled up either, nor in confirmation."""
+    for purpose in ("search", "confirmation"):
+        settings = {"tasks": (name,), "steps": 2, "nulls": 0, "seeds": 1, "rates": (3e-3,), "purpose": purpose}
+        wide, narrow = (run_cohort(request("x*atan(x)", width=width, **settings)) for width in (132, 2))
+        assert wide["candidates"] == narrow["candidates"]
+        assert wide["controls"] == narrow["controls"]
 
 
 def test_a_failure_on_one_task_is_spared_the_next() -> None:
