@@ -19,7 +19,7 @@ from search.files import read_json, write_atomically, write_json
 from search.loop import Progress, search
 from search.recorder import Recorder, Row, front_rows, trial_row
 from search.recovery import read_trace, recover
-from search.rejection import announced, concluded, summary
+from search.rejection import aim_of, announced, concluded, summary
 from search.run_folder import RunFolder, find_run, free_name
 from search.study import CohortStudy
 from search.workers import Workers, start_workers
@@ -243,7 +243,7 @@ def _work(run: Run, workers: AbstractContextManager[Workers], screen: Screen, ma
     screen.say(f"{run.path}: up to {run.config.budget} classes on {', '.join(run.config.tasks)}")
     screen.say(announced(run.config))
     study, trace = recover(run.folder, screen.say)
-    recorder = Recorder(run.folder, study, trace, run.config.tasks, top=run.config.rejection.top)
+    recorder = Recorder(run.folder, study, trace, run.config.tasks, aim=aim_of(run.config))
     recorder.write_front()
     if study.trials >= run.config.budget and not _to_confirm(run, study):
         screen.say(f"nothing is left to do: {study.trials} classes trained")
