@@ -21,7 +21,6 @@ Mask = NDArray[np.bool_]
 
 UNPROMISING = "unpromising"  #: reason code of a candidate above a threshold
 SMALLEST_SET = 100  # rows; with fewer only failures go
-FEWEST_BEST = 20  # rows that count as the best, at least: 1 % of 256 would be 3, and their worst a matter of luck
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +47,26 @@ def promise(losses: Array, relu: Array) -> float:
     return float(np.mean(np.log(own / reference))) if np.isfinite(own).all() else math.inf
 
 
-def best_rows(final: Array, top: float) -> Mask:
-    """Which rows are the best, by a bar on the final values that ``top`` of them reach, and at least 20.
+def counted(rows: int, aim: Aim) -> tuple[int, int]:
+    """How many rows of a set count as the best, and how many of these may be lost.
 
-    The fewer the rows, the wider the top: 20 are 8 % of 256, and 1 % of 2,000. Rows that equal the last one count
-    too; infinite ones never.
+    Of k exchangeable rows, a threshold at the worst of those kept is met by a new one with probability
+    kept / (k + 1), as in conformal prediction (Vovk et al. 2005); so ceil(recall (k + 1)) are kept. The best are
+    ``top`` of the rows, and at least recall / (1 - recall), the fewest that can promise the recall: 19 for 0.95. So
+    the fewer the rows, the wider the top: 7 % of 256, 1 % from 1,900 on.
+    """
+    fewest = math.ceil(aim.recall / (1.0 - aim.recall) - 1e-9) if aim.recall < 1.0 else rows
+    best = max(fewest, math.ceil(aim.top * rows))
+    return best, max(0, best - math.ceil(aim.recall * (best + 1) - 1e-9))
+
+
+def best_rows(final: Array, aim: Aim) -> Mask:
+    """Which rows count as the best: a bar on the final values, see :func:`counted`.
+
+    Rows that equal the last one count too; infinite ones never.
     """
     finite = np.sort(final[np.isfinite(final)])
-    count = min(len(finite), max(FEWEST_BEST, math.ceil(top * len(final))))
+    count = min(len(finite), counted(len(final), aim)[0])
     best: Mask = final <= (finite[count - 1] if count else -math.inf)
     return best
 
@@ -90,8 +101,7 @@ def calibrate(rows: Array, steps: Sequence[int], aim: Aim) -> tuple[float, ...]:
     """
     if len(rows) < SMALLEST_SET:
         return ()
-    best = best_rows(rows[:, -1], aim.top)
-    return cheapest(rows, best, steps, math.floor((1.0 - aim.recall) * int(best.sum()) + 1e-9))
+    return cheapest(rows, best_rows(rows[:, -1], aim), steps, counted(len(rows), aim)[1])
 
 
 def cheapest(rows: Array, best: Mask, steps: Sequence[int], spare: int) -> tuple[float, ...]:

@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from evaluators.objectives import DEFAULT, cost, gains
+from evaluators.rejection import Aim
 from evaluators.tasks import label
 from primitives.text import parse
 from search.errors import RunError
@@ -30,13 +31,13 @@ class Recorder:
         study: ends with the trace's last cohort.
         trace: the lines of ``cohorts.jsonl``.
         tasks: names of the job's tasks.
-        top: share of the candidates that count as good.
+        aim: of early rejection: who counts as good.
     """
 
     def __init__(
-        self, folder: RunFolder, study: CohortStudy, trace: list[Row], tasks: tuple[str, ...], *, top: float = 0.01
+        self, folder: RunFolder, study: CohortStudy, trace: list[Row], tasks: tuple[str, ...], *, aim: Aim
     ) -> None:
-        self.folder, self.study, self.tasks, self.top = folder, study, tasks, top
+        self.folder, self.study, self.tasks, self.aim = folder, study, tasks, aim
         self._ends = [0, *(entry["trained"] for entry in trace)]
         self._controls: str = trace[0]["controls_sha256"] if trace else ""
 
@@ -100,7 +101,7 @@ class Recorder:
 
     def _rejection(self, record: Row) -> Row:
         attributes = [self.study.trial(number).user_attrs for number in range(self._ends[-2], self._ends[-1])]
-        return findings(record, attributes, self.uncensored(self.cohorts), self.top)
+        return findings(record, attributes, self.uncensored(self.cohorts), self.aim)
 
     def _null_gains(self, result: Row) -> list[float | None]:
         """Gains of the null controls over ReLU, where the cohort has them; None where one is not finite."""

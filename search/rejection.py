@@ -36,8 +36,13 @@ def ruled(plan: Plan, config: Config, first: int, uncensored: Sequence[Sequence[
     rows = [({"spared": why} if why else {}) | row for row, why in zip(plan.proposals, reasons, strict=True)]
     if all("spared" in row for row in rows):
         return replace(plan, proposals=rows)
-    aim = Aim(config.rejection.recall, config.rejection.top)
+    aim = aim_of(config)
     return replace(plan, proposals=rows, thresholds=calibrate(np.array(uncensored), stage_steps(config), aim))
+
+
+def aim_of(config: Config) -> Aim:
+    """What a job's rejection has to hold."""
+    return Aim(config.rejection.recall, config.rejection.top)
 
 
 def _why_spared(config: Config, number: int) -> str:
@@ -69,14 +74,14 @@ def promises(record: Row, row: Row, gain: float | None) -> list[float | None]:
     return finite + [None] * (len(stages) - len(finite))
 
 
-def findings(record: Row, attributes: Sequence[Row], uncensored: Sequence[Sequence[float]], top: float) -> Row:
+def findings(record: Row, attributes: Sequence[Row], uncensored: Sequence[Sequence[float]], aim: Aim) -> Row:
     """What a cohort's line of the trace says of early rejection.
 
     Args:
         record: the finished cohort.
         attributes: of its trials.
         uncensored: the calibration set with this cohort.
-        top: share of the candidates that count as good.
+        aim: who counts as good.
 
     Returns:
         ``thresholds``; ``compute``, the share of all candidates' full steps that was taken; ``audited``, how many
@@ -93,7 +98,7 @@ def findings(record: Row, attributes: Sequence[Row], uncensored: Sequence[Sequen
         "audited": len(audited),
         "missed": [_gain(a) for a in missed],
         "passed_on": [_gain(a) for a in attributes if a.get("spared") in SOFT],
-        "bar": _bar(np.array([row[-1] for row in uncensored]), top),
+        "bar": _bar(np.array([row[-1] for row in uncensored]), aim),
     }
 
 
@@ -106,8 +111,8 @@ def _gain(attributes: Row) -> float | None:
     return gain
 
 
-def _bar(final: Any, top: float) -> float | None:
-    best = best_rows(final, top)
+def _bar(final: Any, aim: Aim) -> float | None:
+    best = best_rows(final, aim)
     return -float(final[best].max()) if len(final) >= SMALLEST_SET and best.any() else None
 
 

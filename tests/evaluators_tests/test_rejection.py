@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from evaluators.cohort import CohortRequest, run_cohort
 from evaluators.member import Array
 from evaluators.rejection import (
-    FEWEST_BEST,
     SMALLEST_SET,
     UNPROMISING,
     Aim,
@@ -22,6 +21,7 @@ from evaluators.rejection import (
     calibrate,
     cheapest,
     compute,
+    counted,
     promise,
 )
 from evaluators.statistics import share_interval
@@ -55,7 +55,7 @@ quick = settings(max_examples=40, deadline=None)
 @given(fields, st.sampled_from([0.5, 0.8, 0.95, 1.0]), st.sampled_from([0.01, 0.1, 0.3]))
 def test_the_recall_holds_on_the_calibration_set(rows: Array, recall: float, top: float) -> None:
     thresholds = calibrate(rows, STEPS, Aim(recall, top))
-    best = best_rows(rows[:, -1], top)
+    best = best_rows(rows[:, -1], Aim(recall, top))
     assert alive(rows, thresholds)[best, -1].sum() >= recall * best.sum() - 1e-9
 
 
@@ -86,7 +86,7 @@ def test_a_row_that_is_kept_is_not_among_the_failed(rows: Array) -> None:
 
 def test_one_spare_row_is_the_one_that_saves_most() -> None:
     rows = field(3)
-    best = best_rows(rows[:, -1], 0.01)
+    best = best_rows(rows[:, -1], Aim())
     found = compute(rows, cheapest(rows, best, STEPS, 1), STEPS)
     places = np.flatnonzero(best)
     each = [compute(rows, rows[np.setdiff1d(places, [gone])].max(axis=0)[:-1], STEPS) for gone in places]
@@ -102,7 +102,7 @@ def test_rungs_that_mislead_reject_less() -> None:
     passed = [alive(rows, calibrate(rows, STEPS, Aim())).mean(axis=0) for rows in (true, misleading)]
     assert passed[0][0] < 0.4
     assert passed[1][0] > 0.7
-    best = best_rows(misleading[:, -1], 0.01)
+    best = best_rows(misleading[:, -1], Aim())
     reached = alive(misleading, calibrate(misleading, STEPS, Aim()))
     assert reached[best, -1].mean() >= 0.95
 
@@ -129,10 +129,25 @@ def test_one_stage_has_no_threshold() -> None:
 
 def test_the_top_is_wider_in_a_small_set() -> None:
     final = np.arange(300.0)
-    assert best_rows(final, 0.01).sum() == FEWEST_BEST
-    assert best_rows(final, 0.2).sum() == 60
-    assert best_rows(np.repeat(final, 2), 0.0501).sum() == 32  # the last of 31 has a twin
-    assert best_rows(np.where(final < 5, final, math.inf), 0.01).sum() == 5
+    assert [best_rows(final, Aim(recall)).sum() for recall in (0.5, 0.9, 0.95, 0.99, 1.0)] == [3, 9, 19, 99, 300]
+    assert best_rows(final, Aim(0.95, 0.2)).sum() == 60
+    assert best_rows(np.repeat(final, 2), Aim(0.95, 0.0501)).sum() == 32  # the last of 31 has a twin
+    assert best_rows(np.where(final < 5, final, math.inf), Aim()).sum() == 5
+
+
+def test_rows_that_may_be_lost() -> None:
+    assert [counted(rows, Aim())[1] for rows in (100, 1900, 3900, 10_000)] == [0, 0, 1, 4]
+    assert counted(256, Aim(1.0)) == (256, 0)
+
+
+def test_a_new_row_among_the_best_passes_one_threshold_as_often_as_wanted() -> None:
+    """One rung, whose promise has nothing to do with the end: the recall of fresh rows is that of order statistics."""
+    rng = np.random.Generator(np.random.PCG64(0))
+    passed = []
+    for _ in range(300):
+        rows = rng.normal(size=(150, 2))
+        passed.append((rng.normal(size=100) <= calibrate(rows, (1, 1), Aim(0.8, 0.1))[0]).mean())
+    assert np.mean(passed) == pytest.approx(0.8, abs=0.05)
 
 
 def test_a_promise_is_relative_and_each_at_its_best_rate() -> None:

@@ -32,7 +32,6 @@ SETTINGS = [
 def early(small: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The small job, with thresholds from 20 candidates on."""
     monkeypatch.setattr(rejection, "SMALLEST_SET", 20)
-    monkeypatch.setattr(rejection, "FEWEST_BEST", 4)
     return small
 
 
