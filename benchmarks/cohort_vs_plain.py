@@ -1,7 +1,7 @@
 """A cohort in one stack against the same models trained one at a time.
 
-The cohort: 11 formulas x 2 seeds x 3 learning rates, 66 models, trained in lockstep by ``evaluators.stack.Stack``.
-The other sides train each of the 66 models by itself, as a user would: an ordinary module, ``torch.optim.Adam`` with
+The cohort: up to 11 formulas x 2 seeds x 3 learning rates, trained in lockstep by ``evaluators.stack.Stack`` in stacks
+of the probed width. The other sides train each of the models by itself, as a user would: an ordinary module, ``torch.optim.Adam`` with
 its defaults, the activation in ordinary torch operators (``plain``) or as an autograd function (``fused``). All sides
 take the same steps on the same data from the same weights, in one thread; rounds are interleaved, models are built
 outside the clock.
@@ -23,6 +23,7 @@ from evaluators.plain import PlainModel
 from evaluators.stack import Stack
 from evaluators.task import Task
 from evaluators.tasks import task
+from evaluators.width import probe_width
 from primitives.activation import Activation, replace
 from primitives.expressions import Expression
 from primitives.text import parse
@@ -33,7 +34,11 @@ FORMULAS = (
 )  # fmt: skip
 SEEDS = (1, 2)
 RATES = (1e-3, 3e-3, 1e-2)
-SETTINGS = (("digits", 64), ("digits", 128), ("digits-10x32", 64), ("digits-10x32", 128))
+#: task, batch size, number of formulas, steps as a share of those asked for
+SETTINGS = (
+    ("digits", 64, 11, 1.0), ("digits", 128, 11, 1.0), ("digits-10x32", 64, 11, 1.0), ("digits-10x32", 128, 11, 1.0),
+    ("digits-deep", 64, 6, 0.5), ("digits-cnn", 64, 4, 0.5), ("image-inr", 0, 4, 0.5), ("bytes-lm", 0, 4, 0.25),
+)  # fmt: skip
 WARM_UP = 5  # steps of every side before its clock starts
 
 
@@ -44,10 +49,12 @@ class Trainer(Protocol):
         """Train up to a step number."""
 
 
-def stacked(chosen: Task, steps: int) -> list[Trainer]:
-    """One stack of all models."""
-    members = [Member(parse(text), SEEDS) for text in FORMULAS]
-    return [Stack(chosen, "search", members, Schedule(steps, (), RATES))]
+def stacked(chosen: Task, steps: int, formulas: Sequence[str], width: int) -> list[Trainer]:
+    """Stacks of a width that hold all models."""
+    each = max(1, width // (len(SEEDS) * len(RATES)))
+    groups = [formulas[start : start + each] for start in range(0, len(formulas), each)]
+    members = [[Member(parse(text), SEEDS) for text in group] for group in groups]
+    return [Stack(chosen, "search", group, Schedule(steps, (), RATES)) for group in members]
 
 
 def plain_model(chosen: Task, expression: Expression, seed: int, rate: float, steps: int) -> PlainModel:
@@ -63,10 +70,10 @@ def fused_model(chosen: Task, expression: Expression, seed: int, rate: float, st
     return PlainModel(chosen, "search", expression, seed=seed, rate=rate, steps=steps)
 
 
-def alone(chosen: Task, steps: int, *, fused: bool) -> list[Trainer]:
+def alone(chosen: Task, steps: int, formulas: Sequence[str], *, fused: bool) -> list[Trainer]:
     """The models of the cohort one by one."""
     make = fused_model if fused else plain_model
-    return [make(chosen, parse(text), seed, rate, steps) for text in FORMULAS for seed in SEEDS for rate in RATES]
+    return [make(chosen, parse(text), seed, rate, steps) for text in formulas for seed in SEEDS for rate in RATES]
 
 
 def seconds(trainers: Sequence[Trainer], steps: int) -> float:
@@ -79,17 +86,18 @@ def seconds(trainers: Sequence[Trainer], steps: int) -> float:
     return time.perf_counter() - started
 
 
-def compare(name: str, batch_size: int, steps: int, rounds: int) -> None:
+def compare(name: str, batch_size: int, formulas: Sequence[str], steps: int, rounds: int) -> None:
     """Print times per step of the whole cohort and their ratios for one network and batch size."""
     chosen = task(name)
-    chosen.batch_size = batch_size
-    total = WARM_UP + steps
+    chosen.batch_size = batch_size or chosen.batch_size
+    total, width = WARM_UP + steps, probe_width(chosen)
     times: dict[str, list[float]] = {"stack": [], "plain": [], "fused": []}
     for _ in range(rounds):
-        times["stack"].append(seconds(stacked(chosen, total), steps) / steps)
-        times["plain"].append(seconds(alone(chosen, total, fused=False), steps) / steps)
-        times["fused"].append(seconds(alone(chosen, total, fused=True), steps) / steps)
-    line = f"{name:<14}{batch_size:>6}{1e3 * median(times['stack']):>10.2f}"
+        times["stack"].append(seconds(stacked(chosen, total, formulas, width), steps) / steps)
+        times["plain"].append(seconds(alone(chosen, total, formulas, fused=False), steps) / steps)
+        times["fused"].append(seconds(alone(chosen, total, formulas, fused=True), steps) / steps)
+    models = len(formulas) * len(SEEDS) * len(RATES)
+    line = f"{name:<14}{chosen.batch_size:>6}{models:>7}{width:>6}{1e3 * median(times['stack']):>10.2f}"
     for side in ("plain", "fused"):
         ratios = [own / stack for own, stack in zip(times[side], times["stack"], strict=True)]
         middle = median(times[side]) / median(times["stack"])
@@ -99,14 +107,18 @@ def compare(name: str, batch_size: int, steps: int, rounds: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds, at least 5")
+    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds, at least 3")
     parser.add_argument("--steps", type=int, default=40, help="timed steps of every model and round")
+    parser.add_argument("--tasks", nargs="*", default=(), help="only these")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    print("ms for one step of all 66 models; ratio to the stack: of medians (smallest to largest of a round)")
-    print(f"{'task':<14}{'batch':>6}{'stack':>10}{'plain':>10}{'ratio':>8}{'':<15}{'fused':>10}{'ratio':>8}")
-    for name, batch_size in SETTINGS:
-        compare(name, batch_size, arguments.steps, max(5, arguments.rounds))
+    print("ms for one step of all models; ratio to the stack: of medians (smallest to largest of a round)")
+    print(
+        f"{'task':<14}{'batch':>6}{'models':>7}{'width':>6}{'stack':>10}{'plain':>10}{'ratio':>8}{'':<15}{'fused':>10}{'ratio':>8}"
+    )
+    for name, batch_size, formulas, share in SETTINGS:
+        if not arguments.tasks or name in arguments.tasks:
+            compare(name, batch_size, FORMULAS[:formulas], round(share * arguments.steps), max(3, arguments.rounds))
 
 
 if __name__ == "__main__":

@@ -88,8 +88,13 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
 
 def formula(text: str) -> str:
     """An expression as it was found, after the built-in of torch that it equals."""
-    built = as_builtin(parse(text)).text
+    built = built_form(text)
     return text if built == text else f"{built} = {text}"
+
+
+def built_form(text: str) -> str:
+    """The built-in of torch that an expression equals, or the expression."""
+    return as_builtin(parse(text)).text
 
 
 def front_title(objectives: Sequence[str], aggregate: str) -> str:
@@ -141,7 +146,7 @@ def confirmation_table(found: Row) -> Table:
 
 
 def _finalist(row: Row) -> list[object]:
-    text, expected = formula(row["expression"]), f"{row['shrunk_gain']:+.3f}"
+    text, expected = built_form(row["expression"]), f"{row['shrunk_gain']:+.3f}"
     if not row["gains"]:
         return [text, expected, *["-"] * 5, f"failed: {row['reason']}"]
     means = {name: f"{g['mean']:+.3f}" for name, g in row["gains"].items()}
