@@ -10,11 +10,12 @@ READY = $(VENV)/.ready
 search: $(READY)
 	$(BIN)/actsearch launch quickstart
 
+# two processes with one thread each
 test: checks
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
 
 test-all: checks
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 checks: $(READY)
 	$(BIN)/ruff check .

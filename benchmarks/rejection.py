@@ -1,7 +1,8 @@
 """Replay recorded learning curves in random orders: compute against recall of the best, for ways of rejecting early.
 
-Each file holds full curves of distinct candidates (`record_curves.py`). A replay meets them in cohorts of 25, as a job
-does: thresholds come from the cohorts before the last one, from the warm-up and the audited; failures go in every way.
+Each file holds full curves of distinct candidates (`data/record_curves.py`). A replay meets them in cohorts of 25, as a
+job does: thresholds come from the cohorts before the last one, from the warm-up and the audited; failures go in every
+way.
 Recall is the share of the table's best 1 % (5 %) that is trained to the end, judged by the same seeds or by the one
 that took no part in the decisions. Compute is in optimiser steps, warm-up and audit included, as a share of
 everything to the end; "later" is that of the candidates behind the warm-up, and "3,200" what both make of a job of
@@ -217,7 +218,7 @@ FRESH = [((0, 1), (2,)), ((0, 2), (1,)), ((1, 2), (0,))]
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("files", nargs="*", type=Path, default=sorted((Path(__file__).parent / "data").glob("*.npz")))
     parser.add_argument("--warmup", type=int, default=256)
     parser.add_argument("--orders", type=int, default=ORDERS)
     arguments = parser.parse_args()

@@ -5,6 +5,7 @@ Everything else equals ``torch.optim.Adam``, ``torch.optim.SGD`` and ``clip_grad
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -49,14 +50,15 @@ class StackedAdam(StackedOptimiser):
     @torch.no_grad()
     def step(self, tensors: Sequence[Tensor], gradients: Sequence[Tensor], factor: float = 1.0) -> None:
         self.steps += 1
-        correction1, correction2 = 1 - BETA1**self.steps, 1 - BETA2**self.steps
+        # the second moment's correction goes into rate and epsilon: one pass over memory less
+        correction1, root = 1 - BETA1**self.steps, math.sqrt(1 - BETA2**self.steps)
         rows = zip(tensors, gradients, self.rates, *self.state, strict=True)
         for tensor, gradient, rate, first, second in rows:
             first.lerp_(gradient, 1 - BETA1)
             second.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
-            update = (second / correction2).sqrt_().add_(EPSILON)
+            update = second.sqrt().add_(EPSILON * root)
             torch.div(first, update, out=update)
-            tensor.addcmul_(update, _by_row(rate * factor / -correction1, tensor))
+            tensor.addcmul_(update, _by_row(rate * (factor * root / -correction1), tensor))
 
 
 class StackedSGD(StackedOptimiser):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -64,7 +65,10 @@ class Task(ABC):
         Default: cross-entropy in nats of logits, whose last dimension are the classes; of tokens, shape (batch,
         tokens, classes), the mean over them.
         """
-        losses = F.cross_entropy(output.flatten(0, -2), target.flatten(), reduction="none")
+        logits = output.flatten(0, -2)
+        # torch's kernel takes whole vectors of 16: 10 classes and 6 of no probability in a quarter of the time of 10
+        logits = F.pad(logits, (0, -logits.shape[-1] % 16), value=-math.inf)
+        losses = F.cross_entropy(logits, target.flatten(), reduction="none")
         return losses.view(target.shape).flatten(1).mean(dim=1) if target.dim() > 1 else losses
 
     def larger(self) -> Task | None:

@@ -3,7 +3,7 @@
 Classes of a grammar that pass the screens are trained to the end, whatever their losses; these are noted at 1/16, 1/8,
 1/4, 1/2 and all of the budget. The file is written after each batch; the same command continues it.
 
-    python benchmarks/record_curves.py benchmarks/data/curves-400.npz --steps 400
+    python benchmarks/data/record_curves.py benchmarks/data/curves-400.npz --steps 400
 """
 
 from __future__ import annotations
