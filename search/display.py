@@ -120,10 +120,14 @@ def replay_table(found: Row, key: str, title: str) -> Table:
     """Quantiles of a replay's ranks or regrets, one row a strategy."""
     marks = list(next(iter(found.values()))[key])
     rows = [
-        [name, *(f"{middle:.2g} ({low:.2g} {high:.2g})" for low, middle, high in row[key].values())]
+        [name, *(f"{_short(middle)} ({_short(low)} {_short(high)})" for low, middle, high in row[key].values())]
         for name, row in found.items()
     ]
     return table(title, ["strategy", *(str(mark) for mark in marks)], rows)
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}" if abs(value) >= 1 else f"{value:.2f}"
 
 
 def hits_table(found: Row) -> Table:

@@ -1,0 +1,64 @@
+"""Strategies on recorded scores: how soon each finds the best of 1,053 classes on the digits MLP.
+
+The gains come from ``data/curves-400.npz``: at the end, the mean over three seeds of log(loss of ReLU / loss), each at
+its best learning rate. ``actsearch replay`` does the same with a table of one's own; what a proposal stands for is said
+in ``search/replay.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from evaluators.rejection import promise
+from primitives import grammar, parse
+from search.display import hits_table, replay_table
+from search.replay import replay
+from search.score_table import Table
+from search.strategies.features import shape
+
+CURVES = Path(__file__).parent / "data" / "curves-400.npz"
+STRATEGIES = {
+    "evolution": {"name": "evolution", "population": 32},
+    "late_acceptance": {"name": "late_acceptance"},
+    "nsga2": {"name": "nsga2"},
+    "surrogate, nearest": {"name": "surrogate", "choice": "nearest", "pool": 256},
+    "surrogate, improvement": {"name": "surrogate", "choice": "improvement", "pool": 256},
+    "surrogate, thompson": {"name": "surrogate", "pool": 256},
+}
+
+
+def recorded() -> Table:
+    """The recorded classes with their final gains."""
+    with np.load(CURVES) as stored:
+        expressions = tuple(parse(text) for text in stored["expressions"].tolist())
+        losses, relu = stored["losses"][:, -1].astype(np.float64), stored["relu"][-1].astype(np.float64)
+    return Table(
+        expressions,
+        tuple({"gain": -promise(own, relu)} for own in losses),
+        {expression.scale_class(): number for number, expression in enumerate(expressions)},
+        np.array([shape(expression) for expression in expressions]),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--budget", type=int, default=100)
+    parser.add_argument("--repeats", type=int, default=20)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    found = replay(
+        recorded(), STRATEGIES, grammar("default"), budget=arguments.budget, repeats=arguments.repeats, cohort=8
+    )
+    console = Console(width=120)
+    console.print(replay_table(found, "rank", "Rank of the best so far: median (quartiles)"))
+    console.print(replay_table(found, "regret", "What it lacks of the best gain, nats: median (quartiles)"))
+    console.print(hits_table(found))
+
+
+if __name__ == "__main__":
+    main()
