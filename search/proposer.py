@@ -47,7 +47,7 @@ class Plan:
 
 
 class Proposer:
-    """Asks the strategy until a cohort is full, or 20 proposals for each place are spent.
+    """Asks the strategy until a cohort is full, or 20 proposals for each place are spent; a walk until it finds one.
 
     Args:
         config: the job's config.
@@ -68,7 +68,7 @@ class Proposer:
         size = self.config.cohorts.size
         # a start list that is longer than a cohort goes on in the next ones
         batch = [Proposal(parse(text)) for text in self.config.start[number * size : (number + 1) * size]]
-        while len(proposals) < size and counts.total() < PROPOSALS_PER_PLACE * size:
+        while len(proposals) < size and self._goes_on(counts):
             batch = batch or self.strategy.ask(history, waiting, size - len(proposals), rng)
             if not batch:
                 break
@@ -76,6 +76,11 @@ class Proposer:
                 self._take(proposal, proposals, counts)
             batch = []
         return Plan(number, proposals, dict(counts))
+
+    def _goes_on(self, counts: Counter[str]) -> bool:
+        """False once most proposals are in vain; a walk goes on until it has found something or is at its end."""
+        in_vain = counts.total() >= PROPOSALS_PER_PLACE * self.config.cohorts.size
+        return not in_vain or (self.strategy.walks and not counts["accepted"])
 
     def _take(self, proposal: Proposal, proposals: list[dict[str, Any]], counts: Counter[str]) -> None:
         expression = self._shorter(proposal.expression)

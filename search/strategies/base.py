@@ -53,9 +53,11 @@ class Strategy(ABC):
 
     Attributes:
         choices: the values of settings that are words.
+        walks: it proposes everything once; only an empty answer says that nothing is left.
     """
 
     choices: ClassVar[dict[str, tuple[str, ...]]] = {}
+    walks: ClassVar[bool] = False
 
     def __init__(self, grammar: Grammar) -> None:
         self.grammar = grammar

@@ -20,6 +20,8 @@ class Exhaustive(Strategy):
     it walks there from the beginning once, which takes about 0.1 ms a derivation.
     """
 
+    walks = True
+
     def __init__(self, grammar: Grammar) -> None:
         super().__init__(grammar)
         self._walk: Iterator[Expression] = grammar.enumerate()

@@ -9,7 +9,10 @@ import pytest
 
 from primitives import parse
 from primitives.grammars import grammar
+from search.config import checked
 from search.errors import ConfigError
+from search.known import KnownClasses
+from search.proposer import Proposer
 from search.strategies import Proposal, Result, strategy
 from search.strategies.features import features, shape
 from search.strategies.late_acceptance import LateAcceptance
@@ -47,6 +50,18 @@ def test_exhaustive_goes_on_behind_the_last_accepted_candidate() -> None:
     again = strategy({"name": "exhaustive"}, GRAMMAR).ask([], pending, 10, rng())
     assert after == again
     assert after[-1].expression in walk[15:60]
+
+
+@pytest.mark.parametrize(("name", "found"), [("exhaustive", True), ("random", False)])
+def test_a_walk_goes_on_through_what_is_known(name: str, found: bool) -> None:
+    """Random sampling gives up when 20 proposals a place were in vain."""
+    known = KnownClasses(lambda number: parse("x"))
+    for expression in islice(GRAMMAR.enumerate(), None if name == "random" else 1_000):
+        known.expect(expression.scale_class(), expression)
+    config = checked({"budget": 4, "grammar": "swish2017", "strategy": name, "cohorts": {"size": 4}}, "test")
+    plan = Proposer(config, known).propose(0, [], [])
+    assert bool(plan.proposals) == found
+    assert sum(plan.counts.values()) >= (1_000 if found else 80)
 
 
 def test_ranks_are_those_of_the_definition() -> None:
