@@ -10,21 +10,19 @@ from torch import Tensor, nn
 
 from evaluators.networks import cnn, mlp
 from evaluators.task import Task
+from evaluators.tasks.sized import SizedTask
 
 Parts = dict[str, tuple[Tensor, Tensor]]
 
 
-class Digits(Task):
+class Digits(SizedTask):
     """1,797 handwritten digits of 8x8 pixels with a multilayer perceptron.
 
     One half of the images is for the search, the other for confirmation, split once, stratified.
     """
 
+    title, usual = "digits", (2, 64)
     chance = math.log(10.0)
-
-    def __init__(self, depth: int, width: int) -> None:
-        self.depth, self.width = depth, width
-        self.name = "digits" if (depth, width) == (2, 64) else f"digits-{depth}x{width}"
 
     def network(self) -> nn.Module:
         return mlp(64, self.width, self.depth, 10)
@@ -32,22 +30,16 @@ class Digits(Task):
     def data(self, part: str) -> tuple[Tensor, Tensor]:
         return _digits()[part]
 
-    def larger(self) -> Task:
-        return Digits(self.depth + 1, self.width * 5 // 4)
 
-
-class DeepDigits(Task):
+class DeepDigits(SizedTask):
     """The images of ``digits`` with a narrow perceptron of 50 layers without normalisation."""
 
+    title, usual = "digits-deep", (50, 32)
     chance = math.log(10.0)
     learning_rates = (3e-4, 1e-3, 3e-3)
     steps = 200
     clip = 1.0
 
-    def __init__(self, depth: int = 50, width: int = 32) -> None:
-        self.depth, self.width = depth, width
-        self.name = "digits-deep" if (depth, width) == (50, 32) else f"digits-deep-{depth}x{width}"
-
     def network(self) -> nn.Module:
         return mlp(64, self.width, self.depth, 10)
 
@@ -55,20 +47,17 @@ class DeepDigits(Task):
         return _digits()[part]
 
     def larger(self) -> Task:
-        return DeepDigits(self.depth * 6 // 5, self.width * 5 // 4)
+        return self.resized(self.depth * 6 // 5, self.width * 5 // 4)
 
 
-class DigitImages(Task):
+class DigitImages(SizedTask):
     """The images of ``digits`` with a convolutional network."""
 
+    title, usual = "digits-cnn", (2, 8)
     chance = math.log(10.0)
     batch_size = 32
     learning_rates = (3e-3, 1e-2, 3e-2)
     steps = 150
-
-    def __init__(self, depth: int = 2, width: int = 8) -> None:
-        self.depth, self.width = depth, width
-        self.name = "digits-cnn" if (depth, width) == (2, 8) else f"digits-cnn-{depth}x{width}"
 
     def network(self) -> nn.Module:
         return cnn(1, self.width, self.depth, 10)
@@ -76,9 +65,6 @@ class DigitImages(Task):
     def data(self, part: str) -> tuple[Tensor, Tensor]:
         pixels, labels = _digits()[part]
         return pixels.view(-1, 1, 8, 8), labels
-
-    def larger(self) -> Task:
-        return DigitImages(self.depth + 1, self.width * 5 // 4)
 
 
 @cache

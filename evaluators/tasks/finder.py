@@ -17,7 +17,7 @@ from evaluators.tasks.user_file import is_reference, load, parts_of
 from primitives.errors import nearest
 
 _TASKS: dict[str, Callable[[], Task]] = {
-    "digits": lambda: Digits(2, 64),
+    "digits": Digits,
     "digits-10x32": lambda: Digits(10, 32),
     "digits-deep": DeepDigits,
     "digits-cnn": DigitImages,

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from evaluators.errors import TaskError
 from evaluators.networks import cnn
 from evaluators.seeds import torch_generator
-from evaluators.task import Task
+from evaluators.tasks.sized import SizedTask
 
 FOLDER = "ACTSEARCH_DATA"  # variable of the environment
 EXAMPLES = 10_000  # of a part at most: a worker holds them in memory, 123 MB for colours
@@ -42,7 +42,7 @@ SOURCES = {
 }
 
 
-class ImageSet(Task):
+class ImageSet(SizedTask):
     """A well-known set of labelled images with a small convolutional network.
 
     The search takes 10,000 of the training images, confirmation the test images. They are read from the folder
@@ -54,10 +54,14 @@ class ImageSet(Task):
     learning_rates = (3e-3, 1e-2, 3e-2)
     steps = 200
 
-    def __init__(self, kind: str, depth: int = 3, width: int = 8) -> None:
-        self.kind, self.depth, self.width = kind, depth, width
-        self.name = kind if (depth, width) == (3, 8) else f"{kind}-{depth}x{width}"
-        self.chance = math.log(SOURCES[kind].classes)
+    usual = (3, 8)
+
+    def __init__(self, kind: str, depth: int | None = None, width: int | None = None) -> None:
+        self.kind, self.title, self.chance = kind, kind, math.log(SOURCES[kind].classes)
+        super().__init__(depth, width)
+
+    def resized(self, depth: int, width: int) -> ImageSet:
+        return ImageSet(self.kind, depth, width)
 
     def network(self) -> nn.Module:
         return cnn(SOURCES[self.kind].channels, self.width, self.depth, SOURCES[self.kind].classes)
@@ -66,9 +70,6 @@ class ImageSet(Task):
         pixels, labels = _images(self.kind, part)
         search = _images(self.kind, "search")[0]
         return (pixels - search.mean()) / search.std(), labels
-
-    def larger(self) -> Task:
-        return ImageSet(self.kind, self.depth + 1, self.width * 5 // 4)
 
 
 @cache

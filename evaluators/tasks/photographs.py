@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from evaluators.networks import CoordinateNetwork, denoiser
 from evaluators.seeds import torch_generator
-from evaluators.task import Task
+from evaluators.tasks.sized import SizedTask
 
 #: One photograph for the search, the other for confirmation, so that they share nothing.
 PHOTOGRAPHS = {"search": "china.jpg", "confirmation": "flower.jpg"}
@@ -19,7 +19,7 @@ PATCH = 8  # pixels by pixels of a noisy patch
 NOISE = 0.1  # standard deviation of the noise; pixels are within [0, 1]
 
 
-class ImageField(Task):
+class ImageField(SizedTask):
     """A photograph as a field: a coordinate network learns the colours of some points and is asked for others.
 
     Targets are colours, their mean removed, in units of the standard deviation ``spread()`` of the search's
@@ -27,15 +27,12 @@ class ImageField(Task):
     decibels, and a gain of g nats is 10 g / ln 10 = 4.34 g dB.
     """
 
+    title, usual = "image-inr", (3, 48)
     chance = 1.0  # the mean colour everywhere
     batch_size = 128
     learning_rates = (3e-3, 1e-2, 3e-2)
     steps = 200
     loss_floor = 1e-3  # 42 dB
-
-    def __init__(self, depth: int = 3, width: int = 48) -> None:
-        self.depth, self.width = depth, width
-        self.name = "image-inr" if (depth, width) == (3, 48) else f"image-inr-{depth}x{width}"
 
     def network(self) -> nn.Module:
         return CoordinateNetwork(2, self.width, self.depth, 3, frequency=4.0)
@@ -46,25 +43,19 @@ class ImageField(Task):
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         return (output - target).square().mean(dim=1)
 
-    def larger(self) -> Task:
-        return ImageField(self.depth + 1, self.width * 5 // 4)
 
-
-class NoisyPatches(Task):
+class NoisyPatches(SizedTask):
     """Patches of a photograph in grey with normal noise; a convolutional network without pooling says what is noise.
 
     Targets are the noise in units of its standard deviation 0.1, the loss is the mean squared error in these units:
     of the denoised patch the PSNR is 20 dB + 10 log10(1 / loss), and a gain of g nats is 4.34 g dB.
     """
 
+    title, usual = "image-denoise", (2, 8)
     chance = 1.0  # the patch as it is
     batch_size = 32
     learning_rates = (3e-3, 1e-2, 3e-2)
     steps = 100
-
-    def __init__(self, depth: int = 2, width: int = 8) -> None:
-        self.depth, self.width = depth, width
-        self.name = "image-denoise" if (depth, width) == (2, 8) else f"image-denoise-{depth}x{width}"
 
     def network(self) -> nn.Module:
         return denoiser(1, self.width, self.depth)
@@ -74,9 +65,6 @@ class NoisyPatches(Task):
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         return (output - target).square().flatten(1).mean(dim=1)
-
-    def larger(self) -> Task:
-        return NoisyPatches(self.depth + 1, self.width * 5 // 4)
 
 
 @cache

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from evaluators.errors import TaskError
 from evaluators.networks import Transformer
-from evaluators.task import Task
+from evaluators.tasks.sized import SizedTask
 
 CONTEXT = 16  # bytes that an example shows; the last one's successor is asked for too
 ASCII = 128  # tokens; no file has another byte
@@ -40,26 +40,20 @@ FILES = {
 }
 
 
-class SourceText(Task):
+class SourceText(SizedTask):
     """The next byte of some files of CPython's standard library, by a small transformer; the parts share no file."""
 
+    title, usual = "bytes-lm", (1, 32)
     chance = math.log(ASCII)
     batch_size = 32
     learning_rates = (3e-3, 1e-2, 3e-2)
     steps = 100
-
-    def __init__(self, depth: int = 1, width: int = 32) -> None:
-        self.depth, self.width = depth, width
-        self.name = "bytes-lm" if (depth, width) == (1, 32) else f"bytes-lm-{depth}x{width}"
 
     def network(self) -> nn.Module:
         return Transformer(self.width, self.depth, heads=2, context=CONTEXT, vocabulary=ASCII)
 
     def data(self, part: str) -> tuple[Tensor, Tensor]:
         return _windows(part)
-
-    def larger(self) -> Task:
-        return SourceText(self.depth + 1, self.width * 5 // 4)
 
 
 @cache

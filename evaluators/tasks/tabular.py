@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from evaluators.networks import mlp
-from evaluators.task import Task
+from evaluators.tasks.sized import SizedTask
 
 Parts = dict[str, tuple[Tensor, Tensor]]
 
@@ -17,7 +17,7 @@ Parts = dict[str, tuple[Tensor, Tensor]]
 TABLES = {"cancer": (30, 2, math.log(2.0)), "wine": (13, 3, math.log(3.0)), "diabetes": (10, 1, 1.0)}
 
 
-class Table(Task):
+class Table(SizedTask):
     """A table with a multilayer perceptron; one half of the rows is for the search, the other for confirmation.
 
     Tables are small (569, 178 and 442 rows), so single seeds are noisy and seeds are cheap: take eight or more.
@@ -29,10 +29,14 @@ class Table(Task):
     steps = 100
     loss_floor = 1e-2  # a few confident predictions must not decide
 
-    def __init__(self, table: str, depth: int = 2, width: int = 32) -> None:
-        self.table, self.depth, self.width = table, depth, width
-        self.name = f"tabular-{table}" if (depth, width) == (2, 32) else f"tabular-{table}-{depth}x{width}"
-        self.chance = TABLES[table][2]
+    usual = (2, 32)
+
+    def __init__(self, table: str, depth: int | None = None, width: int | None = None) -> None:
+        self.table, self.title, self.chance = table, f"tabular-{table}", TABLES[table][2]
+        super().__init__(depth, width)
+
+    def resized(self, depth: int, width: int) -> Table:
+        return Table(self.table, depth, width)
 
     def network(self) -> nn.Module:
         inputs, outputs, _ = TABLES[self.table]
@@ -43,9 +47,6 @@ class Table(Task):
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         return (output - target).square()[:, 0] if self.table == "diabetes" else super().loss(output, target)
-
-    def larger(self) -> Task:
-        return Table(self.table, self.depth + 1, self.width * 5 // 4)
 
 
 @cache

@@ -1,0 +1,32 @@
+"""What the shipped tasks have in common: a network of a depth and a width, and a larger one for confirmation."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+from evaluators.task import Task
+
+
+class SizedTask(Task):
+    """A task that makes networks of any depth and width.
+
+    Attributes:
+        title: its name at the usual size; at another one that follows, as in ``digits-10x32``.
+        usual: depth and width.
+    """
+
+    title: str
+    usual: ClassVar[tuple[int, int]]
+
+    def __init__(self, depth: int | None = None, width: int | None = None) -> None:
+        self.depth, self.width = depth or self.usual[0], width or self.usual[1]
+        is_usual = (self.depth, self.width) == self.usual
+        self.name = self.title if is_usual else f"{self.title}-{self.depth}x{self.width}"
+
+    def resized(self, depth: int, width: int) -> Self:
+        """The same task with another network."""
+        return type(self)(depth, width)
+
+    def larger(self) -> Task:
+        """One layer more, and 5/4 of the width."""
+        return self.resized(self.depth + 1, self.width * 5 // 4)
