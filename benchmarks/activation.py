@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from evaluators.objectives import saved_bytes
 from primitives import Activation, parse
 
 ELEMENTS = 1_000_000
@@ -50,19 +51,6 @@ def milliseconds(function: Function, module: nn.Module | None, x: Tensor, gradie
     return (time.perf_counter() - started) / 2 * 1000
 
 
-def saved_bytes(layer: nn.Module, x: Tensor) -> float:
-    """Bytes per element that the forward pass keeps for the backward pass."""
-    saved: dict[int, int] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        saved[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        layer(x)
-    return sum(saved.values()) / x.numel()
-
-
 def measure(text: str, reference: Function, repetitions: int, *, compiled: bool) -> None:
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(ELEMENTS, generator=generator).requires_grad_()
@@ -76,7 +64,7 @@ def measure(text: str, reference: Function, repetitions: int, *, compiled: bool)
     for _ in range(repetitions + 1):
         times.append([milliseconds(function, module, x, gradient) for function, module in functions])
     ours, naive, built_in = (min(column) for column in zip(*times[1:], strict=True))
-    bytes_kept = "" if compiled else f"{saved_bytes(fused, x):>8.1f}"
+    bytes_kept = "" if compiled else f"{saved_bytes(fused.expression):>8.1f}"
     print(f"{text:<40}{ours:>9.2f}{built_in:>9.2f}{ours / built_in:>9.2f}{naive / ours:>9.2f}{bytes_kept}", flush=True)
 
 

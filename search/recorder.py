@@ -119,12 +119,13 @@ def trial_row(study: CohortStudy, number: int, tasks: tuple[str, ...]) -> Row:
     """One class as a flat row; numbers are None where it failed. The cost is shown where it is no objective, too."""
     trial = study.trial(number)
     a, values = trial.user_attrs, study.values(trial)
-    shown = {"cost": cost(parse(a["expression"]))} | values if values else {}
+    if values and "cost" not in values:
+        values["cost"] = cost(parse(a["expression"]))
     by_task = {f"gain_{label(name)}": sum(g) / len(g) if (g := a["gains"].get(name)) else None for name in tasks}
     return {
         "id": a["id"],
         "expression": a["expression"],
-        **{name: shown.get(name) for name in dict.fromkeys((*study.scoring.objectives, "cost"))},
+        **{name: values.get(name) for name in dict.fromkeys((*study.scoring.objectives, "cost"))},
         "gain_over_gelu": a["gain_over"].get("gelu"),
         "gain_over_silu": a["gain_over"].get("silu"),
         **by_task,
