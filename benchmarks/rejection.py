@@ -7,7 +7,8 @@ Recall is the share of the table's best 1 % (5 %) that is trained to the end, ju
 that took no part in the decisions. Compute is in optimiser steps, warm-up and audit included, as a share of
 everything to the end; "later" is that of the candidates behind the warm-up, and "3,200" what both make of a job of
 that size. "Misled" is the same table with the promises of its first two rungs dealt anew among all that did not fail.
-Last, what it would cost to drop learning rates at a rung.
+Where "the worst rate dropped" is said, each candidate loses its worst learning rate at the first rung, as in a job, in
+every way; who is best is judged with all rates all the same. Last, what dropping rates at other rungs costs.
 
     python benchmarks/rejection.py benchmarks/data/curves-400.npz benchmarks/data/curves-160.npz
 """
@@ -23,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluators.member import Array
+from evaluators.member import Array, Schedule, better_rates
 from evaluators.rejection import Aim, calibrate, cheapest, promise
 from evaluators.rungs import failure
 from evaluators.tasks import task
@@ -40,14 +41,16 @@ class Field:
     Args:
         rows: promises, (candidates, stages), infinite from a failure on.
         losses: at each candidate's best rate, relative to nothing, for median stopping.
-        truth: final values that recall is judged by.
-        steps: the stages' lengths.
+        truth: final values that recall is judged by, all learning rates trained.
+        work: of the stages, in steps times learning rates.
+        full: work of all stages with all learning rates.
     """
 
     rows: Array
     losses: Array
     truth: Array
-    steps: Array
+    work: Array
+    full: float
 
     def best(self, top: float) -> Array:
         """The table's true top: a mask."""
@@ -56,16 +59,28 @@ class Field:
         return mask
 
 
-def read(path: Path, deciding: Sequence[int], judging: Sequence[int]) -> Field:
-    """A recorded table, decided by some seeds and judged by others."""
+def read(path: Path, deciding: Sequence[int], judging: Sequence[int], drop: bool) -> Field:
+    """A recorded table, decided by some seeds and judged by others; with or without dropping learning rates."""
     with np.load(path) as stored:
         setting = task(str(stored["task"]))
         losses, relu = (np.maximum(stored[name].astype(np.float64), setting.loss_floor) for name in ("losses", "relu"))
-        marks = stored["marks"]
-    rows = promises(losses[:, :, deciding], relu[:, deciding], setting.chance)
+        *rungs, last = stored["marks"].tolist()
+        schedule = Schedule(last, tuple(rungs), tuple(stored["rates"].tolist()), drop)
+    seen, seen_relu = losses[:, :, deciding], relu[:, deciding]
+    if drop:
+        seen, seen_relu = np.array([dropped(one) for one in seen]), dropped(seen_relu)
+    rows = promises(seen, seen_relu, setting.chance)
     truth = promises(losses[:, :, judging], relu[:, judging], setting.chance)[:, -1]
-    level = np.array([math.log(stage.mean(axis=0).min()) for stage in relu[:, deciding]])
-    return Field(rows, np.exp(rows + level), truth, np.diff([0, *marks]))
+    level = np.array([math.log(np.nanmin(stage.mean(axis=0))) for stage in seen_relu])
+    return Field(rows, np.exp(rows + level), truth, np.array(schedule.work), float(last * len(schedule.rates)))
+
+
+def dropped(curves: Array) -> Array:
+    """Losses (stages, seeds, rates) without those of the worst rate at the first stage, from the second on."""
+    curves = curves.copy()
+    worst = set(range(curves.shape[2])) - set(better_rates(curves[0]))
+    curves[1:, :, list(worst)] = math.nan
+    return curves
 
 
 def promises(losses: Array, relu: Array, chance: float | None) -> Array:
@@ -86,10 +101,10 @@ def misled(field: Field) -> Field:
     return replace(field, rows=rows, losses=losses)
 
 
-def reached(passed: Array, steps: Array) -> float:
+def reached(passed: Array, field: Field) -> float:
     """Compute of candidates that passed stages, (candidates, stages - 1)."""
     share = np.concatenate([[1.0], np.logical_and.accumulate(passed, axis=1).mean(axis=0)])
-    return float(share @ steps / steps.sum())
+    return float(share @ field.work / field.full)
 
 
 def cohorts(count: int) -> Iterator[tuple[slice, int]]:
@@ -104,7 +119,7 @@ def calibrated(field: Field, rng: np.random.Generator, aim: Aim, warmup: int) ->
     free = (np.arange(len(rows)) < warmup) | (rng.random(len(rows)) < AUDIT)
     passed = np.isfinite(rows[:, :-1])
     for here, known in cohorts(len(rows)):
-        thresholds = calibrate(rows[:known][free[:known]], field.steps, aim)
+        thresholds = calibrate(rows[:known][free[:known]], field.work, aim)
         if thresholds:
             passed[here] &= (rows[here, :-1] <= np.array(thresholds)) | free[here, None]
     return passed
@@ -142,7 +157,7 @@ def hindsight(field: Field, rng: np.random.Generator, recall: float) -> Array:
     """The cheapest fixed thresholds for this very table and truth, which no job can know."""
     best = field.best(0.01) & np.isfinite(field.rows[:, -1])
     spare = len(field.truth) // 100 - math.ceil(recall * (len(field.truth) // 100) - 1e-9)
-    return field.rows[:, :-1] <= np.array(cheapest(field.rows, best, field.steps, max(0, spare)))
+    return field.rows[:, :-1] <= np.array(cheapest(field.rows, best, field.work, max(0, spare)))
 
 
 def failures(field: Field, rng: np.random.Generator) -> Array:
@@ -171,7 +186,7 @@ def replay(field: Field, way: Way, warmup: int, orders: int) -> list[list[float]
         order = rng.permutation(len(field.truth))
         shuffled = replace(field, rows=field.rows[order], losses=field.losses[order], truth=field.truth[order])
         passed = way(shuffled, rng)
-        spent = [reached(passed, field.steps), reached(passed[warmup:], field.steps)]
+        spent = [reached(passed, field), reached(passed[warmup:], field)]
         ended = passed.all(axis=1)
         found.append([*spent, *(float(ended[shuffled.best(top)].mean()) for top in TOPS)])
     return found
@@ -184,7 +199,7 @@ def print_table(title: str, fields: Sequence[Field], warmup: int, orders: int) -
     for name, way in ways(warmup).items():
         found = np.array([one for field in fields for one in replay(field, way, warmup, orders)])
         spent, later, *recalls = found.T
-        early = np.mean([reached(failures(field, np.random.default_rng(0)), field.steps) for field in fields])
+        early = np.mean([reached(failures(field, np.random.default_rng(0)), field) for field in fields])
         job = (warmup * early + (3200 - warmup) * later.mean()) / 3200 if name.startswith("calibrated") else math.nan
         cells = [f"{spent.mean():8.3f} {spent.max():6.3f} {later.mean():6.3f} {job:6.3f}"]
         cells += [f"{recall.mean():7.3f} {recall.min():6.2f}" for recall in recalls]
@@ -223,12 +238,13 @@ if __name__ == "__main__":
     parser.add_argument("--orders", type=int, default=ORDERS)
     arguments = parser.parse_args()
     for file in arguments.files:
-        same = [read(file, *split) for split in SAME]
-        fresh = [read(file, *split) for split in FRESH]
-        for title, fields in (
-            ("same seeds", same),
-            ("decided by two seeds, judged by the third", fresh),
-            ("misled, same seeds", [misled(field) for field in same]),
-        ):
-            print_table(f"{file.name}, {title}", fields, arguments.warmup, arguments.orders)
+        for drop, rates in ((True, "the worst rate dropped"), (False, "all rates")):
+            same = [read(file, *split, drop) for split in SAME]
+            fresh = [read(file, *split, drop) for split in FRESH]
+            for title, fields in (
+                ("same seeds", same),
+                ("decided by two seeds, judged by the third", fresh),
+                ("misled, same seeds", [misled(field) for field in same]),
+            ):
+                print_table(f"{file.name}, {rates}, {title}", fields, arguments.warmup, arguments.orders)
         print_rates(file)

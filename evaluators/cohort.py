@@ -47,6 +47,7 @@ class CohortRequest:
         measured: names of the objectives to be taken from the trained models.
         thresholds: of early rejection, one for each stage but the last (:mod:`evaluators.rejection`), or none.
         spared: texts of the candidates that thresholds do not reject.
+        drop_worst_rate: at the first rung each member loses its worst learning rate, of three or more.
     """
 
     expressions: tuple[str, ...]
@@ -65,6 +66,7 @@ class CohortRequest:
     measured: tuple[str, ...] = ()
     thresholds: tuple[float, ...] = ()
     spared: tuple[str, ...] = ()
+    drop_worst_rate: bool = False
 
     @property
     def backend(self) -> Backend:
@@ -82,8 +84,8 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> di
     Returns:
         ``candidates``: for each expression ``losses`` (task -> mark -> seeds x learning rates), ``tests`` (task ->
         seeds x learning rates, in confirmation), ``reason`` and ``failed_on``; ``controls``: the same by name;
-        ``nulls``: the same, a list; ``seconds`` by task. Losses below a task's
-        ``loss_floor`` are raised to it; non-finite ones are None. Where objectives are measured, each member has
+        ``nulls``: the same, a list; ``seconds`` by task. Losses below a task's ``loss_floor`` are raised to it;
+        non-finite ones, and those of dropped learning rates, are None. Where objectives are measured, each member has
         ``measured`` (task -> objective -> number, or None where that is not finite).
 
     Raises:
@@ -103,7 +105,8 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> di
         alive = [index for index, row in enumerate(rows) if not row["reason"]]
         members = _members(request, named, candidates)
         setting = _setting(request, find(name))
-        schedule = Schedule(request.steps, request.rungs, request.rates or setting.learning_rates)
+        rates = request.rates or setting.learning_rates
+        schedule = Schedule(request.steps, request.rungs, rates, request.drop_worst_rate)
         own = request.thresholds[number * len(schedule.marks) :]
         thresholds = dict(zip(schedule.marks, own, strict=False))
         width = request.width or fastest_width(setting, request.backend)

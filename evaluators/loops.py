@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -11,7 +12,7 @@ from evaluators.backend import CPU, Backend
 from evaluators.errors import TaskError
 from evaluators.initialisation import initial_network, normalised
 from evaluators.loop_task import LoopTask
-from evaluators.member import Member, Outcome, Schedule
+from evaluators.member import Member, Outcome, Schedule, better_rates
 from evaluators.seeds import derive
 from evaluators.sites import find_sites
 from evaluators.task import BLOCK
@@ -46,32 +47,29 @@ def train_by_loop(
     outcomes: list[Outcome] = []
     x = task.data(part)[0][:BLOCK]
     for member in members:
-        outcomes.append(Outcome())
+        outcomes.append(outcome := Outcome())
         loops = [
-            _Loop(task, _network(task, member.expression, seed, x, backend), part, seed, rate, schedule.marks)
+            [_Loop(task, _network(task, member.expression, seed, x, backend), part, seed, rate, schedule.marks)
+             for rate in schedule.rates]
             for seed in member.seeds
-            for rate in schedule.rates
-        ]
+        ]  # fmt: skip
+        rates = tuple(range(len(schedule.rates)))
         try:
             for mark in schedule.marks:
-                outcomes[-1].losses[mark] = _table([loop.next(f"step {mark}") for loop in loops], schedule)
+                outcome.losses[mark] = _next(loops, rates, f"step {mark}")
                 if part == "search":
-                    judge([members[0], member], [outcomes[0], outcomes[-1]], mark)
-                if outcomes[-1].reason:
+                    judge([members[0], member], [outcomes[0], outcome], mark)
+                if outcome.reason:
                     break
+                if mark == schedule.drop_mark:
+                    rates = better_rates(outcome.at(mark))
             if part == "confirmation":
-                outcomes[-1].tests = _table([loop.next("the test examples") for loop in loops], schedule)
+                outcome.tests = _next(loops, rates, "the test examples")
         except Exception:
             if member.protected:
                 raise
-            outcomes[-1].reason = RAISED  # the controls go through the same loop: it is the candidate's doing
+            outcome.reason = RAISED  # the controls go through the same loop: it is the candidate's doing
     return outcomes
-
-
-def _table(losses: Sequence[float], schedule: Schedule) -> list[list[float]]:
-    """Losses of one member's models, seeds x learning rates."""
-    rates = len(schedule.rates)
-    return [list(losses[start : start + rates]) for start in range(0, len(losses), rates)]
 
 
 class _Loop:
@@ -91,6 +89,11 @@ class _Loop:
         if loss is None:
             raise TaskError(f"task {self.task.name!r}: its loop fit() ended before it yielded the loss at {place}")
         return float(loss)
+
+
+def _next(loops: Sequence[Sequence[_Loop]], rates: Sequence[int], place: str) -> list[list[float]]:
+    """The next losses of one member's models, seeds x learning rates, NaN at those that it no longer has."""
+    return [[loop.next(place) if rate in rates else math.nan for rate, loop in enumerate(row)] for row in loops]
 
 
 def _network(task: LoopTask, expression: Expression, seed: int, x: Tensor, backend: Backend) -> nn.Module:

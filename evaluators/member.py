@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from primitives.expressions import Expression
 
 Array = NDArray[np.float64]
+
+FEWEST_RATES = 3  # of which one may be dropped; of two, the better one early is the better one late too rarely
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +41,30 @@ class Schedule:
         steps: the full budget in optimiser steps.
         rungs: steps, increasing and below ``steps``, at which failures are rejected.
         rates: the learning rates, all tried for every seed.
+        drop_worst: at the first rung each member loses its worst learning rate, where there are three or more.
     """
 
     steps: int
     rungs: tuple[int, ...]
     rates: tuple[float, ...]
+    drop_worst: bool = False
 
     @property
     def marks(self) -> tuple[int, ...]:
         """The steps at which losses are taken: the rungs and the end."""
         return (*self.rungs, self.steps)
+
+    @property
+    def drop_mark(self) -> int | None:
+        """The rung at which learning rates are dropped, if any."""
+        return self.rungs[0] if self.drop_worst and self.rungs and len(self.rates) >= FEWEST_RATES else None
+
+    @property
+    def work(self) -> tuple[int, ...]:
+        """Steps that the models of one seed take from mark to mark, all learning rates together."""
+        stages, rates = [b - a for a, b in pairwise((0, *self.marks))], len(self.rates)
+        later = rates if self.drop_mark is None else rates - 1
+        return tuple(steps * (rates if stage == 0 else later) for stage, steps in enumerate(stages))
 
 
 @dataclass(slots=True)
@@ -55,7 +72,7 @@ class Outcome:
     """What one member did.
 
     Args:
-        losses: at each mark reached, the mean validation loss, seeds x learning rates.
+        losses: at each mark reached, the mean validation loss, seeds x learning rates; NaN where a rate was dropped.
         tests: the mean test loss at the end, seeds x learning rates; only in confirmation.
         reason: why it was rejected or failed, or "".
         measured: objectives taken from the trained models at the end, by name; only those that were asked for.
@@ -73,5 +90,15 @@ class Outcome:
 
 def best_rate(losses: Array) -> int:
     """Index of the learning rate with the smallest mean loss over the seeds; a non-finite mean counts as infinite."""
+    return int(np.argmin(_means(losses)))
+
+
+def better_rates(losses: Array) -> tuple[int, ...]:
+    """Indices of all learning rates but the worst, by the mean loss over the seeds."""
+    worst = int(np.argmax(_means(losses)))
+    return tuple(rate for rate in range(losses.shape[1]) if rate != worst)
+
+
+def _means(losses: Array) -> Array:
     means = losses.mean(axis=0)
-    return int(np.argmin(np.where(np.isfinite(means), means, math.inf)))
+    return np.where(np.isfinite(means), means, math.inf)

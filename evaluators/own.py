@@ -6,7 +6,7 @@ One tensor instead of many small ones: the optimiser's calls cost more than its 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -67,6 +67,16 @@ def slices(found: Sequence[Block]) -> Tensor:
     """The slice of the stack that each element belongs to, on the CPU."""
     rows = [torch.arange(block.share.start, block.share.stop, device="cpu") for block in found]
     return joined([row[:, None].expand_as(block.elements) for row, block in zip(rows, found, strict=True)])
+
+
+def picked(found: Sequence[Block], places: Mapping[Share, Tensor]) -> Tensor:
+    """Indices in the flat tensor of what belongs to some slices, on the CPU.
+
+    Args:
+        found: the blocks.
+        places: for each candidate that keeps some, which of its own slices, counted from its first one.
+    """
+    return joined([block.elements[places[block.share]] for block in found if block.share in places])
 
 
 def hand_out(found: Sequence[Block], flat: Tensor) -> list[Tensor]:

@@ -1,7 +1,7 @@
 """A stack: many copies of one network, trained in lockstep as one batched computation.
 
-Slices are ordered by member, then seed, then learning rate. Everything that belongs to a slice (weights, optimiser
-state, data order) can be dropped with it, and no bit of the others changes.
+Slices are ordered by member, then seed, then learning rate, of those that the member still has. Everything that
+belongs to a slice (weights, optimiser state, data order) can be dropped with it, and no bit of the others changes.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import copy
-from dataclasses import replace as replace_field
 from functools import reduce
 
 import torch
@@ -42,6 +41,9 @@ class Stack:
         schedule: learning rates and the number of steps that the data order is made for.
         backend: device and types.
 
+    Attributes:
+        rates: for each member the indices, in the schedule, of the learning rates that it still has.
+
     Raises:
         TaskError: a setting of the task or a module of its network cannot be trained in a stack, or the network has no
             place for the candidate.
@@ -57,7 +59,8 @@ class Stack:
         self.seed = backend.place(torch.tensor([index for index, _ in slices], device="cpu"))
         self._load(part, seeds)
         self._build([initial_network(task, seed) for seed in seeds])
-        self.layout = _layout(self.members, len(schedule.rates))
+        self.rates = [tuple(range(len(schedule.rates)))] * len(self.members)
+        self.layout = _layout(self.members, self.rates)
         self.blocks = own.blocks(self.slots, self.layout)
         self.own = backend.place(own.initial(self.blocks))
         self._hand_out()
@@ -165,19 +168,29 @@ class Stack:
         zeros = torch.zeros(self.width, device=self.seed.device)
         return {name: zeros for name, _ in self.network.named_buffers() if name.split(".")[-1] == "marker"}
 
-    def keep(self, chosen: Sequence[int]) -> None:
-        """Keep the members with these indices, increasing, and drop the slices of all others, with their memory."""
-        kept = [self.layout.shares[i] for i in chosen]
-        slices = torch.cat([torch.arange(share.start, share.stop, device="cpu") for share in kept])
-        elements = own.joined([block.elements for block in self.blocks if block.share in kept])
-        slices, flat = self.backend.place(slices), self.backend.place(elements)
+    def keep(self, chosen: Sequence[int], rates: Sequence[tuple[int, ...]] | None = None) -> None:
+        """Drop slices with their memory.
+
+        Args:
+            chosen: indices of the members that are kept, increasing.
+            rates: for each of them the indices of the learning rates that are kept, increasing; by default all it has.
+        """
+        slices, flat = self._narrow(chosen, [self.rates[i] for i in chosen] if rates is None else rates)
         self.optimiser.keep([slices] * len(self.state) + [flat])
+
+    def _narrow(self, chosen: Sequence[int], rates: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
+        """Keep some models of some members, but for the optimiser; return the indices of the slices and of ``own``."""
+        rows = zip(chosen, rates, strict=True)
+        places = {self.layout.shares[i]: _places(self.rates[i], kept, len(self.members[i].seeds)) for i, kept in rows}
+        slices = self.backend.place(torch.cat([share.start + place for share, place in places.items()]))
+        flat = self.backend.place(own.picked(self.blocks, places))
         self.state = {name: tensor.detach()[slices] for name, tensor in self.state.items()}
         self.own, self.seed = self.own[flat], self.seed[slices]
-        self.members = [self.members[i] for i in chosen]
-        self.layout = _layout(self.members, len(self.schedule.rates))
+        self.members, self.rates = [self.members[i] for i in chosen], list(rates)
+        self.layout = _layout(self.members, self.rates)
         self.blocks = own.blocks(self.slots, self.layout)
         self._hand_out()
+        return slices, flat
 
     @contextmanager
     def alone(self, position: int, rate: int) -> Iterator[Stack]:
@@ -187,27 +200,24 @@ class Stack:
             position: the member's, in this stack.
             rate: index of the learning rate.
         """
-        share, rates = self.layout.shares[position], len(self.schedule.rates)
-        own_rows = [block.elements[rate::rates] for block in self.blocks if block.share is share]
-        slices = self.backend.place(torch.arange(share.start + rate, share.stop, rates, device="cpu"))
         view = copy(self)
-        view.schedule = replace_field(self.schedule, rates=(self.schedule.rates[rate],))
-        view.members, view.seed = [self.members[position]], self.seed[slices]
-        view.state = {name: tensor.detach()[slices] for name, tensor in self.state.items()}
-        view.own = self.own[self.backend.place(own.joined(own_rows))]
-        view.layout = _layout(view.members, 1)
-        view.blocks = own.blocks(self.slots, view.layout)
-        view._hand_out()
+        view._narrow([position], [(rate,)])
         try:
             yield view
         finally:
             self._hand_out()
 
 
-def _layout(members: Sequence[Member], rates: int) -> Layout:
+def _places(had: tuple[int, ...], kept: tuple[int, ...], seeds: int) -> Tensor:
+    """Which of a member's slices are those of some of the learning rates that it has, on the CPU."""
+    columns = [had.index(rate) for rate in kept]
+    return torch.arange(seeds * len(had), device="cpu").view(seeds, len(had))[:, columns].flatten()
+
+
+def _layout(members: Sequence[Member], rates: Sequence[tuple[int, ...]]) -> Layout:
     shares, start = [], 0
-    for member in members:
-        stop = start + len(member.seeds) * rates
+    for member, own_rates in zip(members, rates, strict=True):
+        stop = start + len(member.seeds) * len(own_rates)
         shares.append(Share(as_builtin(member.expression), start, stop, output_factor(member.expression)))
         start = stop
     return Layout(tuple(shares), tuple(tuple(p.name for p in share.expression.parameters) for share in shares))

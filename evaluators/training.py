@@ -13,7 +13,7 @@ from evaluators.backend import CPU, Backend
 from evaluators.errors import TaskError
 from evaluators.loop_task import LoopTask
 from evaluators.loops import train_by_loop
-from evaluators.member import Member, Outcome, Schedule, best_rate
+from evaluators.member import Member, Outcome, Schedule, best_rate, better_rates
 from evaluators.objectives.measured import check_measured, measure
 from evaluators.rejection import UNPROMISING, promise
 from evaluators.rungs import failure
@@ -36,7 +36,8 @@ def train(
 ) -> list[Outcome]:
     """Train members; in the search, reject at the rungs and the end. The first member is ReLU, the reference.
 
-    Failures go, and at a mark with a threshold whoever promises less than it asks (:mod:`evaluators.rejection`).
+    Failures go, and at a mark with a threshold whoever promises less than it asks (:mod:`evaluators.rejection`). Those
+    that stay may lose a learning rate, controls too.
 
     Args:
         task: data, network, loss.
@@ -71,7 +72,7 @@ def train(
             _note(stack, [outcomes[i] for i in chunk], mark)
         if part == "search":
             judge(members, outcomes, mark)
-        stacks = [shrunk for stack, chunk in stacks if (shrunk := _shrink(stack, chunk, outcomes)) is not None]
+        stacks = [shrunk for stack, chunk in stacks if (shrunk := _shrink(stack, chunk, outcomes, mark)) is not None]
     if part == "confirmation":
         for stack, chunk in stacks:
             for outcome, losses in zip([outcomes[i] for i in chunk], _by_member(stack, "test"), strict=True):
@@ -98,10 +99,14 @@ def _chunks(members: Sequence[Member], schedule: Schedule, width: int) -> Iterat
 
 
 def _by_member(stack: Stack, kind: str) -> list[list[list[float]]]:
-    """Losses of each member of a stack, seeds x learning rates."""
-    losses = stack.loss(kind).to(torch.float64)
-    rows = [losses[share.start : share.stop].view(-1, len(stack.schedule.rates)) for share in stack.layout.shares]
-    return [row.tolist() for row in rows]
+    """Losses of each member of a stack, seeds x learning rates, NaN at those that it no longer has."""
+    losses = stack.loss(kind).to("cpu", torch.float64)
+    rows = []
+    for share, member, rates in zip(stack.layout.shares, stack.members, stack.rates, strict=True):
+        row = torch.full((len(member.seeds), len(stack.schedule.rates)), math.nan, dtype=torch.float64, device="cpu")
+        row[:, list(rates)] = losses[share.start : share.stop].view(-1, len(rates))
+        rows.append(row.tolist())
+    return rows
 
 
 def _note(stack: Stack, outcomes: Sequence[Outcome], mark: int) -> None:
@@ -122,11 +127,16 @@ def _judge(
                 outcome.reason = UNPROMISING
 
 
-def _shrink(stack: Stack, chunk: list[int], outcomes: Sequence[Outcome]) -> tuple[Stack, list[int]] | None:
-    """The stack without the members that were rejected; None if nobody is left."""
+def _shrink(
+    stack: Stack, chunk: list[int], outcomes: Sequence[Outcome], mark: int
+) -> tuple[Stack, list[int]] | None:  # fmt: skip
+    """The stack without the members and learning rates that were dropped at a mark; None if nobody is left."""
     alive = [position for position, index in enumerate(chunk) if not outcomes[index].reason]
     if not alive:
         return None
-    if len(alive) < len(chunk):
-        stack.keep(alive)
+    rates = [stack.rates[position] for position in alive]
+    if mark == stack.schedule.drop_mark:
+        rates = [better_rates(outcomes[chunk[position]].at(mark)) for position in alive]
+    if len(alive) < len(chunk) or mark == stack.schedule.drop_mark:
+        stack.keep(alive, rates)
     return stack, [chunk[position] for position in alive]

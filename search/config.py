@@ -43,6 +43,7 @@ class Training(Section):
     steps: int = Field(100, ge=1)
     rungs: tuple[int, ...] = ()
     learning_rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)  # empty: each task's own
+    drop_worst_rate: bool = True  # of three or more, at the first rung, for each candidate and control
     width: int | None = Field(WIDTH, ge=1)  # None: each worker probes for the fastest
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
     autocast: Literal["bfloat16", "float16"] | None = None

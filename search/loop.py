@@ -106,6 +106,7 @@ def request_for(config: Config, plan: Plan) -> CohortRequest:
         measured=measured_names(config.objectives),
         thresholds=plan.thresholds,
         spared=tuple(proposal["expression"] for proposal in plan.proposals if "spared" in proposal),
+        drop_worst_rate=t.drop_worst_rate,
     )
 
 

@@ -10,9 +10,9 @@ import math
 from typing import Any
 
 from evaluators.objectives import DEFAULT, cost, gains
-from evaluators.rejection import Aim
 from evaluators.tasks import label
 from primitives.text import parse
+from search.config import Config
 from search.errors import RunError
 from search.files import append_line, read_json, write_atomically
 from search.proposer import Plan
@@ -30,14 +30,11 @@ class Recorder:
         folder: of the run.
         study: ends with the trace's last cohort.
         trace: the lines of ``cohorts.jsonl``.
-        tasks: names of the job's tasks.
-        aim: of early rejection: who counts as good.
+        config: the job's.
     """
 
-    def __init__(
-        self, folder: RunFolder, study: CohortStudy, trace: list[Row], tasks: tuple[str, ...], *, aim: Aim
-    ) -> None:
-        self.folder, self.study, self.tasks, self.aim = folder, study, tasks, aim
+    def __init__(self, folder: RunFolder, study: CohortStudy, trace: list[Row], config: Config) -> None:
+        self.folder, self.study, self.config = folder, study, config
         self._ends = [0, *(entry["trained"] for entry in trace)]
         self._controls: str = trace[0]["controls_sha256"] if trace else ""
 
@@ -73,7 +70,9 @@ class Recorder:
 
     def write_front(self) -> None:
         """Write ``front.csv``."""
-        write_atomically(self.folder.front, rows_csv(front_rows(self.study, self.tasks), self.study.scoring.objectives))
+        write_atomically(
+            self.folder.front, rows_csv(front_rows(self.study, self.config.tasks), self.study.scoring.objectives)
+        )
 
     def _entry(self, record: Row) -> Row:
         controls = hashlib.sha256(json.dumps(record["result"]["controls"]).encode()).hexdigest()
@@ -101,11 +100,11 @@ class Recorder:
 
     def _rejection(self, record: Row) -> Row:
         attributes = [self.study.trial(number).user_attrs for number in range(self._ends[-2], self._ends[-1])]
-        return findings(record, attributes, self.uncensored(self.cohorts), self.aim)
+        return findings(record, attributes, self.uncensored(self.cohorts), self.config)
 
     def _null_gains(self, result: Row) -> list[float | None]:
         """Gains of the null controls over ReLU, where the cohort has them; None where one is not finite."""
-        found = [float(gains(row, result["controls"]["relu"], self.tasks).mean()) for row in result["nulls"]]
+        found = [float(gains(row, result["controls"]["relu"], self.config.tasks).mean()) for row in result["nulls"]]
         return [value if math.isfinite(value) else None for value in found]
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from evaluators.member import Schedule
 from evaluators.rejection import SMALLEST_SET, UNPROMISING, Aim, best_rows, calibrate, promise
 from evaluators.screens import SOFT
 from evaluators.seeds import lot
 from evaluators.statistics import share_interval
+from evaluators.tasks import task
 from search.config import Config
 from search.proposer import Plan
 
@@ -36,8 +37,8 @@ def ruled(plan: Plan, config: Config, first: int, uncensored: Sequence[Sequence[
     rows = [({"spared": why} if why else {}) | row for row, why in zip(plan.proposals, reasons, strict=True)]
     if all("spared" in row for row in rows):
         return replace(plan, proposals=rows)
-    aim = aim_of(config)
-    return replace(plan, proposals=rows, thresholds=calibrate(np.array(uncensored), stage_steps(config), aim))
+    work = [steps for schedule in schedules(config) for steps in schedule.work]
+    return replace(plan, proposals=rows, thresholds=calibrate(np.array(uncensored), work, aim_of(config)))
 
 
 def aim_of(config: Config) -> Aim:
@@ -51,10 +52,11 @@ def _why_spared(config: Config, number: int) -> str:
     return "audit" if lot(config.seed, "audit", number) < config.rejection.audit else ""
 
 
-def stage_steps(config: Config) -> list[int]:
-    """Steps of each stage: from mark to mark, task after task."""
+def schedules(config: Config) -> list[Schedule]:
+    """How long and at which learning rates each task is trained. Their marks, task after task, are the stages."""
     t = config.training
-    return [b - a for a, b in pairwise((0, *t.rungs, t.steps))] * len(config.tasks)
+    rates = [t.learning_rates or task(name).learning_rates for name in config.tasks]
+    return [Schedule(t.steps, t.rungs, own, t.drop_worst_rate) for own in rates]
 
 
 def promises(record: Row, row: Row, gain: float | None) -> list[float | None]:
@@ -74,17 +76,19 @@ def promises(record: Row, row: Row, gain: float | None) -> list[float | None]:
     return finite + [None] * (len(stages) - len(finite))
 
 
-def findings(record: Row, attributes: Sequence[Row], uncensored: Sequence[Sequence[float]], aim: Aim) -> Row:
+def findings(
+    record: Row, attributes: Sequence[Row], uncensored: Sequence[Sequence[float]], config: Config
+) -> Row:  # fmt: skip
     """What a cohort's line of the trace says of early rejection.
 
     Args:
         record: the finished cohort.
         attributes: of its trials.
         uncensored: the calibration set with this cohort.
-        aim: who counts as good.
+        config: the job's.
 
     Returns:
-        ``thresholds``; ``compute``, the share of all candidates' full steps that was taken; ``audited``, how many
+        ``thresholds``; ``compute``, the share of all models' full steps that was taken; ``audited``, how many
         were spared by lot while thresholds held; ``missed``, the gains of those that a threshold would have rejected
         (None for a failure later); ``passed_on``, the gains of screened candidates that were trained; ``bar``, the
         gain from which on a candidate is among the best of the calibration set, None if that is too small.
@@ -94,11 +98,11 @@ def findings(record: Row, attributes: Sequence[Row], uncensored: Sequence[Sequen
     missed = [a for a in audited if _above(a["promises"], thresholds)]
     return {
         "thresholds": thresholds,
-        "compute": _compute(record),
+        "compute": _compute(record, schedules(config)),
         "audited": len(audited),
         "missed": [_gain(a) for a in missed],
         "passed_on": [_gain(a) for a in attributes if a.get("spared") in SOFT],
-        "bar": _bar(np.array([row[-1] for row in uncensored]), aim),
+        "bar": _bar(np.array([row[-1] for row in uncensored]), aim_of(config)),
     }
 
 
@@ -116,10 +120,11 @@ def _bar(final: Any, aim: Aim) -> float | None:
     return -float(final[best].max()) if len(final) >= SMALLEST_SET and best.any() else None
 
 
-def _compute(record: Row) -> float:
-    rows, relu = record["result"]["candidates"], record["result"]["controls"]["relu"]["losses"]
-    taken = sum(max(map(int, marks)) for row in rows for marks in row["losses"].values())
-    full = len(rows) * sum(max(map(int, marks)) for marks in relu.values())
+def _compute(record: Row, planned: Sequence[Schedule]) -> float:
+    rows = record["result"]["candidates"]
+    tasks = list(zip(record["tasks"], planned, strict=True))
+    taken = sum(sum(own.work[: len(row["losses"].get(name, ()))]) for row in rows for name, own in tasks)
+    full = len(rows) * sum(own.steps * len(own.rates) for own in planned)
     return round(taken / full, 4)
 
 
@@ -165,7 +170,10 @@ def _good(gains: Sequence[float | None], bar: float | None) -> int:
 def announced(config: Config) -> str:
     """One line: what will be rejected in this job."""
     r = config.rejection
-    if len(stage_steps(config)) == 1 or r.warmup + r.audit * max(0, config.budget - r.warmup) < SMALLEST_SET:
+    if (
+        len(config.tasks) * len(schedules(config)[0].marks) == 1
+        or r.warmup + r.audit * max(0, config.budget - r.warmup) < SMALLEST_SET
+    ):
         return "rejection: failures only"
     if config.budget <= r.warmup:
         return f"rejection: failures only; a job of up to {r.warmup} classes is too short to learn more"

@@ -22,7 +22,7 @@ from search.files import read_json, write_atomically, write_json
 from search.loop import Progress, search
 from search.recorder import Recorder, Row, front_rows, trial_row
 from search.recovery import read_trace, recover
-from search.rejection import aim_of, announced, concluded, summary
+from search.rejection import announced, concluded, summary
 from search.run_folder import RunFolder, find_run, free_name
 from search.study import CohortStudy
 from search.workers import Workers, start_workers
@@ -256,7 +256,7 @@ def _work(run: Run, workers: AbstractContextManager[Workers], screen: Screen, ma
         screen.say(f"the task file {parts_of(name)[0]} is run, because the config names it")
     screen.say(announced(run.config))
     study, trace = recover(run.folder, screen.say, run.config.scoring)
-    recorder = Recorder(run.folder, study, trace, run.config.tasks, aim=aim_of(run.config))
+    recorder = Recorder(run.folder, study, trace, run.config)
     recorder.write_front()
     if study.trials >= run.config.budget and not _to_confirm(run, study):
         screen.say(f"nothing is left to do: {study.trials} classes trained")

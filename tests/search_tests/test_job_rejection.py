@@ -14,7 +14,7 @@ from evaluators.rejection import UNPROMISING
 from search import Job, Run
 from search.config import checked
 from search.proposer import Plan
-from search.rejection import announced, concluded, ruled, stage_steps, summary
+from search.rejection import announced, concluded, ruled, schedules, summary
 
 SETTINGS = [
     "budget=60",
@@ -127,9 +127,20 @@ def test_who_is_spared_depends_on_the_number_alone() -> None:
 
 def test_stages_go_from_mark_to_mark_and_task_to_task() -> None:
     two = checked(config().model_dump() | {"tasks": ["digits", "digits-10x32"]}, "")
-    assert stage_steps(two) == [4, 4, 8, 4, 4, 8]
+    assert [own.marks for own in schedules(two)] == [(4, 8, 16), (4, 8, 16)]
     rows = np.random.Generator(np.random.PCG64(0)).normal(size=(120, 6)).tolist()
     assert len(ruled(Plan(9, [{}] * 50, {}), two, 600, rows).thresholds) == 5
+
+
+def test_learning_rates_are_dropped_and_counted(small: Path) -> None:
+    rates = "training.learning_rates=[0.001,0.003,0.01]"
+    runs = [launched(small, f"{drop}", rates, f"training.drop_worst_rate={drop}") for drop in ("true", "false")]
+    fewer, whole = (run.status()["rejection"]["compute"] for run in runs)
+    assert fewer < 0.9 * whole
+    record = json.loads(runs[0].folder.cohort(0).read_text())
+    for row in (*record["result"]["controls"].values(), *record["result"]["candidates"]):
+        for losses in (np.array(losses, float) for mark, losses in row["losses"]["digits"].items() if int(mark) > 2):
+            assert np.isnan(losses).all(axis=0).sum() >= 1
 
 
 def line(**found: Any) -> dict[str, Any]:
