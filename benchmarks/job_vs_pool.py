@@ -1,7 +1,7 @@
 """Classes per minute: the whole job against what a user would start instead, on the same number of processes.
 
-A class is one candidate trained on every task, seed and learning rate of ``configs/quickstart.yaml`` (8 models of 100
-steps; ``--set`` makes another job of it), failures rejected at the rungs. Nothing is confirmed. Of three learning rates or
+A class is one candidate trained on every task, seed and learning rate of ``configs/quickstart.yaml`` (8 models of
+100 steps; ``--set`` makes another job of it), failures rejected at the rungs. Nothing is confirmed. Of three rates or
 more the job drops each candidate's worst at the first rung; the others here train all of them.
 
 The job: ``Job.load("quickstart").launch()`` with Ray workers. All of it counts: proposals, screens, the three controls

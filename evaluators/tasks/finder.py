@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from evaluators.task import Task
 from evaluators.tasks.digits import DeepDigits, DigitImages, Digits
 from evaluators.tasks.image_sets import SOURCES, ImageSet
 from evaluators.tasks.photographs import ImageField, NoisyPatches
+from evaluators.tasks.sized import SizedTask
 from evaluators.tasks.source_text import SourceText
 from evaluators.tasks.tabular import Table
 from evaluators.tasks.user_file import is_reference, load, parts_of
@@ -55,6 +57,8 @@ def label(name: str) -> str:
 def task(name: str | Task) -> Task:
     """A task by name, or by reference to a class in a file, ``path/to/my_task.py:MyTask``; a task as it is.
 
+    A shipped task with a network of its own takes a size, depth x width, behind its name: ``digits-5x32``.
+
     Raises:
         TaskError: the name is unknown, the message names the nearest one; or see
             :func:`evaluators.tasks.user_file.load`.
@@ -66,10 +70,19 @@ def task(name: str | Task) -> Task:
     if name in _GROUPS:
         raise TaskError(f"{name!r} is a group of tasks, here one is needed: {', '.join(_GROUPS[name])}")
     tasks = _TASKS | _WITH_DATA
-    if name not in tasks:
-        known = (*tasks, *_GROUPS)
-        raise TaskError(
-            f"unknown task {name!r}{nearest(name, known)}; there are {', '.join(known)}, "
-            "and classes in files, as in path/to/my_task.py:MyTask"
-        )
-    return tasks[name]()
+    if name in tasks:
+        return tasks[name]()
+    if sized := _sized(name):
+        return sized
+    known = (*tasks, *_GROUPS)
+    raise TaskError(
+        f"unknown task {name!r}{nearest(name, known)}; there are {', '.join(known)}, those with a network of another "
+        "depth and width, as in digits-5x32, and classes in files, as in path/to/my_task.py:MyTask"
+    )
+
+
+def _sized(name: str) -> Task | None:
+    """A shipped task with a network of another depth and width, as its name says; None if it is no such name."""
+    found = re.fullmatch(r"(.+)-([1-9]\d{0,2})x([1-9]\d{0,3})", name)
+    usual = _TASKS[found[1]]() if found and found[1] in _TASKS else None
+    return usual.resized(int(found[2]), int(found[3])) if found and isinstance(usual, SizedTask) else None

@@ -220,3 +220,19 @@ def test_batches_pass_through_permutations(examples: int, steps: int, batch_size
     assert torch.equal(order, batches(train, steps, batch_size, seed))
     # a shorter training is a prefix of a longer one
     assert torch.equal(order[: steps // 2], batches(train, max(1, steps // 2), batch_size, seed)[: steps // 2])
+
+
+@pytest.mark.parametrize("name", task_names())
+def test_a_name_may_give_depth_and_width(name: str) -> None:
+    base = name.partition("-10x32")[0]
+    own, other = task(f"{base}-1x12"), task(f"{base}-2x12")
+    assert parameters(own) < parameters(other)
+    assert own.name == f"{base}-1x12"
+    (outcome,) = train(own, "search", [Member(parse("relu(x)"), (1,), protected=True)], Schedule(2, (), (1e-3,)))
+    assert outcome.at(2).shape == (1, 1)
+
+
+@pytest.mark.parametrize("name", ["digits-0x8", "digits-8", "digits-2x", "digits-10000x2", "mnis-2x8", "nothing-2x8"])
+def test_sizes_that_are_none(name: str) -> None:
+    with pytest.raises(TaskError, match=r"unknown task.*as in digits-5x32"):
+        task(name)
