@@ -33,6 +33,7 @@ from search.replay import replay as replay_table
 from search.run import Job, Run
 from search.score_table import read_table
 from search.strategies import STRATEGIES, settings_of
+from search.tabulate import CHANGES, tabulated, write_table
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Search for activation functions."
@@ -208,6 +209,25 @@ def show(
         console.print(heading, style="bold", highlight=False)
         for name, text in lines:
             console.print(f"  {name:<22} {text}".rstrip(), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def tabulate(
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="A path, or the name of a shipped config.")],
+    *,
+    run: Annotated[str | None, typer.Option("--run", help="Name or path of the run folder.")] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file to write; default: table.csv in the run folder.")] = None,
+    change: Changes = [],  # noqa: B006
+    workers: WorkerCount = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Train all classes that a job proposes to the end and write a table for replay; continue where it was left."""
+    job = Job.load(config, [*change, *CHANGES])
+    with display.Display(console, quiet=quiet or as_json) as screen:
+        made = tabulated(job, run, workers=workers, screen=screen)
+    path = out or made.folder.table
+    _print({"table": str(path), "classes": write_table(made, path)}, as_json)
 
 
 @app.command()

@@ -170,10 +170,9 @@ def _good(gains: Sequence[float | None], bar: float | None) -> int:
 def announced(config: Config) -> str:
     """One line: what will be rejected in this job."""
     r = config.rejection
-    if (
-        len(config.tasks) * len(schedules(config)[0].marks) == 1
-        or r.warmup + r.audit * max(0, config.budget - r.warmup) < SMALLEST_SET
-    ):
+    stages = len(config.tasks) * len(schedules(config)[0].marks)
+    spared = r.warmup + r.audit * max(0, config.budget - r.warmup)
+    if stages == 1 or r.audit == 1 or spared < SMALLEST_SET:
         return "rejection: failures only"
     if config.budget <= r.warmup:
         return f"rejection: failures only; a job of up to {r.warmup} classes is too short to learn more"

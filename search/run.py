@@ -23,7 +23,7 @@ from search.loop import Progress, search
 from search.recorder import Recorder, Row, front_rows, trial_row
 from search.recovery import read_trace, recover
 from search.rejection import announced, concluded, summary
-from search.run_folder import RunFolder, find_run, free_name
+from search.run_folder import RunFolder, find_run, free_name, named_folder
 from search.study import CohortStudy
 from search.workers import Workers, start_workers
 
@@ -223,7 +223,7 @@ class Job:
         Raises:
             RunError: the folder exists.
         """
-        folder = free_name(self.name) if run is None else _folder(run)
+        folder = free_name(self.name) if run is None else named_folder(run)
         folder.check_free()
         with _workers(self.config, workers) as pool:  # before anything is written: they may not start
             folder.create()
@@ -241,11 +241,6 @@ def _summed(counts: Sequence[dict[str, int]]) -> dict[str, int]:
     for each in counts:
         total.update(each)
     return dict(total.most_common())
-
-
-def _folder(run: str) -> RunFolder:
-    path = Path(run)
-    return RunFolder(path) if len(path.parts) > 1 else RunFolder(Path("runs") / run)
 
 
 def _work(run: Run, workers: AbstractContextManager[Workers], screen: Screen, max_minutes: float | None) -> None:

@@ -33,6 +33,7 @@ class RunFolder:
         self.front = path / "front.csv"
         self.confirmation = path / "confirmation.json"
         self.timing = path / "timing.json"
+        self.table = path / "table.csv"
         self.exports = path / "exports"
         self._lock = path / "lock"
 
@@ -89,6 +90,12 @@ def find_run(name: str | Path) -> RunFolder:
             return RunFolder(path)
     others = sorted(p.parent.name for p in RUNS.glob("*/config.yaml"))
     raise RunError(f"no run {str(name)!r}{nearest(str(name), others)}; under {RUNS}/: {', '.join(others) or 'none'}")
+
+
+def named_folder(name: str) -> RunFolder:
+    """The folder of a path, or of a name under ``runs/``."""
+    path = Path(name)
+    return RunFolder(path) if len(path.parts) > 1 else RunFolder(RUNS / name)
 
 
 def free_name(stem: str) -> RunFolder:

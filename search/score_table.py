@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from evaluators.member import Array
+from evaluators.objectives import OBJECTIVES
 from primitives.errors import ActsearchError
 from primitives.expressions import Expression
 from primitives.text import parse
@@ -40,10 +43,11 @@ class Table:
 
 
 def read_table(path: Path) -> Table:
-    """Read a CSV file: ``expression``, then ``gain`` and other objectives, or losses ``loss0``, ``loss1``, ... by seed.
+    """Read a CSV file as :func:`search.tabulate.write_table` writes it: ``expression``, and ``gain`` or losses.
 
-    From losses the gain is the mean over the seeds of log(median loss of the column / loss). Of rows of one class the
-    first counts.
+    With ``gain``, every column that has the name of an objective counts, and a row without a number failed. Without,
+    the gain comes from the losses ``loss0``, ``loss1``, ... by seed: the mean of log(median loss of the column / loss).
+    Other columns are passed over. Of rows of one class the first counts.
 
     Raises:
         ReplayError: names the file, the line and what was expected.
@@ -51,39 +55,46 @@ def read_table(path: Path) -> Table:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
-            columns = [name for name in reader.fieldnames or () if name != "expression"]
-            losses = [name for name in columns if name.startswith("loss")]
-            if "expression" not in (reader.fieldnames or ()) or not (losses or "gain" in columns):
-                found = ", ".join(reader.fieldnames or ()) or "nothing"
-                raise ReplayError(f"{path}: expected columns 'expression' and 'gain', or 'loss0', ...; found {found}")
-            rows = [_row(path, reader.line_num, row, losses or columns) for row in reader]
+            columns = _scores(path, reader.fieldnames or ())
+            rows = [_row(path, reader.line_num, row, columns) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ReplayError(f"{path}: cannot be read: {error}") from None
-    rows = list({expression.scale_class(): (expression, values) for expression, values in reversed(rows)}.values())[
-        ::-1
-    ]
-    if len(rows) < 2:
-        raise ReplayError(f"{path}: expected at least two different functions, found {len(rows)}")
-    expressions = tuple(expression for expression, _ in rows)
-    values = [numbers for _, numbers in rows]
-    objectives = _gains(values) if losses else [dict(zip(columns, row, strict=True)) for row in values]
-    return Table(
-        expressions,
-        tuple(objectives),
-        {expression.scale_class(): number for number, expression in enumerate(expressions)},
-        np.array([shape(expression) for expression in expressions]),
-    )
+    first: dict[str, tuple[Expression, list[float]]] = {}
+    for expression, numbers in rows:
+        first.setdefault(expression.scale_class(), (expression, numbers))
+    if len(first) < 2:
+        raise ReplayError(f"{path}: expected at least two different functions, found {len(first)}")
+    expressions, values = zip(*first.values(), strict=True)
+    objectives = _named(columns, values) if "gain" in columns else _gains(values)
+    row = {key: number for number, key in enumerate(first)}
+    return Table(expressions, objectives, row, np.array([shape(expression) for expression in expressions]))
+
+
+def _scores(path: Path, header: Sequence[str]) -> list[str]:
+    """The columns that say how good a row is."""
+    losses = [name for name in header if re.fullmatch(r"loss\d+(:[^@]+)?", name)]
+    columns = [name for name in header if name in OBJECTIVES] if "gain" in header else losses
+    if "expression" not in header or not columns:
+        found = ", ".join(header) or "nothing"
+        raise ReplayError(f"{path}: expected columns 'expression' and 'gain', or 'loss0', ...; found {found}")
+    return columns
 
 
 def _row(path: Path, line: int, row: dict[str, Any], columns: Sequence[str]) -> tuple[Expression, list[float]]:
     try:
-        return parse(row["expression"]), [float(row[name]) for name in columns]
+        return parse(row["expression"]), [float(row[name]) if row[name] != "" else math.nan for name in columns]
     except (ActsearchError, ValueError, TypeError) as error:
         raise ReplayError(f"{path}, line {line}: {error}") from None
 
 
-def _gains(losses: Sequence[Sequence[float]]) -> list[dict[str, float]]:
+def _named(columns: Sequence[str], values: Sequence[Sequence[float]]) -> tuple[dict[str, float], ...]:
+    """Objectives by name; the gain is minus infinity where one has no number."""
+    rows = [dict(zip(columns, row, strict=True)) for row in values]
+    return tuple(row if np.isfinite(list(row.values())).all() else row | {"gain": -math.inf} for row in rows)
+
+
+def _gains(losses: Sequence[Sequence[float]]) -> tuple[dict[str, float], ...]:
     table = np.array(losses, dtype=np.float64)
     with np.errstate(all="ignore"):
         gains = np.log(np.nanmedian(table, axis=0) / table).mean(axis=1)
-    return [{"gain": float(gain)} if np.isfinite(gain) else {"gain": -np.inf} for gain in gains]
+    return tuple({"gain": float(gain) if np.isfinite(gain) else -math.inf} for gain in gains)

@@ -118,6 +118,18 @@ def test_shipped_configs_load(config: str) -> None:
 
 def test_help_of_every_command(shell: Shell) -> None:
     text = shell("--help")
-    for command in ("launch", "resume", "status", "front", "confirm", "export", "evaluate", "show", "list"):
+    for command in (
+        "launch",
+        "resume",
+        "status",
+        "front",
+        "confirm",
+        "export",
+        "evaluate",
+        "show",
+        "tabulate",
+        "replay",
+        "list",
+    ):
         assert command in text
         assert "--help" in shell(command, "--help")

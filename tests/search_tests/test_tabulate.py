@@ -1,0 +1,85 @@
+"""A table has what the run has: expressions, objectives, losses by seed at the end and at rungs; replay reads it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from evaluators.member import best_rate
+from search import Job, Run
+from search.cli import app
+from search.errors import RunError
+from search.score_table import read_table
+from search.tabulate import CHANGES, tabulated, write_table
+
+SETTINGS = ["budget=18", "training.learning_rates=[0.001,0.003,0.01]", "strategy={name: random}", "workers.count=0"]
+
+
+def job(config: Path, *changes: str) -> Job:
+    return Job.load(config, [*SETTINGS, *changes, *CHANGES])
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_table_says_what_the_run_says(small: Path) -> None:
+    run = tabulated(job(small), "table")
+    assert write_table(run, Path("table.csv")) == 18
+    found, classes = rows(Path("table.csv")), run.classes()
+    assert [row["expression"] for row in found] == [row["expression"] for row in classes]
+    assert [float(row["gain"]) if row["gain"] else None for row in found] == [row["gain"] for row in classes]
+    results = [json.loads(path.read_text())["result"] for path in sorted(run.folder.cohorts.iterdir())]
+    trained = [row for result in results for row in result["candidates"]]
+    for row, candidate in zip(found, trained, strict=True):
+        for mark, losses in candidate["losses"]["digits"].items():
+            table = np.array(losses, dtype=float)
+            assert np.isfinite(table).all()  # no learning rate was dropped
+            suffix = "" if int(mark) == run.config.training.steps else f"@{mark}"
+            own = [float(row[f"loss{seed}{suffix}"]) for seed in range(run.config.training.seeds)]
+            assert own == table[:, best_rate(table)].tolist()
+
+
+def test_replay_reads_the_gains(small: Path) -> None:
+    run = tabulated(job(small), "table")
+    write_table(run, Path("table.csv"))
+    table = read_table(Path("table.csv"))
+    gains = {row["expression"]: row["gain"] for row in run.classes()}
+    for expression, values in zip(table.expressions, table.objectives, strict=True):
+        expected = gains[expression.text]
+        assert values["gain"] == (-np.inf if expected is None else expected)
+        assert {"gain", "cost"} == set(values)
+
+
+def test_the_same_command_goes_on_and_another_job_is_refused(small: Path) -> None:
+    tabulated(job(small, "budget=12"), "table")
+    longer, whole = tabulated(job(small), "table"), tabulated(job(small), "whole")
+    assert longer.classes() == whole.classes()
+    with pytest.raises(RunError, match=r"table is a run of another job: seed differ"):
+        tabulated(job(small, "seed=5"), "table")
+    assert Run.open("table").classes() == whole.classes()
+
+
+def test_several_tasks_have_columns_of_their_own(small: Path) -> None:
+    run = tabulated(job(small, "tasks=[digits, digits-10x32]", "budget=6"), "table")
+    write_table(run, run.folder.table)
+    (first, *_) = rows(run.folder.table)
+    assert {"loss0:digits", "loss1:digits-10x32", f"loss0:digits@{run.config.training.rungs[0]}"} <= first.keys()
+    assert len(read_table(run.folder.table).expressions) == 6
+
+
+def test_from_config_to_replay(small: Path) -> None:
+    changes = [part for change in SETTINGS for part in ("--set", change)]
+    done = CliRunner().invoke(
+        app, ["tabulate", str(small), *changes, "--json", "--out", "t.csv"], catch_exceptions=False
+    )
+    assert json.loads(done.stdout) == {"table": "t.csv", "classes": 18}
+    command = ["replay", "t.csv", "--strategy", "evolution", "--budget", "8", "--repeats", "2", "--json"]
+    assert "evolution" in json.loads(CliRunner().invoke(app, command, catch_exceptions=False).stdout)
