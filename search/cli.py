@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,27 +11,25 @@ import typer
 from rich.console import Console
 
 from evaluators.evaluate import evaluate as evaluate_expressions
-from evaluators.objectives import DEFAULT, OBJECTIVES
-from evaluators.tasks import is_reference, label, task_names
+from evaluators.objectives import DEFAULT
+from evaluators.tasks import is_reference, label
 from evaluators.tasks import task as find_task
 from evaluators.tryout import try_out
-from primitives.catalogue import catalogue
-from primitives.errors import ActsearchError, nearest
-from primitives.grammars import grammar, grammar_names
-from primitives.operators import CHAINS, operators
+from primitives.errors import ActsearchError
+from primitives.grammars import grammar
 from primitives.text import parse
 from search import display
 from search.card import card
-from search.config import shipped_configs
 from search.errors import WorkerError
 from search.export import export as export_functions
 from search.inspection import curve, describe, dry_run
+from search.listing import listed
 from search.recorder import rows_csv
 from search.replay import labelled
 from search.replay import replay as replay_table
 from search.run import Job, Run
 from search.score_table import read_table
-from search.strategies import STRATEGIES, settings_of
+from search.strategies import settings_of
 from search.tabulate import CHANGES, tabulated, write_table
 
 app = typer.Typer(
@@ -262,9 +259,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List what there is."""
-    if what not in _LISTS:
-        raise ActsearchError(f"cannot list {what!r}{nearest(what, _LISTS)}; there are {', '.join(_LISTS)}")
-    rows = _LISTS[what]()
+    rows = listed(what)
     if as_json:
         _json(rows)
     else:
@@ -272,59 +267,6 @@ def list_(
 
 
 Row = dict[str, Any]
-
-
-def _operators() -> list[Row]:
-    rows: list[Row] = [
-        {"name": o.name, "inputs": o.arity, "cost": o.cost or "", "torch": o.torch, "formula": o.formula}
-        for o in operators().values()
-    ]
-    chains = [
-        {"name": n, "inputs": "any", "cost": "", "torch": "", "formula": f"{op}(a,{op}(b,...))"}
-        for n, op in CHAINS.items()
-    ]
-    return [*rows, *chains]
-
-
-def _grammars() -> list[Row]:
-    return [
-        {"name": n, "expressions": grammar(n).count(), "what": grammar(n).description, "source": grammar(n).source}
-        for n in grammar_names()
-    ]
-
-
-def _catalogue() -> list[Row]:
-    return [{"name": e.name, "expression": e.expression.text, "year": e.year, "source": e.source} for e in catalogue()]
-
-
-def _task(name: str) -> Row:
-    own = find_task(name)
-    return {"name": name, "steps": own.steps, "batch": own.batch_size, "what": _doc(own)}
-
-
-def _doc(thing: object) -> str:
-    return (thing.__doc__ or "").strip().partition("\n")[0]
-
-
-_LISTS: dict[str, Callable[[], list[Row]]] = {
-    "operators": _operators,
-    "grammars": _grammars,
-    "catalogue": _catalogue,
-    "tasks": lambda: [_task(name) for name in task_names()],
-    "strategies": lambda: [{"name": name, "what": _doc(kind)} for name, kind in STRATEGIES.items()],
-    "objectives": lambda: [
-        {
-            "name": o.name,
-            "unit": o.unit,
-            "direction": o.direction,
-            "kind": o.kind,
-            "formula": o.formula,
-            "source": o.source,
-        }
-        for o in OBJECTIVES.values()
-    ],
-    "configs": lambda: [{"name": name, "path": str(path)} for name, path in shipped_configs().items()],
-}
 
 
 def _results(run: Run, as_json: bool) -> None:

@@ -1,0 +1,81 @@
+"""What there is: the rows that ``actsearch list`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from evaluators.objectives import OBJECTIVES
+from evaluators.tasks import task, task_names
+from primitives.catalogue import catalogue
+from primitives.errors import ActsearchError, nearest
+from primitives.grammars import grammar, grammar_names
+from primitives.operators import CHAINS, operators
+from search.config import shipped_configs
+from search.strategies import STRATEGIES
+
+Row = dict[str, Any]
+
+
+def listed(what: str) -> list[Row]:
+    """One row for each operator, grammar, ...; all rows have the same keys.
+
+    Raises:
+        ActsearchError: there is no such list; the message names the nearest one.
+    """
+    if what not in LISTS:
+        raise ActsearchError(f"cannot list {what!r}{nearest(what, LISTS)}; there are {', '.join(LISTS)}")
+    return LISTS[what]()
+
+
+def _operators() -> list[Row]:
+    rows: list[Row] = [
+        {"name": o.name, "inputs": o.arity, "cost": o.cost or "", "torch": o.torch, "formula": o.formula}
+        for o in operators().values()
+    ]
+    chains = [
+        {"name": n, "inputs": "any", "cost": "", "torch": "", "formula": f"{op}(a,{op}(b,...))"}
+        for n, op in CHAINS.items()
+    ]
+    return [*rows, *chains]
+
+
+def _grammars() -> list[Row]:
+    return [
+        {"name": n, "expressions": grammar(n).count(), "what": grammar(n).description, "source": grammar(n).source}
+        for n in grammar_names()
+    ]
+
+
+def _catalogue() -> list[Row]:
+    return [{"name": e.name, "expression": e.expression.text, "year": e.year, "source": e.source} for e in catalogue()]
+
+
+def _task(name: str) -> Row:
+    own = task(name)
+    return {"name": name, "steps": own.steps, "batch": own.batch_size, "what": _doc(own)}
+
+
+def _doc(thing: object) -> str:
+    return (thing.__doc__ or "").strip().partition("\n")[0]
+
+
+LISTS: dict[str, Callable[[], list[Row]]] = {
+    "operators": _operators,
+    "grammars": _grammars,
+    "catalogue": _catalogue,
+    "tasks": lambda: [_task(name) for name in task_names()],
+    "strategies": lambda: [{"name": name, "what": _doc(kind)} for name, kind in STRATEGIES.items()],
+    "objectives": lambda: [
+        {
+            "name": o.name,
+            "unit": o.unit,
+            "direction": o.direction,
+            "kind": o.kind,
+            "formula": o.formula,
+            "source": o.source,
+        }
+        for o in OBJECTIVES.values()
+    ],
+    "configs": lambda: [{"name": name, "path": str(path)} for name, path in shipped_configs().items()],
+}
