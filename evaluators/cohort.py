@@ -5,13 +5,18 @@ Requests and results are plain data: text, numbers, lists; they travel to worker
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import torch
+
 from evaluators.backend import AUTOCAST, Backend
+from evaluators.checkpoint import Checkpoint
 from evaluators.member import Member, Outcome, Schedule
 from evaluators.seeds import derive
 from evaluators.task import Task
@@ -48,6 +53,9 @@ class CohortRequest:
         thresholds: of early rejection, one for each stage but the last (:mod:`evaluators.rejection`), or none.
         spared: texts of the candidates that thresholds do not reject.
         drop_worst_rate: at the first rung each member loses its worst learning rate, of three or more.
+        checkpoint: beginning of the path of a file that the state at rungs is saved in, or "". The rest of the name
+            comes from the request, so that a state is never taken for that of another.
+        checkpoint_seconds: between two savings, and before the first.
     """
 
     expressions: tuple[str, ...]
@@ -67,6 +75,17 @@ class CohortRequest:
     thresholds: tuple[float, ...] = ()
     spared: tuple[str, ...] = ()
     drop_worst_rate: bool = False
+    checkpoint: str = ""
+    checkpoint_seconds: float = 60.0
+
+    @property
+    def state(self) -> Checkpoint:
+        """The state of this very request, as far as it was saved."""
+        if not self.checkpoint:
+            return Checkpoint()
+        text = repr(replace(self, checkpoint="", checkpoint_seconds=0.0)) + torch.__version__
+        name = f"{self.checkpoint}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.pt"
+        return Checkpoint(Path(name), self.checkpoint_seconds)
 
     @property
     def backend(self) -> Backend:
@@ -99,8 +118,11 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> di
         {"losses": {}, "tests": {}, "reason": "", "failed_on": ""}
         for _ in range(len(named) + request.nulls + len(candidates))
     ]
-    seconds = {}
-    for number, name in enumerate(request.tasks):
+    seconds: dict[str, float] = {}
+    state = request.state
+    if state.saved:
+        rows, seconds = state.saved["rows"], state.saved["seconds"]
+    for number, name in list(enumerate(request.tasks))[len(seconds) :]:
         started = time.perf_counter()
         alive = [index for index, row in enumerate(rows) if not row["reason"]]
         members = _members(request, named, candidates)
@@ -110,10 +132,12 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> di
         own = request.thresholds[number * len(schedule.marks) :]
         thresholds = dict(zip(schedule.marks, own, strict=False))
         width = request.width or fastest_width(setting, request.backend)
+        state.context = {"rows": rows, "seconds": seconds}
         outcomes = train(
             setting, request.purpose, [members[i] for i in alive], schedule, width,
-            thresholds=thresholds, backend=request.backend, measured=request.measured,
+            thresholds=thresholds, backend=request.backend, measured=request.measured, checkpoint=state,
         )  # fmt: skip
+        state.saved = None
         for index, outcome in zip(alive, outcomes, strict=True):
             _enter(rows[index], name, outcome, setting.loss_floor)
         seconds[name] = round(time.perf_counter() - started, 3)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
 
 from evaluators.backend import CPU, Backend
+from evaluators.checkpoint import NONE, Checkpoint, outcomes_of
 from evaluators.errors import TaskError
 from evaluators.initialisation import initial_network, normalised
 from evaluators.loop_task import LoopTask
@@ -26,8 +28,9 @@ Judge = Callable[[Sequence[Member], Sequence[Outcome], int], None]
 
 
 def train_by_loop(
-    task: LoopTask, part: str, members: Sequence[Member], schedule: Schedule, judge: Judge, *, backend: Backend = CPU
-) -> list[Outcome]:
+    task: LoopTask, part: str, members: Sequence[Member], schedule: Schedule, judge: Judge, *,
+    backend: Backend = CPU, checkpoint: Checkpoint = NONE,
+) -> list[Outcome]:  # fmt: skip
     """Train members one after the other; the models of one member go from mark to mark together.
 
     Args:
@@ -37,6 +40,7 @@ def train_by_loop(
         schedule: budget, rungs, learning rates.
         judge: rejects members at a mark.
         backend: device and types of the networks.
+        checkpoint: where the outcomes of finished members are offered; those that it has saved are not trained again.
 
     Returns:
         One outcome for each member, in order.
@@ -44,9 +48,9 @@ def train_by_loop(
     Raises:
         TaskError: the loop ends too early.
     """
-    outcomes: list[Outcome] = []
+    outcomes = outcomes_of(checkpoint.saved["training"]) if checkpoint.saved else []
     x = task.data(part)[0][:BLOCK]
-    for member in members:
+    for member in members[len(outcomes) :]:
         outcomes.append(outcome := Outcome())
         loops = [
             [_Loop(task, _network(task, member.expression, seed, x, backend), part, seed, rate, schedule.marks)
@@ -69,6 +73,7 @@ def train_by_loop(
             if member.protected:
                 raise
             outcome.reason = RAISED  # the controls go through the same loop: it is the candidate's doing
+        checkpoint.offer(lambda: {"outcomes": [asdict(outcome) for outcome in outcomes]})
     return outcomes
 
 

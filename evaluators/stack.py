@@ -6,10 +6,11 @@ belongs to a slice (weights, optimiser state, data order) can be dropped with it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import copy
 from functools import reduce
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -191,6 +192,19 @@ class Stack:
         self.blocks = own.blocks(self.slots, self.layout)
         self._hand_out()
         return slices, flat
+
+    def saved(self) -> dict[str, Any]:
+        """What the training has made of the stack: tensors on the CPU, and the number of steps taken."""
+        state = [[tensor.cpu() for tensor in tensors] for tensors in self.optimiser.state]
+        return {"step": self.step, "tensors": [t.detach().cpu() for t in self.tensors], "optimiser": state}
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`saved` gave for a stack of the same members and learning rates."""
+        *weights, flat = map(self.backend.place, saved["tensors"])
+        self.state, self.own = dict(zip(self.state, weights, strict=True)), flat
+        self.optimiser.state = [[self.backend.place(tensor) for tensor in row] for row in saved["optimiser"]]
+        self.step = self.optimiser.steps = saved["step"]
+        self._hand_out()
 
     @contextmanager
     def alone(self, position: int, rate: int) -> Iterator[Stack]:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from evaluators.backend import CPU, Backend
+from evaluators.checkpoint import NONE, Checkpoint, frozen, thawed
 from evaluators.errors import TaskError
 from evaluators.loop_task import LoopTask
 from evaluators.loops import train_by_loop
@@ -33,6 +34,7 @@ def train(
     thresholds: Mapping[int, float] | None = None,
     backend: Backend = CPU,
     measured: Sequence[str] = (),
+    checkpoint: Checkpoint = NONE,
 ) -> list[Outcome]:
     """Train members; in the search, reject at the rungs and the end. The first member is ReLU, the reference.
 
@@ -48,6 +50,7 @@ def train(
         thresholds: mark -> the largest promise that goes on.
         backend: device and types.
         measured: objectives to take from the models at the end, at the best learning rate.
+        checkpoint: where the state at each rung is offered; begins with the state that it has saved.
 
     Returns:
         One outcome for each member, in order.
@@ -59,20 +62,26 @@ def train(
     if isinstance(task, LoopTask):
         if measured:
             raise TaskError(f"task {task.name!r} has a loop of its own: {', '.join(measured)} cannot be measured")
-        return train_by_loop(task, part, members, schedule, judge, backend=backend)
-    outcomes = [Outcome() for _ in members]
-    stacks = [
-        (Stack(task, part, [members[i] for i in chunk], schedule, backend=backend), chunk)
-        for chunk in _chunks(members, schedule, width)
-    ]
-    check_measured(measured, stacks[0][0])
-    for mark in schedule.marks:
+        return train_by_loop(task, part, members, schedule, judge, backend=backend, checkpoint=checkpoint)
+    saved = checkpoint.saved["training"] if checkpoint.saved else None
+    if saved:
+        outcomes, stacks = thawed(saved, task, part, members, schedule, backend)
+    else:
+        outcomes = [Outcome() for _ in members]
+        stacks = [
+            (Stack(task, part, [members[i] for i in chunk], schedule, backend=backend), chunk)
+            for chunk in _chunks(members, schedule, width)
+        ]
+        check_measured(measured, stacks[0][0])
+    for mark in [mark for mark in schedule.marks if not saved or mark > saved["mark"]]:
         for stack, chunk in stacks:
             stack.advance(mark)
             _note(stack, [outcomes[i] for i in chunk], mark)
         if part == "search":
             judge(members, outcomes, mark)
         stacks = [shrunk for stack, chunk in stacks if (shrunk := _shrink(stack, chunk, outcomes, mark)) is not None]
+        if mark < schedule.steps:
+            checkpoint.offer(partial(frozen, mark, outcomes, stacks))
     if part == "confirmation":
         for stack, chunk in stacks:
             for outcome, losses in zip([outcomes[i] for i in chunk], _by_member(stack, "test"), strict=True):

@@ -53,6 +53,7 @@ def search(
     done: dict[int, dict[str, Any]] = {}
     begun = told = recorder.cohorts
     planned, exhausted = recorder.study.trials, False
+    folder.sweep_checkpoints()
     while True:
         while begun <= told + lag and planned < config.budget and not exhausted:
             record = read_json(folder.cohort(begun))
@@ -65,7 +66,7 @@ def search(
                 expected(recorder.study.known, plan)
                 done[begun] = record
             else:
-                workers.submit(begun, request_for(config, plan))
+                workers.submit(begun, request_for(config, plan, folder))
             begun, planned = begun + 1, planned + len(plan.proposals)
         if told == begun:
             return "grammar exhausted" if exhausted else "budget"
@@ -88,8 +89,8 @@ def _proposed(
     return ruled(plan, proposer.config, planned, recorder.uncensored(number - lag))
 
 
-def request_for(config: Config, plan: Plan) -> CohortRequest:
-    """What the workers are asked to train for a plan."""
+def request_for(config: Config, plan: Plan, folder: RunFolder | None = None) -> CohortRequest:
+    """What the workers are asked to train for a plan; with a run folder it is saved at rungs."""
     t = config.training
     return CohortRequest(
         plan.expressions,
@@ -107,6 +108,8 @@ def request_for(config: Config, plan: Plan) -> CohortRequest:
         thresholds=plan.thresholds,
         spared=tuple(proposal["expression"] for proposal in plan.proposals if "spared" in proposal),
         drop_worst_rate=t.drop_worst_rate,
+        checkpoint=str(folder.checkpoint(plan.number).absolute()) if folder else "",
+        checkpoint_seconds=config.workers.checkpoint_seconds,
     )
 
 
@@ -125,6 +128,7 @@ def _finish(folder: RunFolder, config: Config, plan: Plan, result: dict[str, Any
         "result": result,
     }
     write_json(folder.cohort(plan.number), record)
+    folder.sweep_checkpoints()
     return record
 
 

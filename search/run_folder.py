@@ -28,6 +28,7 @@ class RunFolder:
         self.config = path / "config.yaml"
         self.environment = path / "environment.json"
         self.cohorts = path / "cohorts"
+        self.checkpoints = path / "checkpoints"
         self.journal = path / "study.journal"
         self.trace = path / "cohorts.jsonl"
         self.front = path / "front.csv"
@@ -40,6 +41,18 @@ class RunFolder:
     def cohort(self, number: int) -> Path:
         """The file of a finished cohort."""
         return self.cohorts / f"{number:06d}.json"
+
+    def checkpoint(self, number: int) -> Path:
+        """The beginning of the names of the files with the state of an unfinished cohort."""
+        return self.checkpoints / f"{number:06d}"
+
+    def sweep_checkpoints(self) -> None:
+        """Make the folder of states, and delete those of cohorts that are done."""
+        self.checkpoints.mkdir(exist_ok=True)
+        for path in self.checkpoints.iterdir():
+            number, _, _ = path.name.partition("-")
+            if number.isdigit() and self.cohort(int(number)).exists():
+                path.unlink(missing_ok=True)
 
     def check_free(self) -> None:
         """Raise RunError if the folder exists; a run is never overwritten."""

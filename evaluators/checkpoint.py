@@ -1,0 +1,107 @@
+"""Checkpoints: the state of a cohort's training, in a file, so that a long one need not begin anew.
+
+Nothing depends on them but time: a training that goes on from a checkpoint gives the bits of one that was left alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from evaluators.backend import Backend
+from evaluators.member import Member, Outcome, Schedule
+from evaluators.stack import Stack
+from evaluators.task import Task
+
+Saved = dict[str, Any]
+Stacks = list[tuple[Stack, list[int]]]  # with the members' numbers
+
+DIGEST = 64  # characters of the SHA-256 before the state
+
+
+class Checkpoint:
+    """A file that the state is written to, not more often than every so many seconds.
+
+    Args:
+        path: the file; nothing is ever written where its folder does not exist, or without a path.
+        every: seconds between two writes, and before the first.
+
+    Attributes:
+        saved: the state in the file when this was made; None if there is none, or it is damaged.
+        context: what is saved beside each state.
+    """
+
+    def __init__(self, path: Path | None = None, every: float = math.inf) -> None:
+        self.path, self.every = path, every
+        self.saved = None if path is None else _read(path)
+        self.context: Saved = {}
+        self._last = time.monotonic()
+
+    def offer(self, state: Callable[[], Saved]) -> None:
+        """Save a state if the time has come. A full disk costs the checkpoint, not the training."""
+        if time.monotonic() < self._last + self.every or self.path is None or not self.path.parent.is_dir():
+            return
+        buffer = io.BytesIO()
+        torch.save(self.context | {"training": state()}, buffer)
+        with suppress(OSError):
+            _write(self.path, buffer.getvalue())
+        self._last = time.monotonic()
+
+
+NONE = Checkpoint()
+
+
+def _write(path: Path, data: bytes) -> None:
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(hashlib.sha256(data).hexdigest().encode() + data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Saved | None:
+    """The state in a file; None if there is no file, or it is damaged."""
+    with suppress(OSError):
+        data = path.read_bytes()
+        if hashlib.sha256(data[DIGEST:]).hexdigest().encode() == data[:DIGEST]:
+            found: Saved = torch.load(io.BytesIO(data[DIGEST:]), weights_only=True)
+            return found
+    return None
+
+
+def frozen(mark: int, outcomes: Sequence[Outcome], stacks: Stacks) -> Saved:
+    """What a training is at a mark, as tensors on the CPU, numbers and text."""
+    rows = [{"chunk": chunk, "rates": list(stack.rates), "stack": stack.saved()} for stack, chunk in stacks]
+    return {"mark": mark, "outcomes": [asdict(outcome) for outcome in outcomes], "stacks": rows}
+
+
+def thawed(
+    saved: Mapping[str, Any], task: Task, part: str, members: Sequence[Member], schedule: Schedule, backend: Backend
+) -> tuple[list[Outcome], Stacks]:
+    """The outcomes and stacks that :func:`frozen` was given."""
+    stacks = []
+    for row in saved["stacks"]:
+        stack = Stack(task, part, [members[i] for i in row["chunk"]], schedule, backend=backend)
+        stack.keep(range(len(row["chunk"])), row["rates"])
+        stack.restore(row["stack"])
+        stacks.append((stack, row["chunk"]))
+    return outcomes_of(saved), stacks
+
+
+def outcomes_of(saved: Mapping[str, Any]) -> list[Outcome]:
+    """The outcomes in a state."""
+    return [Outcome(**row) for row in saved["outcomes"]]

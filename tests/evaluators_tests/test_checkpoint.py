@@ -1,0 +1,119 @@
+"""A training that goes on from a checkpoint has the bits of one left alone; a damaged file is no checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evaluators import training
+from evaluators.checkpoint import Checkpoint
+from evaluators.cohort import CohortRequest, run_cohort
+from tests.evaluators_tests.families import Family
+from tests.evaluators_tests.test_loops import Looped
+
+TEXTS = ("x*sigmoid(beta*x); beta=1.0:channel", "exp(exp(x))", "sin(3*x)", "c*elu(x); c=0.5")
+PLAIN = CohortRequest(
+    TEXTS, ("digits", "digits-3x16"), 1, 2, 16, (4, 8), (1e-4, 1e-3, 1e-2), width=20, drop_worst_rate=True
+)
+
+
+class Killed(BaseException):
+    """Stands for a process that ends at once."""
+
+
+def asked(folder: Path, request: CohortRequest = PLAIN) -> CohortRequest:
+    return replace(request, checkpoint=str(folder / "000003"), checkpoint_seconds=0.0)
+
+
+def killed_after(monkeypatch: pytest.MonkeyPatch, count: int, request: CohortRequest, **options: Any) -> None:
+    """Run a cohort until it has offered its state so many times."""
+    offer, offers = Checkpoint.offer, 0
+
+    def counting(self: Checkpoint, state: Any) -> None:
+        nonlocal offers
+        offer(self, state)
+        offers += 1
+        if offers == count:
+            raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Checkpoint, "offer", counting)
+        run_cohort(request, **options)
+
+
+def results(found: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in found.items() if key != "seconds"}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_it_goes_on_with_the_same_bits(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed_after(monkeypatch, count, asked(tmp_path))
+    taken: list[int] = []
+    advance = training.Stack.advance
+    monkeypatch.setattr(training.Stack, "advance", lambda self, to: (taken.append(self.step), advance(self, to))[1])
+    resumed = run_cohort(asked(tmp_path))
+    assert taken[0] == (4, 8, 4, 8)[count - 1]
+    monkeypatch.undo()
+    assert results(resumed) == results(run_cohort(PLAIN))
+
+
+@pytest.mark.parametrize("family", ["cnn", "transformer", "mlp-norm"])
+def test_every_family(family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"find": lambda _: Family(family)}
+    request = replace(PLAIN, tasks=(family,))
+    killed_after(monkeypatch, 2, asked(tmp_path, request), **options)
+    assert results(run_cohort(asked(tmp_path, request), **options)) == results(run_cohort(request, **options))
+
+
+def test_measured_objectives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = replace(PLAIN, measured=("sparsity", "reproducibility"))
+    killed_after(monkeypatch, 3, asked(tmp_path, request))
+    assert results(run_cohort(asked(tmp_path, request))) == results(run_cohort(request))
+
+
+def test_a_loop_of_ones_own_keeps_the_members_that_are_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = replace(PLAIN, tasks=("looped",))
+    killed_after(monkeypatch, 5, asked(tmp_path, request), find=lambda _: Looped())
+    looped = Looped()
+    resumed = run_cohort(asked(tmp_path, request), find=lambda _: looped)
+    assert results(resumed) == results(run_cohort(request, find=lambda _: Looped()))
+    whole = Looped()
+    run_cohort(request, find=lambda _: whole)
+    assert 0 < looped.steps_taken < whole.steps_taken
+
+
+@pytest.mark.parametrize("place", [0, 70, -1])
+def test_a_damaged_file_is_as_none(place: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed_after(monkeypatch, 2, asked(tmp_path))
+    (file,) = tmp_path.iterdir()
+    data = bytearray(file.read_bytes())
+    data[place] ^= 1
+    file.write_bytes(data)
+    assert asked(tmp_path).state.saved is None
+    assert results(run_cohort(asked(tmp_path))) == results(run_cohort(PLAIN))
+
+
+def test_another_request_has_another_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed_after(monkeypatch, 1, asked(tmp_path))
+    assert asked(tmp_path).state.saved is not None
+    assert asked(tmp_path, replace(PLAIN, expressions=TEXTS[:2])).state.saved is None
+    assert asked(tmp_path, replace(PLAIN, seed=2)).state.saved is None
+
+
+def test_it_writes_as_often_as_it_is_asked_and_never_without_a_folder(tmp_path: Path) -> None:
+    run_cohort(replace(asked(tmp_path), checkpoint_seconds=1000.0))
+    assert list(tmp_path.iterdir()) == []
+    run_cohort(asked(tmp_path / "missing"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_takes_nothing_costs_the_checkpoint_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("evaluators.checkpoint.os.fsync", full)
+    assert results(run_cohort(asked(tmp_path))) == results(run_cohort(PLAIN))
+    assert list(tmp_path.iterdir()) == []
