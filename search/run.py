@@ -24,6 +24,7 @@ from search.recorder import Recorder, Row, front_rows, trial_row
 from search.recovery import read_trace, recover
 from search.rejection import announced, concluded, summary
 from search.run_folder import RunFolder, find_run, free_name, named_folder
+from search.start import left_out
 from search.study import CohortStudy
 from search.workers import Workers, start_workers
 
@@ -230,8 +231,11 @@ class Job:
             write_atomically(folder.config, to_yaml(self.config))
             write_json(folder.environment, environment())
             made = Run(folder)
+            screen = screen or Silent()
+            for line in left_out(self.config.start):
+                screen.say(line)
             with folder.locked():
-                _work(made, nullcontext(pool), screen or Silent(), max_minutes)
+                _work(made, nullcontext(pool), screen, max_minutes)
         return made
 
 

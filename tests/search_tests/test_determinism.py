@@ -14,6 +14,7 @@ import optuna
 import pytest
 
 from search import Job, Run, RunError
+from search.run import Silent
 
 COMMAND = [sys.executable, "-u", "-c", "from search.cli import main; main()"]
 
@@ -107,12 +108,28 @@ def test_controls_repeat_bit_for_bit(small: Path) -> None:
     assert run.status()["controls_repeat"] is True
 
 
+class Told(Silent):
+    """Keeps the lines that it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
 def test_a_start_list_is_tried_first_and_may_be_longer_than_a_cohort(small: Path) -> None:
-    start = [f"tanh({n}*x)" for n in range(2, 10)] + ["relu(x)", "3*tanh(2*x)"]
-    run = Job.load(small, [f"start={start}", "budget=12", "confirmation.finalists=0"]).launch("start")
+    start = [f"tanh({n}*x)" for n in range(2, 10)] + ["relu(x)", "3*tanh(2*x)", "2*x+1"]
+    screen = Told()
+    run = Job.load(small, [f"start={start}", "budget=12", "confirmation.finalists=0"]).launch("start", screen=screen)
     rows = [row["expression"] for row in run.classes()]
     assert set(start[:8]) <= set(rows)
-    assert not {"relu(x)", "3*tanh(2*x)"} & set(rows)  # a control, and a class that was trained
+    assert not {"relu(x)", "3*tanh(2*x)"} & set(rows)
+    assert [line for line in screen.lines if line.startswith("start:")] == [
+        "start: relu(x) is not trained: it equals the control relu up to a factor",
+        "start: 3*tanh(2*x) is not trained: it equals tanh(2*x) up to a factor",
+        "start: 2*x+1 is not trained: the screen 'affine' stops it",
+    ]
 
 
 def test_an_early_confirmation_does_not_stand_for_the_finished_run(small: Path) -> None:

@@ -1,0 +1,22 @@
+"""The functions that a config seeds its search with: which of them will not be trained, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from evaluators.cohort import CONTROLS
+from evaluators.screens import screen
+from primitives.text import parse
+
+
+def left_out(start: Sequence[str]) -> Iterator[str]:
+    """A line for each function of a start list that the job leaves out: a screen stops it, or its class is there."""
+    known = {parse(text).scale_class(): f"the control {name}" for name, text in CONTROLS.items()}
+    for text in start:
+        expression = parse(text)
+        key = expression.scale_class()
+        if reason := screen(expression):
+            yield f"start: {text} is not trained: the screen {reason!r} stops it"
+        elif key in known:
+            yield f"start: {text} is not trained: it equals {known[key]} up to a factor"
+        known.setdefault(key, text)
