@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -49,11 +50,11 @@ def train_by_loop(
         TaskError: the loop ends too early.
     """
     outcomes = outcomes_of(checkpoint.saved["training"]) if checkpoint.saved else []
-    x = task.data(part)[0][:BLOCK]
+    network = partial(_network, task, task.data(part)[0][:BLOCK], backend)
     for member in members[len(outcomes) :]:
         outcomes.append(outcome := Outcome())
         loops = [
-            [_Loop(task, _network(task, member.expression, seed, x, backend), part, seed, rate, schedule.marks)
+            [_Loop(task.name, task.fit(network(member.expression, seed), part, seed, rate, schedule.marks), seed)
              for rate in schedule.rates]
             for seed in member.seeds
         ]  # fmt: skip
@@ -78,11 +79,10 @@ def train_by_loop(
 
 
 class _Loop:
-    """One model in training, with random numbers of its own."""
+    """One model in training, by a generator of losses, with random numbers of its own."""
 
-    def __init__(self, task: LoopTask, network: nn.Module, part: str, seed: int, rate: float, marks: tuple[int, ...]):
-        self.task = task
-        self.losses = task.fit(network, part, seed, rate, marks)
+    def __init__(self, task: str, losses: Iterator[float], seed: int) -> None:
+        self.task, self.losses = task, losses
         self.random = torch.Generator("cpu").manual_seed(derive(seed, "loop")).get_state()
 
     def next(self, place: str) -> float:
@@ -92,7 +92,7 @@ class _Loop:
             loss = next(self.losses, None)
             self.random = torch.random.get_rng_state()
         if loss is None:
-            raise TaskError(f"task {self.task.name!r}: its loop fit() ended before it yielded the loss at {place}")
+            raise TaskError(f"task {self.task!r}: its loop fit() ended before it yielded the loss at {place}")
         return float(loss)
 
 
@@ -101,7 +101,7 @@ def _next(loops: Sequence[Sequence[_Loop]], rates: Sequence[int], place: str) ->
     return [[loop.next(place) if rate in rates else math.nan for rate, loop in enumerate(row)] for row in loops]
 
 
-def _network(task: LoopTask, expression: Expression, seed: int, x: Tensor, backend: Backend) -> nn.Module:
+def _network(task: LoopTask, x: Tensor, backend: Backend, expression: Expression, seed: int) -> nn.Module:
     """The seed's network with the candidate in it."""
     network = initial_network(task, seed)
     for site in find_sites(network, task, x):

@@ -81,18 +81,22 @@ def _instantiate(node: Expression, tangents: tuple[Expression, ...]) -> Expressi
     built: list[Expression] = []
     for part, name, inputs in parts:
         args = [built[index] for index in inputs]
-        factor = parts[inputs[1]][1] if part.op == "mul" else ""
         if name:
             built.append(stands_for[name])
-        elif not args:
-            built.append(part)
-        elif factor in guarded and args[0] not in (ZERO, ONE):
-            built.append(join("where", join("abs", args[0]), reduced("mul", *args), ZERO))
-        elif factor == "da" and _has_pole(node) and _may_vanish(args[1]):
-            built.append(join("where", join("abs", args[1]), reduced("mul", *args), ZERO))
+        elif part.op == "mul":
+            tangent = parts[inputs[1]][1]
+            built.append(_times(*args, guarded=tangent in guarded, pole=tangent == "da" and _has_pole(node)))
         else:
-            built.append(reduced(part.op, *args))
+            built.append(reduced(part.op, *args) if args else part)
     return built[-1]
+
+
+def _times(slope: Expression, tangent: Expression, *, guarded: bool, pole: bool) -> Expression:
+    """Slope times tangent; 0 where one is 0 and the other may be infinite, which alone would give NaN."""
+    product = reduced("mul", slope, tangent)
+    if guarded and slope not in (ZERO, ONE):
+        return join("where", join("abs", slope), product, ZERO)
+    return join("where", join("abs", tangent), product, ZERO) if pole and _may_vanish(tangent) else product
 
 
 def _name(node: Expression) -> str:

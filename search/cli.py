@@ -154,6 +154,7 @@ def export(
 @app.command()
 def evaluate(
     expressions: Annotated[list[str], typer.Argument(metavar="EXPR...", help="Such as 'x*sigmoid(x)'.")],
+    *,
     task: Annotated[
         str, typer.Option(help="A shipped task, or a class in a file, which is run: path/to/my_task.py:MyTask.")
     ] = "digits",
@@ -230,6 +231,7 @@ def tabulate(
 @app.command()
 def replay(
     table: Annotated[Path, typer.Argument(metavar="TABLE", help="CSV: expression, and gain or loss0, loss1, ...")],
+    *,
     strategies: Annotated[list[str], typer.Option("--strategy", help="Name, or '{name: ..., setting: ...}'.")],
     source: Annotated[str, typer.Option("--grammar", help="That the strategies sample and mutate in.")] = "default",
     budget: Annotated[int, typer.Option(min=1)] = 200,

@@ -59,7 +59,11 @@ def record(arguments: argparse.Namespace) -> None:
         members = [Member(parse(text), seeds, protected=True) for text in ("relu(x)", *batch)]
         outcomes = train(setting, "search", members, schedule)
         texts, losses = texts + batch, losses + [table(o, marks) for o in outcomes[1:]]
-        save(path, arguments, texts, losses, table(outcomes[0], marks), marks, schedule.rates)
+        save(
+            path, expressions=np.array(texts), losses=np.stack(losses), relu=table(outcomes[0], marks),
+            marks=np.array(marks), rates=np.array(schedule.rates), task=np.array(arguments.task),
+            grammar=np.array(arguments.grammar),
+        )  # fmt: skip
         rate = (len(texts) - first) / (time.monotonic() - started)
         print(f"{len(texts)}/{len(wanted)}, {60 * rate:.0f} a minute", flush=True)
 
@@ -77,15 +81,10 @@ def load(path: Path) -> tuple[list[str], list[np.ndarray[Any, Any]]]:
         return stored["expressions"].tolist(), list(stored["losses"])
 
 
-def save(
-    path: Path, arguments: argparse.Namespace, texts: list[str], losses: list[Any], relu: Any, marks: Any, rates: Any
-) -> None:
+def save(path: Path, **arrays: np.ndarray[Any, Any]) -> None:
     """Write the file anew under a temporary name and rename it."""
     temporary = path.with_suffix(".tmp.npz")
-    np.savez_compressed(
-        temporary, expressions=np.array(texts), losses=np.stack(losses), relu=relu, marks=np.array(marks),
-        rates=np.array(rates), task=np.array(arguments.task), grammar=np.array(arguments.grammar),
-    )  # fmt: skip
+    np.savez_compressed(temporary, **arrays)
     os.replace(temporary, path)
 
 
