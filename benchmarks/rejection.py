@@ -3,8 +3,8 @@
 Each file holds full curves of distinct candidates (`data/record_curves.py`). A replay meets them in cohorts of 25, as a
 job does: thresholds come from the cohorts before the last one, from the warm-up and the audited; failures go in every
 way.
-Recall is the share of the table's best 1 % (5 %) that is trained to the end, judged by the same seeds or by the one
-that took no part in the decisions. Compute is in optimiser steps, warm-up and audit included, as a share of
+Recall is the share of the table's best 1 % (5 %) that is trained to the end, judged by the same seeds or by those that
+took no part in the decisions. Compute is in optimiser steps, warm-up and audit included, as a share of
 everything to the end; "later" is that of the candidates behind the warm-up, and "3,200" what both make of a job of
 that size. "Misled" is the same table with the promises of its first two rungs dealt anew among all that did not fail.
 Where "the worst rate dropped" is said, each candidate loses its worst learning rate at the first rung, as in a job, in
@@ -165,6 +165,7 @@ def failures(field: Field, rng: np.random.Generator) -> Array:
     return np.isfinite(field.rows[:, :-1])
 
 
+Seeds = tuple[tuple[int, ...], tuple[int, ...]]  # that decide, that judge
 Way = Callable[[Field, np.random.Generator], Array]
 
 
@@ -228,8 +229,15 @@ def print_rates(path: Path) -> None:
         print(f"rung {stage + 1}: " + "; ".join(texts))
 
 
-SAME = [((0, 1, 2), (0, 1, 2))]
-FRESH = [((0, 1), (2,)), ((0, 2), (1,)), ((1, 2), (0,))]
+def divisions(path: Path) -> tuple[list[Seeds], list[Seeds]]:
+    """Seeds that decide and seeds that judge: the same ones; and others, of six the halves, of three two and one."""
+    with np.load(path) as stored:
+        every = tuple(range(stored["losses"].shape[2]))
+    if len(every) < 6:
+        return [(every, every)], [(tuple(n for n in every if n != judge), (judge,)) for judge in every]
+    first, second = every[:3], every[3:]
+    return [(first, first), (second, second)], [(first, second), (second, first)]
+
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -239,11 +247,10 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     for file in arguments.files:
         for drop, rates in ((True, "the worst rate dropped"), (False, "all rates")):
-            same = [read(file, *split, drop) for split in SAME]
-            fresh = [read(file, *split, drop) for split in FRESH]
+            same, fresh = ([read(file, *seeds, drop) for seeds in each] for each in divisions(file))
             for title, fields in (
                 ("same seeds", same),
-                ("decided by two seeds, judged by the third", fresh),
+                ("decided by some seeds, judged by the others", fresh),
                 ("misled, same seeds", [misled(field) for field in same]),
             ):
                 print_table(f"{file.name}, {rates}, {title}", fields, arguments.warmup, arguments.orders)

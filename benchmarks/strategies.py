@@ -1,8 +1,12 @@
-"""Strategies on recorded scores: how soon each finds the best of 1,053 classes on the digits MLP.
+"""Strategies on recorded scores: how soon each finds the best of a table's classes.
 
-The gains come from ``data/curves-400.npz``: at the end, the mean over three seeds of log(loss of ReLU / loss), each at
-its best learning rate. ``actsearch replay`` does the same with a table of one's own; what a proposal stands for is said
-in ``search/replay.py``.
+The gains come from recorded curves: at the end, the mean over the seeds of log(loss of ReLU / loss), each at its best
+learning rate. ``data/swish-5x32.npz`` is the one-unit Swish space as a whole on a perceptron of five layers, so that
+nearly every proposal is in the table; ``data/curves-400.npz`` is a sample of the default grammar on the digits MLP, where
+most proposals stand for their nearest member. ``actsearch replay`` does the same with a table of one's own; what a
+proposal stands for is said in ``search/replay.py``.
+
+    python benchmarks/strategies.py benchmarks/data/swish-5x32.npz --budget 200
 """
 
 from __future__ import annotations
@@ -21,7 +25,6 @@ from search.replay import replay
 from search.score_table import Table
 from search.strategies.features import shape
 
-CURVES = Path(__file__).parent / "data" / "curves-400.npz"
 STRATEGIES = {
     "evolution": {"name": "evolution", "population": 32},
     "late_acceptance": {"name": "late_acceptance"},
@@ -32,28 +35,31 @@ STRATEGIES = {
 }
 
 
-def recorded() -> Table:
-    """The recorded classes with their final gains."""
-    with np.load(CURVES) as stored:
+def recorded(path: Path) -> tuple[Table, str]:
+    """The recorded classes with their final gains, and the name of their grammar."""
+    with np.load(path) as stored:
+        source = str(stored["grammar"])
         expressions = tuple(parse(text) for text in stored["expressions"].tolist())
         losses, relu = stored["losses"][:, -1].astype(np.float64), stored["relu"][-1].astype(np.float64)
-    return Table(
+    table = Table(
         expressions,
         tuple({"gain": -promise(own, relu)} for own in losses),
         {expression.scale_class(): number for number, expression in enumerate(expressions)},
         np.array([shape(expression) for expression in expressions]),
     )
+    return table, source
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path)
     parser.add_argument("--budget", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=20)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    found = replay(
-        recorded(), STRATEGIES, grammar("default"), budget=arguments.budget, repeats=arguments.repeats, cohort=8
-    )
+    table, source = recorded(arguments.file)
+    print(f"{arguments.file}: {len(table.expressions)} classes, {np.isinf(table.gains).sum()} of them failed")
+    found = replay(table, STRATEGIES, grammar(source), budget=arguments.budget, repeats=arguments.repeats, cohort=8)
     console = Console(width=120)
     console.print(replay_table(found, "rank", "Rank of the best so far: median (quartiles)"))
     console.print(replay_table(found, "regret", "What it lacks of the best gain, nats: median (quartiles)"))

@@ -1,0 +1,45 @@
+"""Write the learning curves of a run as `rejection.py` and `strategies.py` read them.
+
+    actsearch tabulate benchmarks/data/swish.yaml
+    python benchmarks/data/curves_of_run.py runs/swish-table benchmarks/data/swish-5x32.npz
+
+Losses are NaN where a failure had ended the training.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evaluators.member import Array
+from search import Run
+
+
+def main(folder: str, file: str) -> None:
+    """Write the curves of a run with one task and a grid of learning rates."""
+    run = Run.open(folder)
+    (task,), training = run.config.tasks, run.config.training
+    marks = (*training.rungs, training.steps)
+
+    def curves(row: dict[str, Any]) -> Array:
+        """Losses (marks, seeds, rates)."""
+        missing = [[None] * len(training.learning_rates)] * training.seeds
+        return np.array([row["losses"][task].get(str(mark), missing) for mark in marks], dtype=np.float64)
+
+    records = [json.loads(path.read_text()) for path in sorted(run.folder.cohorts.glob("*.json"))]
+    rows = [row for record in records for row in record["result"]["candidates"]]
+    texts = [proposal["expression"] for record in records for proposal in record["proposals"]]
+    np.savez_compressed(
+        Path(file), expressions=np.array(texts), losses=np.stack([curves(row) for row in rows]).astype(np.float32),
+        relu=curves(records[0]["result"]["controls"]["relu"]).astype(np.float32), marks=np.array(marks),
+        rates=np.array(training.learning_rates), task=np.array(task), grammar=np.array(run.config.grammar),
+    )  # fmt: skip
+    print(f"{file}: {len(rows)} classes")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
