@@ -1,10 +1,10 @@
 """Strategies on recorded scores: how soon each finds the best of a table's classes.
 
 The gains come from recorded curves: at the end, the mean over the seeds of log(loss of ReLU / loss), each at its best
-learning rate. ``data/swish-5x32.npz`` is the one-unit Swish space as a whole on a perceptron of five layers, so that
-nearly every proposal is in the table; ``data/curves-400.npz`` is a sample of the default grammar on the digits MLP, where
-most proposals stand for their nearest member. ``actsearch replay`` does the same with a table of one's own; what a
-proposal stands for is said in ``search/replay.py``.
+learning rate. ``data/swish-5x32.npz`` has 2,816 classes of the one-unit Swish space on a perceptron of five layers, so that
+most proposals are in the table; ``data/curves-400.npz`` is a sample of the default grammar on the digits MLP,
+where most proposals stand for their nearest member. ``actsearch replay`` does the same with a table of one's own; what
+a proposal stands for is said in ``search/replay.py``.
 
     python benchmarks/strategies.py benchmarks/data/swish-5x32.npz --budget 200
 """
