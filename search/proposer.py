@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +25,9 @@ class Plan:
 
     Args:
         number: of the cohort.
-        proposals: for each candidate ``expression``, ``class``, ``parents`` and, where it is trained to the end
-            whatever it promises, why, as ``spared``: ``"warm-up"``, ``"audit"`` or the reason code of a failed screen.
+        proposals: for each candidate ``expression``, ``class``, ``parents``, the strategy's ``attributes`` if there
+            are any and, where it is trained to the end whatever it promises, why, as ``spared``: ``"warm-up"``,
+            ``"audit"`` or the reason code of a failed screen.
         counts: what became of all proposals: ``accepted``, ``known`` and the screens' reason codes.
         thresholds: of early rejection, for all candidates but those with ``spared`` in their proposal.
     """
@@ -62,7 +63,7 @@ class Proposer:
     def propose(self, number: int, history: Sequence[Result], pending: Sequence[Plan]) -> Plan:
         """The candidates of cohort ``number``, a function of its arguments and the run's seed alone."""
         rng = numpy_generator(self.config.seed, "ask", number)
-        waiting = [Proposal(parse(text)) for plan in pending for text in plan.expressions]
+        waiting = [_proposal(row) for plan in pending for row in plan.proposals]
         proposals: list[dict[str, Any]] = []
         counts: Counter[str] = Counter()
         size = self.config.cohorts.size
@@ -95,7 +96,8 @@ class Proposer:
         counts["accepted"] += 1
         self.known.expect(key, expression)
         row = {"expression": expression.text, "class": key, "parents": list(proposal.parents)}
-        proposals.append(row | ({"spared": reason} if reason else {}))
+        extra = {"attributes": dict(proposal.attributes), "spared": reason}
+        proposals.append(row | {name: value for name, value in extra.items() if value})
 
     def _passed_on(self, expression: Expression, reason: str) -> bool:
         """The lot of a screened candidate, for the audit of the screens; some reasons are beyond doubt."""
@@ -106,6 +108,10 @@ class Proposer:
         """The canonical form, where that is smaller and the grammar can go on from it."""
         form = expression.canonical()
         return form if form.size < expression.size and form in self.grammar else expression
+
+
+def _proposal(row: Mapping[str, Any]) -> Proposal:
+    return Proposal(parse(row["expression"]), tuple(row["parents"]), row.get("attributes", {}))
 
 
 def expected(known: KnownClasses, plan: Plan) -> None:

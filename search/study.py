@@ -100,7 +100,9 @@ class CohortStudy:
         attributes = trial.user_attrs
         by_task = {name: sum(gains) / len(gains) for name, gains in attributes["gains"].items()}
         expression = parse(attributes["expression"])
-        return Result(attributes["id"], expression, self.values(trial), attributes["reason"], by_task)
+        return Result(
+            attributes["id"], expression, self.values(trial), attributes["reason"], by_task, trial.system_attrs
+        )
 
     def history(self, trials: int) -> History:
         """The first results, as strategies see them."""
@@ -165,7 +167,7 @@ def _trial(record: dict[str, Any], slot: int, gain: float, scoring: Scoring) -> 
         params={},
         distributions={},
         user_attrs=attributes,
-        system_attrs={},
+        system_attrs=proposal.get("attributes", {}),
         intermediate_values={},
     )
 
