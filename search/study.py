@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, overload
 
@@ -26,6 +27,7 @@ from search.strategies.base import Result
 NAME = "actsearch"
 # what could not be trained or, as "no-noise", not be measured; other reasons are rejections at a rung
 _FAILED = {"worker-died", "non-finite"}
+_DECODED = 1024  # results kept decoded; strategies look at the last ones again and again
 DEFAULT_SCORING = Scoring()
 
 
@@ -41,6 +43,7 @@ class CohortStudy:
         known: the classes that were trained or are on their way; the controls' classes are known from the start.
         front: the Pareto front.
         uncensored: the calibration set of early rejection: trial numbers, increasing, with the promises at each stage.
+        result: a trial by its number, as strategies see it.
     """
 
     def __init__(self, path: Path, scoring: Scoring = DEFAULT_SCORING) -> None:
@@ -54,6 +57,7 @@ class CohortStudy:
             self.known.expect(parse(text).scale_class(), parse(text))
         self.front = Front(scoring.directions)
         self.uncensored: list[tuple[int, list[float]]] = []
+        self.result = lru_cache(maxsize=_DECODED)(self._result)
         self.trials = 0
         for trial in self.study.get_trials(deepcopy=False):
             self._enter(trial)
@@ -94,7 +98,7 @@ class CohortStudy:
         complete = trial.state is TrialState.COMPLETE
         return dict(zip(self.scoring.objectives, trial.values, strict=True)) if complete else {}
 
-    def result(self, number: int) -> Result:
+    def _result(self, number: int) -> Result:
         """A trial as strategies see it."""
         trial = self.trial(number)
         attributes = trial.user_attrs
@@ -110,7 +114,7 @@ class CohortStudy:
 
 
 class History(Sequence[Result]):
-    """Results in the order of training; each is decoded when it is looked at, nothing is kept."""
+    """Results in the order of training; each is decoded when it is looked at."""
 
     def __init__(self, study: CohortStudy, trials: int) -> None:
         self._study, self._length = study, trials

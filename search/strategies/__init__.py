@@ -13,6 +13,7 @@ from primitives.errors import nearest
 from primitives.grammars import Grammar, grammar
 from search.errors import ConfigError
 from search.strategies.base import Proposal, Result, Strategy
+from search.strategies.controller import Controller
 from search.strategies.evolution import Evolution
 from search.strategies.exhaustive import Exhaustive
 from search.strategies.late_acceptance import LateAcceptance
@@ -24,6 +25,7 @@ from search.strategies.surrogate import Surrogate
 __all__ = ["STRATEGIES", "Proposal", "Result", "Strategy", "settings_of", "strategy"]
 
 STRATEGIES: dict[str, type[Strategy]] = {
+    "controller": Controller,
     "evolution": Evolution,
     "exhaustive": Exhaustive,
     "late_acceptance": LateAcceptance,

@@ -19,11 +19,11 @@ CASES = {name: {"name": name, **FAST.get(name, {})} for name in STRATEGIES} | {
     for sampler, arguments in SAMPLERS.items()
 }
 NAMES = sorted(CASES)
-SLOW = {"surrogate", "optuna"}  # 64 trees, or a density of each decision, for each of 200 cohorts
+SLOW = {"surrogate", "optuna", "controller"}  # each learns anew for each of 200 cohorts
 LEARNING = [
     pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
     for name in NAMES
-    if name not in {"exhaustive", "random", "optuna, QMCSampler", "optuna, RandomSampler"}
+    if name not in {"exhaustive", "random", *(f"optuna, {sampler}" for sampler in SAMPLERS)}
 ]
 
 
