@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from optuna.trial import create_trial
 from rich.console import Console
 from rich.table import Table
 
@@ -37,7 +38,7 @@ from search.strategies import Proposal, strategy
 from search.study import CohortStudy
 from search.workers import Workers
 
-SIZE, SEEDS, RATES = 24, 2, 3
+SIZE, SEEDS = 24, 2
 FEW, MANY = 1_000, 50_000
 STRATEGIES: dict[str, dict[str, Any]] = {
     name: {"name": name} for name in ("random", "evolution", "nsga2", "late_acceptance", "controller", "surrogate")
@@ -126,18 +127,15 @@ def job_table(found: Sequence[tuple[int, float, float, int]]) -> Table:
 
 
 def filled(path: Path, trials: int) -> CohortStudy:
-    """A study with trials of random expressions, none of them classed; only what strategies look at is real."""
-    chosen, source = config(trials), grammar("default")
-    study, rng = CohortStudy(path, chosen.scoring), np.random.Generator(np.random.PCG64(0))
-    for cohort in range(-(-trials // 1000)):
-        texts = [source.sample(rng).text for _ in range(min(1000, trials - 1000 * cohort))]
-        request = CohortRequest(tuple(texts), chosen.tasks, 0, SEEDS, 100, (), (1e-3,) * RATES)
-        rows = [{"expression": text, "class": f"{cohort}.{n}", "parents": []} for n, text in enumerate(texts)]
-        now = "2026-01-01T00:00:00+00:00"
-        result = {"candidates": [row(text, request) for text in texts],
-                  "controls": {name: row(text, request) for name, text in CONTROLS.items()}}  # fmt: skip
-        study.add({"cohort": cohort, "tasks": list(chosen.tasks), "started": now, "finished": now,
-                   "proposals": rows, "result": result})  # fmt: skip
+    """A study with trials of random expressions; of each there is what strategies look at, and no more."""
+    source, rng = grammar("default"), np.random.Generator(np.random.PCG64(0))
+    study = CohortStudy(path, config(trials).scoring)
+    with study.journal.batch():
+        for number in range(trials):
+            gain, values = float(rng.normal()), float(rng.random())
+            attributes = {"id": f"0.{number}", "expression": source.sample(rng).text, "class": str(number)}
+            told = attributes | {"reason": "", "gains": {"digits": [gain]}}
+            study.study.add_trial(create_trial(values=[gain, values], user_attrs=told))
     return study
 
 

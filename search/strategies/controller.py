@@ -19,18 +19,18 @@ from search.strategies.fold import Folding
 from search.strategies.policy import Policy, Trainer
 
 BATCH = 8  # results of one training step
-DECAY = 0.9  # of the moving averages
+DRAWS = 4  # for each place, of which the first distinct ones are taken
+DECAY = 0.9  # of the moving average
 WORST = -1.0  # reward of a failure, and of what is worse
 _SAMPLES = 500  # of the grammar, from which the policy has its first shares
 
 
 @dataclass
 class Taught:
-    """What a controller has learnt: the policy, the moving averages of rewards, results that wait for their batch."""
+    """What a controller has learnt: the policy, the moving average of rewards, results that wait for their batch."""
 
     trainer: Trainer
     baseline: float | None = None
-    spread: float = 0.0
     waiting: list[tuple[list[int], float]] = field(default_factory=list)
 
 
@@ -68,32 +68,32 @@ class Controller(Folding[Taught]):
 
     def told(self, state: Taught, result: Result) -> Taught:
         vector = self._vector(result.expression)
-        if vector is not None:
-            state.waiting.append((vector, max(WORST, result.gain)))
+        if vector is None:
+            return state
+        state.waiting.append((vector, max(WORST, result.gain)))
         if len(state.waiting) == BATCH:
             self._learn(state)
         return state
 
     def _learn(self, state: Taught) -> None:
-        """One training step; the averages are those of all rewards before it."""
+        """One training step; the baseline is the moving average before it."""
         rewards = np.array([reward for _, reward in state.waiting])
-        first = state.baseline is None
-        baseline = float(rewards.mean()) if state.baseline is None else state.baseline
+        new = float(rewards.mean())
+        baseline = new if state.baseline is None else state.baseline
         spread = float(np.abs(rewards - baseline).mean())
-        state.spread = spread if first else DECAY * state.spread + (1 - DECAY) * spread
-        if state.spread > 0:
-            vectors = np.array([vector for vector, _ in state.waiting])
-            state.trainer.step(vectors, (rewards - baseline) / state.spread)
-        state.baseline = DECAY * baseline + (1 - DECAY) * float(rewards.mean())
+        if spread > 0:
+            state.trainer.step(np.array([vector for vector, _ in state.waiting]), (rewards - baseline) / spread)
+        state.baseline = DECAY * baseline + (1 - DECAY) * new
         state.waiting = []
 
     def ask(
         self, history: Sequence[Result], pending: Sequence[Proposal], n: int, rng: np.random.Generator
     ) -> list[Proposal]:
-        drawn = self.folded(history).trainer.policy.sample(n, rng)
-        return [self._proposal(row, rng) for row in drawn.tolist()]
+        drawn = self.folded(history).trainer.policy.sample(DRAWS * n, rng)
+        distinct = list(dict.fromkeys(map(tuple, drawn.tolist())))[:n]
+        return [self._proposal(row, rng) for row in distinct]
 
-    def _proposal(self, row: list[int], rng: np.random.Generator) -> Proposal:
+    def _proposal(self, row: Sequence[int], rng: np.random.Generator) -> Proposal:
         if rng.random() < self.immigrants:
             return Proposal(self.grammar.sample(rng))
         choices = zip(self.decisions, row, strict=True)

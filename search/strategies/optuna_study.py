@@ -37,6 +37,7 @@ class DecisionStudy:
         self.grammar, self.sampler, self.objectives, self.numeric = grammar, sampler, objectives, numeric
         self.choices = {d.name: d.choices for d in grammar.decisions()}
         self.distributions = {name: _distribution(choices, numeric) for name, choices in self.choices.items()}
+        optuna.logging.set_verbosity(optuna.logging.WARNING)  # or each study in memory is announced
         self.study = optuna.create_study(
             sampler=sampler, directions=[OBJECTIVES[name].direction for name in objectives]
         )
