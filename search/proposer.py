@@ -13,7 +13,7 @@ from primitives.expressions import Expression
 from primitives.grammars import grammar
 from primitives.text import parse
 from search.config import Config
-from search.known import KnownClasses
+from search.known import KnownClasses, parsed
 from search.strategies import Proposal, Result, strategy
 
 PROPOSALS_PER_PLACE = 20
@@ -111,10 +111,10 @@ class Proposer:
 
 
 def _proposal(row: Mapping[str, Any]) -> Proposal:
-    return Proposal(parse(row["expression"]), tuple(row["parents"]), row.get("attributes", {}))
+    return Proposal(parsed(row["expression"]), tuple(row["parents"]), row.get("attributes", {}))
 
 
 def expected(known: KnownClasses, plan: Plan) -> None:
     """Note the classes of a plan that was read from a file."""
     for proposal in plan.proposals:
-        known.expect(proposal["class"], parse(proposal["expression"]))
+        known.expect(proposal["class"], parsed(proposal["expression"]))

@@ -16,10 +16,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from evaluators.cohort import CONTROLS
 from evaluators.screens import flags
-from primitives.text import parse
 from search.front import Front
 from search.journal import CohortJournal
-from search.known import KnownClasses
+from search.known import KnownClasses, parsed
 from search.rejection import CALIBRATING, promises
 from search.scoring import Scoring, gain_attributes
 from search.strategies.base import Result
@@ -52,9 +51,9 @@ class CohortStudy:
         self.journal = CohortJournal(path)
         self.storage = JournalStorage(self.journal)
         self.study = self._load() if self.storage.get_all_studies() else self._create()
-        self.known = KnownClasses(lambda number: parse(self.trial(number).user_attrs["expression"]))
+        self.known = KnownClasses(lambda number: parsed(self.trial(number).user_attrs["expression"]))
         for text in CONTROLS.values():
-            self.known.expect(parse(text).scale_class(), parse(text))
+            self.known.expect(parsed(text).scale_class(), parsed(text))
         self.front = Front(scoring.directions)
         self.uncensored: list[tuple[int, list[float]]] = []
         self.result = lru_cache(maxsize=_DECODED)(self._result)
@@ -103,7 +102,7 @@ class CohortStudy:
         trial = self.trial(number)
         attributes = trial.user_attrs
         by_task = {name: sum(gains) / len(gains) for name, gains in attributes["gains"].items()}
-        expression = parse(attributes["expression"])
+        expression = parsed(attributes["expression"])
         return Result(
             attributes["id"], expression, self.values(trial), attributes["reason"], by_task, trial.system_attrs
         )
@@ -142,7 +141,7 @@ def _trials(record: dict[str, Any], scoring: Scoring) -> list[FrozenTrial]:
 
 def _trial(record: dict[str, Any], slot: int, gain: float, scoring: Scoring) -> FrozenTrial:
     proposal, row = record["proposals"][slot], record["result"]["candidates"][slot]
-    expression = parse(proposal["expression"])
+    expression = parsed(proposal["expression"])
     over = gain_attributes(record["result"]["controls"], row, record["tasks"])
     reason = row["reason"] or ("" if over["gains"] else "no-reference")
     values = {} if reason else scoring.values(expression, row, gain, record)
