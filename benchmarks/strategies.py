@@ -1,8 +1,8 @@
-"""Strategies on recorded scores: how soon each finds the best of 1,053 classes on the digits MLP.
+"""Strategies on recorded scores: how soon each finds the best of about 1,000 classes on the digits MLP.
 
-The gains come from ``data/curves-400.npz``: at the end, the mean over three seeds of log(loss of ReLU / loss), each at
-its best learning rate. ``actsearch replay`` does the same with a table of one's own; what a proposal stands for is said
-in ``search/replay.py``.
+The gains come from ``data/curves-400.npz`` or ``curves-160.npz``: at the end, the mean over three seeds of log(loss of
+ReLU / loss), each at its best learning rate. ``actsearch replay`` does the same with a table of one's own; what a
+proposal stands for is said in ``search/replay.py``.
 """
 
 from __future__ import annotations
@@ -21,20 +21,22 @@ from search.replay import replay
 from search.score_table import Table
 from search.strategies.features import shape
 
-CURVES = Path(__file__).parent / "data" / "curves-400.npz"
+DATA = Path(__file__).parent / "data"
 STRATEGIES = {
-    "evolution": {"name": "evolution", "population": 32},
+    "controller": {"name": "controller"},
+    "evolution": {"name": "evolution"},
     "late_acceptance": {"name": "late_acceptance"},
     "nsga2": {"name": "nsga2"},
+    "optuna, TPE": {"name": "optuna"},
     "surrogate, nearest": {"name": "surrogate", "choice": "nearest", "pool": 256},
     "surrogate, improvement": {"name": "surrogate", "choice": "improvement", "pool": 256},
     "surrogate, thompson": {"name": "surrogate", "pool": 256},
 }
 
 
-def recorded() -> Table:
+def recorded(name: str) -> Table:
     """The recorded classes with their final gains."""
-    with np.load(CURVES) as stored:
+    with np.load(DATA / f"{name}.npz") as stored:
         expressions = tuple(parse(text) for text in stored["expressions"].tolist())
         losses, relu = stored["losses"][:, -1].astype(np.float64), stored["relu"][-1].astype(np.float64)
     return Table(
@@ -47,13 +49,16 @@ def recorded() -> Table:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--table", default="curves-400", choices=("curves-160", "curves-400"))
+    parser.add_argument("--only", nargs="*", default=list(STRATEGIES), choices=list(STRATEGIES))
     parser.add_argument("--budget", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=20)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     found = replay(
-        recorded(), STRATEGIES, grammar("default"), budget=arguments.budget, repeats=arguments.repeats, cohort=8
-    )
+        recorded(arguments.table), {name: STRATEGIES[name] for name in arguments.only}, grammar("default"),
+        budget=arguments.budget, repeats=arguments.repeats, cohort=8,
+    )  # fmt: skip
     console = Console(width=120)
     console.print(replay_table(found, "rank", "Rank of the best so far: median (quartiles)"))
     console.print(replay_table(found, "regret", "What it lacks of the best gain, nats: median (quartiles)"))

@@ -120,6 +120,7 @@ def _finish(folder: RunFolder, config: Config, plan: Plan, result: dict[str, Any
         "finished": _iso(finished),
         "counts": plan.counts,
         "thresholds": list(plan.thresholds),
+        "proposed_in": plan.seconds,
         "proposals": plan.proposals,
         "result": result,
     }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from evaluators.screens import SOFT, screen
@@ -30,12 +31,14 @@ class Plan:
             ``"audit"`` or the reason code of a failed screen.
         counts: what became of all proposals: ``accepted``, ``known`` and the screens' reason codes.
         thresholds: of early rejection, for all candidates but those with ``spared`` in their proposal.
+        seconds: what it took to propose and to screen them; nothing depends on it.
     """
 
     number: int
     proposals: list[dict[str, Any]]
     counts: dict[str, int]
     thresholds: tuple[float, ...] = ()
+    seconds: float = field(default=0.0, compare=False)
 
     @classmethod
     def stored(cls, record: dict[str, Any]) -> Plan:
@@ -62,6 +65,7 @@ class Proposer:
 
     def propose(self, number: int, history: Sequence[Result], pending: Sequence[Plan]) -> Plan:
         """The candidates of cohort ``number``, a function of its arguments and the run's seed alone."""
+        started = time.perf_counter()
         rng = numpy_generator(self.config.seed, "ask", number)
         waiting = [_proposal(row) for plan in pending for row in plan.proposals]
         proposals: list[dict[str, Any]] = []
@@ -76,7 +80,7 @@ class Proposer:
             for proposal in batch[: size - len(proposals)]:
                 self._take(proposal, proposals, counts)
             batch = []
-        return Plan(number, proposals, dict(counts))
+        return Plan(number, proposals, dict(counts), seconds=round(time.perf_counter() - started, 3))
 
     def _goes_on(self, counts: Counter[str]) -> bool:
         """False once most proposals are in vain; a walk goes on until it has found something or is at its end."""
