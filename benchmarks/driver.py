@@ -136,10 +136,12 @@ def filled(path: Path, trials: int) -> CohortStudy:
             attributes = {"id": f"0.{number}", "expression": source.sample(rng).text, "class": str(number)}
             told = attributes | {"reason": "", "gains": {"digits": [gain]}}
             study.study.add_trial(create_trial(values=[gain, values], user_attrs=told))
+    gc.collect()
+    gc.freeze()  # as the loop does
     return study
 
 
-def ask_cost(study: CohortStudy, settings: dict[str, Any], trials: int, cohorts: int = 3) -> tuple[float, float]:
+def ask_cost(study: CohortStudy, settings: dict[str, Any], trials: int, cohorts: int = 8) -> tuple[float, float]:
     """Milliseconds a candidate in the cohorts that end at ``trials``; seconds until the first, as after a resume."""
     chosen = strategy(dict(settings), grammar("default"))
     first = trials - cohorts * SIZE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import time
 from collections.abc import Callable
@@ -73,10 +74,17 @@ def search(
             number, result = workers.next()
             done[number] = _finish(folder, config, plans[number], result)
         show(Progress(config.budget, recorder.record(done.pop(told))))
+        _settle()
         told += 1
         plans.pop(told - 1 - lag, None)
         if time.monotonic() > until and recorder.study.trials < config.budget:
             return "time"
+
+
+def _settle() -> None:
+    """Trials stay to the end: Python's collector need not look at all of them again and again, a tenth of the time."""
+    gc.collect(1)
+    gc.freeze()
 
 
 def _proposed(
