@@ -82,7 +82,7 @@ def search(
 
 
 def _settle() -> None:
-    """Trials stay to the end: Python's collector need not look at all of them again and again, a tenth of the time."""
+    """Trials stay to the end: Python's collector need not look at all of them again and again."""
     gc.collect(1)
     gc.freeze()
 
