@@ -1,10 +1,10 @@
 """Strategies on recorded scores: how soon each finds the best of a table's classes.
 
 The gains come from recorded curves: at the end, the mean over the seeds of log(loss of ReLU / loss), each at its best
-learning rate. ``data/swish-5x32.npz`` has 2,816 classes of the one-unit Swish space on a perceptron of five layers, so that
-most proposals are in the table; ``data/curves-400.npz`` is a sample of the default grammar on the digits MLP,
-where most proposals stand for their nearest member. ``actsearch replay`` does the same with a table of one's own; what
-a proposal stands for is said in ``search/replay.py``.
+learning rate. ``data/swish-5x32.npz`` has 2,816 classes of the one-unit Swish space on a perceptron of five layers, so
+that most proposals are in the table; ``data/curves-400.npz`` is a sample of the default grammar on the digits MLP;
+there most stand for their nearest member. ``actsearch replay`` does the same with a table of one's own; what a
+proposal stands for is said in ``search/replay.py``.
 
     python benchmarks/strategies.py benchmarks/data/swish-5x32.npz --budget 200
 """
@@ -26,9 +26,11 @@ from search.score_table import Table
 from search.strategies.features import shape
 
 STRATEGIES = {
-    "evolution": {"name": "evolution", "population": 32},
+    "controller": {"name": "controller"},
+    "evolution": {"name": "evolution"},
     "late_acceptance": {"name": "late_acceptance"},
     "nsga2": {"name": "nsga2"},
+    "optuna, TPE": {"name": "optuna"},
     "surrogate, nearest": {"name": "surrogate", "choice": "nearest", "pool": 256},
     "surrogate, improvement": {"name": "surrogate", "choice": "improvement", "pool": 256},
     "surrogate, thompson": {"name": "surrogate", "pool": 256},
@@ -53,13 +55,15 @@ def recorded(path: Path) -> tuple[Table, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
+    parser.add_argument("--only", nargs="*", default=list(STRATEGIES), choices=list(STRATEGIES))
     parser.add_argument("--budget", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=20)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     table, source = recorded(arguments.file)
     print(f"{arguments.file}: {len(table.expressions)} classes, {np.isinf(table.gains).sum()} of them failed")
-    found = replay(table, STRATEGIES, grammar(source), budget=arguments.budget, repeats=arguments.repeats, cohort=8)
+    chosen = {name: STRATEGIES[name] for name in arguments.only}
+    found = replay(table, chosen, grammar(source), budget=arguments.budget, repeats=arguments.repeats, cohort=8)
     console = Console(width=120)
     console.print(replay_table(found, "rank", "Rank of the best so far: median (quartiles)"))
     console.print(replay_table(found, "regret", "What it lacks of the best gain, nats: median (quartiles)"))

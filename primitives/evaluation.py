@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -64,7 +65,7 @@ def _leaf_value(leaf: Value | str | None, x: Tensor, parameters: Mapping[str, Va
 def _shaped(value: Value, x: Tensor) -> Tensor:
     if isinstance(value, Tensor):
         same = value.shape == x.shape
-        return value if same else value.to(x.dtype).expand(torch.broadcast_shapes(value.shape, x.shape))
+        return value if same else value.to(x.dtype).expand(np.broadcast_shapes(value.shape, x.shape))
     return torch.zeros_like(x) + value  # full_like refuses what overflows in float16
 
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from primitives.classes import same_function
 from primitives.expressions import Expression
+from primitives.text import parse
+
+#: Expressions of candidates: each text is read when it is proposed, entered and looked at.
+parsed = lru_cache(maxsize=4096)(parse)
 
 
 class KnownClasses:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from evaluators.screens import SOFT, screen
@@ -13,7 +14,7 @@ from primitives.expressions import Expression
 from primitives.grammars import grammar
 from primitives.text import parse
 from search.config import Config
-from search.known import KnownClasses
+from search.known import KnownClasses, parsed
 from search.strategies import Proposal, Result, strategy
 
 PROPOSALS_PER_PLACE = 20
@@ -25,16 +26,19 @@ class Plan:
 
     Args:
         number: of the cohort.
-        proposals: for each candidate ``expression``, ``class``, ``parents`` and, where it is trained to the end
-            whatever it promises, why, as ``spared``: ``"warm-up"``, ``"audit"`` or the reason code of a failed screen.
+        proposals: for each candidate ``expression``, ``class``, ``parents``, the strategy's ``attributes`` if there
+            are any and, where it is trained to the end whatever it promises, why, as ``spared``: ``"warm-up"``,
+            ``"audit"`` or the reason code of a failed screen.
         counts: what became of all proposals: ``accepted``, ``known`` and the screens' reason codes.
         thresholds: of early rejection, for all candidates but those with ``spared`` in their proposal.
+        seconds: what it took to propose and to screen them; nothing depends on it.
     """
 
     number: int
     proposals: list[dict[str, Any]]
     counts: dict[str, int]
     thresholds: tuple[float, ...] = ()
+    seconds: float = field(default=0.0, compare=False)
 
     @classmethod
     def stored(cls, record: dict[str, Any]) -> Plan:
@@ -61,8 +65,9 @@ class Proposer:
 
     def propose(self, number: int, history: Sequence[Result], pending: Sequence[Plan]) -> Plan:
         """The candidates of cohort ``number``, a function of its arguments and the run's seed alone."""
+        started = time.perf_counter()
         rng = numpy_generator(self.config.seed, "ask", number)
-        waiting = [Proposal(parse(text)) for plan in pending for text in plan.expressions]
+        waiting = [_proposal(row) for plan in pending for row in plan.proposals]
         proposals: list[dict[str, Any]] = []
         counts: Counter[str] = Counter()
         size = self.config.cohorts.size
@@ -75,7 +80,7 @@ class Proposer:
             for proposal in batch[: size - len(proposals)]:
                 self._take(proposal, proposals, counts)
             batch = []
-        return Plan(number, proposals, dict(counts))
+        return Plan(number, proposals, dict(counts), seconds=round(time.perf_counter() - started, 3))
 
     def _goes_on(self, counts: Counter[str]) -> bool:
         """False once most proposals are in vain; a walk goes on until it has found something or is at its end."""
@@ -95,7 +100,8 @@ class Proposer:
         counts["accepted"] += 1
         self.known.expect(key, expression)
         row = {"expression": expression.text, "class": key, "parents": list(proposal.parents)}
-        proposals.append(row | ({"spared": reason} if reason else {}))
+        extra = {"attributes": dict(proposal.attributes), "spared": reason}
+        proposals.append(row | {name: value for name, value in extra.items() if value})
 
     def _passed_on(self, expression: Expression, reason: str) -> bool:
         """The lot of a screened candidate, for the audit of the screens; some reasons are beyond doubt."""
@@ -108,7 +114,11 @@ class Proposer:
         return form if form.size < expression.size and form in self.grammar else expression
 
 
+def _proposal(row: Mapping[str, Any]) -> Proposal:
+    return Proposal(parsed(row["expression"]), tuple(row["parents"]), row.get("attributes", {}))
+
+
 def expected(known: KnownClasses, plan: Plan) -> None:
     """Note the classes of a plan that was read from a file."""
     for proposal in plan.proposals:
-        known.expect(proposal["class"], parse(proposal["expression"]))
+        known.expect(proposal["class"], parsed(proposal["expression"]))

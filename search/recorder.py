@@ -93,6 +93,7 @@ class Recorder:
             "controls_sha256": controls,
             "controls_repeat": controls == self._controls,
             "finished": record["finished"],
+            "proposed_in": record.get("proposed_in"),
             "seconds": record["result"]["seconds"],
             "journal_bytes": self.study.journal.length,
             "journal_sha256": self.study.journal.digest,

@@ -61,7 +61,13 @@ class Replayed:
         self.order.append(row)
         values = self.table.objectives[row]
         failed = not np.isfinite(values["gain"])
-        return Result(str(number), self.table.expressions[row], {} if failed else values, "failed" if failed else "")
+        return Result(
+            str(number),
+            self.table.expressions[row],
+            {} if failed else values,
+            "failed" if failed else "",
+            attributes=proposal.attributes,
+        )
 
     def _member(self, expression: Expression) -> int:
         row = self.table.row.get(expression.scale_class())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import time
 from collections import Counter
@@ -270,7 +271,10 @@ def _work(run: Run, workers: AbstractContextManager[Workers], screen: Screen, ma
 
 def _search_and_confirm(run: Run, recorder: Recorder, workers: Workers, screen: Screen, until: float) -> None:
     study = recorder.study
-    ended = search(run.config, run.folder, recorder, workers, screen.step, until=until)
+    try:
+        ended = search(run.config, run.folder, recorder, workers, screen.step, until=until)
+    finally:
+        gc.unfreeze()  # what the loop took from the collector's sight
     screen.say(f"search ended: {ended}; {study.trials} classes trained, {len(study.front.numbers)} on the front")
     found = summary(read_trace(run.folder))
     if found["compute"] is not None:

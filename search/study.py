@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, overload
 
@@ -15,10 +16,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from evaluators.cohort import CONTROLS
 from evaluators.screens import flags
-from primitives.text import parse
 from search.front import Front
 from search.journal import CohortJournal
-from search.known import KnownClasses
+from search.known import KnownClasses, parsed
 from search.rejection import CALIBRATING, promises
 from search.scoring import Scoring, gain_attributes
 from search.strategies.base import Result
@@ -26,6 +26,7 @@ from search.strategies.base import Result
 NAME = "actsearch"
 # what could not be trained or, as "no-noise", not be measured; other reasons are rejections at a rung
 _FAILED = {"worker-died", "non-finite"}
+_DECODED = 1024  # results kept decoded; strategies look at the last ones again and again
 DEFAULT_SCORING = Scoring()
 
 
@@ -41,6 +42,7 @@ class CohortStudy:
         known: the classes that were trained or are on their way; the controls' classes are known from the start.
         front: the Pareto front.
         uncensored: the calibration set of early rejection: trial numbers, increasing, with the promises at each stage.
+        result: a trial by its number, as strategies see it.
     """
 
     def __init__(self, path: Path, scoring: Scoring = DEFAULT_SCORING) -> None:
@@ -49,11 +51,12 @@ class CohortStudy:
         self.journal = CohortJournal(path)
         self.storage = JournalStorage(self.journal)
         self.study = self._load() if self.storage.get_all_studies() else self._create()
-        self.known = KnownClasses(lambda number: parse(self.trial(number).user_attrs["expression"]))
+        self.known = KnownClasses(lambda number: parsed(self.trial(number).user_attrs["expression"]))
         for text in CONTROLS.values():
-            self.known.expect(parse(text).scale_class(), parse(text))
+            self.known.expect(parsed(text).scale_class(), parsed(text))
         self.front = Front(scoring.directions)
         self.uncensored: list[tuple[int, list[float]]] = []
+        self.result = lru_cache(maxsize=_DECODED)(self._result)
         self.trials = 0
         for trial in self.study.get_trials(deepcopy=False):
             self._enter(trial)
@@ -94,13 +97,15 @@ class CohortStudy:
         complete = trial.state is TrialState.COMPLETE
         return dict(zip(self.scoring.objectives, trial.values, strict=True)) if complete else {}
 
-    def result(self, number: int) -> Result:
+    def _result(self, number: int) -> Result:
         """A trial as strategies see it."""
         trial = self.trial(number)
         attributes = trial.user_attrs
         by_task = {name: sum(gains) / len(gains) for name, gains in attributes["gains"].items()}
-        expression = parse(attributes["expression"])
-        return Result(attributes["id"], expression, self.values(trial), attributes["reason"], by_task)
+        expression = parsed(attributes["expression"])
+        return Result(
+            attributes["id"], expression, self.values(trial), attributes["reason"], by_task, trial.system_attrs
+        )
 
     def history(self, trials: int) -> History:
         """The first results, as strategies see them."""
@@ -108,7 +113,7 @@ class CohortStudy:
 
 
 class History(Sequence[Result]):
-    """Results in the order of training; each is decoded when it is looked at, nothing is kept."""
+    """Results in the order of training; each is decoded when it is looked at."""
 
     def __init__(self, study: CohortStudy, trials: int) -> None:
         self._study, self._length = study, trials
@@ -136,7 +141,7 @@ def _trials(record: dict[str, Any], scoring: Scoring) -> list[FrozenTrial]:
 
 def _trial(record: dict[str, Any], slot: int, gain: float, scoring: Scoring) -> FrozenTrial:
     proposal, row = record["proposals"][slot], record["result"]["candidates"][slot]
-    expression = parse(proposal["expression"])
+    expression = parsed(proposal["expression"])
     over = gain_attributes(record["result"]["controls"], row, record["tasks"])
     reason = row["reason"] or ("" if over["gains"] else "no-reference")
     values = {} if reason else scoring.values(expression, row, gain, record)
@@ -165,7 +170,7 @@ def _trial(record: dict[str, Any], slot: int, gain: float, scoring: Scoring) -> 
         params={},
         distributions={},
         user_attrs=attributes,
-        system_attrs={},
+        system_attrs=proposal.get("attributes", {}),
         intermediate_values={},
     )
 

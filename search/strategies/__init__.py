@@ -13,20 +13,24 @@ from primitives.errors import nearest
 from primitives.grammars import Grammar, grammar
 from search.errors import ConfigError
 from search.strategies.base import Proposal, Result, Strategy
+from search.strategies.controller import Controller
 from search.strategies.evolution import Evolution
 from search.strategies.exhaustive import Exhaustive
 from search.strategies.late_acceptance import LateAcceptance
 from search.strategies.nsga2 import NSGA2
+from search.strategies.optuna_strategy import OptunaStrategy
 from search.strategies.random import Random
 from search.strategies.surrogate import Surrogate
 
 __all__ = ["STRATEGIES", "Proposal", "Result", "Strategy", "settings_of", "strategy"]
 
 STRATEGIES: dict[str, type[Strategy]] = {
+    "controller": Controller,
     "evolution": Evolution,
     "exhaustive": Exhaustive,
     "late_acceptance": LateAcceptance,
     "nsga2": NSGA2,
+    "optuna": OptunaStrategy,
     "random": Random,
     "surrogate": Surrogate,
 }
@@ -67,12 +71,16 @@ def strategy(settings: dict[str, Any], source: Grammar | None = None) -> Strateg
 
 
 def _check(name: str, key: str, value: Any, default: Any, choices: tuple[str, ...]) -> None:
-    """A setting is one of its choices, or of its default's kind: a probability, or a whole number above 0."""
+    """A setting is one of its choices, or of its default's kind: a probability, a number above 0, a name, a section."""
     if choices:
         near = nearest(str(value), choices)
         fits, expected = value in choices, f"one of {', '.join(choices)}{near}"
     elif isinstance(default, float):
         fits, expected = isinstance(value, int | float) and 0 <= value <= 1, "a number from 0 to 1"
+    elif isinstance(default, str):
+        fits, expected = isinstance(value, str), "a name"
+    elif isinstance(default, Mapping):
+        fits, expected = isinstance(value, Mapping), "a section of names and values"
     else:
         fits, expected = isinstance(value, int) and value >= 1, "a whole number from 1"
     if isinstance(value, bool) or not fits:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,10 +15,17 @@ from primitives.grammars import Grammar
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An expression that a strategy wants to be tried, and the ids of the candidates that it was made from."""
+    """An expression that a strategy wants to be tried.
+
+    Args:
+        expression: of the grammar.
+        parents: ids of the candidates that it was made from.
+        attributes: plain data that come back with the result; in the study they are the trial's system attributes.
+    """
 
     expression: Expression
     parents: tuple[str, ...] = ()
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,7 @@ class Result:
         objectives: value of each objective; empty if it failed.
         reason: why it failed, or "".
         by_task: mean gain on each task; empty if it failed.
+        attributes: what the strategy gave with the proposal.
     """
 
     id: str
@@ -38,6 +46,7 @@ class Result:
     objectives: dict[str, float]
     reason: str
     by_task: dict[str, float] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def gain(self) -> float:

@@ -17,7 +17,8 @@ class Folding(Strategy, Generic[S]):
 
     def __init__(self, grammar: Grammar) -> None:
         super().__init__(grammar)
-        self._seen, self._last, self._state = 0, "", self.start()
+        self._seen, self._last = 0, ""
+        self._state: S | None = None
 
     @abstractmethod
     def start(self) -> S:
@@ -30,10 +31,11 @@ class Folding(Strategy, Generic[S]):
     def folded(self, history: Sequence[Result]) -> S:
         """The state after all results of a history."""
         goes_on = self._seen <= len(history) and (not self._seen or history[self._seen - 1].id == self._last)
-        if not goes_on:
+        if self._state is None or not goes_on:
             self._seen, self._state = 0, self.start()
+        state = self._state
         for number in range(self._seen, len(history)):
             result = history[number]
-            self._state, self._last = self.told(self._state, result), result.id
-        self._seen = len(history)
-        return self._state
+            state, self._last = self.told(state, result), result.id
+        self._seen, self._state = len(history), state
+        return state

@@ -8,34 +8,40 @@ import numpy as np
 import pytest
 
 from primitives import fingerprint, parse
-from primitives.grammars import grammar
+from primitives.grammars import Grammar, grammar
 from search.strategies import STRATEGIES, Proposal, Result, Strategy, strategy
 
 GRAMMAR = grammar("swish2017")
-NAMES = sorted(STRATEGIES)
-LEARNING = [  # the surrogate fits 64 trees for each of its 200 cohorts
-    pytest.param(name, marks=pytest.mark.slow) if name == "surrogate" else name
+FAST = {"surrogate": {"pool": 64}, "optuna": {"window": 60, "best": 20}}
+SAMPLERS = {"NSGAIISampler": {"population_size": 8}, "QMCSampler": {}, "RandomSampler": {}}
+CASES = {name: {"name": name, **FAST.get(name, {})} for name in STRATEGIES} | {
+    f"optuna, {sampler}": {"name": "optuna", "sampler": sampler, "arguments": arguments}
+    for sampler, arguments in SAMPLERS.items()
+}
+NAMES = sorted(CASES)
+SLOW = {"surrogate", "optuna", "controller"}  # each learns anew for each of 200 cohorts
+LEARNING = [
+    pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
     for name in NAMES
-    if name not in {"exhaustive", "random"}
+    if name not in {"exhaustive", "random", *(f"optuna, {sampler}" for sampler in SAMPLERS)}
 ]
-FAST = {"surrogate": {"pool": 64}}
 
 
-def made(name: str) -> Strategy:
+def made(name: str, source: Grammar = GRAMMAR) -> Strategy:
     """A strategy at its defaults, or at settings with which it takes a fraction of the time."""
-    return strategy({"name": name, **FAST.get(name, {})}, GRAMMAR)
+    return strategy(CASES[name], source)
 
 
 def rng(seed: int = 0) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(seed))
 
 
-def results(count: int, seed: int = 0) -> list[Result]:
+def results(count: int, seed: int = 0, source: Grammar = GRAMMAR) -> list[Result]:
     """A history whose scores are a fixed function of the expression; every fifth candidate failed."""
-    source = rng(seed)
+    random = rng(seed)
     found = []
     for number in range(count):
-        expression = GRAMMAR.sample(source)
+        expression = source.sample(random)
         values = {} if number % 5 == 4 else {"gain": planted(expression), "cost": float(expression.size)}
         found.append(Result(f"0.{number}", expression, values, "" if values else "non-finite"))
     return found
@@ -62,7 +68,7 @@ def test_same_arguments_give_the_same_proposals(name: str) -> None:
     history = results(60)
     asked = [made(name).ask(history, [], 16, rng(5)) for _ in range(2)]
     assert asked[0] == asked[1]
-    assert (asked[0] != made(name).ask(history, [], 16, rng(6))) == (name != "exhaustive")
+    assert (asked[0] != made(name).ask(history, [], 16, rng(6))) == (name not in {"exhaustive", "optuna, QMCSampler"})
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -87,6 +93,41 @@ def test_another_history_is_seen(name: str) -> None:
 def test_a_history_of_failures_is_no_obstacle(name: str) -> None:
     history = [Result(f"0.{n}", r.expression, {}, "non-finite") for n, r in enumerate(results(80))]
     assert made(name).ask(history, [], 8, rng())
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("preset", ["default", "pangaea"])
+def test_parameters_and_constants_are_proposed(name: str, preset: str) -> None:
+    """All that the grammar has: factors in pangaea, betas and constants in default."""
+    source, found = grammar(preset), []
+    history = [] if name == "exhaustive" else results(40, source=source)  # it would walk to the last of them
+    for cohort in range(3):
+        found += made(name, source).ask(history, [], 24, rng(cohort))
+    assert found
+    assert all(proposal.expression in source for proposal in found)
+    if name not in {"exhaustive", "late_acceptance"}:
+        assert any(proposal.expression.parameters for proposal in found)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_several_objectives_and_tasks_are_no_obstacle(name: str) -> None:
+    by_task = {"a": 0.5, "b": -0.5}
+    history = [
+        replace(r, objectives=r.objectives | {"reproducibility": float(n % 3)}, by_task=by_task) if r.objectives else r
+        for n, r in enumerate(results(40))
+    ]
+    assert len(made(name).ask(history, [Proposal(parse("x+x"))], 8, rng())) == 8
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_gives_all_that_is_asked_for_until_nothing_is_left(name: str) -> None:
+    """safs has 13 expressions: once they are known, a walk alone is at its end."""
+    source = grammar("safs")
+    walk = list(source.enumerate())
+    history = [Result(f"0.{n}", f, {"gain": float(n), "cost": 1.0}, "") for n, f in enumerate(walk)]
+    assert bool(made(name, source).ask(history, [], 4, rng())) == (name != "exhaustive")
+    for n in (1, 5, 13):
+        assert 1 <= len(made(name, source).ask([], [], n, rng())) <= n
 
 
 @pytest.mark.parametrize("name", LEARNING)

@@ -1,0 +1,100 @@
+"""A recurrent controller trained by PPO, as Ramachandran et al. 2017 (arXiv:1710.05941) search their large spaces.
+
+The paper gives neither the controller's size nor its settings; those in :mod:`search.strategies.policy` are small, for
+budgets of hundreds or thousands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from evaluators.member import Array
+from primitives.expressions import Expression
+from primitives.grammars import Grammar
+from search.strategies.base import Proposal, Result
+from search.strategies.fold import Folding
+from search.strategies.policy import Policy, Trainer
+
+BATCH = 8  # results of one training step
+DRAWS = 4  # for each place, of which the first distinct ones are taken
+DECAY = 0.9  # of the moving average
+WORST = -1.0  # reward of a failure, and of what is worse
+_SAMPLES = 500  # of the grammar, from which the policy has its first shares
+
+
+@dataclass
+class Taught:
+    """What a controller has learnt: the policy, the moving average of rewards, results that wait for their batch."""
+
+    trainer: Trainer
+    baseline: float | None = None
+    waiting: list[tuple[list[int], float]] = field(default_factory=list)
+
+
+class Controller(Folding[Taught]):
+    """Makes the decisions of a grammar's vector one after the other and learns which pay.
+
+    The reward is the gain, from -1 on, less its moving average. At first choices are as frequent as in samples of the
+    grammar. Expressions that have no vector are neither proposed nor learnt from.
+
+    Args:
+        grammar: where expressions come from.
+        immigrants: probability of a fresh sample of the grammar.
+    """
+
+    def __init__(self, grammar: Grammar, *, immigrants: float = 0.1) -> None:
+        super().__init__(grammar)
+        self.immigrants, self.decisions = immigrants, grammar.decisions()
+
+    def _first_shares(self) -> list[Array]:
+        rng = np.random.Generator(np.random.PCG64(0))
+        counts = [np.ones(len(decision.choices)) for decision in self.decisions]
+        for _ in range(_SAMPLES):
+            for place, choice in enumerate(self._vector(self.grammar.sample(rng)) or ()):
+                counts[place][choice] += 1.0
+        return [count / count.sum() for count in counts]
+
+    def _vector(self, expression: Expression) -> list[int] | None:
+        vector = self.grammar.encode(expression) if expression in self.grammar else None
+        if vector is None:
+            return None
+        return [decision.choices.index(vector[decision.name]) for decision in self.decisions]
+
+    def start(self) -> Taught:
+        return Taught(Trainer(Policy(self._first_shares())))
+
+    def told(self, state: Taught, result: Result) -> Taught:
+        vector = self._vector(result.expression)
+        if vector is None:
+            return state
+        state.waiting.append((vector, max(WORST, result.gain)))
+        if len(state.waiting) == BATCH:
+            self._learn(state)
+        return state
+
+    def _learn(self, state: Taught) -> None:
+        """One training step; the baseline is the moving average before it."""
+        rewards = np.array([reward for _, reward in state.waiting])
+        new = float(rewards.mean())
+        baseline = new if state.baseline is None else state.baseline
+        spread = float(np.abs(rewards - baseline).mean())
+        if spread > 0:
+            state.trainer.step(np.array([vector for vector, _ in state.waiting]), (rewards - baseline) / spread)
+        state.baseline = DECAY * baseline + (1 - DECAY) * new
+        state.waiting = []
+
+    def ask(
+        self, history: Sequence[Result], pending: Sequence[Proposal], n: int, rng: np.random.Generator
+    ) -> list[Proposal]:
+        drawn = self.folded(history).trainer.policy.sample(DRAWS * n, rng)
+        distinct = list(dict.fromkeys(map(tuple, drawn.tolist())))[:n]
+        return [self._proposal(row, rng) for row in distinct]
+
+    def _proposal(self, row: Sequence[int], rng: np.random.Generator) -> Proposal:
+        if rng.random() < self.immigrants:
+            return Proposal(self.grammar.sample(rng))
+        choices = zip(self.decisions, row, strict=True)
+        return Proposal(self.grammar.decode({decision.name: decision.choices[place] for decision, place in choices}))

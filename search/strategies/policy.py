@@ -1,0 +1,86 @@
+"""A recurrent policy that makes the decisions of a vector one after the other, and its training by PPO.
+
+Proximal policy optimisation with a clipped ratio is Schulman et al. 2017, arXiv:1707.06347.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from evaluators.member import Array
+
+WIDTH = 32
+CLIP, EPOCHS = 0.2, 8
+ENTROPY = 0.2  # much, as no class is trained twice: a policy that has settled proposes what is known
+LEARNING_RATE = 0.01
+
+
+class Policy(nn.Module):
+    """An LSTM; each step sees the last choice and gives the probabilities of the next decision's choices.
+
+    Args:
+        shares: for each decision how often each of its choices occurs at first; all above 0. What the policy gives
+            before it was trained.
+    """
+
+    def __init__(self, shares: Sequence[Array]) -> None:
+        super().__init__()
+        sizes = [len(each) for each in shares]
+        self.starts = np.cumsum([1, *sizes])[:-1].tolist()  # rows of each decision's choices; row 0 begins a vector
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.embedding = nn.Embedding(1 + sum(sizes), WIDTH)
+            self.cell = nn.LSTM(WIDTH, WIDTH, batch_first=True)
+        self.heads = nn.ModuleList(nn.Linear(WIDTH, size) for size in sizes)
+        for head, share in zip(self.heads, shares, strict=True):
+            assert isinstance(head, nn.Linear)
+            nn.init.zeros_(head.weight)
+            with torch.no_grad():
+                head.bias.copy_(torch.from_numpy(np.log(share)))
+
+    @torch.no_grad()
+    def sample(self, n: int, rng: np.random.Generator) -> Array:
+        """``n`` vectors, (n, decisions), whole numbers: the choices' places."""
+        last, state = torch.zeros(n, 1, dtype=torch.long), None
+        chosen = []
+        for head, start in zip(self.heads, self.starts, strict=True):
+            hidden, state = self.cell(self.embedding(last), state)
+            reached = head(hidden[:, 0]).softmax(dim=1).cumsum(dim=1).numpy()
+            drawn = (rng.random((n, 1)) * reached[:, -1:] > reached).sum(axis=1)
+            chosen.append(drawn)
+            last = torch.from_numpy(drawn + start)[:, None]
+        return np.stack(chosen, axis=1)
+
+    def log_probabilities(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """Of whole vectors (n, decisions): their log-probability and the mean entropy of the decisions, (n,) each."""
+        rows = vectors + torch.tensor(self.starts)
+        begun = torch.cat([torch.zeros_like(rows[:, :1]), rows[:, :-1]], dim=1)
+        hidden, _ = self.cell(self.embedding(begun))
+        logs = [head(hidden[:, place]).log_softmax(dim=1) for place, head in enumerate(self.heads)]
+        taken = [log.gather(1, vectors[:, place, None])[:, 0] for place, log in enumerate(logs)]
+        entropies = [-(log.exp() * log).sum(dim=1) for log in logs]
+        return torch.stack(taken).sum(dim=0), torch.stack(entropies).mean(dim=0)
+
+
+class Trainer:
+    """Trains a policy on batches of vectors with their advantages."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.adam = torch.optim.Adam(policy.parameters(), lr=LEARNING_RATE)
+
+    def step(self, vectors: Array, advantages: Array) -> None:
+        """Some passes over one batch; ratios are to the policy before the first."""
+        chosen, better = torch.from_numpy(vectors), torch.from_numpy(advantages).float()
+        before = self.policy.log_probabilities(chosen)[0].detach()
+        for _ in range(EPOCHS):
+            now, entropy = self.policy.log_probabilities(chosen)
+            ratio = (now - before).exp()
+            gained = torch.minimum(ratio * better, ratio.clamp(1 - CLIP, 1 + CLIP) * better)
+            self.adam.zero_grad()
+            (-(gained + ENTROPY * entropy).mean()).backward()
+            self.adam.step()
