@@ -25,7 +25,7 @@ from search.strategies.base import Result
 
 NAME = "actsearch"
 # what could not be trained or, as "no-noise", not be measured; other reasons are rejections at a rung
-_FAILED = {"worker-died", "timeout", "non-finite"}
+_FAILED = {"worker-died", "timeout", "node-lost", "non-finite"}
 DEFAULT_SCORING = Scoring()
 
 

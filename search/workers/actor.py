@@ -10,11 +10,14 @@ from typing import Any
 
 import torch
 
+import evaluators
+import primitives
+import search
 from evaluators.cohort import CohortRequest, run_cohort
 from primitives.errors import ActsearchError
 
-#: The folders of the code, as this process has imported it.
-PACKAGES = tuple(Path(__file__).resolve().parents[2] / name for name in ("primitives", "evaluators", "search"))
+#: The folders of the code, as this process has imported it; on a cluster they lie apart.
+PACKAGES = tuple(Path(name.__path__[0]).resolve() for name in (primitives, evaluators, search))
 
 
 class Worker:
@@ -50,6 +53,7 @@ def versions() -> str:
 def _digest() -> str:
     """Beginning of the SHA-256 of the code: a version number alone does not tell two work trees apart."""
     hasher = hashlib.sha256()
-    for path in sorted(path for folder in PACKAGES for path in folder.rglob("*.py")):
-        hasher.update(path.name.encode() + path.read_bytes())
+    for folder in PACKAGES:
+        for path in sorted(folder.rglob("*.py")):
+            hasher.update(str(path.relative_to(folder)).encode() + path.read_bytes())
     return hasher.hexdigest()[:12]

@@ -13,7 +13,9 @@ from search.errors import WorkerError
 from search.workers.base import Finished
 
 ATTEMPTS = 2
-DIED, TIMEOUT = "worker-died", "timeout"
+#: How often a piece may lose its machine before that counts against it.
+LOSSES = 3
+DIED, TIMEOUT, NODE_LOST = "worker-died", "timeout", "node-lost"
 
 
 @dataclass(slots=True)
@@ -24,6 +26,7 @@ class Piece:
     request: CohortRequest
     slots: list[int]
     attempts: int = 0
+    losses: int = 0
 
 
 @dataclass(slots=True)
@@ -38,7 +41,10 @@ class _Partial:
 
 
 class Pieces:
-    """The queue of pieces. One that fails twice is halved, until a candidate is alone and fails twice by itself."""
+    """The queue of pieces. One that fails twice is halved, until a candidate is alone and fails twice by itself.
+
+    A worker that goes down with its machine is held against nobody, the first three times.
+    """
 
     def __init__(self) -> None:
         self._queue: deque[Piece] = deque()
@@ -78,6 +84,10 @@ class Pieces:
         Raises:
             WorkerError: it is the controls that fail.
         """
+        if reason == NODE_LOST and piece.losses < LOSSES:
+            piece.losses += 1
+            self._queue.appendleft(piece)
+            return
         piece.attempts += 1
         if piece.attempts < ATTEMPTS:
             self._queue.appendleft(piece)

@@ -12,7 +12,7 @@ from search.workers.actor import Worker, versions
 from search.workers.base import Finished, Workers
 from search.workers.clock import Clock
 from search.workers.cluster import start_ray
-from search.workers.pieces import ATTEMPTS, DIED, TIMEOUT, Piece, Pieces
+from search.workers.pieces import ATTEMPTS, DIED, NODE_LOST, TIMEOUT, Piece, Pieces
 
 #: Seconds for the first worker to start, and for a new one to take the place of the last.
 START = 300.0
@@ -102,7 +102,8 @@ class RayWorkers(Workers):
         try:
             result = self._ray.get(answer)
         except self._ray.exceptions.RayError as error:
-            self._replace(work, DIED, str(error))
+            # Ray has no error of its own for it
+            self._replace(work, NODE_LOST if "its node has died" in str(error) else DIED, str(error))
             return
         self._idle.append(work.actor)
         if "error" in result:

@@ -15,6 +15,7 @@ from search import Job, Run
 from search import run as run_module
 from search.errors import WorkerError
 from search.workers import Clock, InProcess, RayWorkers, ray_workers
+from search.workers.pieces import ATTEMPTS, DIED, LOSSES, NODE_LOST, Pieces
 
 REQUEST = CohortRequest(("tanh(x)", "x*atan(x)", "erf(x)", "sin(x)"), ("digits",), 0, 2, 4, rates=(0.01,))
 TASKS = Path(__file__).parent / "faulty_tasks.py"
@@ -131,3 +132,33 @@ def test_a_verdict_is_stored_and_replayed(small: Path, monkeypatch: pytest.Monke
     for path in (run.folder.journal, run.folder.trace, run.folder.front):
         path.unlink()
     assert Run.open("hung").resume(workers=0).classes() == rows
+
+
+def test_a_lost_machine_is_held_against_nobody_but_not_for_ever() -> None:
+    pieces = Pieces()
+    pieces.submit(0, replace(REQUEST, expressions=("tanh(x)",)))
+    for _ in range(LOSSES + ATTEMPTS - 1):
+        pieces.failed(pieces.take(), NODE_LOST, "gone")
+        assert pieces.whole() is None
+    pieces.failed(pieces.take(), NODE_LOST, "gone")
+    controls = pieces.take()
+    assert not controls.request.expressions
+    pieces.finished(controls, {"candidates": [], "controls": {}})
+    finished = pieces.whole()
+    assert finished is not None
+    assert [row["reason"] for row in finished[1]["candidates"]] == [NODE_LOST]
+
+
+def test_only_what_was_begun_is_waited_for_once_it_is_on_request() -> None:
+    pieces = Pieces()
+    for number in range(2):
+        pieces.submit(number, REQUEST)
+    first = pieces.take()
+    assert pieces.waiting() and not pieces.waiting(begun_only=True)
+    for _ in range(ATTEMPTS):
+        pieces.failed(first, DIED, "gone")
+        assert pieces.waiting(begun_only=True)
+        first = pieces.take()
+    halves = [first, pieces.take()]
+    assert [piece.slots for piece in halves] == [[0, 1], [2, 3]]
+    assert pieces.waiting() and not pieces.waiting(begun_only=True)
