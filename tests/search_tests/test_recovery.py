@@ -107,9 +107,12 @@ def test_a_run_is_never_overwritten(finished: Run, small: Path) -> None:
     assert Job.load(small, ["budget=6", "confirmation.finalists=0"]).launch().name == "small"
 
 
-def test_another_machine_is_said_and_recorded(finished: Run) -> None:
+@pytest.mark.parametrize(
+    ("key", "old"), [("torch", "1.0"), ("cpu_capability", "Z80"), ("machine", "vax"), ("threads_per_worker", 8)]
+)
+def test_another_machine_is_said_and_recorded(finished: Run, key: str, old: object) -> None:
     path = finished.folder.environment
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"torch": "1.0"}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: old}))
     said: list[str] = []
 
     class Ear:
@@ -120,5 +123,5 @@ def test_another_machine_is_said_and_recorded(finished: Run) -> None:
             pass
 
     Run.open("one").resume(screen=Ear())
-    assert any("torch: 1.0 ->" in line for line in said)
-    assert json.loads(path.read_text())["before"]["torch"] == "1.0"
+    assert any(f"results may differ from here on: {key}: {old} ->" in line for line in said)
+    assert json.loads(path.read_text())["before"][key] == old
