@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from typing import Any
 
 from search.errors import WorkerError
@@ -43,11 +44,15 @@ def start_ray(ray: Any, count: int, address: str | None) -> None:
             _join(ray, address)
         else:
             _start(ray, count)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise WorkerError(f"cannot start Ray{f' at {address}' if address else ''}: {error}") from None
 
 
 def _join(ray: Any, address: str) -> None:
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit() and "/" not in host:  # Ray itself would try for minutes; "auto" has no port
+        with socket.create_connection((host, int(port)), timeout=10):
+            pass
     modules = [str(path) for path in PACKAGES]
     ray.init(address=address, runtime_env={"py_modules": modules, "env_vars": ENVIRONMENT}, **_QUIET)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -162,3 +163,12 @@ def test_only_what_was_begun_is_waited_for_once_it_is_on_request() -> None:
     halves = [first, pieces.take()]
     assert [piece.slots for piece in halves] == [[0, 1], [2, 3]]
     assert pieces.waiting() and not pieces.waiting(begun_only=True)
+
+
+def test_a_cluster_that_is_not_there_is_refused_by_name_and_nothing_is_written(small: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"  # bound, but nobody listens
+        with pytest.raises(WorkerError, match=f"cannot start Ray at {address}: .*refused"):
+            Job.load(small, [f"workers.address={address}", "workers.count=1"]).launch("one")
+    assert not Path("runs").exists()
