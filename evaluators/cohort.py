@@ -102,10 +102,11 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> di
 
     Returns:
         ``candidates``: for each expression ``losses`` (task -> mark -> seeds x learning rates), ``tests`` (task ->
-        seeds x learning rates, in confirmation), ``reason`` and ``failed_on``; ``controls``: the same by name;
-        ``nulls``: the same, a list; ``seconds`` by task. Losses below a task's ``loss_floor`` are raised to it;
-        non-finite ones, and those of dropped learning rates, are None. Where objectives are measured, each member has
-        ``measured`` (task -> objective -> number, or None where that is not finite).
+        seeds x learning rates, in confirmation), ``reason``, ``failed_on`` and, where something was raised, ``error``;
+        ``controls``: the same by name; ``nulls``: the same, a list; ``seconds`` by task. Losses below a task's
+        ``loss_floor`` are raised to it; non-finite ones, and those of dropped learning rates, are None. Where
+        objectives are measured, each member has ``measured`` (task -> objective -> number, or None where that is not
+        finite).
 
     Raises:
         TaskError: a task is unknown or cannot be trained.
@@ -179,6 +180,8 @@ def _enter(row: dict[str, Any], name: str, outcome: Outcome, floor: float) -> No
         row.setdefault("measured", {})[name] = values
     if outcome.reason:
         row["reason"], row["failed_on"] = outcome.reason, name
+    if outcome.error:
+        row["error"] = outcome.error
 
 
 def _plain(losses: list[list[float]], floor: float) -> list[list[float | None]]:

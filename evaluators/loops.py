@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -22,6 +23,7 @@ from evaluators.task import BLOCK
 from primitives.activation import Activation
 from primitives.expressions import Expression
 
+TRACEBACK = 4000  # characters kept, the last ones
 RAISED = "raised"  # reason of a candidate with which the loop fails, where it does not with the controls
 
 #: Writes reasons of failure at a mark into outcomes, given members, outcomes and the mark; ReLU comes first.
@@ -73,6 +75,7 @@ def train_by_loop(
         except Exception:
             if member.protected:
                 raise
+            outcome.error = traceback.format_exc()[-TRACEBACK:]
             outcome.reason = RAISED  # the controls go through the same loop: it is the candidate's doing
         checkpoint.offer(lambda: {"outcomes": [asdict(outcome) for outcome in outcomes]})
     return outcomes

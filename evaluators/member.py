@@ -75,12 +75,14 @@ class Outcome:
         losses: at each mark reached, the mean validation loss, seeds x learning rates; NaN where a rate was dropped.
         tests: the mean test loss at the end, seeds x learning rates; only in confirmation.
         reason: why it was rejected or failed, or "".
+        error: the traceback of what was raised, or "".
         measured: objectives taken from the trained models at the end, by name; only those that were asked for.
     """
 
     losses: dict[int, list[list[float]]] = field(default_factory=dict)
     tests: list[list[float]] | None = None
     reason: str = ""
+    error: str = ""
     measured: dict[str, float] = field(default_factory=dict)
 
     def at(self, mark: int) -> Array:

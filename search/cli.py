@@ -20,7 +20,7 @@ from primitives.grammars import grammar
 from primitives.text import parse
 from search import display
 from search.card import card
-from search.errors import WorkerError
+from search.errors import FileError, WorkerError
 from search.export import export as export_functions
 from search.inspection import curve, describe, dry_run
 from search.listing import listed
@@ -46,6 +46,7 @@ Changes = Annotated[
 WorkerCount = Annotated[
     int | None, typer.Option("--workers", min=0, help="Number of workers; results do not depend on it.")
 ]
+Address = Annotated[str | None, typer.Option("--address", help="Of a Ray cluster.")]
 Minutes = Annotated[
     float | None, typer.Option("--max-minutes", min=0, help="Stop at the end of a cohort after this time.")
 ]
@@ -59,7 +60,7 @@ def launch(
     change: Changes = [],  # noqa: B006  (typer copies it)
     seed: Annotated[int | None, typer.Option(min=0, help="The run's seed.")] = None,
     workers: WorkerCount = None,
-    address: Annotated[str | None, typer.Option(help="Of a Ray cluster.")] = None,
+    address: Address = None,
     max_minutes: Minutes = None,
     dry: Annotated[bool, typer.Option("--dry-run", help="Screen and time one cohort, write nothing.")] = False,
     quiet: Quiet = False,
@@ -81,6 +82,7 @@ def resume(
     run: RunName,
     change: Changes = [],  # noqa: B006
     workers: WorkerCount = None,
+    address: Address = None,
     max_minutes: Minutes = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -88,7 +90,7 @@ def resume(
     """Continue a run to its budget, or to a larger one (--set budget=N)."""
     opened = Run.open(run)
     with display.Display(console, quiet=quiet or as_json) as screen:
-        opened.resume(changes=change, workers=workers, screen=screen, max_minutes=max_minutes)
+        opened.resume(changes=change, workers=workers, address=address, screen=screen, max_minutes=max_minutes)
     _results(opened, as_json)
 
 
@@ -119,11 +121,13 @@ def front(
 
 
 @app.command()
-def confirm(run: RunName, workers: WorkerCount = None, quiet: Quiet = False, as_json: Json = False) -> None:
+def confirm(
+    run: RunName, workers: WorkerCount = None, address: Address = None, quiet: Quiet = False, as_json: Json = False
+) -> None:
     """Train the finalists again on fresh seeds, data and networks."""
     opened = Run.open(run)
     with display.Display(console, quiet=quiet or as_json) as screen:
-        found = opened.confirm(workers=workers, screen=screen)
+        found = opened.confirm(workers=workers, address=address, screen=screen)
     if as_json:
         _json(found)
     else:
@@ -319,7 +323,7 @@ def main() -> None:
         app()
     except ActsearchError as error:
         print(f"actsearch: {error}", file=sys.stderr)
-        sys.exit(1 if isinstance(error, WorkerError) else 2)
+        sys.exit(1 if isinstance(error, WorkerError | FileError) else 2)
     except OSError as error:
         print(f"actsearch: {error}", file=sys.stderr)
         sys.exit(1)

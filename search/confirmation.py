@@ -141,7 +141,11 @@ def _train(config: Config, expressions: Sequence[str], workers: Workers) -> list
             first_seed=first,
         )
         workers.submit(number, request)
-    parts = dict(workers.next() for _ in units)
+    parts: dict[int, Row] = {}
+    while len(parts) < len(units):
+        if (finished := workers.next()) is None:
+            raise KeyboardInterrupt  # they were drained
+        parts[finished[0]] = finished[1]
     by_task = {name: [parts[n] for n, unit in enumerate(units) if unit[0] == name] for name in config.tasks}
     return [_joined(results, name) | {"task": name} for name, results in by_task.items()]
 

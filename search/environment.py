@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 #: What must be equal for equal bits.
-DECISIVE = ("torch", "cpu_capability", "machine")
+DECISIVE = ("torch", "cpu_capability", "machine", "threads_per_worker")
 
 
 def environment() -> dict[str, Any]:

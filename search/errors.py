@@ -17,3 +17,7 @@ class ReplayError(ActsearchError):
 
 class WorkerError(ActsearchError):
     """The workers cannot be started or do not run this version."""
+
+
+class FileError(ActsearchError):
+    """A file of a run cannot be written; the message names it."""

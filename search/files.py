@@ -1,28 +1,50 @@
-"""Files that are whole or not there: written under a temporary name, synced, renamed."""
+"""Files that are whole or not there: written under a temporary name, synced, renamed.
+
+All that write raise a FileError that names the file: the folder may be read-only, the disk full.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from search.errors import FileError
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Name the file in what the operating system complains about."""
+    try:
+        yield
+    except OSError as error:
+        raise FileError(f"cannot write {path}: {error.strerror}") from error
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Replace a file in one step; after a crash it has the old or the new content."""
     temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    _sync_folder(path.parent)
+    with writing(path):
+        try:
+            with temporary.open("wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            _sync_folder(path.parent)
+        except OSError:
+            temporary.unlink(missing_ok=True)  # on a full disk it would take the room that is left
+            raise
 
 
-def append_line(path: Path, text: str) -> None:
-    """Add one line and sync it."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(text + "\n")
+def append(path: Path, data: bytes) -> None:
+    """Add to a file and sync it."""
+    with writing(path), path.open("ab") as file:
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())
 
@@ -38,6 +60,28 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
         return None
+
+
+def seal(data: dict[str, Any]) -> dict[str, Any]:
+    """The data with a SHA-256 of it as ``sha256``, the last key."""
+    return data | {"sha256": _digest(data)}
+
+
+def unsealed(data: Any) -> dict[str, Any] | None:
+    """The data without its ``sha256``; None where that is not the data's, or they are no mapping."""
+    if not isinstance(data, dict):
+        return None
+    digest = data.pop("sha256", None)
+    return data if digest in (None, _digest(data)) else None  # None: written before there were seals
+
+
+def read_sealed(path: Path) -> dict[str, Any] | None:
+    """Read sealed JSON; None if the file is missing, torn or changed."""
+    return unsealed(read_json(path))
+
+
+def _digest(data: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(data).encode()).hexdigest()
 
 
 def _sync_folder(folder: Path) -> None:

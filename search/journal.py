@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from optuna.storages.journal import BaseJournalBackend
+
+from search.files import append, writing
 
 WRITER = "actsearch"
 
@@ -33,7 +34,8 @@ class CohortJournal(BaseJournalBackend):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.touch()
+        with writing(path):
+            path.touch()
         content = path.read_bytes()
         self._hash = hashlib.sha256(content)
         self.length = len(content)
@@ -75,10 +77,7 @@ class CohortJournal(BaseJournalBackend):
         # Optuna knows its own lines by a random writer id; it has read them by now, and the file must not be random
         text = "".join(_line(log | {"worker_id": WRITER}) for log in self._waiting)
         data = text.encode()
-        with self.path.open("ab") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        append(self.path, data)
         self._hash.update(data)
         self.length += len(data)
         self._lines += len(self._waiting)

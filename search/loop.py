@@ -13,7 +13,7 @@ from typing import Any
 from evaluators.cohort import NULLS, CohortRequest
 from evaluators.objectives import measured_names
 from search.config import Config
-from search.files import read_json, write_json
+from search.files import read_sealed, seal, write_json
 from search.proposer import Plan, Proposer, expected
 from search.recorder import Recorder
 from search.rejection import ruled
@@ -47,7 +47,7 @@ def search(
         until: stop at the end of a cohort once ``time.monotonic()`` is past this.
 
     Returns:
-        Why it ended: ``"budget"``, ``"grammar exhausted"`` or ``"time"``.
+        Why it ended: ``"budget"``, ``"grammar exhausted"``, ``"time"`` or ``"interrupted"``.
     """
     proposer, lag = Proposer(config, recorder.study.known), config.cohorts.lag
     plans: dict[int, Plan] = {}
@@ -57,7 +57,7 @@ def search(
     folder.sweep_checkpoints()
     while True:
         while begun <= told + lag and planned < config.budget and not exhausted:
-            record = read_json(folder.cohort(begun))
+            record = read_sealed(folder.cohort(begun))
             plan = Plan.stored(record) if record else _proposed(begun, planned, proposer, recorder, plans, lag)
             exhausted = not plan.proposals
             if exhausted:
@@ -72,8 +72,10 @@ def search(
         if told == begun:
             return "grammar exhausted" if exhausted else "budget"
         while told not in done:
-            number, result = workers.next()
-            done[number] = _finish(folder, config, plans[number], result)
+            finished = workers.next()
+            if finished is None:
+                return "interrupted"
+            done[finished[0]] = _finish(folder, config, plans[finished[0]], finished[1])
         show(Progress(config.budget, recorder.record(done.pop(told))))
         _settle()
         told += 1
@@ -136,7 +138,7 @@ def _finish(folder: RunFolder, config: Config, plan: Plan, result: dict[str, Any
         "proposals": plan.proposals,
         "result": result,
     }
-    write_json(folder.cohort(plan.number), record)
+    write_json(folder.cohort(plan.number), seal(record))
     folder.sweep_checkpoints()
     return record
 

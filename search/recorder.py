@@ -13,12 +13,12 @@ from evaluators.objectives import DEFAULT, cost, gains
 from evaluators.tasks import label
 from primitives.text import parse
 from search.config import Config
-from search.errors import RunError
-from search.files import append_line, read_json, write_atomically
+from search.files import write_atomically
 from search.proposer import Plan
 from search.rejection import findings
 from search.run_folder import RunFolder
 from search.study import CohortStudy, History
+from search.trace import append_trace
 
 Row = dict[str, Any]
 
@@ -53,11 +53,9 @@ class Recorder:
         return [row for number, row in self.study.uncensored if number < end]
 
     def plan(self, number: int) -> Plan:
-        """The plan of a recorded cohort, from its file."""
-        record = read_json(self.folder.cohort(number))
-        if record is None:
-            raise RunError(f"{self.folder.cohort(number)} is missing or torn; it is needed to propose the next cohort")
-        return Plan.stored(record)
+        """What a recorded cohort proposed."""
+        trials = (self.study.trial(n).user_attrs for n in range(self._ends[number], self._ends[number + 1]))
+        return Plan(number, [{key: a[key] for key in ("expression", "class", "parents")} for a in trials], {})
 
     def record(self, record: Row) -> Row:
         """Enter a finished cohort; return its line of the trace."""
@@ -65,7 +63,7 @@ class Recorder:
         self._ends.append(self.study.trials)
         self.write_front()
         entry = self._entry(record)
-        append_line(self.folder.trace, json.dumps(entry, allow_nan=False, separators=(",", ":")))
+        append_trace(self.folder.trace, entry)
         return entry
 
     def write_front(self) -> None:

@@ -2,38 +2,24 @@
 
 A cohort's own file is written first, then the journal, then one line of the trace with the journal's length and
 hash. What is behind the last whole line of the trace is cut and told again from the cohort files, byte for byte.
+Damaged files are kept beside what takes their place.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from search.errors import RunError
-from search.files import read_json, write_atomically
+from search.files import read_sealed, writing
 from search.journal import digest_of
 from search.run_folder import RunFolder
 from search.scoring import Scoring
 from search.study import CohortStudy
+from search.trace import cut_trace, read_trace
 
 Say = Callable[[str], None]
-
-
-def read_trace(folder: RunFolder) -> list[dict[str, Any]]:
-    """The whole lines of the trace, up to the first one that is torn."""
-    lines: list[dict[str, Any]] = []
-    if not folder.trace.exists():
-        return lines
-    for line in folder.trace.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError:
-            break
-        if not isinstance(entry, dict) or entry.get("cohort") != len(lines):
-            break
-        lines.append(entry)
-    return lines
 
 
 def recover(folder: RunFolder, say: Say, scoring: Scoring) -> tuple[CohortStudy, list[dict[str, Any]]]:
@@ -44,57 +30,83 @@ def recover(folder: RunFolder, say: Say, scoring: Scoring) -> tuple[CohortStudy,
 
     Raises:
         RunError: the journal is damaged and a cohort file that could rebuild it is missing or was changed.
+        FileError: the folder cannot be written to.
     """
-    folder.journal.with_name(folder.journal.name + ".lock").unlink(missing_ok=True)
-    trace = read_trace(folder)
-    text = "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in trace)
-    if folder.trace.exists() and folder.trace.read_text(encoding="utf-8", errors="replace") != text:
-        say(f"{folder.trace.name}: cut behind line {len(trace)}")
-        write_atomically(folder.trace, text)
-    if not trace:
-        folder.journal.unlink(missing_ok=True)
-        return CohortStudy(folder.journal, scoring), trace
-    length, digest = trace[-1]["journal_bytes"], trace[-1]["journal_sha256"]
-    if folder.journal.exists() and digest_of(folder.journal, length) == digest:
-        if folder.journal.stat().st_size > length:
+    with writing(folder.journal):
+        folder.journal.with_name(folder.journal.name + ".lock").unlink(missing_ok=True)
+    if line := cut_trace(folder.trace):
+        say(f"{folder.trace.name}: torn or changed in line {line}; cut there and told again")
+    trace = read_trace(folder.trace)
+    _check_cohorts(folder, len(trace), say)
+    if not _whole(folder, trace):
+        _rebuild(folder, trace, say, scoring)
+    with writing(folder.journal):
+        if not trace:
+            folder.journal.unlink(missing_ok=True)
+        elif folder.journal.stat().st_size > trace[-1]["journal_bytes"]:
             with folder.journal.open("r+b") as file:
-                file.truncate(length)
-        return CohortStudy(folder.journal, scoring), trace
-    return _rebuild(folder, trace, say, scoring), trace
+                file.truncate(trace[-1]["journal_bytes"])
+    return CohortStudy(folder.journal, scoring), trace
 
 
-def _rebuild(folder: RunFolder, trace: list[dict[str, Any]], say: Say, scoring: Scoring) -> CohortStudy:
-    """Write the journal again from the cohort files; the damaged one is kept beside it."""
+def _whole(folder: RunFolder, trace: list[dict[str, Any]]) -> bool:
+    """True if the journal has what the trace says of it."""
+    if not trace:
+        return True
+    length, digest = trace[-1]["journal_bytes"], trace[-1]["journal_sha256"]
+    return folder.journal.exists() and digest_of(folder.journal, length) == digest
+
+
+def _check_cohorts(folder: RunFolder, recorded: int, say: Say) -> None:
+    """Say which cohort files are damaged; those that were not recorded yet make room for a repetition."""
+    names = {folder.cohort(number) for number in range(recorded)}
+    for path in sorted(names | set(folder.cohorts.glob("??????.json"))):
+        if read_sealed(path) is not None:
+            continue
+        if path in names:
+            say(f"{path}: missing, torn or changed; the study has its results, but its learning curves are lost")
+        else:
+            kept = _set_aside(path)
+            say(f"{path}: torn or changed; it is trained again, the old one is {kept.name}")
+
+
+def _rebuild(folder: RunFolder, trace: list[dict[str, Any]], say: Say, scoring: Scoring) -> None:
+    """Write the journal again from the cohort files."""
     fresh = folder.journal.with_name("study.journal.new")
-    fresh.unlink(missing_ok=True)
+    with writing(fresh):
+        fresh.unlink(missing_ok=True)
     study = CohortStudy(fresh, scoring)
     for entry in trace:
         path = folder.cohort(entry["cohort"])
-        record = read_json(path)
+        record = read_sealed(path)
         if record is None:
-            raise RunError(f"{folder.journal} is damaged and {path}, needed to rebuild it, is missing or torn")
+            line = _first_difference(folder, fresh)
+            raise RunError(
+                f"{folder.journal} is damaged in line {line} or behind it, and {path}, needed to rebuild it, "
+                "is missing, torn or changed"
+            )
         study.add(record)
         if study.journal.digest != entry["journal_sha256"]:
             raise RunError(f"{folder.journal} is damaged and {path} is not what was recorded in {folder.trace.name}")
     if folder.journal.exists():
-        kept = _free(folder)
-        say(f"{folder.journal.name}: line {_first_difference(folder)} was damaged; rebuilt, the old one is {kept.name}")
-        folder.journal.replace(kept)
+        line, kept = _first_difference(folder, fresh), _set_aside(folder.journal)
+        say(f"{folder.journal.name}: line {line} was damaged; rebuilt, the old one is {kept.name}")
     else:
         say(f"{folder.journal.name}: was missing; rebuilt from the cohort files")
     fresh.replace(folder.journal)
-    return CohortStudy(folder.journal, scoring)
 
 
-def _first_difference(folder: RunFolder) -> int:
+def _first_difference(folder: RunFolder, fresh: Path) -> int:
     """Number of the first line of the journal that differs from the rebuilt one."""
-    old = folder.journal.read_bytes().splitlines()
-    new = folder.journal.with_name("study.journal.new").read_bytes().splitlines()
+    old = folder.journal.read_bytes().splitlines() if folder.journal.exists() else []
+    new = fresh.read_bytes().splitlines()
     return next((n for n, (a, b) in enumerate(zip(old, new, strict=False), 1) if a != b), min(len(old), len(new)) + 1)
 
 
-def _free(folder: RunFolder) -> Any:
+def _set_aside(path: Path) -> Path:
+    """Rename a damaged file; nothing is overwritten."""
     number = 1
-    while (path := folder.journal.with_name(f"study.journal.damaged-{number}")).exists():
+    while (kept := path.with_name(f"{path.name}.damaged-{number}")).exists():
         number += 1
-    return path
+    with writing(path):
+        return path.replace(kept)

@@ -2,52 +2,28 @@
 
 from __future__ import annotations
 
-import gc
-import math
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol
 
-from evaluators.tasks import is_reference, label, parts_of
-from evaluators.timing import time_ratios
-from primitives.text import parse
 from search.config import Config, checked, load_config, read_yaml, to_yaml, with_pinned_tasks
-from search.confirmation import confirm, finalists
+from search.confirmation import finalists
 from search.environment import differences, environment
 from search.errors import RunError
 from search.files import read_json, write_atomically, write_json
-from search.loop import Progress, search
-from search.recorder import Recorder, Row, front_rows, trial_row
-from search.recovery import read_trace, recover
-from search.rejection import announced, concluded, summary
+from search.interruption import gently
+from search.recorder import Row, front_rows, trial_row
+from search.recovery import recover
+from search.rejection import summary
 from search.run_folder import RunFolder, find_run, free_name, named_folder
+from search.screen import Screen, Silent
 from search.start import left_out
 from search.study import CohortStudy
+from search.trace import read_trace
+from search.work import confirm_and_time, work
 from search.workers import Workers, start_workers
-
-
-class Screen(Protocol):
-    """What shows a job at work."""
-
-    def say(self, text: str) -> None:
-        """A line of text."""
-
-    def step(self, progress: Progress) -> None:
-        """A cohort was recorded."""
-
-
-class Silent:
-    """Shows nothing."""
-
-    def say(self, text: str) -> None:
-        """Nothing."""
-
-    def step(self, progress: Progress) -> None:
-        """Nothing."""
 
 
 class Run:
@@ -83,7 +59,7 @@ class Run:
 
     def status(self) -> Row:
         """How far the run is: trained classes, budget, funnel, best, gains of the null controls, number confirmed."""
-        trace = read_trace(self.folder)
+        trace = read_trace(self.folder.trace)
         last = trace[-1] if trace else {}
         screened = _summed([entry["counts"] for entry in trace])
         known, accepted = screened.pop("known", 0), screened.pop("accepted", 0)
@@ -127,7 +103,7 @@ class Run:
     @contextmanager
     def _study(self) -> Iterator[CohortStudy]:
         """The study for reading: a copy of the journal, so that a running job is not disturbed."""
-        trace = read_trace(self.folder)
+        trace = read_trace(self.folder.trace)
         length = trace[-1]["journal_bytes"] if trace else 0
         with TemporaryDirectory() as temporary:
             copy = Path(temporary) / "study.journal"
@@ -137,14 +113,15 @@ class Run:
             yield CohortStudy(copy, self.config.scoring)
 
     def resume(
-        self, *, changes: Iterable[str] = (), workers: int | None = None, screen: Screen | None = None,
-        max_minutes: float | None = None,
+        self, *, changes: Iterable[str] = (), workers: int | None = None, address: str | None = None,
+        screen: Screen | None = None, max_minutes: float | None = None,
     ) -> Run:  # fmt: skip
         """Continue to the budget, or to a larger one.
 
         Args:
             changes: ``budget=N`` only; everything else would make another run of it.
             workers: number of workers; results do not depend on it.
+            address: of a Ray cluster, instead of the config's.
             screen: shows the progress.
             max_minutes: stop at the end of a cohort after this time.
 
@@ -152,11 +129,11 @@ class Run:
             RunError: the run is in use or damaged, or a change is not allowed.
         """
         screen = screen or Silent()
-        with self.folder.locked():
+        with self.folder.locked(screen.say):
             self._change(list(changes))
             with_pinned_tasks(self.config)
             self._check_machine(screen)
-            _work(self, _workers(self.config, workers), screen, max_minutes)
+            work(self.config, self.folder, _workers(self.config, workers, address), screen, max_minutes)
         return self
 
     def _change(self, changes: list[str]) -> None:
@@ -179,16 +156,16 @@ class Run:
             screen.say("this machine is of another kind; results may differ from here on: " + ", ".join(changed))
             write_json(self.folder.environment, new | {"before": old})
 
-    def confirm(self, *, workers: int | None = None, screen: Screen | None = None) -> Row:
-        """Confirm the finalists (again) and write ``confirmation.json``."""
+    def confirm(self, *, workers: int | None = None, address: str | None = None, screen: Screen | None = None) -> Row:
+        """Confirm the finalists (again) and write ``confirmation.json``; see :meth:`resume`."""
         screen = screen or Silent()
-        with self.folder.locked():
+        with self.folder.locked(screen.say):
             study, _ = recover(self.folder, screen.say, self.config.scoring)
             if not finalists(study, self.config):
                 raise RunError(f"{self.path}: there is nothing to confirm: no class with a gain, or finalists is 0")
             with_pinned_tasks(self.config)
-            with _workers(self.config, workers) as pool:
-                return _confirm(self, study, pool)
+            with _workers(self.config, workers, address) as pool, gently(pool, screen.say):
+                return confirm_and_time(self.config, self.folder, study, pool)
 
 
 class Job:
@@ -236,7 +213,7 @@ class Job:
             for line in left_out(self.config.start):
                 screen.say(line)
             with folder.locked():
-                _work(made, nullcontext(pool), screen, max_minutes)
+                work(made.config, folder, nullcontext(pool), screen, max_minutes)
         return made
 
 
@@ -248,61 +225,10 @@ def _summed(counts: Sequence[dict[str, int]]) -> dict[str, int]:
     return dict(total.most_common())
 
 
-def _work(run: Run, workers: AbstractContextManager[Workers], screen: Screen, max_minutes: float | None) -> None:
-    """Search to the end and confirm; the caller holds the lock. Workers are started if there is something to do."""
-    until = math.inf if max_minutes is None else time.monotonic() + 60 * max_minutes
-    screen.say(f"{run.path}: up to {run.config.budget} classes on {', '.join(map(label, run.config.tasks))}")
-    for name in filter(is_reference, run.config.tasks):
-        screen.say(f"the task file {parts_of(name)[0]} is run, because the config names it")
-    screen.say(announced(run.config))
-    study, trace = recover(run.folder, screen.say, run.config.scoring)
-    recorder = Recorder(run.folder, study, trace, run.config)
-    recorder.write_front()
-    if study.trials >= run.config.budget and not _to_confirm(run, study):
-        screen.say(f"nothing is left to do: {study.trials} classes trained")
-        return
-    try:
-        with workers as pool:
-            _search_and_confirm(run, recorder, pool, screen, until)
-    except KeyboardInterrupt:
-        screen.say(f"interrupted; nothing finished is lost. Continue with: actsearch resume {run.path}")
-        raise
-
-
-def _search_and_confirm(run: Run, recorder: Recorder, workers: Workers, screen: Screen, until: float) -> None:
-    study = recorder.study
-    try:
-        ended = search(run.config, run.folder, recorder, workers, screen.step, until=until)
-    finally:
-        gc.unfreeze()  # what the loop took from the collector's sight
-    screen.say(f"search ended: {ended}; {study.trials} classes trained, {len(study.front.numbers)} on the front")
-    found = summary(read_trace(run.folder))
-    if found["compute"] is not None:
-        screen.say(concluded(found))
-    if ended != "time" and _to_confirm(run, study):
-        screen.say("confirming the finalists")
-        _confirm(run, study, workers)
-
-
-def _confirm(run: Run, study: CohortStudy, workers: Workers) -> Row:
-    """Confirm the finalists and time them; times are a file of their own, as no two runs agree in them."""
-    found = confirm(run.config, study, workers)
-    write_json(run.folder.confirmation, found)
-    finalists = found["finalists"]
-    ratios = time_ratios([parse(row["expression"]) for row in finalists])
-    write_json(run.folder.timing, {row["id"]: round(ratio, 2) for row, ratio in zip(finalists, ratios, strict=True)})
-    return found
-
-
-def _to_confirm(run: Run, study: CohortStudy) -> bool:
-    """True if finalists are wanted, there are some, and what is trained now was not confirmed yet."""
-    found = run.confirmation()
-    return bool(finalists(study, run.config)) and (found is None or found["trained"] != study.trials)
-
-
 @contextmanager
-def _workers(config: Config, count: int | None) -> Iterator[Workers]:
-    pool = start_workers(config.workers.count if count is None else count, config.workers.address, config.workers.gpus)
+def _workers(config: Config, count: int | None, address: str | None = None) -> Iterator[Workers]:
+    asked = config.workers
+    pool = start_workers(asked.count if count is None else count, address or asked.address, asked.gpus)
     try:
         yield pool
     finally:

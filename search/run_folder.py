@@ -5,12 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import platform
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from primitives.errors import nearest
-from search.errors import RunError
+from search.errors import FileError, RunError
+from search.files import writing
 
 RUNS = Path("runs")
 
@@ -33,6 +35,7 @@ class RunFolder:
         self.trace = path / "cohorts.jsonl"
         self.front = path / "front.csv"
         self.confirmation = path / "confirmation.json"
+        self.confirming = path / "confirmation"
         self.timing = path / "timing.json"
         self.table = path / "table.csv"
         self.exports = path / "exports"
@@ -73,23 +76,43 @@ class RunFolder:
         self.cohorts.mkdir()
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, say: Callable[[str], object] = str) -> Iterator[None]:
         """Hold the run; the operating system gives the lock back when the process dies.
+
+        Args:
+            say: is told whose lock was left over and taken.
 
         Raises:
             RunError: another process holds it; the message names its host and process id.
+            FileError: the folder cannot be written to.
         """
-        with self._lock.open("a+", encoding="utf-8") as file:
+        with writing(self._lock):
+            file = self._lock.open("a+", encoding="utf-8")
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                file.seek(0)
-                holder = file.read().strip() or "another process"
-                raise RunError(f"{self.path} is in use by {holder}") from None
+                raise RunError(f"{self.path} is in use by {_holder(file) or 'another process'}") from None
+            if dead := _holder(file):
+                say(f"{dead} ended without giving {self.path} back; its lock is taken over")
+            self._sign(file, f"process {os.getpid()} on {platform.node()}")
+            try:
+                yield
+            finally:
+                with suppress(FileError):  # a full disk is complained about elsewhere
+                    self._sign(file, "")
+
+    def _sign(self, file: TextIO, text: str) -> None:
+        with writing(self._lock):
             file.truncate(0)
-            file.write(f"process {os.getpid()} on {platform.node()}")
+            file.write(text)
             file.flush()
-            yield
+
+
+def _holder(file: TextIO) -> str:
+    """Who signed a lock."""
+    file.seek(0)
+    return file.read().strip()
 
 
 def find_run(name: str | Path) -> RunFolder:

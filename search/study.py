@@ -25,7 +25,7 @@ from search.strategies.base import Result
 
 NAME = "actsearch"
 # what could not be trained or, as "no-noise", not be measured; other reasons are rejections at a rung
-_FAILED = {"worker-died", "non-finite"}
+_FAILED = {"worker-died", "timeout", "node-lost", "raised", "non-finite"}
 _DECODED = 1024  # results kept decoded; strategies look at the last ones again and again
 DEFAULT_SCORING = Scoring()
 

@@ -15,9 +15,10 @@ from evaluators.member import best_rate
 from evaluators.tasks import label
 from search.config import Config
 from search.errors import RunError
-from search.files import read_json, write_atomically
-from search.run import Job, Run, Screen
+from search.files import read_sealed, write_atomically
+from search.run import Job, Run
 from search.run_folder import named_folder
+from search.screen import Screen
 
 Row = dict[str, Any]
 
@@ -92,7 +93,7 @@ def _scores(run: Run) -> list[Row]:
 def _losses(run: Run) -> Iterator[Row]:
     """Losses of each class by column, in the same order."""
     for number in range(run.status()["cohorts"]):
-        record = read_json(run.folder.cohort(number))
+        record = read_sealed(run.folder.cohort(number))
         if record is None:
             raise RunError(f"{run.folder.cohort(number)} is missing or torn; actsearch resume {run.path} may mend it")
         for row in record["result"]["candidates"]:

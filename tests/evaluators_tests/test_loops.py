@@ -140,6 +140,7 @@ def test_a_loop_that_ends_early() -> None:
         outcomes(Failing(control=True))
     found = outcomes(Failing(control=False))
     assert [outcome.reason for outcome in found] == ["", "raised", "raised", "raised"]
+    assert ["ended before" in outcome.error for outcome in found] == [False, True, True, True]
 
 
 def test_there_is_no_stack_to_measure() -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from search import Run
+
 SMALL = """\
 grammar: default
 tasks: [digits]
@@ -25,3 +27,8 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "small.yaml"
     path.write_text(SMALL)
     return path
+
+
+def contents(run: Run) -> tuple[str, list[object], object]:
+    """What must not differ between two runs: the front, all classes, the confirmation."""
+    return run.folder.front.read_text(), [dict(row) for row in run.classes()], run.confirmation()

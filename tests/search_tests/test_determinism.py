@@ -1,27 +1,15 @@
-"""Promises 1 to 3: the same run whatever the number of workers, and whether or not it was killed."""
+"""Promises 1 to 3: the same run whatever the number of workers; test_interruption.py has the kills."""
 
 from __future__ import annotations
 
 import json
-import os
-import random
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import optuna
-import pytest
 
 from search import Job, Run, RunError
-from search.run import Silent
-
-COMMAND = [sys.executable, "-u", "-c", "from search.cli import main; main()"]
-
-
-def contents(run: Run) -> tuple[str, list[object], object]:
-    """What must not differ between two runs: the front, all classes, the confirmation."""
-    return run.folder.front.read_text(), [dict(row) for row in run.classes()], run.confirmation()
+from search.screen import Silent
+from tests.search_tests.conftest import contents
 
 
 def in_process(small: Path, name: str) -> Run:
@@ -66,29 +54,6 @@ def test_stopping_by_time_leaves_a_prefix(small: Path) -> None:
     assert len(rows) == 6
     assert rows == whole.classes()[:6]
     assert contents(part.resume()) == contents(whole)
-
-
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 4))])
-def test_killed_and_resumed_equals_left_alone(small: Path, seed: int) -> None:
-    """SIGKILL of the driver at three random moments of its work, each followed by resume."""
-    whole = contents(in_process(small, "whole"))
-    rng = random.Random(seed)
-    arguments = ["launch", str(small), "--run", "killed"]
-    for _ in range(3):
-        killed_at_work(arguments, rng.uniform(0.0, 1.5))
-        arguments = ["resume", "killed"]
-    assert contents(Run.open("killed").resume()) == whole
-
-
-def killed_at_work(arguments: list[str], delay: float) -> None:
-    """Start the command line, wait for its first line and some time more, and kill it if it still runs."""
-    with subprocess.Popen(COMMAND + arguments, stdout=subprocess.PIPE, env=os.environ, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith("runs/killed: up to 24 classes")
-        try:
-            process.wait(timeout=delay)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
 
 
 def test_front_equals_optunas_best_trials_and_nothing_is_running(small: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from search import Job, Run, RunError
+from search.files import seal
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_damaged_journal_without_its_cohort_file_is_refused_by_name(finished: Ru
     flip(finished.folder.journal)
     finished.folder.cohort(2).unlink()
     damaged = finished.folder.journal.read_bytes()
-    with pytest.raises(RunError, match=r"000002\.json.*missing or torn"):
+    with pytest.raises(RunError, match=r"line 1\d or.*000002\.json.*missing, torn or changed"):
         Run.open("one").resume()
     assert finished.folder.journal.read_bytes() == damaged
 
@@ -82,10 +83,15 @@ def test_changed_cohort_file_is_not_taken_for_the_recorded_one(finished: Run) ->
     path = finished.folder.cohort(1)
     record = json.loads(path.read_text())
     record["proposals"][0]["expression"] = "tanh(x)"
-    path.write_text(json.dumps(record))
+    unsealed_record = {key: value for key, value in record.items() if key != "sha256"}
     finished.folder.journal.unlink()
-    with pytest.raises(RunError, match=r"000001\.json is not what was recorded"):
-        Run.open("one").resume()
+    for text, message in (
+        (json.dumps(record), r"000001\.json, needed.*is missing, torn or changed"),
+        (json.dumps(seal(unsealed_record)), r"000001\.json is not what was recorded"),
+    ):
+        path.write_text(text)
+        with pytest.raises(RunError, match=message):
+            Run.open("one").resume()
 
 
 def test_second_process_is_refused_with_the_first_ones_id(finished: Run) -> None:
@@ -101,9 +107,12 @@ def test_a_run_is_never_overwritten(finished: Run, small: Path) -> None:
     assert Job.load(small, ["budget=6", "confirmation.finalists=0"]).launch().name == "small"
 
 
-def test_another_machine_is_said_and_recorded(finished: Run) -> None:
+@pytest.mark.parametrize(
+    ("key", "old"), [("torch", "1.0"), ("cpu_capability", "Z80"), ("machine", "vax"), ("threads_per_worker", 8)]
+)
+def test_another_machine_is_said_and_recorded(finished: Run, key: str, old: object) -> None:
     path = finished.folder.environment
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"torch": "1.0"}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: old}))
     said: list[str] = []
 
     class Ear:
@@ -114,5 +123,5 @@ def test_another_machine_is_said_and_recorded(finished: Run) -> None:
             pass
 
     Run.open("one").resume(screen=Ear())
-    assert any("torch: 1.0 ->" in line for line in said)
-    assert json.loads(path.read_text())["before"]["torch"] == "1.0"
+    assert any(f"results may differ from here on: {key}: {old} ->" in line for line in said)
+    assert json.loads(path.read_text())["before"][key] == old

@@ -1,8 +1,10 @@
-"""Workers that die: the offender alone is recorded as failed. These tests start Ray."""
+"""Workers that die or hang: the offender alone is recorded as failed, the rest is complete. These tests start Ray."""
 
 from __future__ import annotations
 
-import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,66 +12,164 @@ from typing import Any
 import pytest
 
 from evaluators.cohort import CohortRequest, run_cohort
-from search import workers as module
-from search.workers import InProcess, RayWorkers
+from search import Job, Run
+from search import run as run_module
+from search.errors import WorkerError
+from search.workers import Clock, InProcess, RayWorkers, ray_workers
+from search.workers.pieces import ATTEMPTS, DIED, LOSSES, NODE_LOST, Pieces
 
 REQUEST = CohortRequest(("tanh(x)", "x*atan(x)", "erf(x)", "sin(x)"), ("digits",), 0, 2, 4, rates=(0.01,))
+TASKS = Path(__file__).parent / "faulty_tasks.py"
 
 
-class _Fragile(module._Worker):
-    """A worker that dies at one candidate, and once at another."""
+@contextmanager
+def ray(count: int, **settings: Any) -> Iterator[RayWorkers]:
+    pool = RayWorkers(count, **settings)
+    try:
+        yield pool
+    finally:
+        pool.close()
 
-    def run(self, request: CohortRequest) -> dict[str, Any]:
-        mark = Path(os.environ["ACTSEARCH_TEST_MARK"])
-        if "x*atan(x)" in request.expressions:
-            os._exit(1)
-        if "sin(x)" in request.expressions and not mark.exists():
-            mark.touch()
-            os._exit(1)
-        return run_cohort(request)
+
+def faulty(kind: str, expressions: Sequence[str] = REQUEST.expressions) -> CohortRequest:
+    return CohortRequest(tuple(expressions), (f"{TASKS}:{kind}",), 0, 1, 4, rates=(0.01,), nulls=1)
+
+
+def undisturbed(kind: str, request: CohortRequest) -> dict[str, Any]:
+    """What the candidates and controls would have given without the harm."""
+    name = request.tasks[0]
+    result = run_cohort(replace(request, tasks=(name.replace(kind, "Quiet"),)))
+    rows = [*result["candidates"], *result["controls"].values()]
+    for row in rows:
+        row["losses"] = dict.fromkeys([name], *row["losses"].values())
+    return result
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("offender", [0, 1])
-def test_the_offender_alone_fails(offender: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_Worker", _Fragile)
-    here = str(Path(__file__).parent)
-    monkeypatch.setenv("PYTHONPATH", here)
-    monkeypatch.setitem(module.ENVIRONMENT, "ACTSEARCH_TEST_MARK", str(tmp_path / "mark"))
-    texts = ["tanh(x)", "erf(x)", "sin(x)"]
-    texts.insert(offender, "x*atan(x)")
-    request = replace(REQUEST, expressions=tuple(texts))
-    pool = RayWorkers(2 - offender)
-    try:
+@pytest.mark.parametrize(
+    ("kind", "reason", "error"),
+    [("Hangs", "timeout", "no answer after 4 s, 2 times"), ("Segfaults", "worker-died", "died")],
+)
+def test_the_offender_alone_fails(kind: str, reason: str, error: str) -> None:
+    request = faulty(kind)
+    with ray(2, clock=Clock(floor=4, first=4, factor=0)) as pool:
         pool.submit(7, request)
-        pool.submit(8, replace(REQUEST, expressions=("erf(x)",)))
-        results = dict([pool.next(), pool.next()])
-    finally:
-        pool.close()
-    alone = run_cohort(request)
-    result = results[7]
-    assert results[8]["controls"] == alone["controls"]
-    assert [row["reason"] for row in result["candidates"]].index("worker-died") == offender
-    assert "died" in result["candidates"][offender]["error"]
-    for slot in {0, 1, 2, 3} - {offender}:
-        assert result["candidates"][slot] == alone["candidates"][slot]
-    assert result["controls"] == alone["controls"]
+        pool.submit(8, replace(request, expressions=("erf(x)",)))
+        results = dict(filter(None, [pool.next(), pool.next()]))
+    alone = undisturbed(kind, request)
+    found = results[7]
+    assert [row["reason"] for row in found["candidates"]] == ["", reason, "", ""]
+    assert error in found["candidates"][1]["error"]
+    for slot in (0, 2, 3):
+        assert found["candidates"][slot] == alone["candidates"][slot]
+    assert found["controls"] == results[8]["controls"] == alone["controls"]
+
+
+def test_a_candidate_that_takes_all_memory_fails_alone_and_its_worker_lives_on() -> None:
+    request = faulty("Hoards")
+    with ray(1) as pool:
+        pool.submit(0, request)
+        finished = pool.next()
+    assert finished is not None
+    assert [row["reason"] for row in finished[1]["candidates"]] == ["", "raised", "", ""]
+    assert "MemoryError" in finished[1]["candidates"][1]["error"]
+
+
+def test_a_worker_that_is_killed_once_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACTSEARCH_TEST_MARK", str(tmp_path / "mark"))
+    request = faulty("DiesOnce")
+    with ray(1) as pool:
+        pool.submit(0, request)
+        finished = pool.next()
+    assert (tmp_path / "mark").exists()
+    assert finished is not None
+    alone = undisturbed("DiesOnce", request)
+    for part in ("candidates", "controls"):
+        assert finished[1][part] == alone[part]
 
 
 def test_ray_gives_what_this_process_gives() -> None:
-    pool, here = RayWorkers(1), InProcess()
-    try:
+    with ray(1) as pool:
+        here = InProcess()
         for workers in (pool, here):
             workers.submit(0, REQUEST)
-        (_, far), (_, near) = pool.next(), here.next()
-    finally:
-        pool.close()
-    assert far["candidates"] == near["candidates"]
-    assert far["controls"] == near["controls"]
-    assert far["nulls"] == near["nulls"]
+        far, near = pool.next(), here.next()
+    assert far is not None and near is not None
+    for part in ("candidates", "controls", "nulls"):
+        assert far[1][part] == near[1][part]
 
 
 def test_a_worker_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "version", lambda name: "0.0.1")
-    with pytest.raises(module.WorkerError, match=r"the worker runs actsearch .*, the driver 0\.0\.1"):
+    monkeypatch.setattr(ray_workers, "versions", lambda: "actsearch 0.0.1")
+    with pytest.raises(WorkerError, match=r"the worker runs actsearch .* torch .*, the driver actsearch 0\.0\.1"):
         RayWorkers(1)
+
+
+def test_a_slow_worker_is_told_from_a_hung_one_by_what_the_same_work_took() -> None:
+    clock = Clock(floor=10, first=100)
+    small, large = replace(REQUEST, seeds=1), replace(REQUEST, seeds=8)
+    assert clock.limit(small) == 100
+    clock.finished(small, 0.1)
+    clock.finished(small, 2.0)
+    assert clock.limit(small) == pytest.approx(20 * 2)  # the slowest counts
+    assert clock.limit(large) == pytest.approx(8 * 20 * 2)
+    assert clock.limit(replace(small, expressions=())) == pytest.approx(20 * 2 * 7 / 11)
+    assert clock.limit(replace(small, purpose="confirmation")) == 100  # larger networks
+    clock.finished(replace(small, purpose="confirmation"), 0.001)
+    assert clock.limit(replace(small, purpose="confirmation")) == 10
+
+
+@pytest.mark.slow
+def test_a_verdict_is_stored_and_replayed(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No worker hangs again at resume, whatever of the study is lost: this process would hang with it."""
+    impatient = Clock(floor=4, first=4, factor=0)
+    monkeypatch.setattr(run_module, "start_workers", lambda *given: RayWorkers(1, clock=impatient))
+    start = "start=['tanh(x)','x*atan(x)','erf(x)','sin(x)']"
+    changes = [f"tasks=['{TASKS}:Hangs']", start, "budget=4", "cohorts.size=4", "confirmation.finalists=0"]
+    run = Job.load(small, changes).launch("hung")
+    rows = run.classes()
+    assert [row["reason"] for row in rows] == ["", "timeout", "", ""]
+    monkeypatch.undo()
+    monkeypatch.chdir(small.parent)
+    for path in (run.folder.journal, run.folder.trace, run.folder.front):
+        path.unlink()
+    assert Run.open("hung").resume(workers=0).classes() == rows
+
+
+def test_a_lost_machine_is_held_against_nobody_but_not_for_ever() -> None:
+    pieces = Pieces()
+    pieces.submit(0, replace(REQUEST, expressions=("tanh(x)",)))
+    for _ in range(LOSSES + ATTEMPTS - 1):
+        pieces.failed(pieces.take(), NODE_LOST, "gone")
+        assert pieces.whole() is None
+    pieces.failed(pieces.take(), NODE_LOST, "gone")
+    controls = pieces.take()
+    assert not controls.request.expressions
+    pieces.finished(controls, {"candidates": [], "controls": {}})
+    finished = pieces.whole()
+    assert finished is not None
+    assert [row["reason"] for row in finished[1]["candidates"]] == [NODE_LOST]
+
+
+def test_only_what_was_begun_is_waited_for_once_it_is_on_request() -> None:
+    pieces = Pieces()
+    for number in range(2):
+        pieces.submit(number, REQUEST)
+    first = pieces.take()
+    assert pieces.waiting() and not pieces.waiting(begun_only=True)
+    for _ in range(ATTEMPTS):
+        pieces.failed(first, DIED, "gone")
+        assert pieces.waiting(begun_only=True)
+        first = pieces.take()
+    halves = [first, pieces.take()]
+    assert [piece.slots for piece in halves] == [[0, 1], [2, 3]]
+    assert pieces.waiting() and not pieces.waiting(begun_only=True)
+
+
+def test_a_cluster_that_is_not_there_is_refused_by_name_and_nothing_is_written(small: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"  # bound, but nobody listens
+        with pytest.raises(WorkerError, match=f"cannot start Ray at {address}: .*refused"):
+            Job.load(small, [f"workers.address={address}", "workers.count=1"]).launch("one")
+    assert not Path("runs").exists()

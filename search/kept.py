@@ -1,0 +1,58 @@
+"""Results that are kept in files until all are there, so that an interrupted confirmation goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections import deque
+from dataclasses import asdict
+from pathlib import Path
+
+from evaluators.cohort import CohortRequest
+from search.files import read_sealed, seal, write_json, writing
+from search.workers import Finished, Workers
+
+
+class Kept(Workers):
+    """Workers whose results lie in a folder, one file for each request; what lies there is not trained again.
+
+    Args:
+        workers: that train the rest; they are closed by who made them.
+        folder: of the files.
+    """
+
+    def __init__(self, workers: Workers, folder: Path) -> None:
+        self.workers, self.folder = workers, folder
+        with writing(folder):
+            folder.mkdir(exist_ok=True)
+        self._found: deque[Finished] = deque()
+        self._waiting: dict[int, Path] = {}
+
+    def submit(self, number: int, request: CohortRequest) -> None:
+        path = self._path(request)
+        if (result := read_sealed(path)) is not None:
+            self._found.append((number, result))
+        else:
+            self._waiting[number] = path
+            self.workers.submit(number, request)
+
+    def next(self) -> Finished | None:
+        if self._found:
+            return self._found.popleft()
+        finished = self.workers.next()
+        if finished is not None:
+            write_json(self._waiting.pop(finished[0]), seal(finished[1]))
+        return finished
+
+    def close(self) -> None:
+        self._waiting.clear()
+
+    def clear(self) -> None:
+        """Remove the files."""
+        with writing(self.folder):
+            shutil.rmtree(self.folder)
+
+    def _path(self, request: CohortRequest) -> Path:
+        """A name that says all of the request, so that another confirmation's results are not taken."""
+        return self.folder / f"{hashlib.sha256(json.dumps(asdict(request)).encode()).hexdigest()[:16]}.json"

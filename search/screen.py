@@ -1,0 +1,27 @@
+"""Where a job says what it does."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from search.loop import Progress
+
+
+class Screen(Protocol):
+    """What shows a job at work."""
+
+    def say(self, text: str) -> None:
+        """A line of text."""
+
+    def step(self, progress: Progress) -> None:
+        """A cohort was recorded."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def step(self, progress: Progress) -> None:
+        """Nothing."""

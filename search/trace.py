@@ -1,0 +1,44 @@
+"""``cohorts.jsonl``: one line for each recorded cohort, with a hash of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from search.files import append, seal, unsealed, write_atomically
+
+Row = dict[str, Any]
+
+
+def read_trace(path: Path) -> list[Row]:
+    """The whole lines, up to the first one that is torn or changed."""
+    return [entry for _, entry in _whole(path)]
+
+
+def cut_trace(path: Path) -> int | None:
+    """Cut what is behind the last whole line; return the number of the first line that went, None if none did."""
+    lines = [line for line, _ in _whole(path)]
+    if not path.exists() or path.stat().st_size == sum(map(len, lines)):
+        return None
+    write_atomically(path, b"".join(lines))
+    return len(lines) + 1
+
+
+def append_trace(path: Path, entry: Row) -> None:
+    """Add a cohort's line."""
+    append(path, (json.dumps(seal(entry), allow_nan=False, separators=(",", ":")) + "\n").encode())
+
+
+def _whole(path: Path) -> list[tuple[bytes, Row]]:
+    """The whole lines, as they are and as they are read."""
+    found: list[tuple[bytes, Row]] = []
+    for line in path.read_bytes().splitlines(keepends=True) if path.exists() else []:
+        try:
+            entry = unsealed(json.loads(line))
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            break
+        if entry is None or entry.get("cohort") != len(found) or not line.endswith(b"\n"):
+            break
+        found.append((line, entry))
+    return found

@@ -1,0 +1,95 @@
+"""A job at work in its run folder: repair, search, confirm."""
+
+from __future__ import annotations
+
+import gc
+import math
+import time
+from contextlib import AbstractContextManager
+from typing import Any
+
+from evaluators.tasks import is_reference, label, parts_of
+from evaluators.timing import time_ratios
+from primitives.text import parse
+from search.config import Config
+from search.confirmation import confirm, finalists
+from search.errors import FileError, WorkerError
+from search.files import read_json, write_json
+from search.interruption import gently
+from search.kept import Kept
+from search.loop import search
+from search.recorder import Recorder
+from search.recovery import recover
+from search.rejection import announced, concluded, summary
+from search.run_folder import RunFolder
+from search.screen import Screen
+from search.study import CohortStudy
+from search.trace import read_trace
+from search.workers import Workers
+
+Row = dict[str, Any]
+
+
+def work(
+    config: Config, folder: RunFolder, workers: AbstractContextManager[Workers], screen: Screen,
+    max_minutes: float | None = None,
+) -> None:  # fmt: skip
+    """Search to the end and confirm; the caller holds the lock. Workers are started if there is something to do."""
+    until = math.inf if max_minutes is None else time.monotonic() + 60 * max_minutes
+    screen.say(f"{folder.path}: up to {config.budget} classes on {', '.join(map(label, config.tasks))}")
+    for name in filter(is_reference, config.tasks):
+        screen.say(f"the task file {parts_of(name)[0]} is run, because the config names it")
+    screen.say(announced(config))
+    study, trace = recover(folder, screen.say, config.scoring)
+    recorder = Recorder(folder, study, trace, config)
+    recorder.write_front()
+    if study.trials >= config.budget and not _to_confirm(config, folder, study):
+        screen.say(f"nothing is left to do: {study.trials} classes trained")
+        return
+    try:
+        with workers as pool, gently(pool, screen.say):
+            _search_and_confirm(config, folder, recorder, pool, screen, until)
+    except (KeyboardInterrupt, FileError, WorkerError) as error:
+        ended = "interrupted" if isinstance(error, KeyboardInterrupt) else "ended by an error"
+        screen.say(f"{ended}; nothing finished is lost. Continue with: actsearch resume {folder.path}")
+        raise
+
+
+def _search_and_confirm(
+    config: Config, folder: RunFolder, recorder: Recorder, workers: Workers, screen: Screen, until: float
+) -> None:
+    study = recorder.study
+    try:
+        ended = search(config, folder, recorder, workers, screen.step, until=until)
+    finally:
+        gc.unfreeze()  # what the loop took from the collector's sight
+    screen.say(f"search ended: {ended}; {study.trials} classes trained, {len(study.front.numbers)} on the front")
+    if ended == "interrupted":
+        raise KeyboardInterrupt
+    found = summary(read_trace(folder.trace))
+    if found["compute"] is not None:
+        screen.say(concluded(found))
+    if ended != "time" and _to_confirm(config, folder, study):
+        screen.say("confirming the finalists")
+        confirm_and_time(config, folder, study, workers)
+
+
+def confirm_and_time(config: Config, folder: RunFolder, study: CohortStudy, workers: Workers) -> Row:
+    """Confirm the finalists and time them; times are a file of their own, as no two runs agree in them.
+
+    What is trained is kept in ``confirmation/`` until all is.
+    """
+    kept = Kept(workers, folder.confirming)
+    found = confirm(config, study, kept)
+    write_json(folder.confirmation, found)
+    kept.clear()
+    chosen = found["finalists"]
+    ratios = time_ratios([parse(row["expression"]) for row in chosen])
+    write_json(folder.timing, {row["id"]: round(ratio, 2) for row, ratio in zip(chosen, ratios, strict=True)})
+    return found
+
+
+def _to_confirm(config: Config, folder: RunFolder, study: CohortStudy) -> bool:
+    """True if finalists are wanted, there are some, and what is trained now was not confirmed yet."""
+    found = read_json(folder.confirmation)
+    return bool(finalists(study, config)) and (found is None or found["trained"] != study.trials)

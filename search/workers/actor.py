@@ -1,0 +1,59 @@
+"""What runs in a worker's process."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import evaluators
+import primitives
+import search
+from evaluators.cohort import CohortRequest, run_cohort
+from primitives.errors import ActsearchError
+
+#: The folders of the code, as this process has imported it; on a cluster they lie apart.
+PACKAGES = tuple(Path(name.__path__[0]).resolve() for name in (primitives, evaluators, search))
+
+
+class Worker:
+    """One actor: trains cohorts on one thread."""
+
+    def __init__(self) -> None:
+        torch.set_num_threads(1)
+        gc.disable()  # training makes no cycles; looking for them takes a tenth of its time
+
+    def versions(self) -> str:
+        """What it runs, see :func:`versions`; answers once the worker is up."""
+        return versions()
+
+    def run(self, request: CohortRequest) -> dict[str, Any]:
+        """Train; ``error`` alone where it is the task's or the network's: every candidate would fail."""
+        try:
+            result = run_cohort(request)
+        except ActsearchError as error:
+            return {"error": str(error)}
+        gc.collect()
+        return result
+
+
+def versions() -> str:
+    """The code and the torch build of this process: driver and workers must agree in them."""
+    try:
+        own = version("actsearch")
+    except PackageNotFoundError:
+        own = "(not installed)"
+    return f"actsearch {own} with code {_digest()} and torch {torch.__version__}"
+
+
+def _digest() -> str:
+    """Beginning of the SHA-256 of the code: a version number alone does not tell two work trees apart."""
+    hasher = hashlib.sha256()
+    for folder in PACKAGES:
+        for path in sorted(folder.rglob("*.py")):
+            hasher.update(str(path.relative_to(folder)).encode() + path.read_bytes())
+    return hasher.hexdigest()[:12]

@@ -1,0 +1,37 @@
+"""What the search asks of its workers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from evaluators.cohort import CohortRequest
+
+#: A cohort's number and its result, see :func:`evaluators.run_cohort`.
+Finished = tuple[int, dict[str, Any]]
+
+
+class Workers(ABC):
+    """Trains cohorts, in any order; results are asked for one at a time.
+
+    Attributes:
+        draining: True once no further cohort is begun.
+    """
+
+    draining = False
+
+    @abstractmethod
+    def submit(self, number: int, request: CohortRequest) -> None:
+        """Begin a cohort, or put it into the queue."""
+
+    @abstractmethod
+    def next(self) -> Finished | None:
+        """Wait for any cohort to be done; None if they are draining and what was begun is done."""
+
+    def drain(self) -> None:
+        """Begin no further cohort; may be called while :meth:`next` waits, from a signal's handler too."""
+        self.draining = True
+
+    @abstractmethod
+    def close(self) -> None:
+        """End all workers."""

@@ -1,0 +1,46 @@
+"""How long a worker may be silent: a hung one is told from a slow one by what the same work took before."""
+
+from __future__ import annotations
+
+from evaluators.cohort import CONTROLS, CohortRequest
+
+#: Seconds that every piece of work is given.
+FLOOR = 300.0
+#: Seconds for work of a kind of which nothing was finished yet: six hours, as nothing is known of it.
+FIRST = 21_600.0
+FACTOR = 20.0
+
+
+class Clock:
+    """Time limits from measured times: a multiple of what the slowest finished work of the kind took for its size.
+
+    Args:
+        floor: seconds that every piece of work is given at least.
+        first: seconds for work of a kind of which nothing was finished yet.
+        factor: the multiple.
+    """
+
+    def __init__(self, floor: float = FLOOR, first: float = FIRST, factor: float = FACTOR) -> None:
+        self.floor, self.first, self.factor = floor, first, factor
+        self._pace: dict[tuple[str, ...], float] = {}
+
+    def finished(self, request: CohortRequest, seconds: float) -> None:
+        """Note the time that a piece of work took."""
+        kind = _kind(request)
+        self._pace[kind] = max(self._pace.get(kind, 0.0), seconds / _size(request))
+
+    def limit(self, request: CohortRequest) -> float:
+        """Seconds after which the worker counts as hung."""
+        pace = self._pace.get(_kind(request))
+        return max(self.floor, self.first if pace is None else self.factor * pace * _size(request))
+
+
+def _kind(request: CohortRequest) -> tuple[str, ...]:
+    """Work on the same networks and data: the larger ones of confirmation are another kind."""
+    return request.purpose, *request.tasks
+
+
+def _size(request: CohortRequest) -> int:
+    """Steps of all models, if none is rejected."""
+    members = len(request.expressions) + len(CONTROLS) + request.nulls
+    return members * request.seeds * max(1, len(request.rates)) * request.steps

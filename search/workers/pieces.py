@@ -1,0 +1,130 @@
+"""Cohorts under way, cut into pieces where a worker died or hung, to find the candidate that does it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from evaluators.cohort import CohortRequest
+from search.errors import WorkerError
+from search.workers.base import Finished
+
+ATTEMPTS = 2
+#: How often a piece may lose its machine before that counts against it.
+LOSSES = 3
+DIED, TIMEOUT, NODE_LOST = "worker-died", "timeout", "node-lost"
+
+
+@dataclass(slots=True)
+class Piece:
+    """Some candidates of a cohort, and how often their worker was lost."""
+
+    ticket: int
+    request: CohortRequest
+    slots: list[int]
+    attempts: int = 0
+    losses: int = 0
+
+
+@dataclass(slots=True)
+class _Partial:
+    """A cohort's result as its pieces come in."""
+
+    number: int
+    candidates: list[dict[str, Any] | None]
+    rest: dict[str, Any] = field(default_factory=dict)
+    open: int = 1
+    begun: bool = False
+
+
+class Pieces:
+    """The queue of pieces. One that fails twice is halved, until a candidate is alone and fails twice by itself.
+
+    A worker that goes down with its machine is held against nobody, the first three times.
+    """
+
+    def __init__(self) -> None:
+        self._queue: deque[Piece] = deque()
+        self._partial: dict[int, _Partial] = {}
+        self._whole: deque[int] = deque()
+        self._tickets = itertools.count()
+
+    def submit(self, number: int, request: CohortRequest) -> None:
+        """Add a cohort."""
+        ticket, size = next(self._tickets), len(request.expressions)
+        self._partial[ticket] = _Partial(number, [None] * size)
+        self._queue.append(Piece(ticket, request, list(range(size))))
+
+    def waiting(self, *, begun_only: bool = False) -> bool:
+        """True if there is a piece to be trained; on request only of cohorts of which a piece was taken before."""
+        if begun_only:  # their pieces stand in front
+            return bool(self._queue) and self._partial[self._queue[0].ticket].begun
+        return bool(self._queue)
+
+    def take(self) -> Piece:
+        """The next piece to be trained."""
+        piece = self._queue.popleft()
+        self._partial[piece.ticket].begun = True
+        return piece
+
+    def finished(self, piece: Piece, result: dict[str, Any]) -> None:
+        """Enter a piece's result."""
+        partial = self._partial[piece.ticket]
+        for slot, row in zip(piece.slots, result.pop("candidates"), strict=True):
+            partial.candidates[slot] = row
+        partial.rest = result
+        self._close(piece)
+
+    def failed(self, piece: Piece, reason: str, error: str) -> None:
+        """Put a piece whose worker was lost back into the queue, whole or halved, or give up its single candidate.
+
+        Raises:
+            WorkerError: it is the controls that fail.
+        """
+        if reason == NODE_LOST and piece.losses < LOSSES:
+            piece.losses += 1
+            self._queue.appendleft(piece)
+            return
+        piece.attempts += 1
+        if piece.attempts < ATTEMPTS:
+            self._queue.appendleft(piece)
+        elif len(piece.slots) > 1:
+            middle = math.ceil(len(piece.slots) / 2)
+            self._queue.extendleft([_part(piece, middle, None), _part(piece, 0, middle)])
+            self._partial[piece.ticket].open += 1
+        elif piece.slots:
+            self._give_up(piece, reason, error)
+        else:
+            number = self._partial[piece.ticket].number
+            raise WorkerError(f"the controls of cohort {number} cannot be trained: {error}")
+
+    def _give_up(self, piece: Piece, reason: str, error: str) -> None:
+        partial = self._partial[piece.ticket]
+        row = {"losses": {}, "tests": {}, "reason": reason, "failed_on": "", "error": error[-4000:]}
+        partial.candidates[piece.slots[0]] = row
+        if partial.open == 1 and not partial.rest:  # the controls are still owed
+            self._queue.appendleft(Piece(piece.ticket, replace(piece.request, expressions=()), []))
+        else:
+            self._close(piece)
+
+    def _close(self, piece: Piece) -> None:
+        self._partial[piece.ticket].open -= 1
+        if not self._partial[piece.ticket].open:
+            self._whole.append(piece.ticket)
+
+    def whole(self) -> Finished | None:
+        """A cohort of which all pieces are done, or None."""
+        if not self._whole:
+            return None
+        partial = self._partial.pop(self._whole.popleft())
+        return partial.number, partial.rest | {"candidates": partial.candidates}
+
+
+def _part(piece: Piece, start: int, stop: int | None) -> Piece:
+    """Some of a piece's candidates. Several get one more attempt together, one gets two."""
+    slots = piece.slots[start:stop]
+    request = replace(piece.request, expressions=piece.request.expressions[start:stop])
+    return Piece(piece.ticket, request, slots, attempts=0 if len(slots) == 1 else ATTEMPTS - 1)

@@ -1,0 +1,152 @@
+"""Workers in processes of their own, on this machine or on a cluster."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from evaluators.cohort import CohortRequest
+from search.errors import WorkerError
+from search.workers.actor import Worker, versions
+from search.workers.base import Finished, Workers
+from search.workers.clock import Clock
+from search.workers.cluster import start_ray
+from search.workers.pieces import ATTEMPTS, DIED, NODE_LOST, TIMEOUT, Piece, Pieces
+
+#: Seconds for the first worker to start, and for a new one to take the place of the last.
+START = 300.0
+
+
+@dataclass(slots=True)
+class _Work:
+    """A piece in training."""
+
+    actor: Any
+    piece: Piece
+    started: float
+
+
+class RayWorkers(Workers):
+    """Ray actors, one thread each. One that died or hangs is replaced, and its piece given to another.
+
+    Args:
+        count: number of actors; the search begins as soon as the first is up.
+        address: of a running cluster; None starts Ray on this machine.
+        gpus: share of a GPU that each actor takes; with 0 each sees all of its machine.
+        clock: says when a worker counts as hung.
+
+    Raises:
+        WorkerError: Ray or the workers cannot be started, or a worker runs another version.
+    """
+
+    def __init__(
+        self, count: int, address: str | None = None, gpus: float = 0.0, *, clock: Clock | None = None
+    ) -> None:
+        import ray
+
+        self._ray: Any = ray
+        self._clock, self._versions = clock or Clock(), versions()
+        start_ray(ray, count, address)
+        self._actor = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(Worker)
+        self._pieces = Pieces()
+        self._idle: list[Any] = []
+        self._busy: dict[Any, _Work] = {}
+        self._starting: dict[Any, Any] = {}
+        self._in_vain, self._allowed = 0, ATTEMPTS * count
+        try:
+            for _ in range(count):
+                self._start_actor()
+            self._wait_for_one()
+        except WorkerError:
+            ray.shutdown()
+            raise
+
+    def submit(self, number: int, request: CohortRequest) -> None:
+        self._pieces.submit(number, request)
+        self._assign()
+
+    def next(self) -> Finished | None:
+        while (found := self._pieces.whole()) is None:
+            if not self._busy and not self._waiting():
+                return None
+            if not self._busy and not self._idle:
+                self._wait_for_one()
+            self._assign()
+            self._look()
+            self._end_hung()
+        self._assign()
+        return found
+
+    def close(self) -> None:
+        self._ray.shutdown()
+
+    def _waiting(self) -> bool:
+        return self._pieces.waiting(begun_only=self.draining)
+
+    def _assign(self) -> None:
+        """Give pieces to idle workers."""
+        while self._idle and self._waiting():
+            actor, piece = self._idle.pop(), self._pieces.take()
+            self._busy[actor.run.remote(piece.request)] = _Work(actor, piece, time.monotonic())
+
+    def _look(self, patience: float = 1.0) -> None:
+        """Wait for a worker that is done, lost or up, but not for longer than ``patience`` seconds."""
+        for ready in self._ray.wait([*self._busy, *self._starting], num_returns=1, timeout=patience)[0]:
+            if ready in self._busy:
+                self._collect(ready, self._busy.pop(ready))
+            else:
+                self._greet(ready, self._starting.pop(ready))
+
+    def _collect(self, answer: Any, work: _Work) -> None:
+        try:
+            result = self._ray.get(answer)
+        except self._ray.exceptions.RayError as error:
+            # Ray has no error of its own for it
+            self._replace(work, NODE_LOST if "its node has died" in str(error) else DIED, str(error))
+            return
+        self._idle.append(work.actor)
+        if "error" in result:
+            raise WorkerError(result["error"])
+        self._clock.finished(work.piece.request, time.monotonic() - work.started)
+        self._pieces.finished(work.piece, result)
+
+    def _end_hung(self) -> None:
+        now = time.monotonic()
+        for answer, work in list(self._busy.items()):
+            limit = self._clock.limit(work.piece.request)
+            if now - work.started > limit:
+                del self._busy[answer]
+                self._replace(work, TIMEOUT, f"no answer after {limit:.0f} s, {ATTEMPTS} times; the worker was ended")
+
+    def _replace(self, work: _Work, reason: str, error: str) -> None:
+        self._ray.kill(work.actor)
+        self._start_actor()
+        self._pieces.failed(work.piece, reason, error)
+
+    def _start_actor(self) -> None:
+        actor: Any = self._actor.remote()
+        self._starting[actor.versions.remote()] = actor
+
+    def _greet(self, answer: Any, actor: Any) -> None:
+        """Take a worker that is up, if it runs what the driver runs; try again where it could not start."""
+        try:
+            own = self._ray.get(answer)
+        except self._ray.exceptions.RayError as error:
+            self._in_vain += 1
+            if self._in_vain > self._allowed:
+                raise WorkerError(f"a worker cannot start: {str(error).strip().splitlines()[-1]}") from None
+            self._start_actor()
+            return
+        if own != self._versions:
+            raise WorkerError(f"the worker runs {own}, the driver {self._versions}")
+        self._in_vain = 0
+        self._idle.append(actor)
+
+    def _wait_for_one(self) -> None:
+        end = time.monotonic() + START
+        while not self._idle:
+            if time.monotonic() > end:
+                free = self._ray.available_resources().get("CPU", 0)
+                raise WorkerError(f"no worker has started within {START:.0f} s; Ray has {free:.0f} free CPUs")
+            self._look()
