@@ -32,7 +32,6 @@ from primitives import grammar
 from search.config import Config, checked
 from search.loop import Progress, search
 from search.recorder import Recorder
-from search.rejection import aim_of
 from search.run_folder import RunFolder
 from search.strategies import Proposal, strategy
 from search.study import CohortStudy
@@ -101,7 +100,7 @@ def run_job(trials: int, folder: Path) -> list[tuple[int, float, float, int]]:
     chosen, run = config(trials), RunFolder(folder)
     run.cohorts.mkdir(parents=True)
     study = CohortStudy(run.journal, chosen.scoring)
-    recorder = Recorder(run, study, [], chosen.tasks, aim=aim_of(chosen))
+    recorder = Recorder(run, study, [], chosen)
     marks = [FEW, *range(trials // 4, trials + 1, trials // 4)]
     found: list[tuple[int, float, float, int]] = []
 

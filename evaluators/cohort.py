@@ -18,6 +18,7 @@ import torch
 from evaluators.backend import AUTOCAST, Backend
 from evaluators.checkpoint import Checkpoint
 from evaluators.member import Member, Outcome, Schedule
+from evaluators.screens import flags
 from evaluators.seeds import derive
 from evaluators.task import Task
 from evaluators.tasks import task
@@ -102,7 +103,8 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> di
 
     Returns:
         ``candidates``: for each expression ``losses`` (task -> mark -> seeds x learning rates), ``tests`` (task ->
-        seeds x learning rates, in confirmation), ``reason``, ``failed_on`` and, where something was raised, ``error``;
+        seeds x learning rates, in confirmation), ``reason``, ``failed_on``, ``overflows_in`` (half-precision
+        types, see :func:`evaluators.screens.flags`) and, where something was raised, ``error``;
         ``controls``: the same by name; ``nulls``: the same, a list; ``seconds`` by task. Losses below a task's
         ``loss_floor`` are raised to it; non-finite ones, and those of dropped learning rates, are None. Where
         objectives are measured, each member has ``measured`` (task -> objective -> number, or None where that is not
@@ -115,9 +117,10 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> di
     request.backend.check()
     named = [parse(text) for text in CONTROLS.values()]
     candidates = [parse(text) for text in request.expressions]
+    members = _members(request, named, candidates)
     rows: list[dict[str, Any]] = [
-        {"losses": {}, "tests": {}, "reason": "", "failed_on": ""}
-        for _ in range(len(named) + request.nulls + len(candidates))
+        {"losses": {}, "tests": {}, "reason": "", "failed_on": "", "overflows_in": list(flags(member.expression))}
+        for member in members
     ]
     seconds: dict[str, float] = {}
     state = request.state
@@ -126,7 +129,6 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> di
     for number, name in list(enumerate(request.tasks))[len(seconds) :]:
         started = time.perf_counter()
         alive = [index for index, row in enumerate(rows) if not row["reason"]]
-        members = _members(request, named, candidates)
         setting = _setting(request, find(name))
         rates = request.rates or setting.learning_rates
         schedule = Schedule(request.steps, request.rungs, rates, request.drop_worst_rate)

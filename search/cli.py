@@ -80,6 +80,7 @@ def launch(
 @app.command()
 def resume(
     run: RunName,
+    *,
     change: Changes = [],  # noqa: B006
     workers: WorkerCount = None,
     address: Address = None,

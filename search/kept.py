@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from evaluators.cohort import CohortRequest
-from search.files import read_sealed, seal, write_json, writing
+from search.files import read_sealed, write_sealed, writing
 from search.workers import Finished, Workers
 
 
@@ -42,7 +42,7 @@ class Kept(Workers):
             return self._found.popleft()
         finished = self.workers.next()
         if finished is not None:
-            write_json(self._waiting.pop(finished[0]), seal(finished[1]))
+            write_sealed(self._waiting.pop(finished[0]), finished[1])
         return finished
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from evaluators.cohort import NULLS, CohortRequest
 from evaluators.objectives import measured_names
 from search.config import Config
-from search.files import read_sealed, seal, write_json
+from search.files import read_sealed, write_sealed
 from search.proposer import Plan, Proposer, expected
 from search.recorder import Recorder
 from search.rejection import ruled
@@ -138,7 +138,7 @@ def _finish(folder: RunFolder, config: Config, plan: Plan, result: dict[str, Any
         "proposals": plan.proposals,
         "result": result,
     }
-    write_json(folder.cohort(plan.number), seal(record))
+    write_sealed(folder.cohort(plan.number), record)
     folder.sweep_checkpoints()
     return record
 

@@ -15,7 +15,6 @@ from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from evaluators.cohort import CONTROLS
-from evaluators.screens import flags
 from search.front import Front
 from search.journal import CohortJournal
 from search.known import KnownClasses, parsed
@@ -154,7 +153,7 @@ def _trial(record: dict[str, Any], slot: int, gain: float, scoring: Scoring) -> 
         "parents": proposal["parents"],
         "reason": reason,
         "failed_on": row["failed_on"],
-        "overflows_in": list(flags(expression)),
+        "overflows_in": row.get("overflows_in", []),
         **over,
     }
     if "spared" in proposal:

@@ -18,6 +18,7 @@ from primitives.analysis.sampling import sample
 from primitives.derivative import derivative
 from primitives.expressions import Expression
 
+CELLS = 20_000
 DEGREES = 9  # Hermite polynomials of degree 0 to 8
 
 
@@ -47,17 +48,18 @@ class Moments:
 
 
 @cache
-def normal_grid() -> tuple[Tensor, Tensor]:
+def normal_grid(cells: int = CELLS) -> tuple[Tensor, Tensor]:
     """The points, symmetric about 0, and their probabilities."""
-    z = torch.linspace(-9.9995, 9.9995, 20_000, dtype=torch.float64)
+    edge = 10.0 - 10.0 / cells
+    z = torch.linspace(-edge, edge, cells, dtype=torch.float64)
     weights = torch.exp(-0.5 * z * z)
     return z, weights / weights.sum()
 
 
 @lru_cache(maxsize=4096)
-def moments(expression: Expression) -> Moments:
-    """Gaussian moments of an expression at its initial parameters."""
-    z, weights = normal_grid()
+def moments(expression: Expression, cells: int = CELLS) -> Moments:
+    """Gaussian moments of an expression at its initial parameters, from an even number of cells."""
+    z, weights = normal_grid(cells)
     f, slope = sample((expression, derivative(expression)), z)
     return Moments(
         mean=float((weights * f).sum()),

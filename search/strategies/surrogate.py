@@ -24,7 +24,7 @@ class Surrogate(Strategy):
 
     Args:
         grammar: where expressions come from.
-        initial: results without failure before the first prediction; until then samples.
+        initial: results before the first prediction; until then, and until two of them did not fail, samples.
         window: results that are learnt from, the last ones.
         pool: expressions among which a batch is chosen: half samples, half mutations and crossings of the best.
         elite: number of the best results that are mutated and crossed.
@@ -35,7 +35,7 @@ class Surrogate(Strategy):
     choices: ClassVar[dict[str, tuple[str, ...]]] = {"choice": tuple(CHOOSE)}
 
     def __init__(
-        self, grammar: Grammar, *, initial: int = 16, window: int = 1000, pool: int = 1024, elite: int = 32,
+        self, grammar: Grammar, *, initial: int = 8, window: int = 1000, pool: int = 1024, elite: int = 32,
         choice: str = "thompson",
     ) -> None:  # fmt: skip
         super().__init__(grammar)
@@ -45,7 +45,7 @@ class Surrogate(Strategy):
         self, history: Sequence[Result], pending: Sequence[Proposal], n: int, rng: np.random.Generator
     ) -> list[Proposal]:
         known = history[max(0, len(history) - self.window) :]
-        if sum(bool(result.objectives) for result in known) < self.initial:
+        if len(known) < self.initial or sum(bool(result.objectives) for result in known) < 2:
             return [Proposal(self.grammar.sample(rng)) for _ in range(n)]
         pool = self._pool(known, pending, rng)
         if not pool:
