@@ -26,7 +26,6 @@ from search import Job
 STRATEGIES: dict[str, str] = {
     "random": "{name: random}",
     "evolution": "{name: evolution}",
-    "nsga2": "{name: nsga2}",
     "surrogate": "{name: surrogate}",
 }
 PARTS = (0.25, 0.5, 1.0)
