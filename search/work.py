@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -28,6 +29,8 @@ from search.trace import read_trace
 from search.workers import Workers
 
 Row = dict[str, Any]
+
+DEAR = 10.0  # milliseconds a class to propose, of which a user should know
 
 
 def work(
@@ -66,12 +69,24 @@ def _search_and_confirm(
     screen.say(f"search ended: {ended}; {study.trials} classes trained, {len(study.front.numbers)} on the front")
     if ended == "interrupted":
         raise KeyboardInterrupt
-    found = summary(read_trace(folder.trace))
+    trace = read_trace(folder.trace)
+    if (spent := milliseconds_to_propose(trace)) > DEAR:
+        screen.say(
+            f"proposing took {spent:.0f} ms a class, by the strategy {config.strategy['name']!r} and the screens"
+        )
+    found = summary(trace)
     if found["compute"] is not None:
         screen.say(concluded(found))
     if ended != "time" and _to_confirm(config, folder, study):
         screen.say("confirming the finalists")
         confirm_and_time(config, folder, study, workers)
+
+
+def milliseconds_to_propose(trace: Sequence[Row]) -> float:
+    """What a class took to be proposed and screened, on average over the cohorts that say it; 0 if none does."""
+    rows = [(entry["proposed_in"], entry["counts"].get("accepted", 0)) for entry in trace if entry.get("proposed_in")]
+    classes = sum(count for _, count in rows)
+    return 1e3 * sum(seconds for seconds, _ in rows) / classes if classes else 0.0
 
 
 def confirm_and_time(config: Config, folder: RunFolder, study: CohortStudy, workers: Workers) -> Row:

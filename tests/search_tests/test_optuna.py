@@ -16,6 +16,7 @@ from search.errors import ConfigError
 from search.strategies import Proposal, Result, strategy
 from search.strategies.optuna_samplers import sampler_names
 from search.strategies.optuna_strategy import OptunaStrategy
+from search.work import milliseconds_to_propose
 
 GRAMMAR = grammar("swish2017")
 CMAES = pytest.mark.skipif(importlib.util.find_spec("cmaes") is None, reason="the package cmaes is not installed")
@@ -125,3 +126,14 @@ def test_asked_again_for_a_cohort_it_goes_on_in_its_study() -> None:
 def test_bad_settings_are_refused_when_the_config_is_checked(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         checked({"budget": 4, "strategy": {"name": "optuna", **settings}}, "test")
+
+
+def test_a_job_says_what_proposing_took() -> None:
+    trace = [
+        {"proposed_in": 0.5, "counts": {"accepted": 20, "known": 7}},
+        {"proposed_in": None, "counts": {"accepted": 20}},
+        {"counts": {}},
+        {"proposed_in": 0.7, "counts": {"accepted": 4}},
+    ]
+    assert milliseconds_to_propose(trace) == pytest.approx(50.0)
+    assert milliseconds_to_propose([]) == 0.0
