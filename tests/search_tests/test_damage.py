@@ -156,9 +156,9 @@ def test_a_full_disk_ends_the_job_by_name_and_what_is_written_goes_on(original: 
     place = tmp_path / "disk"
     config = original.path / "config.yaml"
     script = f"""
-        mount -t tmpfs -o size=48k x {place}
+        mount -t tmpfs -o size=28k x {place}
         {COMMAND} launch {config} --run {place}/run; echo "code $?"
-        for size in 64 112; do
+        for size in 40 48; do
             mount -o remount,size=${{size}}k {place}
             {COMMAND} resume {place}/run; echo "code $?"
         done
