@@ -54,8 +54,10 @@ class Recorder:
 
     def plan(self, number: int) -> Plan:
         """What a recorded cohort proposed."""
-        trials = (self.study.trial(n).user_attrs for n in range(self._ends[number], self._ends[number + 1]))
-        return Plan(number, [{key: a[key] for key in ("expression", "class", "parents")} for a in trials], {})
+        trials = (self.study.trial(n) for n in range(self._ends[number], self._ends[number + 1]))
+        keys = ("expression", "class", "parents")
+        rows = [{key: t.user_attrs[key] for key in keys} | {"attributes": t.system_attrs} for t in trials]
+        return Plan(number, rows, {})
 
     def record(self, record: Row) -> Row:
         """Enter a finished cohort; return its line of the trace."""

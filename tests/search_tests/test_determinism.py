@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import optuna
+import pytest
 
 from search import Job, Run, RunError
 from search.screen import Silent
@@ -117,3 +118,15 @@ def test_the_budget_counts_classes_where_cohorts_are_not_full(small: Path) -> No
     assert run.status()["trained"] == 2
     again = run.resume()
     assert again.status()["trained"] == 2
+
+
+@pytest.mark.parametrize("name", ["optuna, sampler: CmaEsSampler", "optuna, sampler: NSGAIISampler", "controller"])
+def test_stopped_after_every_cohort_equals_left_alone(small: Path, name: str) -> None:
+    """What a strategy gave with its proposals comes back at a resume, also while their results are not known."""
+    changes = [f"strategy={{name: {name}}}", "budget=48", "confirmation.finalists=0"]
+    whole = Job.load(small, changes).launch("whole")
+    part = Job.load(small, changes).launch("part", max_minutes=0.0)
+    for _ in range(7):
+        part = Run.open("part").resume(max_minutes=0.0)
+    assert part.folder.front.read_bytes() == whole.folder.front.read_bytes()
+    assert part.classes() == whole.classes()
