@@ -5,10 +5,12 @@ All that write raise a FileError that names the file: the folder may be read-onl
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,15 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         except OSError:
             temporary.unlink(missing_ok=True)  # on a full disk it would take the room that is left
             raise
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows as CSV, floats in full precision; what a row lacks, and None, is empty."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
 
 
 def append(path: Path, data: bytes) -> None:

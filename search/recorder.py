@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import math
 from typing import Any
@@ -13,7 +11,7 @@ from evaluators.objectives import DEFAULT, cost, gains
 from evaluators.tasks import label
 from primitives.text import parse
 from search.config import Config
-from search.files import write_atomically
+from search.files import csv_text, write_atomically
 from search.proposer import Plan
 from search.rejection import findings
 from search.run_folder import RunFolder
@@ -137,9 +135,4 @@ def trial_row(study: CohortStudy, number: int, tasks: tuple[str, ...]) -> Row:
 
 def rows_csv(rows: list[Row], objectives: tuple[str, ...] = DEFAULT) -> str:
     """Rows as CSV, floats in full precision; the header alone where there is no row."""
-    out = io.StringIO()
-    fields = list(rows[0]) if rows else ["id", "expression", *objectives]
-    writer = csv.DictWriter(out, fields, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
+    return csv_text(list(rows[0]) if rows else ["id", "expression", *objectives], rows)

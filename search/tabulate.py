@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +13,7 @@ from evaluators.member import best_rate
 from evaluators.tasks import label
 from search.config import Config
 from search.errors import RunError
-from search.files import read_sealed, write_atomically
+from search.files import csv_text, read_sealed, write_atomically
 from search.run import Job, Run
 from search.run_folder import named_folder
 from search.screen import Screen
@@ -65,11 +63,7 @@ def write_table(run: Run, path: Path) -> int:
         The number of rows.
     """
     rows = [row | losses for row, losses in zip(_scores(run), _losses(run), strict=True)]
-    out = io.StringIO()
-    writer = csv.DictWriter(out, _columns(run.config), lineterminator="\n", extrasaction="raise")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_atomically(path, out.getvalue())
+    write_atomically(path, csv_text(_columns(run.config), rows))
     return len(rows)
 
 
