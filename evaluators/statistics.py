@@ -21,6 +21,11 @@ def seeds_needed(finalists: int, alpha: float = ALPHA) -> int:
     return math.ceil(math.log2(2 * finalists / alpha))
 
 
+def carried(seeds: int, alpha: float = ALPHA) -> int:
+    """The most finalists of which one can pass Holm's first step with so many seeds; see :func:`seeds_needed`."""
+    return math.floor(alpha * 2.0 ** (seeds - 1))
+
+
 def sign_flip(gains: Sequence[float], rng: np.random.Generator) -> float:
     """Two-sided p of the sign-flip permutation test that the gains are symmetric around 0 (Fisher 1935).
 

@@ -81,13 +81,23 @@ class Rejection(Section):
 class Confirmation(Section):
     """Finalists on seeds, data and a network that the search never saw; ``finalists: 0`` leaves it out.
 
-    ``stability: true`` refuses finalists that fail the gradient-ascent test of :mod:`evaluators.stability`.
+    In ``rounds`` of training on the search's tasks each finalist is shortened and its constants are refined; its short
+    form is confirmed beside it as far as the seeds carry more finalists. ``unseen`` names a task that was not searched:
+    ``auto`` takes a shipped one if the job has a shipped one, null none. ``stability: true`` refuses finalists that
+    fail the gradient-ascent test of :mod:`evaluators.stability`.
     """
 
     finalists: int = Field(5, ge=0, le=100)
-    seeds: int = Field(8, ge=2, le=1024)
+    seeds: int = Field(10, ge=2, le=1024)
     steps: int | None = Field(None, ge=1)
+    rounds: int = Field(2, ge=0, le=20)
+    unseen: str | None = "auto"
     stability: bool = False
+
+    @field_validator("unseen")
+    @classmethod
+    def _task(cls, name: str | None) -> str | None:
+        return name if name in (None, "auto") else _known_task(name)
 
     @model_validator(mode="after")
     def _enough(self) -> Confirmation:
@@ -134,8 +144,8 @@ class Config(Section):
     @classmethod
     def _tasks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         names = expanded(names)
-        for name in names:  # a file is read when the job begins: an old run can be looked at without it
-            _known(name, lambda name=name: parts_of(name) if is_reference(name) else task(name))
+        for name in names:
+            _known_task(name)
         labels = [label(name) for name in names]
         if twice := sorted({each for each in labels if labels.count(each) > 1}):
             raise ValueError(f"{twice[0]} is named twice")
@@ -158,6 +168,8 @@ class Config(Section):
     def _differences(self) -> Config:
         if "reproducibility" in self.objectives and self.training.seeds < 2:
             raise ValueError(f"training.seeds: reproducibility needs at least 2 seeds, got {self.training.seeds}")
+        if self.confirmation.unseen in self.tasks:
+            raise ValueError(f"confirmation.unseen: {label(str(self.confirmation.unseen))} is searched; name another")
         return self
 
     @property
@@ -189,10 +201,21 @@ def with_pinned_tasks(config: Config) -> Config:
     Raises:
         TaskError: a file is missing, is not the one that was pinned, or its task does not work.
     """
-    names = tuple(pinned(name) if is_reference(name) else name for name in config.tasks)
-    for name in filter(is_reference, names):
+    unseen = config.confirmation.unseen
+    names = tuple(map(_pinned, config.tasks))
+    confirmation = config.confirmation.model_copy(update={"unseen": None if unseen is None else _pinned(unseen)})
+    for name in filter(is_reference, [*names, confirmation.unseen or ""]):
         try_out(task(name))
-    return config.model_copy(update={"tasks": names})
+    return config.model_copy(update={"tasks": names, "confirmation": confirmation})
+
+
+def _pinned(name: str) -> str:
+    return pinned(name) if is_reference(name) else name
+
+
+def _known_task(name: str) -> str:
+    """A task's name; a file is read when the job begins: an old run can be looked at without it."""
+    return _known(name, lambda: parts_of(name) if is_reference(name) else task(name))
 
 
 def _known(value: str, look: Any) -> str:

@@ -144,20 +144,33 @@ def hits_table(found: Row) -> Table:
 def confirmation_table(found: Row) -> Table:
     """The finalists on fresh seeds; "expected" is the search's gain over ReLU without the winner's curse."""
     s = found["setting"]
-    title = f"Finalists on {s['seeds']} fresh seeds, held-out data, {', '.join(s['networks'].values())}"
-    heads = ["expression", "expected", "ReLU", "95 % interval", "GELU", "SiLU", "Holm p", "verdict"]
-    return table(title, heads, (_finalist(row) for row in found["finalists"]))
+    title = f"Finalists over ReLU on {s['seeds']} fresh seeds, held-out data, {', '.join(s['networks'].values())}"
+    heads = ["expression", "expected", "gain", "95 %", "drop-in", *s.get("unseen", [])]
+    return table(title, [*heads, "over best", "p", "verdict"], (_finalist(row, heads[5:]) for row in ordered(found)))
 
 
-def _finalist(row: Row) -> list[object]:
-    text, expected = built_form(row["expression"]), f"{row['shrunk_gain']:+.3f}"
+def ordered(found: Row) -> list[Row]:
+    """The rows of a confirmation, each short form behind the function that it is short for."""
+    places = {row["id"]: place for place, row in enumerate(found["finalists"])}
+    return sorted(found["finalists"], key=lambda row: places[row.get("of", row["id"])])
+
+
+def _finalist(row: Row, unseen: Sequence[str]) -> list[object]:
+    text = built_form(row["expression"])
+    text = f"- {text}" if "of" in row else text
+    expected = number(row["shrunk_gain"], "+.3f")
     if not row["gains"]:
-        return [text, expected, *["-"] * 5, f"failed: {row['reason']}"]
-    means = {name: f"{g['mean']:+.3f}" for name, g in row["gains"].items()}
-    low, high = row["gains"]["relu"]["interval"]
+        return [text, expected, *["-"] * (5 + len(unseen)), f"failed: {row['reason']}"]
+    over, best = row["gains"]["relu"], row["best_control"]
+    means = [_mean(row.get("drop_in", {}).get("relu")), *(_mean(row.get("unseen", {}).get(name)) for name in unseen)]
     verdict = "confirmed" if row["confirmed"] else "open"
-    bounds = f"{low:+.2f} {high:+.2f}"
-    return [text, expected, means["relu"], bounds, means["gelu"], means["silu"], f"{row['p_holm']:.3f}", verdict]
+    against = f"{row['gain_over_best_control']:+.3f} {best}"
+    bounds = f"{over['interval'][0]:+.2f} {over['interval'][1]:+.2f}"
+    return [text, expected, _mean(over), bounds, *means, against, f"{row['p_holm']:.3f}", verdict]
+
+
+def _mean(summary: Row | None) -> str:
+    return "-" if summary is None else f"{summary['mean']:+.3f}"
 
 
 def nulls_line(found: Row) -> str:
@@ -168,7 +181,7 @@ def nulls_line(found: Row) -> str:
 
 def times_line(found: Row, times: Mapping[str, float]) -> str:
     """The finalists' measured time beside their cost, in the order of the table."""
-    pairs = (f"{number(times.get(row['id']), '.1f')} ({number(row['cost'], '.1f')})" for row in found["finalists"])
+    pairs = (f"{number(times.get(row['id']), '.1f')} ({number(row['cost'], '.1f')})" for row in ordered(found))
     return f"Measured time here in ReLUs (cost): {', '.join(pairs)}"
 
 

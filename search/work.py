@@ -95,7 +95,7 @@ def confirm_and_time(config: Config, folder: RunFolder, study: CohortStudy, work
     What is trained is kept in ``confirmation/`` until all is.
     """
     kept = Kept(workers, folder.confirming)
-    found = confirm(config, study, kept)
+    found = confirm(config, study, kept, read_json(folder.confirmation))
     write_json(folder.confirmation, found)
     kept.clear()
     chosen = found["finalists"]

@@ -22,27 +22,60 @@ def chosen_losses(row: Mapping[str, Any], name: str, *, test: bool = False) -> A
         name: the task.
         test: the test losses, at the learning rate that was best in validation.
     """
-    if row["reason"] or name not in row["losses"]:
-        return None
-    marks = row["losses"][name]
-    final = np.array(marks[max(marks, key=int)], dtype=np.float64)
-    chosen = best_rate(final)
-    losses: Array = np.array(row["tests"][name], dtype=np.float64)[:, chosen] if test else final[:, chosen]
-    return losses
+    rate = _chosen_rate(row, name)
+    return None if rate is None else _losses_at(row, name, rate, test)
 
 
-def gains(row: Mapping[str, Any], control: Mapping[str, Any], tasks: Sequence[str], *, test: bool = False) -> Array:
+def gains(
+    row: Mapping[str, Any],
+    control: Mapping[str, Any],
+    tasks: Sequence[str],
+    *,
+    test: bool = False,
+    drop_in: bool = False,
+) -> Array:
     """Gain over a control for each task and seed, in nats: log(loss of the control / loss of the member).
+
+    Args:
+        row: one member of a cohort's result.
+        control: another one of the same cohort, which finished all tasks.
+        tasks: names.
+        test: of test losses.
+        drop_in: both at the control's learning rate, as if the member was put into a network that was tuned with the
+            control; else each at its own.
 
     Returns:
         Array (tasks, seeds), NaN where the member has no loss.
     """
     table = []
     for name in tasks:
-        own, reference = chosen_losses(row, name, test=test), chosen_losses(control, name, test=test)
-        assert reference is not None
-        table.append(np.full_like(reference, np.nan) if own is None else np.log(reference / own))
+        rate = _chosen_rate(control, name)
+        assert rate is not None
+        reference = _losses_at(control, name, rate, test)
+        own = _chosen_rate(row, name)
+        if own is None:
+            table.append(np.full_like(reference, np.nan))
+        else:
+            table.append(np.log(reference / _losses_at(row, name, rate if drop_in else own, test)))
     return np.array(table)
+
+
+def _final(row: Mapping[str, Any], name: str) -> Array:
+    """Validation losses at the end, seeds x learning rates."""
+    marks = row["losses"][name]
+    return np.array(marks[max(marks, key=int)], dtype=np.float64)
+
+
+def _chosen_rate(row: Mapping[str, Any], name: str) -> int | None:
+    """Number of the learning rate that was best in validation; None where the task was not finished."""
+    return None if row["reason"] or name not in row["losses"] else best_rate(_final(row, name))
+
+
+def _losses_at(row: Mapping[str, Any], name: str, rate: int, test: bool) -> Array:
+    """Losses of each seed at one learning rate."""
+    table = np.array(row["tests"][name], dtype=np.float64) if test else _final(row, name)
+    losses: Array = table[:, rate]
+    return losses
 
 
 def aggregated(tables: Sequence[Array], how: Aggregate) -> list[float]:

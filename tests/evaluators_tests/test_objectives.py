@@ -80,3 +80,12 @@ def test_a_rate_with_a_non_finite_loss_is_not_chosen() -> None:
 def test_test_losses_are_taken_at_the_rate_of_validation() -> None:
     own = row([[0.5, 0.1]], tests=[[0.2, 0.7]])
     assert chosen_losses(own, "digits", test=True) == pytest.approx([0.7])
+
+
+def test_a_drop_in_is_compared_at_the_rate_of_the_control() -> None:
+    control = row([[0.4, 0.9]], tests=[[0.5, 0.9]])
+    own = row([[0.8, 0.1]], tests=[[1.0, 0.25]])
+    assert gains(own, control, ["digits"], test=True).tolist() == [[pytest.approx(math.log(2))]]
+    assert gains(own, control, ["digits"], test=True, drop_in=True).tolist() == [[pytest.approx(-math.log(2))]]
+    diverged = row([[None, 0.1]], tests=[[None, 0.25]])  # type: ignore[list-item]
+    assert np.isnan(gains(diverged, control, ["digits"], test=True, drop_in=True)).all()

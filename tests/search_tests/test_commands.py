@@ -41,7 +41,7 @@ def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 def test_a_run_from_launch_to_export(small: Path, shell: Shell) -> None:
     out = shell("launch", str(small), "--run", "one")
     assert "[24/24] cohort 3" in out
-    assert "Pareto front" in out and "Finalists on 6 fresh seeds" in out and "Null controls" in out
+    assert "Pareto front" in out and "Finalists over ReLU on 6 fresh seeds" in out and "Null controls" in out
     found = Run.open("one").confirmation()
     assert found is not None
     assert "Measured time here in ReLUs" in out

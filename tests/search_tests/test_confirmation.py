@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evaluators.stability import is_unstable
-from evaluators.statistics import ALPHA, holm, seeds_needed, sign_flip
+from evaluators.statistics import ALPHA, carried, holm, seeds_needed, sign_flip
 from primitives.text import parse
 from search import Job
 from search.confirmation import verdicts
@@ -89,6 +91,32 @@ def test_a_finalist_that_failed_stays_in_the_family() -> None:
     assert (failed["reason"], failed["p_holm"], failed["confirmed"]) == ("non-finite", 1.0, False)
     assert other["p_holm"] == 2 * 2.0**-7
     assert math.isfinite(other["gain_over_best_control"])
+
+
+def test_what_earlier_looks_tried_stays_in_the_family() -> None:
+    rng = np.random.Generator(np.random.PCG64(0))
+    data = result(rng, 1, 8, better=3.0)
+    alone, again = (verdicts([data], rng, earlier)[0] for earlier in ([], [0.4, 0.9, 0.9, 0.9, 0.9, 0.9]))
+    assert (alone["p_holm"], again["p_holm"]) == (2.0**-7, 7 * 2.0**-7)
+    assert alone["confirmed"] and not again["confirmed"]
+
+
+@given(st.integers(2, 30))
+def test_so_many_seeds_carry_so_many_finalists(seeds: int) -> None:
+    most = carried(seeds)
+    assert not most or seeds_needed(most) <= seeds
+    assert seeds_needed(most + 1) > seeds
+
+
+def test_another_look_at_a_longer_search_counts_the_first(small: Path) -> None:
+    run = Job.load(small, ["start=['atan(x)']", "budget=6"]).launch("looks")
+    first = run.confirmation()
+    again = run.resume(changes=["budget=24"]).confirmation()
+    assert first is not None and again is not None
+    assert first["earlier"] == []
+    tried = {row["expression"] for row in first["finalists"]} - {row["expression"] for row in again["finalists"]}
+    assert {row["expression"] for row in again["earlier"]} == tried
+    assert tried, "the longer search has the same finalist; choose another seed"
 
 
 def test_an_unstable_finalist_is_refused_if_the_config_says_so(small: Path) -> None:

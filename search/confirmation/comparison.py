@@ -1,0 +1,102 @@
+"""Verdicts: each finalist against the controls, paired by seed, corrected for all that were tried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from evaluators.cohort import CONTROLS
+from evaluators.member import Array
+from evaluators.objectives import gains
+from evaluators.statistics import ALPHA, holm, interval, sign_flip
+from evaluators.tasks import label
+
+Row = dict[str, Any]
+
+
+def verdicts(results: Sequence[Row], rng: np.random.Generator, earlier: Sequence[float] = ()) -> list[Row]:
+    """Compare each candidate with its best control and decide, corrected for the number of candidates.
+
+    Args:
+        results: by task, with ``task``, ``candidates`` and ``controls``.
+        rng: of the bootstrap, and of the test beyond 16 seeds.
+        earlier: p of functions that earlier confirmations of the same search tried, and this one does not: they stay
+            in the family, or looking again and again would confirm something at last.
+
+    Returns:
+        For each candidate ``gains`` (control -> ``mean``, ``interval``) with each function at its own learning rate,
+        ``drop_in``: the same with both at the control's, ``by_task``, ``best_control``, ``gain_over_best_control``,
+        ``p``, ``p_holm``, ``confirmed`` and ``reason``.
+    """
+    rows = [_compare(results, slot, rng) for slot in range(len(results[0]["candidates"]))]
+    # a finalist that failed stays in the family: dropping it would make the others look better
+    corrected = holm([*(row["p"] for row in rows), *earlier])
+    for row, p in zip(rows, corrected, strict=False):
+        row["p_holm"] = p
+        row["confirmed"] = bool(p < ALPHA and row["gain_over_best_control"] > 0)
+    return rows
+
+
+def null_gains(results: Sequence[Row]) -> list[float]:
+    """Mean gain over ReLU of each null control."""
+    return [float(_gains(results, null, "relu").mean()) for null in _members(results, "nulls")]
+
+
+def summary_on(result: Row, slot: int, rng: np.random.Generator) -> Row | None:
+    """Gain over ReLU of a candidate on one task: ``mean``, ``interval``; None where it failed."""
+    return _summary(_gains([result], _members([result], "candidates")[slot], "relu"), rng)
+
+
+def _members(results: Sequence[Row], group: str) -> list[list[Row]]:
+    """Each member's rows, by task."""
+    return [list(rows) for rows in zip(*(result[group] for result in results), strict=True)]
+
+
+def _gains(results: Sequence[Row], rows: Sequence[Row], control: str, *, drop_in: bool = False) -> Array:
+    """Gains by seed on test data, mean over the tasks; NaN where a task was not finished."""
+    tables = [
+        gains(row, result["controls"][control], [result["task"]], test=True, drop_in=drop_in)[0]
+        for result, row in zip(results, rows, strict=True)
+    ]
+    mean: Array = np.array(tables).mean(axis=0)
+    return mean
+
+
+def _summary(values: Array, rng: np.random.Generator) -> Row | None:
+    """Mean and interval over the seeds; None where a value is not finite."""
+    if not np.isfinite(values).all():
+        return None
+    return {"mean": float(values.mean()), "interval": list(interval(values.tolist(), rng))}
+
+
+def _compare(results: Sequence[Row], slot: int, rng: np.random.Generator) -> Row:
+    rows = _members(results, "candidates")[slot]
+    over = {name: _gains(results, rows, name) for name in CONTROLS}
+    if not all(np.isfinite(values).all() for values in over.values()):
+        reasons = {row["reason"] for row in rows} - {""}
+        return _failed(" ".join(sorted(reasons)) or "non-finite")
+    best = min(over, key=lambda name: float(over[name].mean()))
+    return {
+        "gains": _summaries(over, rng),
+        "drop_in": _summaries({name: _gains(results, rows, name, drop_in=True) for name in CONTROLS}, rng),
+        "by_task": {
+            label(result["task"]): float(_gains([result], [row], "relu").mean())
+            for result, row in zip(results, rows, strict=True)
+        },
+        "best_control": best,
+        "gain_over_best_control": float(over[best].mean()),
+        "p": sign_flip(over[best].tolist(), rng),
+        "reason": "",
+    }
+
+
+def _summaries(over: Mapping[str, Array], rng: np.random.Generator) -> dict[str, Row | None]:
+    return {name: _summary(values, rng) for name, values in over.items()}
+
+
+def _failed(reason: str) -> Row:
+    return {"gains": {}, "drop_in": {}, "by_task": {}, "best_control": None, "reason": reason, "p": 1.0} | {
+        "gain_over_best_control": None
+    }

@@ -1,0 +1,115 @@
+"""Neighbours of an expression: shorter ones, and ones with another constant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from evaluators.cohort import CONTROLS
+from evaluators.screens import screen
+from primitives.builtin import as_builtin
+from primitives.canonical import canonical
+from primitives.expressions import Expression, Parameter, constant, join, parameter, postorder, rewrite
+from primitives.text import parse
+
+MOST = 16  # neighbours of one expression, the shortest first
+_FACTORS = (0.5, 0.8, 1.25, 2.0)
+_DIGITS = 2  # of a moved constant
+
+
+def length(expression: Expression) -> tuple[int, int]:
+    """Nodes, then characters."""
+    return expression.size, len(expression.text)
+
+
+def shorter(expression: Expression) -> list[Expression]:
+    """Functions in the neighbourhood with a shorter text, shortest first.
+
+    An operator is left out, so that one of its inputs stands in its place; a parameter is held at its initial value or
+    learned once a layer instead of once a channel; a number is rounded to fewer digits.
+    """
+    return [each for each in _usable(expression, _simpler(expression)) if length(each) < length(expression)][:MOST]
+
+
+def plain(expression: Expression) -> Expression:
+    """The shortest form of the same class that leaving out operators and rounding numbers leads to.
+
+    A built-in of torch is its own plainest form. A positive factor of the output goes: it does not change how a
+    function trains.
+    """
+    form, key = as_builtin(expression), expression.scale_class()
+    while True:
+        same = [each for each in map(canonical, _simpler(form)) if length(each) < length(form)]
+        same = [each for each in same if each.scale_class() == key]
+        if not same:
+            return form
+        form = min(same, key=length)
+
+
+def moved(expression: Expression) -> list[Expression]:
+    """The functions with one constant, or one parameter's initial value, times 1/2, 4/5, 5/4 or 2, to two digits."""
+    found = []
+    for leaf in _leaves(expression):
+        value = leaf.value.initial if isinstance(leaf.value, Parameter) else leaf.value
+        assert isinstance(value, float)
+        moves = {_rounded(value * factor, _DIGITS) for factor in _FACTORS} - {value, 0.0}
+        found += [_replaced(expression, leaf, _with_value(leaf, move)) for move in sorted(moves)]
+    return _usable(expression, found)[:MOST]
+
+
+def _simpler(expression: Expression) -> list[Expression]:
+    return [*_without_operator(expression), *_with_simpler_parameter(expression), *_with_rounded_number(expression)]
+
+
+def _without_operator(expression: Expression) -> Iterator[Expression]:
+    for node in postorder((expression,)):
+        for arg in dict.fromkeys(node.args):
+            yield _replaced(expression, node, arg)
+
+
+def _with_simpler_parameter(expression: Expression) -> Iterator[Expression]:
+    for leaf in _leaves(expression):
+        if isinstance(leaf.value, Parameter):
+            yield _replaced(expression, leaf, constant(leaf.value.initial))
+            if leaf.value.per_channel:
+                yield _replaced(expression, leaf, parameter(leaf.value.name, leaf.value.initial))
+
+
+def _with_rounded_number(expression: Expression) -> Iterator[Expression]:
+    for leaf in _leaves(expression):
+        if isinstance(leaf.value, float):
+            yield from (_replaced(expression, leaf, constant(_rounded(leaf.value, digits))) for digits in (1, 2, 3))
+
+
+def _leaves(expression: Expression) -> list[Expression]:
+    return [node for node in postorder((expression,)) if node.value is not None]
+
+
+def _with_value(leaf: Expression, value: float) -> Expression:
+    old = leaf.value
+    if isinstance(old, Parameter):
+        return parameter(old.name, value, per_channel=old.per_channel)
+    return constant(value)
+
+
+def _rounded(value: float, digits: int) -> float:
+    return float(f"{value:.{digits}g}")
+
+
+def _replaced(root: Expression, old: Expression, new: Expression) -> Expression:
+    """The expression with a node replaced wherever it occurs."""
+
+    def change(node: Expression, args: tuple[Expression, ...]) -> Expression:
+        return new if node is old else join(node.op, *args) if node.args else node
+
+    return rewrite(root, change)
+
+
+def _usable(expression: Expression, found: list[Expression]) -> list[Expression]:
+    """Canonical forms that pass the screens, each class once, without the controls and the expression's own class."""
+    known = {parse(text).scale_class() for text in CONTROLS.values()} | {expression.scale_class()}
+    usable = []
+    for each in sorted({canonical(each) for each in found}, key=lambda each: (length(each), each.text)):
+        if (own := each.scale_class()) not in known and not screen(each):
+            known.add(own)
+            usable.append(each)
+    return usable

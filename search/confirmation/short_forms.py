@@ -1,0 +1,87 @@
+"""Short forms: a finalist's expression is shortened, and its constants refined, while its gain stays within noise.
+
+All of it happens on the search's data and tasks, with seeds of its own: what comes out is one more finalist, and only
+the confirmation says what it is worth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from evaluators.cohort import CohortRequest
+from evaluators.member import Array
+from evaluators.objectives import gains
+from primitives.expressions import Expression
+from search.config import Config
+from search.confirmation.field import train_fields
+from search.confirmation.neighbours import length, moved, plain, shorter
+from search.workers import Workers
+
+Row = dict[str, Any]
+
+SEEDS = 6
+FIRST_SEED = 1_000_000  # the search counts its seeds from 0
+BETTER = 2.0  # standard errors by which a moved constant must be better
+
+
+def short_forms(expressions: Sequence[Expression], config: Config, workers: Workers) -> list[Expression]:
+    """The form of each expression that the rounds end with; itself where nothing shorter is as good.
+
+    In each round the neighbours of all forms are trained beside the forms. The shortest one whose mean gain is at most
+    one standard error, paired by seed, below that of the expression itself is taken (the rule of one standard error,
+    Breiman et al. 1984); where there is none, a moved constant that is better than the form by two.
+    """
+    forms = [plain(expression) for expression in expressions]
+    open_ = [form.size > 1 for form in forms]
+    for number in range(config.confirmation.rounds):
+        if not any(open_):
+            break
+        tried = [[*shorter(f), *moved(f)] if going else [] for f, going in zip(forms, open_, strict=True)]
+        table = _gains([*expressions, *forms, *(each for found in tried for each in found)], number, config, workers)
+        for n, expression in enumerate(expressions):
+            chosen = _step(expression, forms[n], tried[n], table)
+            open_[n] = chosen is not None
+            forms[n] = plain(chosen) if chosen else forms[n]
+    return forms
+
+
+def _step(
+    original: Expression, form: Expression, tried: Sequence[Expression], table: Mapping[Expression, Array]
+) -> Expression | None:
+    """The next form, or None."""
+    if not np.isfinite(table[original]).all() or not np.isfinite(table[form]).all():
+        return None
+    trained = [each for each in tried if np.isfinite(table[each]).all()]
+    short = [e for e in trained if length(e) < length(form) and _errors(table[e] - table[original]) >= -1.0]
+    if short:
+        return min(short, key=lambda each: (length(each), -float(table[each].mean())))
+    better = [e for e in trained if length(e) >= length(form) and _errors(table[e] - table[form]) >= BETTER]
+    return max(better, key=lambda each: float(table[each].mean()), default=None)
+
+
+def _errors(differences: Array) -> float:
+    """Mean difference in standard errors."""
+    error = float(differences.std(ddof=1)) / len(differences) ** 0.5
+    return float(differences.mean()) / error if error > 0 else 0.0
+
+
+def _gains(field: Sequence[Expression], number: int, config: Config, workers: Workers) -> dict[Expression, Array]:
+    """Gain over ReLU of each expression by seed, mean over the tasks; NaN where it failed."""
+    distinct = list(dict.fromkeys(field))
+    t = config.training
+    requests = [
+        CohortRequest(
+            tuple(each.text for each in distinct), (name,), config.seed, SEEDS, t.steps, rates=t.learning_rates,
+            width=t.width, first_seed=FIRST_SEED + number * SEEDS, nulls=0, device=t.device, autocast=t.autocast,
+        )
+        for name in config.tasks
+    ]  # fmt: skip
+    results = train_fields(requests, workers)
+    tables = [
+        np.array([gains(row, found["controls"]["relu"], [found["task"]])[0] for row in found["candidates"]])
+        for found in results
+    ]
+    return dict(zip(distinct, np.mean(tables, axis=0), strict=True))
