@@ -13,7 +13,7 @@ import networkx as nx
 from torch import Tensor
 
 from primitives.errors import ExpressionError
-from primitives.operators import find_operator, has_formula
+from primitives.operators import find_operator, needs_formula
 
 MAX_DEPTH = 100
 MAX_SIZE = 400
@@ -39,7 +39,7 @@ class Expression:
         value: the float of a constant, the :class:`Parameter` of a parameter leaf, else ``None``.
         size: number of nodes of the expression written as a tree.
         depth: number of nodes on the longest path to a leaf.
-        has_formulas: an operator below has a formula over others; see :mod:`primitives.formulas`.
+        has_formulas: an operator below has its value or derivative from a formula; see :mod:`primitives.formulas`.
         uses_input: the input occurs.
         is_learnable: a parameter occurs.
     """
@@ -48,7 +48,7 @@ class Expression:
         self.op = op
         self.args = args
         self.value = value
-        size, depth, has_formulas = 1, 1, has_formula(op)
+        size, depth, has_formulas = 1, 1, needs_formula(op)
         uses_input, is_learnable = op == "x", isinstance(value, Parameter)
         for arg in args:
             size += arg.size

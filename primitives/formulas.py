@@ -1,40 +1,53 @@
-"""Formulas: an operator whose row leaves a column of the table empty is written out where that column is needed."""
+"""Formulas: an operator without an entry in a column is written out where that column is needed.
+
+Columns are those of the table and those of the lowering targets, which hold their own; see
+:class:`primitives.lowering.column.Column`.
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal
 
-from primitives.errors import OperatorError
+from primitives.errors import LoweringError
 from primitives.expressions import Expression, join, parameter, postorder, rewrite
 from primitives.operators import INPUTS, Operator, find_operator
 from primitives.reduction import reduced
 from primitives.text import parse_body
 
-Column = Literal["forward", "tangent", "torch", "latex"]
-
 _PLACES = tuple(parameter(name) for name in INPUTS)
 
 
 @lru_cache(maxsize=8192)
-def written_out(root: Expression, column: Column) -> Expression:
-    """The same function over operators that have an entry in a column of the table."""
-    if not root.has_formulas:
+def written_out(root: Expression, column: str, entries: frozenset[str] | None = None) -> Expression:
+    """The same function over operators that have an entry in a column.
+
+    Args:
+        root: the function.
+        column: a field of the table's rows, such as ``"forward"``, or with ``entries`` the name of a target.
+        entries: the operators that the column has, for columns that are no field of the table.
+
+    Raises:
+        LoweringError: an operator has neither an entry nor a formula.
+    """
+    if column in {"forward", "tangent"} and not root.has_formulas:
         return root
 
     def change(node: Expression, args: tuple[Expression, ...]) -> Expression:
         if not node.args:
             return node
         row = find_operator(node.op)
-        return join(node.op, *args) if getattr(row, column) else _formula_at(row, column, args)
+        known = bool(getattr(row, column)) if entries is None else row.name in entries
+        return join(node.op, *args) if known else _formula_at(row, column, entries, args)
 
     return rewrite(root, change)
 
 
-def _formula_at(row: Operator, column: Column, args: tuple[Expression, ...]) -> Expression:
+def _formula_at(row: Operator, column: str, entries: frozenset[str] | None, args: tuple[Expression, ...]) -> Expression:
     if not row.formula:
-        raise OperatorError(f"operator {row.name!r} has neither an entry for {column!r} nor a formula")
-    formula = _formula(row, column)
+        raise LoweringError(
+            f"operator {row.name!r} cannot be written in {column}: it has no entry for it and no formula"
+        )
+    formula = _formula(row, column, entries)
     new = dict(zip(_PLACES, args, strict=False))
     for node in postorder((formula,)):
         if node not in new:
@@ -43,5 +56,6 @@ def _formula_at(row: Operator, column: Column, args: tuple[Expression, ...]) -> 
 
 
 @lru_cache(maxsize=1024)
-def _formula(row: Operator, column: Column) -> Expression:
-    return written_out(parse_body(row.formula, dict(zip(INPUTS[: row.arity], _PLACES, strict=False))), column)
+def _formula(row: Operator, column: str, entries: frozenset[str] | None) -> Expression:
+    places = dict(zip(INPUTS[: row.arity], _PLACES, strict=False))
+    return written_out(parse_body(row.formula, places), column, entries)

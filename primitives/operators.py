@@ -7,7 +7,8 @@ of the inputs ``da, db, dc``; the coefficient of ``da`` is the partial derivativ
 cannot turn a gradient into NaN.
 
 A row may have a formula over other operators instead, or beside: where a column is empty, the formula stands in. So the
-protected and parametric forms of published systems need one line each, and have derivatives and code in every target.
+protected and parametric forms of published systems need one line each, and have derivatives and code in every target,
+and a target needs entries for elementary operators only.
 
 Costs are nanoseconds per element of the forward operator divided by those of ReLU, float32, one thread,
 from ``benchmarks/operator_costs.py``; they are constants, so that a cost is the same on every machine.
@@ -16,8 +17,8 @@ from ``benchmarks/operator_costs.py``; they are constants, so that a cost is the
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -42,7 +43,10 @@ class Operator:
         cost: forward time per element relative to ReLU.
         tangent: total derivative, see the module's docstring.
         torch: source template over ``{0}, {1}, {2}``; needs only ``torch`` and ``F`` (torch.nn.functional).
+            Comparisons are truth values, and so is the first slot of ``where``.
         latex: LaTeX template over the same slots.
+        code: templates for other targets of :func:`primitives.lowering.lower`, by the target's name; those of the
+            operators below stand with the targets. A template may use what the target's module imports.
         commutative: the order of the inputs does not matter.
         source: the system or paper that has the operator under this or a like name.
     """
@@ -55,14 +59,27 @@ class Operator:
     tangent: str = ""
     torch: str = ""
     latex: str = ""
+    code: Mapping[str, str] = field(default_factory=dict, hash=False)
     commutative: bool = False
     source: str = ""
 
+    def template(self, target: str) -> str:
+        """What the row itself has for a lowering target, or ""."""
+        return {"torch": self.torch, "latex": self.latex, **self.code}.get(target, "")
+
 
 def _row(
-    name: str, forward: Callable[..., Tensor], tangent: str, torch_source: str, latex: str, cost: float
+    name: str,
+    forward: Callable[..., Tensor],
+    tangent: str,
+    torch_source: str,
+    latex: str,
+    cost: float,
+    formula: str = "",
 ) -> Operator:
-    return Operator(name=name, forward=forward, cost=cost, tangent=tangent, torch=torch_source, latex=latex)
+    return Operator(
+        name=name, formula=formula, forward=forward, cost=cost, tangent=tangent, torch=torch_source, latex=latex
+    )
 
 
 def _binary(name: str, forward: Callable[..., Tensor], tangent: str, source: tuple[str, str], cost: float) -> Operator:
@@ -103,19 +120,19 @@ _ROWS = (
     _binary("max", kernels.maximum, "where(a>b,da,db)", ("torch.maximum({0}, {1})", r"\max({0}, {1})"), 1.6),
     _binary("min", kernels.minimum, "where(a<b,da,db)", ("torch.minimum({0}, {1})", r"\min({0}, {1})"), 1.7),
     _row("neg", operator.neg, "-da", "-{0}", "-{0}", 1.0),
-    _row("reciprocal", torch.reciprocal, "-(y*y)*da", "torch.reciprocal({0})", r"\frac{{1}}{{{0}}}", 1.3),
+    _row("reciprocal", torch.reciprocal, "-(y*y)*da", "torch.reciprocal({0})", r"\frac{{1}}{{{0}}}", 1.3, "1/a"),
     # selection
-    _binary("gt", kernels.comparison("gt"), "0", ("({0} > {1}).to(x.dtype)", r"[{0} > {1}]"), 2.1),
-    _binary("ge", kernels.comparison("ge"), "0", ("({0} >= {1}).to(x.dtype)", r"[{0} \ge {1}]"), 2.1),
-    _binary("lt", kernels.comparison("lt"), "0", ("({0} < {1}).to(x.dtype)", r"[{0} < {1}]"), 2.1),
-    _binary("le", kernels.comparison("le"), "0", ("({0} <= {1}).to(x.dtype)", r"[{0} \le {1}]"), 2.1),
+    _binary("gt", kernels.comparison("gt"), "0", ("{0} > {1}", r"[{0} > {1}]"), 2.1),
+    _binary("ge", kernels.comparison("ge"), "0", ("{0} >= {1}", r"[{0} \ge {1}]"), 2.1),
+    _binary("lt", kernels.comparison("lt"), "0", ("{0} < {1}", r"[{0} < {1}]"), 2.1),
+    _binary("le", kernels.comparison("le"), "0", ("{0} <= {1}", r"[{0} \le {1}]"), 2.1),
     Operator(
         name="where",
         arity=3,
         forward=kernels.where,
         cost=35.0,
         tangent="where(a,db,dc)",
-        torch="torch.where({0} != 0, {1}, {2})",
+        torch="torch.where({0}, {1}, {2})",
         latex=r"\left\{{ {1} \text{{ if }} {0}, \text{{ else }} {2} \right\}}",
     ),
     _row("abs", torch.abs, "sign(a)*da", "torch.abs({0})", r"\left|{0}\right|", 1.1),
@@ -133,6 +150,7 @@ _ROWS = (
         "torch.log(torch.abs({0}) + 1e-7)",
         r"\log(\left|{0}\right|+10^{{-7}})",
         14.0,
+        "log(abs(a)+1e-7)",
     ),
     _row("sqrt", torch.sqrt, "0.5/y*da", "torch.sqrt({0})", r"\sqrt{{{0}}}", 4.9),
     _row(
@@ -142,6 +160,7 @@ _ROWS = (
         "torch.sqrt(torch.abs({0}))",
         r"\sqrt{{\left|{0}\right|}}",
         6.2,
+        "sqrt(abs(a))",
     ),
     _row(
         "symlog",
@@ -150,6 +169,7 @@ _ROWS = (
         "torch.sign({0}) * torch.log1p(torch.abs({0}))",
         r"\operatorname{{symlog}}({0})",
         20.0,
+        "sign(a)*log1p(abs(a))",
     ),
     _row(
         "symexp",
@@ -158,12 +178,21 @@ _ROWS = (
         "torch.sign({0}) * torch.expm1(torch.abs({0}))",
         r"\operatorname{{symexp}}({0})",
         28.0,
+        "sign(a)*expm1(abs(a))",
     ),
     # trigonometric and hyperbolic
     _row("sin", torch.sin, "cos(a)*da", "torch.sin({0})", r"\sin({0})", 14.0),
     _row("cos", torch.cos, "-sin(a)*da", "torch.cos({0})", r"\cos({0})", 15.0),
     _row("atan", torch.atan, "1/(1+a*a)*da", "torch.atan({0})", r"\arctan({0})", 27.0),
-    _row("sinc", kernels.sinc, "sinc_prime(a)*da", "torch.sinc({0} / math.pi)", r"\operatorname{{sinc}}({0})", 67.0),
+    _row(
+        "sinc",
+        kernels.sinc,
+        "sinc_prime(a)*da",
+        "torch.sinc({0} / math.pi)",
+        r"\operatorname{{sinc}}({0})",
+        67.0,
+        "where(abs(a)<1e-4,1-a*a/6,sin(a)/a)",
+    ),
     _row(
         "sinc_prime",
         kernels.sinc_prime,
@@ -171,6 +200,7 @@ _ROWS = (
         "_sinc_prime({0})",
         r"\operatorname{{sinc}}'({0})",
         87.0,
+        "where(abs(a)<0.1,a*(-1/3+a*a*(1/30-a*a*(1/840-a*a/45360))),(cos(a)-sin(a)/a)/a)",
     ),
     _row("sinh", torch.sinh, "cosh(a)*da", "torch.sinh({0})", r"\sinh({0})", 12.0),
     _row("cosh", torch.cosh, "sinh(a)*da", "torch.cosh({0})", r"\cosh({0})", 12.0),
@@ -198,8 +228,16 @@ _ROWS = (
         24.0,
     ),
     # known activations
-    _row("sigmoid", torch.sigmoid, "sigmoid_slope(da,y)", "torch.sigmoid({0})", r"\sigma({0})", 4.4),
-    _row("softplus", kernels.softplus, "sigmoid(a)*da", _SOFTPLUS, r"\operatorname{{softplus}}({0})", 16.0),
+    _row("sigmoid", torch.sigmoid, "sigmoid_slope(da,y)", "torch.sigmoid({0})", r"\sigma({0})", 4.4, "1/(1+exp(-a))"),
+    _row(
+        "softplus",
+        kernels.softplus,
+        "sigmoid(a)*da",
+        _SOFTPLUS,
+        r"\operatorname{{softplus}}({0})",
+        16.0,
+        "max(a,0)+log1p(exp(-abs(a)))",
+    ),
     _row(
         "log_sigmoid",
         kernels.log_sigmoid,
@@ -207,9 +245,18 @@ _ROWS = (
         "-F.softplus(-({0}), 1.0, 40.0)",
         r"\log\sigma({0})",
         19.0,
+        "min(a,0)-log1p(exp(-abs(a)))",
     ),
-    _row("relu", torch.relu, "positive(da,a)", "torch.relu({0})", r"\operatorname{{ReLU}}({0})", 1.0),
-    _row("relu6", F.relu6, "positive(positive(da,a),6-a)", "F.relu6({0})", r"\operatorname{{ReLU6}}({0})", 1.1),
+    _row("relu", torch.relu, "positive(da,a)", "torch.relu({0})", r"\operatorname{{ReLU}}({0})", 1.0, "max(a,0)"),
+    _row(
+        "relu6",
+        F.relu6,
+        "positive(positive(da,a),6-a)",
+        "F.relu6({0})",
+        r"\operatorname{{ReLU6}}({0})",
+        1.1,
+        "min(max(a,0),6)",
+    ),
     _row(
         "leaky_relu",
         F.leaky_relu,
@@ -217,8 +264,9 @@ _ROWS = (
         "F.leaky_relu({0})",
         r"\operatorname{{LeakyReLU}}({0})",
         1.2,
+        "where(a>0,a,0.01*a)",
     ),
-    _row("elu", F.elu, "elu_slope(da,y)", "F.elu({0})", r"\operatorname{{ELU}}({0})", 12.0),
+    _row("elu", F.elu, "elu_slope(da,y)", "F.elu({0})", r"\operatorname{{ELU}}({0})", 12.0, "where(a>0,a,expm1(a))"),
     _row(
         "selu",
         F.selu,
@@ -226,8 +274,17 @@ _ROWS = (
         "F.selu({0})",
         r"\operatorname{{SELU}}({0})",
         12.0,
+        "where(a>0,1.0507009873554805*a,1.7580993408473766*expm1(a))",
     ),
-    _row("gelu", F.gelu, "gelu_slope(da,a)", "F.gelu({0})", r"\operatorname{{GELU}}({0})", 6.6),
+    _row(
+        "gelu",
+        F.gelu,
+        "gelu_slope(da,a)",
+        "F.gelu({0})",
+        r"\operatorname{{GELU}}({0})",
+        6.6,
+        "0.5*a*(1+erf(0.7071067811865476*a))",
+    ),
     Operator(
         name="gelu_tanh",
         formula="0.5*a*(1+tanh(0.7978845608028654*(a+0.044715*a**3)))",
@@ -236,7 +293,7 @@ _ROWS = (
         torch='F.gelu({0}, approximate="tanh")',
         source="torch; arXiv 1606.08415",
     ),
-    _row("silu", F.silu, "silu_slope(da,a)", "F.silu({0})", r"\operatorname{{SiLU}}({0})", 4.6),
+    _row("silu", F.silu, "silu_slope(da,a)", "F.silu({0})", r"\operatorname{{SiLU}}({0})", 4.6, "a*sigmoid(a)"),
     _row(
         "mish",
         F.mish,
@@ -244,8 +301,17 @@ _ROWS = (
         "F.mish({0})",
         r"\operatorname{{Mish}}({0})",
         31.0,
+        "a*tanh(softplus(a))",
     ),
-    _row("softsign", F.softsign, "1/(1+abs(a))**2*da", "F.softsign({0})", r"\operatorname{{softsign}}({0})", 4.4),
+    _row(
+        "softsign",
+        F.softsign,
+        "1/(1+abs(a))**2*da",
+        "F.softsign({0})",
+        r"\operatorname{{softsign}}({0})",
+        4.4,
+        "a/(1+abs(a))",
+    ),
     _row(
         "hardtanh",
         F.hardtanh,
@@ -253,6 +319,7 @@ _ROWS = (
         "F.hardtanh({0})",
         r"\operatorname{{hardtanh}}({0})",
         1.2,
+        "min(max(a,-1),1)",
     ),
     _row(
         "hard_sigmoid",
@@ -261,6 +328,7 @@ _ROWS = (
         "F.hardsigmoid({0})",
         r"\operatorname{{hardsigmoid}}({0})",
         1.5,
+        "min(max(a+3,0),6)/6",
     ),
     _row(
         "hard_swish",
@@ -269,6 +337,7 @@ _ROWS = (
         "F.hardswish({0})",
         r"\operatorname{{hardswish}}({0})",
         1.9,
+        "a*(min(max(a+3,0),6)/6)",
     ),
     # the chain rule's products, as backward passes have them
     _slope("positive", kernels.positive, "where(b<=0,0,a)", 2.0),
@@ -367,10 +436,10 @@ def find_operator(name: str) -> Operator:
     return row
 
 
-def has_formula(name: str) -> bool:
-    """True for the own name of an operator whose row has a formula."""
+def needs_formula(name: str) -> bool:
+    """True for the own name of an operator that has its value or its derivative from a formula."""
     row = _TABLE.get(name)
-    return row is not None and bool(row.formula)
+    return row is not None and bool(row.formula) and (row.forward is None or not row.tangent)
 
 
 def add_operator(row: Operator) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, count
 
-from primitives.errors import ExpressionError, OperatorError
+from primitives.errors import ExpressionError, OperatorError, nearest
 from primitives.expressions import parameter
+from primitives.lowering import targets
 from primitives.operators import ALIASES, CHAINS, INPUTS, Operator, add_operator, operators, remove_operator
 from primitives.probing import wrong_behaviour
 from primitives.text import parse_body
@@ -63,11 +64,14 @@ def _wrong_row(row: Operator) -> Iterator[str]:
     inputs = INPUTS[: row.arity]
     yield from _unreadable("formula", row.formula, inputs)
     yield from _unreadable("tangent", row.tangent, (*inputs, *(f"d{name}" for name in inputs), "y"))
-    for column in ("torch", "latex"):
+    for target in row.code:
+        if target not in targets():
+            yield f"code: unknown target {target!r}{nearest(target, targets())}; there are {', '.join(targets())}"
+    for target in targets():
         try:
-            getattr(row, column).format(*inputs)
+            row.template(target).format(*inputs)
         except (IndexError, KeyError, ValueError) as error:
-            yield f"{column}: expected a template over {{0}} to {{{row.arity - 1}}}: {error}"
+            yield f"{target}: expected a template over {{0}} to {{{row.arity - 1}}}: {error}"
 
 
 def _unreadable(column: str, text: str, names: tuple[str, ...]) -> Iterator[str]:

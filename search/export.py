@@ -11,14 +11,13 @@ from evaluators.tasks import label
 from primitives.catalogue import known_name
 from primitives.errors import ActsearchError, nearest
 from primitives.expressions import Expression
-from primitives.lowering import lower, targets
+from primitives.lowering import files, targets
 from primitives.text import parse
 from search.errors import RunError
 from search.files import write_atomically
 from search.run import Run
 
 Row = dict[str, Any]
-_SUFFIX = {"torch": ".py", "latex": ".tex"}
 
 
 def export(
@@ -74,10 +73,9 @@ def _write(run: Run, row: Row, to: Sequence[str], out: Path, raw: bool) -> list[
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for target in to:
-        path = folder / f"{name}{_SUFFIX[target]}"
-        text = lower(expression, target, name=name, factor=1.0 if raw else factor)
-        write_atomically(path, text.rstrip("\n") + "\n")
-        paths.append(path)
+        for file, text in files(expression, target, name=name, factor=1.0 if raw else factor).items():
+            write_atomically(folder / file, text)
+            paths.append(folder / file)
     card = folder / "README.md"
     write_atomically(card, _card(run, row, expression, factor, raw))
     return [*paths, card]

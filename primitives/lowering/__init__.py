@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 from primitives.errors import LoweringError, nearest
 from primitives.expressions import Expression
-from primitives.lowering.latex import latex
-from primitives.lowering.torch_source import torch_source
+from primitives.lowering.latex import LATEX
+from primitives.lowering.target import Target
+from primitives.lowering.torch_source import TORCH
 
-__all__ = ["lower", "targets"]
+__all__ = ["Target", "files", "lower", "targets"]
 
-_Lowering = Callable[[Expression, str, float], str]
-
-
-def _latex(expression: Expression, name: str, factor: float) -> str:
-    return latex(expression, factor=factor)
-
-
-def _torch(expression: Expression, name: str, factor: float) -> str:
-    return torch_source(expression, name=name, factor=factor)
-
-
-_TARGETS: dict[str, _Lowering] = {"torch": _torch, "latex": _latex}
+_TARGETS: dict[str, Target] = {"torch": TORCH, "latex": LATEX}
 
 
 def targets() -> tuple[str, ...]:
@@ -31,7 +20,7 @@ def targets() -> tuple[str, ...]:
     return tuple(_TARGETS)
 
 
-def lower(expression: Expression, target: str, *, name: str = "activation", factor: float = 1.0) -> str:
+def lower(expression: Expression, target: str, *, name: str = "activation", factor: float = 1.0) -> str | bytes:
     """Write ``factor * expression`` in another language.
 
     Args:
@@ -40,13 +29,37 @@ def lower(expression: Expression, target: str, *, name: str = "activation", fact
         name: of the generated function where the target has one: snake case, such as ``"act_3_7"``.
         factor: constant factor of the output, finite and not 0.
 
+    Returns:
+        The text, or the bytes of a binary file (ONNX).
+
     Raises:
-        LoweringError: the target is unknown, or the name or the factor cannot be used.
+        LoweringError: the target is unknown, the name or the factor cannot be used, or the target cannot express an
+            operator.
     """
+    return _checked(target, factor).write(expression, name, float(factor))
+
+
+def files(
+    expression: Expression, target: str, *, name: str = "activation", factor: float = 1.0
+) -> dict[str, str | bytes]:
+    """The files of a target, by name: the code first, then its self-test where the target can be run.
+
+    A self-test needs the target's own packages only; run it in the folder of the code.
+
+    Raises:
+        LoweringError: as :func:`lower`.
+    """
+    found = _checked(target, factor)
+    code = found.write(expression, name, float(factor))
+    tests = found.self_test(expression, name, float(factor)) if found.self_test else {}
+    return {f"{name}{found.suffix}": f"{code.rstrip()}\n" if isinstance(code, str) else code, **tests}
+
+
+def _checked(target: str, factor: float) -> Target:
     if target not in _TARGETS:
         raise LoweringError(
             f"unknown target {target!r}, expected one of {', '.join(_TARGETS)}{nearest(target, _TARGETS)}"
         )
     if not math.isfinite(factor) or factor == 0.0:
         raise LoweringError(f"a factor is finite and not 0, got {factor}")
-    return _TARGETS[target](expression, name, float(factor))
+    return _TARGETS[target]

@@ -6,8 +6,8 @@ import math
 import re
 
 from primitives.expressions import Expression, Parameter, constant, join, postorder
-from primitives.formulas import written_out
-from primitives.operators import find_operator
+from primitives.lowering.column import Column
+from primitives.lowering.target import Target
 
 _SUM, _PRODUCT, _POWER, _ATOM, _SYMBOL = range(2, 7)
 
@@ -29,6 +29,7 @@ _GREEK = (
     "omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
 )
 
+_COLUMN = Column("latex", {})
 _Piece = tuple[str, int]
 
 
@@ -38,7 +39,7 @@ def latex(expression: Expression, *, factor: float = 1.0) -> str:
     Parameters with Greek names become Greek letters (sigma becomes ``\varsigma``: ``\sigma`` is the sigmoid); one
     per channel carries the index c. ``[a > b]`` is 1 where the comparison holds, else 0. Needs amsmath.
     """
-    root = written_out(expression, "latex")
+    root = _COLUMN.written_out(expression)
     root = root if factor == 1.0 else join("mul", constant(factor), root)
     pieces: dict[Expression, _Piece] = {}
     for node in postorder((root,)):
@@ -61,7 +62,7 @@ def _piece(node: Expression, args: list[_Piece]) -> _Piece:
     ]
     if _clash(node.op, texts):
         texts[-1] = rf"\left({texts[-1]}\right)"
-    return find_operator(node.op).latex.format(*texts), _LEVEL.get(node.op, _ATOM)
+    return _COLUMN.template(node.op).format(*texts), _LEVEL.get(node.op, _ATOM)
 
 
 def _clash(op: str, texts: list[str]) -> bool:
@@ -101,3 +102,6 @@ def _number(value: float) -> _Piece:
         power = f"10^{{{int(exponent)}}}"
         text = power if mantissa == "1" else f"{mantissa} \\cdot {power}"
     return text, _SUM if value < 0 else _PRODUCT if exponent else _SYMBOL
+
+
+LATEX = Target(".tex", lambda expression, name, factor: latex(expression, factor=factor))

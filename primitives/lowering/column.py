@@ -1,0 +1,49 @@
+"""A column: what a target writes for each operator it has; the others are written out by their formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+from primitives.errors import LoweringError
+from primitives.expressions import Expression
+from primitives.formulas import written_out
+from primitives.operators import find_operator, operators
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Column:
+    """The operators of a target.
+
+    Args:
+        target: its name.
+        templates: operator -> text over ``{0}, {1}, ...``. Comparisons are truth values, and so is the first slot of
+            ``where``.
+
+    Templates in the table's rows come first: those of torch and LaTeX, and of operators of one's own.
+    """
+
+    target: str
+    templates: Mapping[str, str]
+
+    def written_out(self, root: Expression) -> Expression:
+        """The same function over operators that the target has.
+
+        Raises:
+            LoweringError: an operator has neither a template nor a formula.
+        """
+        own = {row.name for row in operators().values() if row.template(self.target)}
+        return written_out(root, self.target, frozenset(self.templates) | own)
+
+    def template(self, name: str) -> str:
+        """What the target writes for an operator.
+
+        Raises:
+            LoweringError: it has nothing for it.
+        """
+        text = find_operator(name).template(self.target) or self.templates.get(name)
+        if not text:
+            raise LoweringError(f"operator {name!r} cannot be written in {self.target}: it has no entry for it")
+        return text

@@ -1,0 +1,137 @@
+"""Lowering targets: what all have in common, and the contract of torch."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from primitives import Operator, operators, register
+from primitives.builtin import as_builtin
+from primitives.errors import LoweringError, OperatorError
+from primitives.evaluation import evaluate
+from primitives.expressions import Expression, apply, parameter
+from primitives.lowering import files, lower, targets
+from primitives.lowering.column import Column
+from primitives.lowering.reference import points_of, reference
+from primitives.operators import remove_operator
+from primitives.text import parse
+from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, points
+
+GATE = parse("x*sigmoid(beta*x)+0.3*where(x>0.5,x,gelu(x)); beta=1.5")
+
+
+def loaded(source: str, path: Path) -> ModuleType:
+    path.write_text(source, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_torch_reproduces(group: str, tmp_path: Path) -> None:
+    wrong = []
+    for number, f in enumerate(map(as_builtin, functions(group))):
+        source = str(lower(f, "torch", name="act", factor=FACTOR))
+        act = loaded(source, tmp_path / f"torch_{number}.py").act
+        x = points(f).requires_grad_()
+        given = {p.name: torch.full_like(x, p.initial, requires_grad=True) for p in f.parameters}
+        value = act(x, *given.values())
+        slopes = torch.autograd.grad(value.sum(), [x, *given.values()])
+        wrong += differences(f, {"value": value.detach()} | dict(zip(["x", *given], slopes, strict=True)))
+    assert not wrong, "\n".join(wrong[:20])
+
+
+@pytest.mark.parametrize("name", [row.name for row in operators().values() if row.formula and row.forward])
+def test_a_formula_beside_a_forward_function_is_the_same_function(name: str) -> None:
+    places = {letter: parameter(letter) for letter in "ab"[: operators()[name].arity]}
+    x = torch.linspace(-6, 6, 201, dtype=torch.float64) + 1e-4
+    values = dict(zip(places, (x, torch.sin(x)), strict=False))
+    written = Column("elsewhere", {n: "-" for n in operators() if n != name}).written_out(apply(name, *places.values()))
+    assert written.op != name
+    for f in (torch.float64, torch.float32):
+        at = {n: v.to(f) for n, v in values.items()}
+        direct, formula = evaluate((apply(name, *places.values()), written), x.to(f), at)
+        eps = torch.finfo(f).eps
+        torch.testing.assert_close(formula, direct, rtol=64 * eps, atol=8 * eps)
+
+
+@pytest.fixture
+def own() -> Iterator[None]:
+    yield
+    remove_operator("triangle")
+
+
+TRIANGLE = {"forward": lambda a: torch.abs(a - torch.round(a)), "tangent": "sign(sin(6.283185307179586*a))*da"}
+
+
+def runnable() -> list[str]:
+    return [target for target in targets() if len(files(GATE, target)) > 1]
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize("target", targets())
+def test_what_a_target_cannot_express_is_an_error_that_names_the_operator(target: str) -> None:
+    register(Operator(name="triangle", cost=2.0, **TRIANGLE))  # type: ignore[arg-type]
+    with pytest.raises(LoweringError, match=f"operator 'triangle' cannot be written in {target}"):
+        lower(parse("x*triangle(x)"), target)
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize("target", targets())
+def test_an_operator_of_ones_own_is_written_by_its_formula(target: str) -> None:
+    register(Operator(name="triangle", cost=2.0, formula="abs(a-floor(a+0.5))", **TRIANGLE))  # type: ignore[arg-type]
+    assert lower(parse("x*triangle(x)"), target)
+
+
+@pytest.mark.usefixtures("own")
+def test_code_of_ones_own_comes_first() -> None:
+    register(Operator(name="triangle", formula="abs(a-floor(a+0.5))", code={"torch": "tri({0})"}))
+    column = Column("torch", {})
+    f = parse("triangle(x)")
+    assert column.written_out(f) is f
+    assert column.template("triangle") == "tri({0})"
+
+
+@pytest.mark.parametrize("code", [{"torhc": "f({0})"}, {"torch": "f({1})"}])
+def test_wrong_code_is_refused(code: dict[str, str]) -> None:
+    with pytest.raises(OperatorError, match=r"torhc.*did you mean 'torch'|expected a template over"):
+        register(Operator(name="triangle", formula="abs(a-floor(a+0.5))", code=code))
+
+
+@pytest.mark.parametrize("target", runnable())
+def test_the_self_test_passes_and_can_fail(target: str, tmp_path: Path) -> None:
+    if not isinstance(lower(GATE, target), str):
+        pytest.skip("not a text")
+    check(GATE, target, tmp_path, expected=0)
+    check(GATE, target, tmp_path, expected=1, change=("0.3", "0.30001"))
+
+
+def check(f: Expression, target: str, folder: Path, *, expected: int, change: tuple[str, str] = ("", "")) -> None:
+    """Run the self-test of a Python target in a process that cannot import this project."""
+    code, test = files(f, target, name="act_3_7", factor=FACTOR).items()
+    (folder / code[0]).write_text(str(code[1]).replace(*change), encoding="utf-8")
+    (folder / test[0]).write_text(str(test[1]), encoding="utf-8")
+    command = [sys.executable, "-s", "-W", "error", test[0]]
+    done = subprocess.run(command, cwd=folder, env={"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+    assert done.returncode == expected, done.stdout + done.stderr
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stderr == ""
+
+
+def test_rounding_explains_a_cancellation_and_nothing_else() -> None:
+    f = parse("1+erf(x)")
+    found = reference(f, points_of(f))
+    at = {round(float(x), 1): float(room) for x, room in zip(found.points, found.allowed["value"], strict=True)}
+    assert 1e-16 < at[-6.0] < 1e-14  # of 2e-17: nothing of it is known
+    assert at[1.0] < 1e-14
+    assert reference(parse("2*x"), points_of(f)).allowed["value"].max() < 1e16  # at 1e30
