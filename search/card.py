@@ -94,4 +94,4 @@ def _point(point: Row) -> str:
 
 
 def _value(value: float | None) -> str:
-    return number(value, ".6g")
+    return number(0.0 if value is not None and abs(value) < 1e-12 else value, ".6g")  # rounding of sums that vanish

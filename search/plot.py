@@ -36,11 +36,16 @@ def draw(expression: Expression, path: Path, title: str = "") -> None:
         raise ActsearchError(f"cannot draw to {str(path)!r}: the name must end in {' or '.join(SUFFIXES)}{hint}")
     if not path.parent.is_dir():
         raise ActsearchError(f"cannot draw to {str(path)!r}: there is no folder {str(path.parent)!r}")
+    write_atomically(path, picture(expression, path.suffix, title))
+
+
+def picture(expression: Expression, suffix: str, title: str = "") -> bytes:
+    """The bytes of the file that :func:`draw` writes; ``suffix`` is ``".svg"`` or ``".png"``."""
     buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "actsearch", "font.size": 9.0, "axes.linewidth": 0.6}):
-        metadata = {"Date": None} if path.suffix == ".svg" else {}
-        figure(expression, title).savefig(buffer, format=path.suffix[1:], dpi=200, metadata=metadata)
-    write_atomically(path, buffer.getvalue())
+        metadata = {"Date": None} if suffix == ".svg" else {}
+        figure(expression, title).savefig(buffer, format=suffix[1:], dpi=200, metadata=metadata)
+    return buffer.getvalue()
 
 
 def figure(expression: Expression, title: str = "") -> Figure:

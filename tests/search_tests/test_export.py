@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,11 @@ import torch
 
 from evaluators.initialisation import normalised
 from primitives import ActsearchError, derivative, evaluate, parse
+from primitives.errors import LoweringError
+from primitives.nearest import nearest_known
 from search import Job, Run, RunError
 from search.export import export
+from search.lineage import ancestors
 
 STRANGER = """
 import importlib.util, sys, torch
@@ -70,3 +74,60 @@ def test_unknown_id_or_target_writes_nothing(run: Run, tmp_path: Path) -> None:
     with pytest.raises(ActsearchError, match="unknown target 'troch'; did you mean 'torch'"):
         export(run, [], ["troch"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_target_that_cannot_say_an_operator_writes_nothing(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def files(expression: object, target: str, **_: object) -> dict[str, str]:
+        if target == "latex":
+            raise LoweringError("latex has no word for the operator 'odd'")
+        return {"a.py": "pass"}
+
+    monkeypatch.setattr("search.export.files", files)
+    with pytest.raises(LoweringError, match="odd"):
+        export(run, [], ["torch", "latex"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_card_says_what_the_function_is_and_what_speaks_for_it(small: Path, tmp_path: Path) -> None:
+    changes = ["start=['x/(1+abs(silu(x)))', 'tanh(x)+0.01*sin(cos(x))']", "cohorts.size=2", "budget=4"]
+    run = Job.load(
+        small, [*changes, "confirmation.finalists=2", "confirmation.seeds=8", "confirmation.rounds=1"]
+    ).launch()
+    found = run.confirmation()
+    assert found is not None and found["finalists"]
+    ids = [row["id"] for row in found["finalists"]]
+    export(run, ids, ["torch"], tmp_path / "out")
+    for row in found["finalists"]:
+        folder = tmp_path / "out" / f"act_{row['id'].replace('.', '_').replace('-', '_')}"
+        card = (folder / "README.md").read_text()
+        for part in (row["expression"], "Evidence", "Lineage", "Properties", "Licence", "8 fresh seeds", "smoothness"):
+            assert part in card
+        assert f"{row['gains']['silu']['mean']:+.3f}" in card
+        assert "known as: no" not in card or "nearest known function" in card
+        assert (folder / f"{folder.name}.svg").read_text().startswith("<?xml")
+        for name in re.findall(r"^- `(.+)`$", card, re.MULTILINE):
+            assert (folder / name).is_file()
+        if "of" in row:
+            assert f"short form of candidate {row['of']}" in card
+
+
+def test_the_nearest_known_function() -> None:
+    for text in ("3*tanh(x)", "gelu(x)", "x*sigmoid(1.702*x)"):
+        near = nearest_known(parse(text))
+        assert near is not None and near.distance < 1e-6, text
+    near = nearest_known(parse("x*sigmoid(x)+0.001*sin(3*x)"))
+    assert near is not None
+    assert (near.entry.name, 0 < near.distance < 0.01) == ("SiLU", True)
+    assert nearest_known(parse("1/x")) is None or nearest_known(parse("log(x)")) is None
+
+
+def test_lineage_names_each_ancestor_once_and_ends() -> None:
+    rows = {
+        name: {"id": name, "parents": parents}
+        for name, parents in {"0.0": "", "0.1": "", "1.0": "0.0 0.1", "2.0": "1.0 0.0", "3.0": "3.0 2.0"}.items()
+    }
+    assert [row["id"] for row in ancestors("2.0", rows, 12)] == ["1.0", "0.0", "0.1"]
+    assert [row["id"] for row in ancestors("2.0", rows, 2)] == ["1.0", "0.0"]
+    assert ancestors("0.0", rows, 12) == []

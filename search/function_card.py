@@ -1,0 +1,148 @@
+"""The card of an exported function: what it is, where it comes from, and the evidence for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+from evaluators.tasks import label
+from primitives.catalogue import known_name
+from primitives.expressions import Expression
+from primitives.lowering import lower
+from primitives.nearest import nearest_known
+from search.card import card
+from search.config import Config
+from search.inspection import curve, describe
+
+Row = dict[str, Any]
+
+_GROUPS = ("function", "shape", "normal inputs z")
+
+
+def function_card(
+    name: str,
+    expression: Expression,
+    *,
+    factor: float,
+    raw: bool,
+    evidence: Sequence[str],
+    lineage: Sequence[Row],
+    files: Sequence[str],
+) -> str:
+    """The text of a folder's README.md.
+
+    Args:
+        name: of the function and the folder.
+        expression: the function.
+        factor: its initialisation factor.
+        raw: the files leave the factor out.
+        evidence: lines of Markdown.
+        lineage: rows of its ancestors, nearest first.
+        files: names of the code files and self-tests.
+    """
+    written = "left out of the files: multiply by it" if raw else "written into the files"
+    return "\n".join(
+        [
+            *(f"# {name}", "", f"![value and derivative]({name}.svg)", ""),
+            *("```", f"f(x) = {expression.text}", "```", ""),
+            *(f"$$f(x) = {lower(expression, 'latex')!s}$$", ""),
+            f"- factor: {factor!r}, 1/sqrt(E f(z)^2) for a standard normal z; {written}",
+            *_known(expression),
+            *("", "## Evidence", "", *evidence),
+            *("", "## Lineage", "", *_lineage(lineage)),
+            *("", "## Properties", "", "Of f, without the factor, at its initial parameters.", ""),
+            *_properties(expression),
+            *("", "## Files", "", *_files(files)),
+            *("", f"Written by actsearch {version('actsearch')}. Licence of the files in this folder: Apache-2.0.", ""),
+        ]
+    )
+
+
+def _known(expression: Expression) -> list[str]:
+    if known := known_name(expression, input_scale=True):
+        scale = "" if known.input_scale == 1.0 else f", its input times {known.input_scale:.6g}"
+        return [f"- known as: {known.name} ({known.relation}{scale}); {known.entry.source}"]
+    near = nearest_known(expression)
+    lines = ["- known as: no function of the catalogue"]
+    if near:
+        lines.append(
+            f"- nearest known function: {near.entry.name}, {near.entry.expression.text}; distance {near.distance:.3f} "
+            "(root of the mean squared difference for normal inputs, both scaled to mean square 1)"
+        )
+    return lines
+
+
+def evidence(config: Config, row: Row, trained: int, confirmation: Row | None) -> list[str]:
+    """What search and confirmation say of a candidate, as lines of Markdown.
+
+    Args:
+        config: of the job.
+        row: of the candidate, or of its short form's finalist.
+        trained: classes that the search trained.
+        confirmation: of the run, or None.
+    """
+    found = next((f for f in (confirmation or {"finalists": []})["finalists"] if f["id"] == row["id"]), None)
+    origin = f"short form of candidate {row['of']}" if "of" in row else f"candidate {row['id']}"
+    t = config.training
+    lines = [
+        f"- {origin} of a search with strategy `{config.strategy['name']}` in grammar `{config.grammar}`, run seed "
+        f"{config.seed}, {trained} classes trained",
+        f"- search: gain {'of that candidate ' if 'of' in row else ''}{_number(row['gain'])} nats over ReLU on "
+        f"{', '.join(map(label, config.tasks))}; {t.seeds} seeds, {t.steps} steps; cost {_number(row['cost'])} ReLUs",
+    ]
+    if confirmation is None or found is None:
+        return [*lines, "- confirmation: none for this function"]
+    if not found["gains"]:
+        return [*lines, f"- confirmation: failed ({found['reason']})"]
+    return [*lines, *_confirmed(found, confirmation["setting"], len(confirmation["finalists"]))]
+
+
+def _confirmed(found: Row, setting: Row, family: int) -> list[str]:
+    where = ", ".join(setting["networks"][name] for name in setting["tasks"])
+    over = ", ".join(f"{_summary(g)} over {name}" for name, g in found["gains"].items())
+    lines = [
+        f"- confirmation: {setting['seeds']} fresh seeds, {setting['steps']} steps, held-out data, {where}: {over}"
+    ]
+    if drop_in := (found.get("drop_in") or {}).get("relu"):
+        lines.append(f"- dropped in at ReLU's learning rate: {_summary(drop_in)} over relu")
+    for task, summary in (found.get("unseen") or {}).items():
+        lines.append(f"- on {task}, which was not searched: {_summary(summary) if summary else 'failed'} over relu")
+    verdict = "confirmed" if found["confirmed"] else "not confirmed"
+    p = f"p = {_number(found['p_holm'])}, corrected for {family} finalists"
+    return [*lines, f"- against {found['best_control']}, its best control: {p}: {verdict}"]
+
+
+def _summary(summary: Row) -> str:
+    low, high = summary["interval"]
+    return f"{summary['mean']:+.3f} ({low:+.3f} to {high:+.3f})"
+
+
+def _lineage(rows: Sequence[Row]) -> list[str]:
+    if not rows:
+        return ["No parents: it was proposed from the grammar or the start list."]
+    cells = (f"| {row['id']} | {_code(row['expression'])} | {_number(row['gain'])} |" for row in rows)
+    return ["| ancestor | expression | gain |", "|---|---|---|", *cells]
+
+
+def _properties(expression: Expression) -> list[str]:
+    groups = [lines for heading, lines in card(describe(expression), curve(expression)) if heading in _GROUPS]
+    skipped = ("expression", "LaTeX", "known as", "on [-3, 3]")
+    rows = [(key, value) for lines in groups for key, value in lines if key not in skipped]
+    return ["| property | value |", "|---|---|", *(f"| {_cell(key)} | {_cell(value)} |" for key, value in rows)]
+
+
+def _files(names: Sequence[str]) -> list[str]:
+    return [f"- `{name}`" for name in names]
+
+
+def _code(text: str) -> str:
+    return f"`{_cell(text)}`"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
