@@ -106,10 +106,13 @@ def front(
     run: RunName,
     every: Annotated[bool, typer.Option("--all", help="Every trained class with its reason.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the front to a .svg file.")] = None,
     as_json: Json = False,
 ) -> None:
     """Show the Pareto front of a run, or every class."""
     opened = Run.open(run)
+    if plot is not None:
+        opened.draw_front(plot)
     rows = opened.classes() if every else opened.front()
     if as_json:
         _json(rows)
@@ -154,6 +157,17 @@ def export(
     else:
         for path in paths:
             console.print(str(path), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def report(
+    run: RunName,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Default: report.html in the run folder.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write one self-contained HTML page of a run."""
+    path = Run.open(run).report(out)
+    _print({"report": str(path), "bytes": path.stat().st_size}, as_json)
 
 
 @app.command()

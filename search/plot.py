@@ -15,6 +15,7 @@ from primitives.derivative import derivative
 from primitives.errors import ActsearchError, nearest
 from primitives.evaluation import evaluate
 from primitives.expressions import Expression
+from search.curves import limits, with_gaps
 from search.files import write_atomically
 
 SUFFIXES = (".svg", ".png")
@@ -69,43 +70,15 @@ def figure(expression: Expression, title: str = "") -> Figure:
 def _panel(axes: Axes, x: Tensor, y: Tensor, colour: str) -> None:
     for half, grey, mass in _BANDS:
         axes.axvspan(-half, half, color=grey, lw=0, zorder=0, label=f"{mass} of normal inputs")
-    low, high = _limits(x, y)
+    low, high = limits(x, y)
     axes.set_ylim(low, high)
     axes.axhline(0.0, color="0.6", lw=0.6, zorder=1)
     axes.axvline(0.0, color="0.6", lw=0.6, zorder=1)
     axes.grid(color="0.8", lw=0.4)
-    shown = _with_gaps(y, high - low).clamp(low - 9 * (high - low), high + 9 * (high - low))  # drawing may overflow
+    shown = with_gaps(y, high - low).clamp(low - 9 * (high - low), high + 9 * (high - low))  # drawing may overflow
     axes.plot(x.numpy(), shown.numpy(), color=colour, lw=1.6, zorder=3)
     if not y.isfinite().any():
         axes.text(0.5, 0.5, "nowhere finite", transform=axes.transAxes, ha="center", va="center")
-
-
-def _limits(x: Tensor, y: Tensor) -> tuple[float, float]:
-    """Limits of the axis: all of a tame function, the middle of one that explodes.
-
-    The middle is where 80 % of the values on [-2, 2] lie; shown is up to three times as much, or all where that is no
-    more than four times as much.
-    """
-    finite = y[y.isfinite()]
-    middle = y[y.isfinite() & (x.abs() < 2.0)]
-    if not len(middle):
-        middle = finite
-    if not len(middle):
-        return -1.0, 1.0
-    low, high = (float(v) for v in middle.quantile(torch.tensor([0.1, 0.9], dtype=y.dtype)))
-    least, most, spread = float(finite.min()), float(finite.max()), high - low
-    if most - least > 4.0 * spread > 0.0:
-        least, most = max(least, low - spread), min(most, high + spread)
-    margin = 0.06 * (most - least) or 1.0
-    return least - margin, most + margin
-
-
-def _with_gaps(y: Tensor, height: float) -> Tensor:
-    """The values, with none before a jump or a pole: a step above 1 % of the axis that is far above those beside it."""
-    steps = y.diff().abs()
-    jump = torch.zeros_like(y, dtype=torch.bool)
-    jump[2:-3] = (steps[2:-2] > 0.01 * height) & (steps[2:-2] > 5.0 * torch.maximum(steps[:-4], steps[4:]))
-    return torch.where(jump | ~y.isfinite(), torch.nan, y)
 
 
 def _shortened(text: str, length: int = 60) -> str:

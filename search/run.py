@@ -17,6 +17,7 @@ from search.interruption import gently
 from search.recorder import Row, front_rows, trial_row
 from search.recovery import recover
 from search.rejection import summary
+from search.report import report_at_end, write_front, write_report
 from search.run_folder import RunFolder, find_run, free_name, named_folder
 from search.screen import Screen, Silent
 from search.start import left_out
@@ -100,6 +101,20 @@ class Run:
         found: dict[str, float] | None = read_json(self.folder.timing)
         return found or {}
 
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write the run's page and return its path; ``report.html`` in the run folder by default.
+
+        Raises:
+            FileError: the file cannot be written.
+        """
+        with self._study() as study:
+            return write_report(self.folder, self.config, study, None if path is None else Path(path))
+
+    def draw_front(self, path: str | Path) -> None:
+        """Draw the front to a .svg file; see :func:`search.report.write_front`."""
+        with self._study() as study:
+            write_front(self.folder, self.config, study, Path(path))
+
     @contextmanager
     def _study(self) -> Iterator[CohortStudy]:
         """The study for reading: a copy of the journal, so that a running job is not disturbed."""
@@ -165,7 +180,9 @@ class Run:
                 raise RunError(f"{self.path}: there is nothing to confirm: no class with a gain, or finalists is 0")
             with_pinned_tasks(self.config)
             with _workers(self.config, workers, address) as pool, gently(pool, screen.say):
-                return confirm_and_time(self.config, self.folder, study, pool)
+                found = confirm_and_time(self.config, self.folder, study, pool)
+            report_at_end(self.folder, self.config, study, screen)
+            return found
 
 
 class Job:

@@ -38,6 +38,7 @@ class RunFolder:
         self.confirming = path / "confirmation"
         self.timing = path / "timing.json"
         self.table = path / "table.csv"
+        self.report = path / "report.html"
         self.exports = path / "exports"
         self._lock = path / "lock"
 

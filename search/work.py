@@ -22,6 +22,7 @@ from search.loop import search
 from search.recorder import Recorder
 from search.recovery import recover
 from search.rejection import announced, concluded, summary
+from search.report import report_at_end
 from search.run_folder import RunFolder
 from search.screen import Screen
 from search.study import CohortStudy
@@ -80,6 +81,7 @@ def _search_and_confirm(
     if ended != "time" and _to_confirm(config, folder, study):
         screen.say("confirming the finalists")
         confirm_and_time(config, folder, study, workers)
+    report_at_end(folder, config, study, screen)
 
 
 def milliseconds_to_propose(trace: Sequence[Row]) -> float:

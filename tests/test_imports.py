@@ -20,7 +20,7 @@ ALLOWED = {
     "search": {"primitives", "evaluators", "search"},
 }
 #: Third-party packages that only search may use.
-SEARCH_ONLY = {"click", "optuna", "pydantic", "ray", "rich", "typer"}
+SEARCH_ONLY = {"click", "jinja2", "markupsafe", "optuna", "pydantic", "ray", "rich", "typer"}
 
 EXECUTES = {"eval", "exec", "compile", "__import__"}
 UNPICKLES = {f"{module}.{name}" for module in ("pickle", "cloudpickle", "joblib") for name in ("load", "loads")}

@@ -1,0 +1,77 @@
+"""Rung calibration: how well a loss early in training foretells the gain at the end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import rankdata
+
+from evaluators.tasks import label
+from search.config import Config
+from search.rejection import CALIBRATING
+from search.report.facts import Facts, Row
+
+_FEWEST = 5  # points without which a rank correlation says nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A mark of a task.
+
+    Args:
+        task: its label.
+        step: of training.
+        points: gain here and gain at the end of each candidate that was trained to the end whatever it promised.
+        failed: how many more had a gain here and failed later.
+        correlation: Spearman's, None with fewer than five points or where all are equal.
+        threshold: gain here below which candidates are rejected in the last cohort; None without one.
+    """
+
+    task: str
+    step: int
+    points: tuple[tuple[float, float], ...]
+    failed: int
+    correlation: float | None
+    threshold: float | None
+
+
+def stages(facts: Facts) -> list[Stage]:
+    """All marks but the last, in the order of training."""
+    marks = _marks(facts.config)
+    rows = [c.promises for c in facts.candidates if c.spared in CALIBRATING and len(c.promises) == len(marks) + 1]
+    thresholds = _thresholds(facts.trace)
+    limits = [*thresholds] if len(thresholds) == len(marks) else [None] * len(marks)
+    return [_stage(task, step, n, rows, limits[n]) for n, (task, step) in enumerate(marks)] if rows else []
+
+
+def _marks(config: Config) -> list[tuple[str, int]]:
+    steps = (*config.training.rungs, config.training.steps)
+    return [(label(name), step) for name in config.tasks for step in steps][:-1]
+
+
+def _thresholds(trace: Sequence[Row]) -> list[float]:
+    """Of the last cohort that had any."""
+    found = [entry["rejection"]["thresholds"] for entry in trace if entry.get("rejection", {}).get("thresholds")]
+    return list(found[-1]) if found else []
+
+
+def _stage(
+    task: str, step: int, number: int, rows: Sequence[Sequence[float | None]], limit: float | None
+) -> Stage:  # fmt: skip
+    here = [(row[number], row[-1]) for row in rows if row[number] is not None]
+    points = tuple((-early, -late) for early, late in here if early is not None and late is not None)
+    threshold = -limit if limit is not None and math.isfinite(limit) else None
+    return Stage(task, step, points, len(here) - len(points), _spearman(points), threshold)
+
+
+def _spearman(points: Sequence[tuple[float, float]]) -> float | None:
+    """Spearman's rank correlation (Spearman 1904)."""
+    if len(points) < _FEWEST:
+        return None
+    early, late = (rankdata(values) for values in zip(*points, strict=True))
+    if np.ptp(early) == 0 or np.ptp(late) == 0:
+        return None
+    return float(np.corrcoef(early, late)[0, 1])

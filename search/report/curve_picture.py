@@ -1,0 +1,83 @@
+"""A function's picture: value and derivative over the density of a standard normal input."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from markupsafe import Markup
+from torch import Tensor
+
+from primitives.derivative import derivative
+from primitives.evaluation import evaluate
+from primitives.expressions import Expression
+from search.curves import limits, with_gaps
+from search.report.drawing import Frame, Points, Scale, joined, picture, shortened, tick_text
+
+END = 4.0
+_FINE, _EACH = 4_000, 33  # points computed, to find jumps; of these every 33rd is drawn: 122
+_WIDTH, _LEFT = 300.0, 34.0
+_VALUE, _SLOPE = (8.0, 128.0), (144.0, 216.0)  # top and bottom of the panels
+_BOTTOM = 236.0
+
+
+def curve_picture(function: Expression) -> Markup:
+    """f and, below it, f' on [-4, 4] at the initial parameters; behind both the density of a standard normal input."""
+    x = torch.linspace(-END, END, _FINE, dtype=torch.float64)  # 0 is none of them
+    value, slope = evaluate((function, derivative(function)), x, function.bind({}))
+    slope = torch.where(value.isfinite(), slope, torch.nan)
+    across = Scale(-END, END, _LEFT, _WIDTH - 8.0)
+    ticks = joined(
+        Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(across(v), _BOTTOM - 6, tick_text(v))
+        for v in (-4, -2, 0, 2, 4)
+    )
+    body = Markup('{}{}<g class="ticks">{}</g>').format(
+        _panel(x, value, across, _VALUE, "value"), _panel(x, slope, across, _SLOPE, "slope"), ticks
+    )
+    title = f"Value and derivative of {shortened(function.text, 80)} between -4 and 4"
+    return picture(_WIDTH, _BOTTOM, title, body, name="curve")
+
+
+def _panel(x: Tensor, y: Tensor, across: Scale, ends: tuple[float, float], name: str) -> Markup:
+    top, bottom = ends
+    low, high = limits(x, y)
+    panel = Frame(across, Scale(low, high, bottom, top))
+    # a nested svg cuts off what is beyond its box; a path may leave it by up to three times its height
+    wide = Frame(
+        across, Scale(low - 3 * (high - low), high + 3 * (high - low), 4 * bottom - 3 * top, 4 * top - 3 * bottom)
+    )
+    shown = _thinned(x, with_gaps(y, high - low))
+    box = Markup('<svg x="{x}" y="{y}" width="{w}" height="{h}" viewBox="{x} {y} {w} {h}">').format(
+        x=_LEFT, y=top, w=across.end - _LEFT, h=bottom - top
+    )
+    zero = Markup('<line class="zero" x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}"/>').format(across(0.0), top, bottom)
+    if low < 0 < high:
+        zero += Markup('<line class="zero" x1="{}" x2="{}" y1="{y:.1f}" y2="{y:.1f}"/>').format(
+            _LEFT, across.end, y=panel.y(0.0)
+        )
+    ticks = joined(
+        Markup('<text x="{}" y="{:.1f}" text-anchor="end">{}</text>').format(_LEFT - 4, panel.y(v) + 3.5, tick_text(v))
+        for v in panel.y.ticks(3)
+    )
+    return Markup('{}<path class="density" d="{}"/>{}<path class="{}" d="{}"/></svg><g class="ticks">{}</g>').format(
+        box, _density(across, top, bottom), zero, name, wide.path(shown), ticks
+    )
+
+
+def _thinned(x: Tensor, y: Tensor) -> Points:
+    """Every 33rd point, the last one, and those beside a gap."""
+    finite = y.isfinite()
+    keep = torch.zeros_like(finite)
+    keep[::_EACH] = True
+    keep[-1] = True
+    edge = finite[1:] != finite[:-1]
+    keep[1:] |= edge
+    keep[:-1] |= edge
+    return list(zip(x[keep].tolist(), y[keep].tolist(), strict=True))
+
+
+def _density(across: Scale, top: float, bottom: float) -> str:
+    """The density of a standard normal, filled; its peak is at 60 % of the height."""
+    panel = Frame(across, Scale(0.0, 1.0, bottom, top))
+    steps = [END * n / 20 for n in range(-20, 21)]
+    return panel.path([(-END, 0.0), *((x, 0.6 * math.exp(-x * x / 2)) for x in steps), (END, 0.0)]) + "Z"

@@ -1,0 +1,163 @@
+"""What a picture of the front shows: gain against one other objective, for the front and for all other candidates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evaluators.cohort import CONTROLS
+from evaluators.objectives import OBJECTIVES, cost
+from primitives.text import parse
+from search.config import Config
+from search.report.drawing import Points
+from search.report.facts import Facts
+from search.report.members import Member
+
+_ORDER = "order"
+_LOWEST, _LARGEST = 0.1, 0.98  # quantiles: below and beyond there is little to see, and much room would go
+_LONG = 8.0  # ratio of the ends from which on a scale is logarithmic
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A named point."""
+
+    name: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A picture's content in numbers.
+
+    Args:
+        x_label, y_label: of the axes, with units.
+        x_ends, y_ends: limits of the axes.
+        log_x: the horizontal scale is logarithmic.
+        cloud: candidates that are trained to the end, within the limits.
+        outside: how many of them are not.
+        undrawn: members of the front that have no place among ``marks``.
+        marks: the members that can be chosen; the names are ids.
+        members: the same, with what is said of them.
+        controls: ReLU, GELU and SiLU, where their place is known.
+        stairs: the front is a line: there are two objectives.
+        nulls: gains of the null controls.
+        zero: a gain of 0 is ReLU's.
+    """
+
+    x_label: str
+    y_label: str
+    x_ends: tuple[float, float]
+    y_ends: tuple[float, float]
+    log_x: bool
+    cloud: Points
+    outside: int
+    undrawn: Points
+    marks: Sequence[Mark]
+    members: Sequence[Member]
+    controls: Sequence[Mark]
+    stairs: bool
+    nulls: Sequence[float]
+    zero: bool
+
+
+def gain_label(config: Config) -> str:
+    """The gain with its unit, as the job aggregates it."""
+    return {
+        "mean": "gain over ReLU (nats)",
+        "minimum": "gain over ReLU, smallest of the tasks (nats)",
+        "rank": "gain (rank among its cohort)",
+    }[config.aggregate]
+
+
+def views(facts: Facts, members: Sequence[Member]) -> list[View]:
+    """One for each objective beside the gain; with the gain alone, one by the order of training."""
+    others = facts.config.objectives[1:] or (_ORDER,)
+    return [_view(facts, members, name) for name in others]
+
+
+def _view(facts: Facts, members: Sequence[Member], name: str) -> View:
+    values = _values(facts, name)
+    points = {c.id: (values[c.id], c.gain) for c in facts.candidates if c.gain is not None and c.id in values}
+    front = {row["id"] for row in facts.front}
+    chosen = {m.id for m in members}
+    controls = _controls(facts) if name == "cost" else []
+    nulls = null_gains(facts) if facts.config.aggregate == "mean" else []
+    x_ends, y_ends, log_x = _ends(points, front, controls, nulls)
+    others = [p for i, p in points.items() if i not in front]
+    cloud = [(x, y) for x, y in others if x_ends[0] <= x <= x_ends[1] and y >= y_ends[0]]
+    return View(
+        x_label=_label(name),
+        y_label=gain_label(facts.config),
+        x_ends=x_ends,
+        y_ends=y_ends,
+        log_x=log_x,
+        cloud=cloud,
+        outside=len(others) - len(cloud),
+        undrawn=[points[i] for i in front - chosen if i in points],
+        marks=[Mark(m.id, *points[m.id]) for m in members if m.id in points],
+        members=members,
+        controls=controls,
+        stairs=len(facts.config.objectives) == 2 and OBJECTIVES[name].direction == "minimize",
+        nulls=nulls,
+        zero=facts.config.aggregate != "rank",
+    )
+
+
+def _label(name: str) -> str:
+    return "order of training" if name == _ORDER else f"{name.replace('_', ' ')} ({OBJECTIVES[name].unit})"
+
+
+def _values(facts: Facts, name: str) -> dict[str, float]:
+    if name == _ORDER:
+        return {c.id: float(n) for n, c in enumerate(facts.candidates, start=1)}
+    return {c.id: c.objectives[name] for c in facts.candidates if name in c.objectives}
+
+
+def null_gains(facts: Facts) -> list[float]:
+    """Of the search: what the noise alone gives."""
+    first = facts.trace[0].get("null_gains", []) if facts.trace else []
+    return [value for value in first if value is not None]
+
+
+def _controls(facts: Facts) -> list[Mark]:
+    """The controls repeat from cohort to cohort, so that any candidate tells where they are."""
+    over = next((c.gain_over for c in facts.candidates if c.gain_over), None)
+    if over is None or facts.config.aggregate != "mean":
+        return []
+    return [
+        Mark(name, cost(parse(text)), over["relu"] - over[name])
+        for name, text in CONTROLS.items()
+        if name in over and "relu" in over
+    ]
+
+
+def _ends(
+    points: dict[str, tuple[float, float]], front: set[str], controls: Sequence[Mark], nulls: Sequence[float]
+) -> tuple[tuple[float, float], tuple[float, float], bool]:
+    """Limits that have all of the front, the controls, and most of the others."""
+    shown = [points[i] for i in front if i in points] + [(c.x, c.y) for c in controls]
+    if not shown:
+        return (0.0, 1.0), (-1.0, 1.0), False
+    xs, ys = sorted(x for x, _ in points.values()), sorted(y for _, y in points.values())
+    low = min([0.0, _quantile(ys, _LOWEST), *nulls, *(y for _, y in shown)])
+    high = max([0.0, ys[-1], *nulls, *(y for _, y in shown)])
+    left = min(xs[0], *(x for x, _ in shown))
+    right = max(_quantile(xs, _LARGEST), *(x for x, _ in shown))
+    log_x = left > 0 and right / left > _LONG
+    margin = 0.06 * (high - low)
+    return _widened(left, right, log_x), (low - margin, high + margin), log_x
+
+
+def _widened(left: float, right: float, log_x: bool) -> tuple[float, float]:
+    if log_x:
+        factor = (right / left) ** 0.04
+        return left / factor, right * factor
+    margin = 0.05 * (right - left)
+    return left - margin, right + margin
+
+
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, math.floor(share * len(ordered)))]

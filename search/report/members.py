@@ -1,0 +1,108 @@
+"""The members of the front that are drawn, with all that is said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluators.seeds import numpy_generator
+from evaluators.statistics import interval
+from evaluators.tasks import label
+from primitives.builtin import as_builtin
+from primitives.catalogue import known_name
+from primitives.expressions import Expression
+from primitives.text import parse
+from search.report.facts import Candidate, Facts, Row
+
+MOST = 48  #: members drawn; many objectives can have a front of hundreds
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean with its 95 % interval; ``low`` and ``high`` are None where there is none."""
+
+    mean: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of the front.
+
+    Args:
+        candidate: as it was trained.
+        row: of ``front.csv``.
+        function: the expression.
+        short: the built-in of torch that it equals, or its text.
+        known: what the catalogue knows it as, or "".
+        verdict: of the confirmation: ``confirmed``, ``open``, ``failed``, or ``not tested``.
+        by_task: gain over ReLU in the search, by label of the task.
+    """
+
+    candidate: Candidate
+    row: Row
+    function: Expression
+    short: str
+    known: str
+    verdict: str
+    by_task: Mapping[str, Estimate]
+
+    @property
+    def id(self) -> str:
+        return self.candidate.id
+
+    @property
+    def gain(self) -> float:
+        return float(self.row["gain"])
+
+
+def members(facts: Facts) -> list[Member]:
+    """At most 48 of the front, cheapest first: finalists, the best, and the others evenly by cost."""
+    by_id = {c.id: c for c in facts.candidates}
+    verdicts = {str(row.get("id")): verdict(row) for row in facts.finalists if not row.get("of")}
+    rng = numpy_generator(facts.config.seed, "report", "intervals")
+    return [
+        _member(by_id[row["id"]], row, verdicts.get(row["id"], "not tested"), rng)
+        for row in _drawn(facts.front, set(verdicts))
+    ]
+
+
+def _drawn(front: Sequence[Row], finalists: set[str]) -> list[Row]:
+    if len(front) <= MOST:
+        return list(front)
+    best = max(front, key=lambda row: float(row["gain"]))
+    wanted = {best["id"]} | finalists
+    others = [row for row in front if row["id"] not in wanted]
+    places = np.linspace(0, len(others) - 1, max(0, MOST - len(wanted))).round().astype(int)
+    wanted |= {others[place]["id"] for place in places}
+    return [row for row in front if row["id"] in wanted]
+
+
+def _member(candidate: Candidate, row: Row, found: str, rng: np.random.Generator) -> Member:
+    function = parse(candidate.expression)
+    match = known_name(function)
+    return Member(
+        candidate=candidate,
+        row=row,
+        function=function,
+        short=as_builtin(function).text,
+        known=f"{match.name} ({match.relation})" if match else "",
+        verdict=found,
+        by_task={label(name): _estimate(gains, rng) for name, gains in candidate.gains.items()},
+    )
+
+
+def _estimate(gains: Sequence[float], rng: np.random.Generator) -> Estimate:
+    """The mean over the seeds; of one seed there is no interval."""
+    mean = sum(gains) / len(gains)
+    return Estimate(mean, *interval(gains, rng)) if len(gains) > 1 else Estimate(mean)
+
+
+def verdict(row: Row) -> str:
+    """Of a finalist: ``confirmed``, ``failed`` or, as long as it is neither, ``open``."""
+    if not row.get("gains"):
+        return "failed"
+    return "confirmed" if row.get("confirmed") else "open"

@@ -1,0 +1,189 @@
+"""The page: what is shown, set into the template. Text from the run is escaped by the template and the pictures."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shlex
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from evaluators.tasks import label
+from search.rejection import summary
+from search.report.asked import asked
+from search.report.calibration import stages
+from search.report.credit import credits, origins
+from search.report.curve_picture import curve_picture
+from search.report.facts import Facts, Row
+from search.report.finalists import Finalist, finalists, setting
+from search.report.front_picture import NARROW, WIDE, front_file, front_picture
+from search.report.front_view import gain_label, null_gains, views
+from search.report.funnel import losses, steps
+from search.report.interval_picture import Bar, interval_picture
+from search.report.line_pictures import best_picture, clock_picture, stage_picture
+from search.report.lineage import line
+from search.report.members import Member, members
+from search.report.progress import timeline
+from search.run_folder import named_folder
+
+_TASKS, _ROWS = 12, 12  # pictures of gains by task, and rows in each
+
+
+def page(facts: Facts) -> str:
+    """The whole page; the same run gives the same text."""
+    return _environment().get_template("page.html").render(_content(facts))
+
+
+def front_svg(facts: Facts) -> str:
+    """The front alone, gain against the second objective, as the text of an SVG file."""
+    return front_file(views(facts, members(facts))[0], _own("colours.css") + _own("picture.css"))
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("search.report", "template"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(signed=_signed, number=_number, count=_count, share=_share)
+    return made
+
+
+def _content(facts: Facts) -> Row:
+    drawn, tested = members(facts), finalists(facts)
+    by_id = {c.id: c for c in facts.candidates}
+    origin_of = origins(facts.candidates, facts.config)
+    script = _own("page.js")
+    return {
+        "style": Markup(_own("colours.css") + _own("page.css") + _own("picture.css")),
+        "script": Markup(script),
+        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        "facts": facts,
+        "trained": len(facts.candidates),
+        "best": max(drawn, key=lambda member: member.gain, default=None),
+        "asked": asked(facts.config),
+        "steps": steps(facts),
+        "losses": losses(facts),
+        "members": drawn,
+        "curves": {member.id: curve_picture(member.function) for member in drawn},
+        "others": _others(facts),
+        "fronts": _fronts(facts, drawn),
+        "finalists": tested,
+        "setting": setting(facts),
+        "tested": sum(1 for f in tested if not f.short_form_of),
+        "confirmed": sum(1 for f in tested if f.verdict == "confirmed" and not f.short_form_of),
+        "confirmation_picture": _confirmation_picture(tested, _confirmation_nulls(facts)),
+        "nulls": {"search": null_gains(facts), "confirmation": _confirmation_nulls(facts)},
+        "controls_repeat": all(entry.get("controls_repeat", True) for entry in facts.trace),
+        "by_task": _by_task(facts, drawn, tested),
+        "lines": {m.id: line(m.candidate, by_id, origin_of) for m in drawn},
+        "stages": [(stage, stage_picture(stage) if stage.points else None) for stage in stages(facts)],
+        "rejection": summary([{"rejected": {}} | entry for entry in facts.trace]),
+        "credits": credits(facts, origin_of),
+        **_timeline(facts),
+        "repeat": _repeat(facts),
+        "environment": _flat(facts.environment),
+    }
+
+
+def _own(name: str) -> str:
+    return files("search.report").joinpath("template", name).read_text(encoding="utf-8")
+
+
+def _others(facts: Facts) -> list[str]:
+    """Objectives beside gain and cost."""
+    return [name for name in facts.config.objectives if name not in {"gain", "cost"}]
+
+
+def _fronts(facts: Facts, drawn: Sequence[Member]) -> list[Row]:
+    return [
+        {
+            "view": view,
+            "wide": front_picture(view, WIDE),
+            "narrow": front_picture(view, NARROW, labels=False),
+        }
+        for view in views(facts, drawn)
+        if view.marks
+    ]
+
+
+def _confirmation_nulls(facts: Facts) -> list[float]:
+    return [value for value in (facts.confirmation or {}).get("nulls", ()) if value is not None]
+
+
+def _confirmation_picture(tested: Sequence[Finalist], nulls: Sequence[float]) -> Markup | None:
+    bars = [Bar(f.short, f.over.get("relu"), f.verdict == "confirmed", f.found, f"failed: {f.reason}") for f in tested]
+    if not bars:
+        return None
+    return interval_picture(bars, "Gains of the finalists over ReLU on fresh seeds", "gain over ReLU (nats)", nulls)
+
+
+def _by_task(facts: Facts, drawn: Sequence[Member], tested: Sequence[Finalist]) -> list[tuple[str, Markup]]:
+    """One picture a task: the front's members of highest gain."""
+    best = sorted(drawn, key=lambda member: -member.gain)[:_ROWS]
+    fresh = {f.id: f.by_task for f in tested if not f.short_form_of}
+    names = [name for name in map(label, facts.config.tasks) if any(name in m.by_task for m in best)]
+    pictures = []
+    for name in names[:_TASKS]:
+        bars = [_task_bar(member, name, fresh.get(member.id, {})) for member in best]
+        pictures.append((name, interval_picture(bars, f"Gains over ReLU on {name}", "gain over ReLU (nats)")))
+    return pictures
+
+
+def _task_bar(member: Member, task: str, fresh: Mapping[str, Any]) -> Bar:
+    again = fresh.get(task)
+    found = member.by_task.get(task)
+    return Bar(member.short, found, member.verdict == "confirmed", again.mean if again else None, "no number")
+
+
+def _timeline(facts: Facts) -> Row:
+    found = timeline(facts)
+    return {
+        "timeline": found,
+        "best_picture": best_picture(found, gain_label(facts.config)) if found.best else None,
+        "clock_picture": clock_picture(found) if len(found.clock) > 1 and found.clock[-1][0] > 0 else None,
+    }
+
+
+def _repeat(facts: Facts) -> dict[str, str]:
+    """The command that makes the run again, in a folder of its own, and the one that compares the two."""
+    again = f"{facts.path}-again"
+    quoted = [shlex.quote(str(path)) for path in (facts.path / "config.yaml", again, facts.path / "front.csv")]
+    copy = shlex.quote(str(named_folder(again).path / "front.csv"))
+    return {
+        "launch": f"actsearch launch {quoted[0]} --run {quoted[1]}",
+        "compare": f"cmp {quoted[2]} {copy}",
+    }
+
+
+def _flat(environment: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
+    """Keys with their values, those of a mapping in it behind its name."""
+    rows: list[tuple[str, str]] = []
+    for key, value in environment.items():
+        rows += _flat(value, f"{before}{key} ") if isinstance(value, dict) else [(f"{before}{key}", str(value))]
+    return [(name.removeprefix("packages "), value) for name, value in rows]
+
+
+def _signed(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:+.{digits}f}".replace("-", "−")
+
+
+def _number(value: float | None, form: str = ".3g") -> str:
+    return "–" if value is None else format(value, form).replace("-", "−")
+
+
+def _count(value: float) -> str:
+    return f"{value:,}"
+
+
+def _share(value: float) -> str:
+    """In per cent, never 0 or 100 unless it is."""
+    if 0 < value < 0.005:
+        return "<1 %"
+    return f"{100 * value:.0f} %"

@@ -1,0 +1,96 @@
+"""Timeline and throughput: the best so far, and what a class took by the clock."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from statistics import median
+
+from evaluators.tasks import label
+from search.report.facts import Facts, Row
+
+_PAUSE = 10.0  # times the median time between two cohorts, and at least a minute: the job was stopped in between
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """How a job went.
+
+    Args:
+        best: classes trained and the best gain from there on, wherever it rose.
+        medians: classes trained and the median gain of the cohort that ended there.
+        clock: minutes since the first cohort began and classes trained, in the order of finishing.
+        minutes: by the clock without pauses.
+        pauses: minutes of each time in which nothing ran.
+        per_minute: classes a minute without pauses; None if the times are missing.
+        training: seconds of training by task, summed over the workers.
+        proposing: seconds of proposing and screening.
+    """
+
+    best: tuple[tuple[float, float], ...]
+    medians: tuple[tuple[float, float], ...]
+    clock: tuple[tuple[float, float], ...]
+    minutes: float
+    pauses: tuple[float, ...]
+    per_minute: float | None
+    training: dict[str, float]
+    proposing: float
+
+
+def timeline(facts: Facts) -> Timeline:
+    """From the trace and the candidates in order; times are those of the cohorts' ends."""
+    clock = _clock(facts.trace)
+    gaps = [after[0] - before[0] for before, after in pairwise(clock)]
+    limit = max(1.0, _PAUSE * median(gaps)) if gaps else 0.0
+    pauses = tuple(gap for gap in gaps if gap > limit)
+    minutes = (clock[-1][0] if clock else 0.0) - sum(pauses)
+    training: Counter[str] = Counter()
+    for entry in facts.trace:
+        training.update({label(name): seconds for name, seconds in entry.get("seconds", {}).items()})
+    return Timeline(
+        best=_best(facts),
+        medians=_medians(facts),
+        clock=clock,
+        minutes=minutes,
+        pauses=pauses,
+        per_minute=clock[-1][1] / minutes if minutes > 0 else None,
+        training=dict(training),
+        proposing=sum(entry.get("proposed_in") or 0.0 for entry in facts.trace),
+    )
+
+
+def _best(facts: Facts) -> tuple[tuple[float, float], ...]:
+    rises: list[tuple[float, float]] = []
+    for number, candidate in enumerate(facts.candidates, start=1):
+        if candidate.gain is not None and (not rises or candidate.gain > rises[-1][1]):
+            rises.append((number, candidate.gain))
+    return (*rises, (len(facts.candidates), rises[-1][1])) if rises else ()
+
+
+def _medians(facts: Facts) -> tuple[tuple[float, float], ...]:
+    ends = [0, *(entry["trained"] for entry in facts.trace)]
+    groups = (
+        (end, [c.gain for c in facts.candidates[start:end] if c.gain is not None]) for start, end in pairwise(ends)
+    )
+    return tuple((end, median(gains)) for end, gains in groups if gains)
+
+
+def _clock(trace: Sequence[Row]) -> tuple[tuple[float, float], ...]:
+    """Cohorts may finish in another order than they are recorded in."""
+    sizes = [after - before for before, after in pairwise([0, *(entry["trained"] for entry in trace)])]
+    ends = sorted((_seconds(entry), size, sum(entry.get("seconds", {}).values())) for entry, size in
+                  zip(trace, sizes, strict=True) if "finished" in entry)  # fmt: skip
+    if not ends:
+        return ()
+    begun, done, found = min(end - spent for end, _, spent in ends), 0, [(0.0, 0.0)]
+    for end, size, _ in ends:
+        done += size
+        found.append(((end - begun) / 60, float(done)))
+    return tuple(found)
+
+
+def _seconds(entry: Row) -> float:
+    return datetime.fromisoformat(entry["finished"]).timestamp()

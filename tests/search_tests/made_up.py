@@ -1,0 +1,166 @@
+"""Runs and facts with made-up losses, for tests that look at many candidates and train none."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evaluators.cohort import CONTROLS, CohortRequest
+from primitives import grammar
+from search import Run
+from search.config import Config, checked, to_yaml
+from search.environment import environment
+from search.files import write_json
+from search.front import Front
+from search.loop import search
+from search.recorder import Recorder
+from search.report.facts import Candidate, Facts
+from search.run_folder import RunFolder
+from search.study import CohortStudy
+from search.workers import Workers
+
+ERROR = "Traceback: <script>alert('worker')</script> & \"more\""
+
+
+class Instant(Workers):
+    """Workers that answer at once; a loss follows from the expression's text, and one in eight candidates fails."""
+
+    def __init__(self) -> None:
+        self._queue: deque[tuple[int, CohortRequest]] = deque()
+
+    def submit(self, number: int, request: CohortRequest) -> None:
+        self._queue.append((number, request))
+
+    def next(self) -> tuple[int, dict[str, Any]]:
+        number, request = self._queue.popleft()
+        return number, {
+            "candidates": [_row(text, request, may_fail=True) for text in request.expressions],
+            "controls": {name: _row(text, request) for name, text in CONTROLS.items()},
+            "nulls": [_row(f"null {n}", request) for n in range(request.nulls)],
+            "seconds": dict.fromkeys(request.tasks, 1.5),
+        }
+
+    def close(self) -> None:
+        self._queue.clear()
+
+
+def _row(text: str, request: CohortRequest, *, may_fail: bool = False) -> dict[str, Any]:
+    if may_fail and hashlib.sha256(text.encode()).digest()[0] < 32:
+        return {"losses": {}, "tests": {}, "reason": "worker-died", "failed_on": request.tasks[0], "error": ERROR}
+    losses = {name: {str(m): _losses(f"{text} {name} {m}", request) for m in (*request.rungs, request.steps)}
+              for name in request.tasks}  # fmt: skip
+    return {"losses": losses, "tests": {}, "reason": "", "failed_on": ""}
+
+
+def _losses(text: str, request: CohortRequest) -> list[list[float]]:
+    """Seeds x learning rates, from 0.1 to 1.1."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return [[0.1 + digest[s * len(request.rates) + r] / 256 for r in range(len(request.rates))]
+            for s in range(request.seeds)]  # fmt: skip
+
+
+def made_up_run(folder: Path, **changes: Any) -> Run:
+    """A run of 24 classes, or of another config."""
+    config = checked(_config(24) | changes, "made_up.py")
+    made = RunFolder(folder)
+    made.create()
+    made.config.write_text(to_yaml(config))
+    write_json(made.environment, environment())
+    recorder = Recorder(made, CohortStudy(made.journal, config.scoring), [], config)
+    recorder.write_front()
+    search(config, made, recorder, Instant(), lambda _: None)
+    return Run(made)
+
+
+def _config(budget: int) -> dict[str, Any]:
+    return {
+        "budget": budget,
+        "strategy": {"name": "evolution", "population": 12, "tournament": 3},
+        "cohorts": {"size": 6},
+        "training": {"seeds": 2, "steps": 12, "rungs": [6], "learning_rates": [0.002, 0.008]},
+        "confirmation": {"finalists": 0},
+    }
+
+
+def finalist(row: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """A row of ``confirmation.json`` for a row of the front."""
+    estimate = {"mean": 0.2, "interval": [0.1, 0.3]}
+    return {
+        "id": row["id"],
+        "expression": row["expression"],
+        "cost": row["cost"],
+        "search_gain": row["gain"],
+        "shrunk_gain": 0.9 * row["gain"],
+        "gains": dict.fromkeys(CONTROLS, estimate),
+        "by_task": {"digits": 0.2},
+        "best_control": "silu",
+        "gain_over_best_control": 0.2,
+        "p": 0.004,
+        "p_holm": 0.02,
+        "reason": "",
+        "confirmed": True,
+    } | changes
+
+
+def many_candidates(count: int) -> Facts:
+    """A run with so many candidates, each but the first few a child, without files."""
+    config: Config = checked(_config(count) | {"cohorts": {"size": 50}}, "made_up.py")
+    rng, source = np.random.Generator(np.random.PCG64(0)), grammar("default")
+    texts = [source.sample(rng).text for _ in range(200)]
+    candidates = [_candidate(number, texts[number % len(texts)], rng) for number in range(count)]
+    front = Front(config.scoring.directions)
+    for number, candidate in enumerate(candidates):
+        if not candidate.reason:
+            front.add(number, list(candidate.objectives.values()))
+    rows = [_front_row(candidates[number]) for number in front.numbers]
+    return Facts(
+        path=Path("runs/many"),
+        config=config,
+        config_text=to_yaml(config),
+        trace=[_entry(number) for number in range(count // 50)],
+        candidates=candidates,
+        front=sorted(rows, key=lambda row: row["cost"]),
+    )
+
+
+def _candidate(number: int, text: str, rng: np.random.Generator) -> Candidate:
+    name = f"{number // 50}.{number % 50}"
+    young = rng.integers(max(0, number - 114), max(1, number - 50), size=1 + (rng.random() < 0.3))
+    parents = tuple(f"{p // 50}.{p % 50}" for p in young) if number >= 50 else ()
+    if rng.random() < 0.3:
+        return Candidate(name, text, {}, "unpromising", parents)
+    gain, cost = float(rng.normal(-0.2, 0.3)), float(np.exp(rng.normal(2.5, 0.5)))
+    return Candidate(
+        name,
+        text,
+        {"gain": gain + 0.1 * np.log(cost), "cost": cost},
+        parents=parents,
+        gain_over={"relu": gain, "gelu": gain - 0.1, "silu": gain - 0.12},
+        gains={"digits": [gain - 0.05, gain + 0.05]},
+        spared="warm-up" if number < 256 else "audit" if rng.random() < 0.05 else "",
+        promises=[-gain + float(rng.normal(0, 0.1)), -gain],
+    )
+
+
+def _front_row(candidate: Candidate) -> dict[str, Any]:
+    return {"id": candidate.id, "expression": candidate.expression, **candidate.objectives, "reason": ""}
+
+
+def _entry(number: int) -> dict[str, Any]:
+    return {
+        "cohort": number,
+        "trained": 50 * (number + 1),
+        "proposed": 70,
+        "counts": {"accepted": 50, "known": 15, "flat": 5},
+        "rejected": {"unpromising": 15},
+        "rejection": {"thresholds": [0.2], "compute": 0.7, "audited": 2, "missed": [], "passed_on": [], "bar": 0.4},
+        "null_gains": [0.05, -0.03, 0.01, -0.02] if number == 0 else [],
+        "controls_repeat": True,
+        "finished": f"2026-01-01T{number // 60:02d}:{number % 60:02d}:00+00:00",
+        "proposed_in": 0.5,
+        "seconds": {"digits": 55.0},
+    }

@@ -1,0 +1,353 @@
+"""The report: a page of every run in every state, self-contained, safe and small."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from primitives import ActsearchError
+from search import Job, Run
+from search.cli import main
+from search.errors import FileError
+from search.files import write_json
+from search.report import page
+from search.report.credit import credits, origins
+from search.report.drawing import Scale
+from search.report.facts import Candidate, Facts
+from search.report.funnel import losses, steps
+from search.report.lineage import LONGEST, line
+from search.report.members import MOST, members
+from search.report.progress import timeline
+from tests.search_tests.made_up import ERROR, finalist, made_up_run, many_candidates
+
+SECTIONS = (
+    "asked",
+    "funnel",
+    "front",
+    "gallery",
+    "confirmation",
+    "tasks",
+    "lineage",
+    "rungs",
+    "strategy",
+    "time",
+    "again",
+)
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+LOADS = {"src", "srcset", "href", "xlink:href", "data", "action", "poster", "background"}
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, ids, and the visible text; fails where tags do not close."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text, self._open = "", [""]
+        self.feed(text)
+        assert self._open == [""]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self._open[-1] not in {"script", "style"}:
+            self.text += data
+
+    @property
+    def ids(self) -> list[str]:
+        return [str(attrs["id"]) for _, attrs in self.tags if "id" in attrs]
+
+
+def read(run: Run) -> Page:
+    return Page(run.report().read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(tmp_path)
+    return made_up_run(Path("runs/one"))
+
+
+def confirmed(run: Run, **changes: Any) -> list[dict[str, Any]]:
+    """Write a confirmation of the front's best; return its rows."""
+    best = max(run.front(), key=lambda row: row["gain"])
+    rows = [finalist(best, **changes)]
+    setting = {"seeds": 6, "steps": 12, "tasks": ["digits"], "networks": {"digits": "digits-3x80"}, "alpha": 0.05}
+    write_json(run.folder.confirmation, {"trained": 24, "setting": setting, "finalists": rows, "nulls": [0.1, -0.1]})
+    return rows
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"tasks": ["digits", "digits-10x32"]},
+        {"objectives": ["gain"]},
+        {"objectives": ["gain", "cost", "complexity"]},
+        {"objectives": ["gain", "complexity", "lipschitz", "saved_bytes"], "aggregate": "minimum"},
+        {"tasks": ["digits", "digits-10x32"], "aggregate": "rank"},
+        {"start": ["x*sigmoid(x)*tanh(x)", "sin(x)"], "training": {"seeds": 1, "steps": 12}},
+        {"strategy": "random", "rejection": {"warmup": 6, "audit": 0.5}},
+        {"budget": 6, "cohorts": {"size": 1}},
+    ],
+    ids=str,
+)
+def test_every_kind_of_run_has_a_page(changes: dict[str, Any], tmp_path: Path) -> None:
+    run = made_up_run(tmp_path / "run", **changes)
+    found = read(run)
+    assert set(SECTIONS) <= set(found.ids)
+    assert len(found.ids) == len(set(found.ids))
+    front = run.front()
+    drawn = [a["data-member"] for tag, a in found.tags if tag == "a" and "data-member" in a]
+    charts = max(1, len(run.config.objectives) - 1)
+    assert sorted(drawn) == sorted(2 * charts * [row["id"] for row in front])  # wide and narrow
+    assert [i for i in found.ids if i.startswith("member-")] == [f"member-{row['id']}" for row in front]
+    assert all(row["expression"] in found.text for row in front)
+    assert "no confirmation yet" in found.text and run.status()["trained"] == len(run.classes())
+    assert "nan" not in found.text.lower().split() and "None" not in found.text
+
+
+def test_a_run_without_a_cohort_has_a_page(tmp_path: Path) -> None:
+    run = made_up_run(tmp_path / "run")
+    for path in (*run.folder.cohorts.iterdir(), run.folder.journal, run.folder.trace, run.folder.environment):
+        path.unlink()
+    found = read(Run.open(run.path))
+    assert set(SECTIONS) <= set(found.ids)
+    assert "0 of 24 classes trained" in found.text and "The front is empty" in found.text
+
+
+def test_old_runs_and_runs_under_way_have_a_page(run: Run) -> None:
+    """Keys that came later are missing, and a cohort is not in the trace yet."""
+    lines = [json.loads(text) for text in run.folder.trace.read_text().splitlines()]
+    newer = ("rejection", "rejected", "proposed_in", "seconds", "null_gains", "controls_repeat", "finished", "sha256")
+    kept = [{key: value for key, value in row.items() if key not in newer} for row in lines[:-1]]
+    run.folder.trace.write_text("".join(json.dumps(row) + "\n" for row in kept))
+    found = read(run)
+    assert set(SECTIONS) <= set(found.ids)
+    assert "18 of 24 classes trained" in found.text and "not at its end" in found.text
+
+
+def test_the_confirmation_is_told_as_it_is(run: Run) -> None:
+    rows = confirmed(run)
+    found = read(run)
+    assert "1 of 1 finalists confirmed" in found.text and "digits-3x80" in found.text
+    confirmed(run, confirmed=False, p_holm=0.2)
+    found = read(run)
+    assert "0 of 1 finalists confirmed" in found.text
+    assert [a for tag, a in found.tags if "chip open" in (a.get("class") or "")]
+    assert not [a for tag, a in found.tags if "chip confirmed" in (a.get("class") or "")]
+    confirmed(run, gains={}, confirmed=False, reason="stuck-at-chance", p_holm=1.0)
+    assert "failed: stuck-at-chance" in read(run).text
+    write_json(run.folder.confirmation, {"trained": 12, "finalists": rows})
+    assert "when 12 classes were trained; now there are 24" in read(run).text
+    write_json(run.folder.confirmation, {"trained": 24, "finalists": [], "nulls": []})
+    assert "There was nothing to confirm" in read(run).text
+    run.folder.confirmation.write_text('{"trained": 24, "fin')
+    assert "There was no confirmation yet" in read(run).text
+
+
+def test_what_later_confirmations_add_is_shown(run: Run) -> None:
+    """A drop-in, a task that was not searched, a short form; and a row that has next to nothing."""
+    row = max(run.front(), key=lambda row: row["gain"])
+    drop_in = {"relu": {"mean": 0.123, "interval": [0.1, 0.15]}}
+    unseen = {"spirals": {"mean": 0.456, "interval": [0.4, 0.5]}, "odd": None}
+    rows = [
+        finalist(row, drop_in=drop_in, unseen=unseen),
+        finalist(row, id="short", of=row["id"], expression="sin(x)"),
+        {"id": "bare", "expression": "x*sin(x)"},
+    ]
+    write_json(run.folder.confirmation, {"trained": 24, "finalists": rows})
+    found = read(run)
+    assert "drop-in" in found.text and "+0.123" in found.text
+    assert "on spirals, not searched" in found.text and "+0.456" in found.text
+    assert f"short form of {row['id']}" in found.text
+    assert "1 of 2 finalists confirmed" in found.text  # a short form is no finalist of its own
+
+
+def test_nothing_from_a_run_becomes_markup(run: Run) -> None:
+    """Names, formulas, errors and reasons with markup in them are text; only the page's own script may run."""
+    evil = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'>"
+    rows = confirmed(run, gains={}, reason=evil, best_control=evil)
+    unseen = {evil: {"mean": 0.1, "interval": [0.0, 0.2]}}
+    rows.append(
+        finalist(rows[0] | {"gain": 0.1}, id=evil, of=evil, unseen=unseen, by_task={evil: 0.1}, best_control=evil)
+    )
+    write_json(run.folder.confirmation, {"trained": 24, "setting": {"networks": {"a": evil}}, "finalists": rows})
+    write_json(run.folder.environment, {evil: evil, "packages": {evil: evil}})
+    run.folder.config.write_text(f"# {evil}\n" + run.folder.config.read_text())
+    found = read(run)
+    assert ERROR in found.text and evil in found.text
+    scripts = [attrs for tag, attrs in found.tags if tag == "script"]
+    assert scripts == [{}] and not [tag for tag, _ in found.tags if tag == "img"]
+    assert not [name for _, attrs in found.tags for name in attrs if name.startswith("on")]
+    policy = next(a["content"] for _, a in found.tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None and policy.startswith("default-src 'none'") and "script-src 'sha256-" in policy
+
+
+def test_a_run_with_markup_in_its_name_and_pictures(tmp_path: Path) -> None:
+    facts = many_candidates(200)
+    worst = replace(facts, path=tmp_path / "<i>&\"'")
+    found = Page(page(worst))
+    assert "i" not in [tag for tag, _ in found.tags]
+    assert "<i>&\"'" in found.text
+
+
+def test_the_page_of_10000_candidates_is_small_and_loads_nothing() -> None:
+    facts = many_candidates(10_000)
+    text = page(facts)
+    assert len(text.encode()) < 5_000_000
+    found = Page(text)
+    links = [value or "" for _, attrs in found.tags for name, value in attrs.items() if name in LOADS]
+    assert links and all(link.startswith("#") or link == "data:," for link in links)
+    for word in ("@import", "url(", "fetch(", "XMLHttpRequest", "WebSocket", "import("):
+        assert word not in text
+    assert page(facts) == text
+
+
+def test_a_large_front_is_drawn_in_part() -> None:
+    """With many objectives nearly all are on the front; finalists and the best are always drawn."""
+    facts = many_candidates(500)
+    rows = [{"id": c.id, "expression": c.expression, **c.objectives} for c in facts.candidates if c.gain is not None]
+    rows.sort(key=lambda row: row["cost"])
+    last = finalist(rows[3])
+    drawn = members(replace(facts, front=rows, confirmation={"finalists": [last]}))
+    assert len(drawn) <= MOST
+    best = max(rows, key=lambda row: row["gain"])
+    assert {best["id"], last["id"], rows[0]["id"], rows[-1]["id"]} <= {m.id for m in drawn}
+    assert Page(page(replace(facts, front=rows)))
+
+
+def test_the_funnel_adds_up(run: Run) -> None:
+    status, facts = run.status(), gathered(run)
+    counts = {step.name: step.count for step in steps(facts)}
+    funnel = status["funnel"]
+    assert counts["proposed"] == funnel["proposed"] and counts["new class, trained"] == funnel["trained"]
+    assert counts["trained to the end"] == sum(1 for row in run.classes() if not row["reason"])
+    gone = losses(facts)
+    assert sum(loss.count for loss in gone if loss.where != "training") == funnel["proposed"] - funnel["trained"]
+    assert {loss.reason: loss.count for loss in gone if loss.where == "training"} == funnel["rejected"]
+    assert funnel["rejected"]["worker-died"] == len(facts.errors) > 0
+
+
+def gathered(run: Run) -> Facts:
+    from search.report import gather
+
+    with run._study() as study:
+        return gather(run.folder, run.config, study)
+
+
+def test_credit_is_read_off_the_parents(tmp_path: Path) -> None:
+    run = made_up_run(tmp_path / "run", start=["x*sigmoid(x)*tanh(x)"], budget=60)
+    facts = gathered(run)
+    ways = origins(facts.candidates, run.config)
+    assert ways["0.0"] == "start list"
+    assert {"random start", "mutation", "crossover"} <= set(ways.values())
+    for candidate in facts.candidates:
+        parents = {"mutation": 1, "crossover": 2}.get(ways[candidate.id], 0)
+        assert len(candidate.parents) == parents
+    rows = credits(facts, ways)
+    assert sum(row.trained for row in rows) == 60
+    assert sum(row.front for row in rows) == len(facts.front)
+    finished = sum(row.finished for row in rows)
+    assert sum(row.good for row in rows) == -(-finished // 20)
+    assert all(row.share[0] <= row.good / row.trained <= row.share[1] for row in rows)
+
+
+def test_a_line_ends_at_its_founder_and_is_cut_where_it_is_long() -> None:
+    chain = [Candidate("0.0", "x", {"gain": 0.0})]
+    chain += [Candidate(f"{n}.0", "x", {"gain": 0.5 * n}, parents=(f"{n - 1}.0", "0.0")) for n in range(1, 40)]
+    by_id = {c.id: c for c in chain}
+    ways = dict.fromkeys(by_id, "crossover")
+    short, long = line(chain[5], by_id, ways), line(chain[-1], by_id, ways)
+    assert [b.candidate.id for b in short.births] == [f"{n}.0" for n in range(6)] and short.left_out == 0
+    assert short.births[-1].father is chain[0] and short.births[-1].change == 0.5
+    assert len(long.births) == LONGEST and long.left_out == 40 - LONGEST
+    orphan = Candidate("9.9", "x", {"gain": 1.0}, parents=("not there",))
+    assert [b.candidate for b in line(orphan, {"9.9": orphan}, {"9.9": "mutation"}).births] == [orphan]
+
+
+def test_pauses_are_no_work() -> None:
+    facts = many_candidates(1_000)
+    trace = [dict(entry) for entry in facts.trace]
+    for entry in trace[10:]:
+        entry["finished"] = entry["finished"].replace("2026-01-01", "2026-01-03")
+    steady, paused = timeline(facts), timeline(replace(facts, trace=trace))
+    assert len(paused.pauses) == 1 and paused.pauses[0] == pytest.approx(2 * 24 * 60 + 1)
+    assert paused.minutes == pytest.approx(steady.minutes - 1)
+    assert steady.per_minute == pytest.approx(50, rel=0.01)
+
+
+@pytest.mark.parametrize("ends", [(-0.37, 1.2), (0.0, 1e-4), (1.0, 1.4), (-5e5, 3e6)])
+def test_ticks_are_few_round_and_within(ends: tuple[float, float]) -> None:
+    ticks = Scale(*ends, 0.0, 300.0).ticks()
+    assert 3 <= len(ticks) <= 9
+    assert all(ends[0] - 1e-9 <= tick <= ends[1] + 1e-9 for tick in ticks)
+    log = Scale(1.0, 40.0, 0.0, 300.0, logarithmic=True)
+    assert log.ticks() == pytest.approx([1, 2, 5, 10, 20])
+    assert log(40.0**0.5) == pytest.approx(150.0)
+
+
+def test_the_front_as_a_file_of_its_own(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "front.svg"
+    run.draw_front(path)
+    svg = "{http://www.w3.org/2000/svg}"
+    root = ElementTree.parse(path).getroot()
+    titles = [str(title.text) for title in root.iter(f"{svg}title")]
+    assert len(titles) == len(run.front()) and not list(root.iter(f"{svg}a"))
+    assert "prefers-color-scheme" in path.read_text()
+    with pytest.raises(ActsearchError, match=r"front\.png.*must end in \.svg"):
+        run.draw_front(tmp_path / "front.png")
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["actsearch", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    return int(end.value.code or 0)
+
+
+def test_a_job_ends_with_a_report_whose_line_repeats_it(
+    small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Job.load(small, ["budget=6", "confirmation.finalists=0"]).launch("a name")
+    text = run.folder.report.read_text(encoding="utf-8")
+    lines = [each for each in Page(text).text.splitlines() if each.startswith("actsearch launch ")]
+    words = shlex.split(lines[0])
+    assert command(monkeypatch, *words[1:], "--quiet") == 0
+    assert Path("runs/a name-again/front.csv").read_bytes() == run.folder.front.read_bytes()
+    capsys.readouterr()
+    assert command(monkeypatch, "report", "a name", "--out", "page.html", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found == {"report": "page.html", "bytes": Path("page.html").stat().st_size}
+    assert Path("page.html").read_text(encoding="utf-8") == text
+
+
+def test_a_report_that_cannot_be_written_is_said_and_fails_no_job(
+    small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> str:
+        raise ValueError("no ink")
+
+    monkeypatch.setattr("search.report.write.page", broken)
+    assert command(monkeypatch, "launch", str(small), "--set", "budget=6", "--set", "confirmation.finalists=0") == 0
+    assert "report: not written, ValueError: no ink; try: actsearch report" in capsys.readouterr().out
+    monkeypatch.undo()
+    with pytest.raises(FileError, match="nowhere"):
+        Run.open(small.parent / "runs" / "small").report(small.parent / "nowhere" / "page.html")
