@@ -24,6 +24,7 @@ from search.errors import FileError, WorkerError
 from search.export import export as export_functions
 from search.inspection import curve, describe, dry_run
 from search.listing import listed
+from search.live import EVERY, Display
 from search.recorder import rows_csv
 from search.replay import labelled
 from search.replay import replay as replay_table
@@ -40,6 +41,9 @@ console = Console(width=None if sys.stdout.isatty() else 110)
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A path, or a name under runs/.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show nothing while working.")]
+Every = Annotated[
+    float, typer.Option("--every", metavar="SECONDS", min=0, help="Between lines of progress where no terminal is.")
+]
 Changes = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the config; repeatable.")
 ]
@@ -63,6 +67,7 @@ def launch(
     address: Address = None,
     max_minutes: Minutes = None,
     dry: Annotated[bool, typer.Option("--dry-run", help="Screen and time one cohort, write nothing.")] = False,
+    every: Every = EVERY,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -72,7 +77,7 @@ def launch(
     if dry:
         _print(dry_run(job.config), as_json)
         return
-    with display.Display(console, quiet=quiet or as_json) as screen:
+    with Display(console, quiet=quiet or as_json, every=every) as screen:
         made = job.launch(run, screen=screen, max_minutes=max_minutes)
     _results(made, as_json)
 
@@ -85,12 +90,13 @@ def resume(
     workers: WorkerCount = None,
     address: Address = None,
     max_minutes: Minutes = None,
+    every: Every = EVERY,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Continue a run to its budget, or to a larger one (--set budget=N)."""
     opened = Run.open(run)
-    with display.Display(console, quiet=quiet or as_json) as screen:
+    with Display(console, quiet=quiet or as_json, every=every) as screen:
         opened.resume(changes=change, workers=workers, address=address, screen=screen, max_minutes=max_minutes)
     _results(opened, as_json)
 
@@ -130,7 +136,7 @@ def confirm(
 ) -> None:
     """Train the finalists again on fresh seeds, data and networks."""
     opened = Run.open(run)
-    with display.Display(console, quiet=quiet or as_json) as screen:
+    with Display(console, quiet=quiet or as_json) as screen:
         found = opened.confirm(workers=workers, address=address, screen=screen)
     if as_json:
         _json(found)
@@ -236,12 +242,13 @@ def tabulate(
     out: Annotated[Path | None, typer.Option(help="CSV file to write; default: table.csv in the run folder.")] = None,
     change: Changes = [],  # noqa: B006
     workers: WorkerCount = None,
+    every: Every = EVERY,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Train all classes that a job proposes to the end and write a table for replay; continue where it was left."""
     job = Job.load(config, [*change, *CHANGES])
-    with display.Display(console, quiet=quiet or as_json) as screen:
+    with Display(console, quiet=quiet or as_json, every=every) as screen:
         made = tabulated(job, run, workers=workers, screen=screen)
     path = out or made.folder.table
     _print({"table": str(path), "classes": write_table(made, path)}, as_json)

@@ -1,73 +1,19 @@
-"""What a job shows: one live line at a terminal, plain lines elsewhere, and tables."""
+"""Tables and lines of what a job found."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Console
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from evaluators.objectives import DEFAULT, OBJECTIVES
 from primitives.builtin import as_builtin
 from primitives.text import parse
-from search.loop import Progress
 
 Row = dict[str, Any]
-
-
-class Display:
-    """Shows a job at work; a context manager.
-
-    Args:
-        console: where to.
-        quiet: show nothing while it works.
-    """
-
-    def __init__(self, console: Console, *, quiet: bool = False) -> None:
-        self.console, self.quiet = console, quiet
-        self.started = time.monotonic()
-        self.first: int | None = None
-        self._live = Live(console=console, transient=False, refresh_per_second=4)
-
-    def __enter__(self) -> Display:
-        if self.console.is_terminal and not self.quiet:
-            self._live.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._live.stop()
-
-    def say(self, text: str) -> None:
-        """A line of text."""
-        if not self.quiet:
-            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    def step(self, progress: Progress) -> None:
-        """A cohort was recorded."""
-        if self.quiet:
-            return
-        line = self._line(progress)
-        if self._live.is_started:
-            self._live.update(Text(line, overflow="ellipsis", no_wrap=True))
-        else:
-            self.say(line)
-
-    def _line(self, progress: Progress) -> str:
-        entry, elapsed = progress.entry, time.monotonic() - self.started
-        self.first = entry["trained"] if self.first is None else self.first
-        done = entry["trained"] - self.first
-        rate = f"{60 * done / elapsed:.0f} classes/min" if done else "..."
-        best = entry["best"]
-        found = "no class trained to the end yet" if best is None else f"best {best['gain']:+.3f} {best['expression']}"
-        return (
-            f"[{entry['trained']}/{progress.budget}] cohort {entry['cohort']}, {rate}, {elapsed:.0f} s, "
-            f"front {entry['front']}, {found}"
-        )
 
 
 def number(value: object, form: str = ".3f") -> str:

@@ -18,6 +18,7 @@ from search.proposer import Plan, Proposer, expected
 from search.recorder import Recorder
 from search.rejection import ruled
 from search.run_folder import RunFolder
+from search.tally import Tally
 from search.workers import Workers
 
 
@@ -27,6 +28,7 @@ class Progress:
 
     budget: int
     entry: dict[str, Any]
+    tally: Tally
 
 
 def search(
@@ -76,7 +78,7 @@ def search(
             if finished is None:
                 return "interrupted"
             done[finished[0]] = _finish(folder, config, plans[finished[0]], finished[1])
-        show(Progress(config.budget, recorder.record(done.pop(told))))
+        show(Progress(config.budget, recorder.record(done.pop(told)), recorder.tally))
         _settle()
         told += 1
         plans.pop(told - 1 - lag, None)

@@ -16,6 +16,7 @@ from search.proposer import Plan
 from search.rejection import findings
 from search.run_folder import RunFolder
 from search.study import CohortStudy, History
+from search.tally import Tally
 from search.trace import append_trace
 
 Row = dict[str, Any]
@@ -33,6 +34,7 @@ class Recorder:
 
     def __init__(self, folder: RunFolder, study: CohortStudy, trace: list[Row], config: Config) -> None:
         self.folder, self.study, self.config = folder, study, config
+        self.tally = Tally.of(trace)
         self._ends = [0, *(entry["trained"] for entry in trace)]
         self._controls: str = trace[0]["controls_sha256"] if trace else ""
 
@@ -64,6 +66,7 @@ class Recorder:
         self.write_front()
         entry = self._entry(record)
         append_trace(self.folder.trace, entry)
+        self.tally.add(entry)
         return entry
 
     def write_front(self) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +21,7 @@ from search.run_folder import RunFolder, find_run, free_name, named_folder
 from search.screen import Screen, Silent
 from search.start import left_out
 from search.study import CohortStudy
+from search.tally import Tally
 from search.trace import read_trace
 from search.work import confirm_and_time, work
 from search.workers import Workers, start_workers
@@ -62,24 +62,23 @@ class Run:
         """How far the run is: trained classes, budget, funnel, best, gains of the null controls, number confirmed."""
         trace = read_trace(self.folder.trace)
         last = trace[-1] if trace else {}
-        screened = _summed([entry["counts"] for entry in trace])
-        known, accepted = screened.pop("known", 0), screened.pop("accepted", 0)
+        tally = Tally.of(trace)
         return {
             "run": str(self.path),
             "trained": last.get("trained", 0),
             "budget": self.config.budget,
             "cohorts": len(trace),
             "funnel": {
-                "proposed": sum(entry["proposed"] for entry in trace),
-                "screened": screened,
-                "known": known,
-                "trained": accepted,
-                "rejected": _summed([entry["rejected"] for entry in trace]),
+                "proposed": tally.proposed,
+                "screened": dict(tally.screened.most_common()),
+                "known": tally.known,
+                "trained": tally.trained,
+                "rejected": dict(tally.rejected.most_common()),
             },
             "rejection": summary(trace),
             "best": last.get("best"),
             "front": last.get("front", 0),
-            "null_gains": trace[0]["null_gains"] if trace else [],
+            "null_gains": tally.null_gains,
             "controls_repeat": all(entry["controls_repeat"] for entry in trace),
             "confirmed": self._confirmed(last.get("trained", 0)),
         }
@@ -232,14 +231,6 @@ class Job:
             with folder.locked():
                 work(made.config, folder, nullcontext(pool), screen, max_minutes)
         return made
-
-
-def _summed(counts: Sequence[dict[str, int]]) -> dict[str, int]:
-    """Sums by key, largest first."""
-    total: Counter[str] = Counter()
-    for each in counts:
-        total.update(each)
-    return dict(total.most_common())
 
 
 @contextmanager

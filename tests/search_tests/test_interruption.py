@@ -97,7 +97,7 @@ def test_ctrl_c_once_finishes_what_is_in_flight(small: Path, workers: int) -> No
     changes = ["budget=120", "training.steps=24"]
     whole = contents(Job.load(small, changes).launch("whole"))
     launch = ["launch", str(small), "--run", "c", "--workers", str(workers), *(f"--set={each}" for each in changes)]
-    code, said = interrupted(launch, "cohort 1", 1)
+    code, said = interrupted([*launch, "--every", "0"], "cohort 1", 1)
     assert code == 130, said
     assert "finishing what is in flight; Ctrl-C again stops at once" in said
     assert "Continue with: actsearch resume runs/c" in said

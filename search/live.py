@@ -1,0 +1,71 @@
+"""What a job shows while it works: one live panel at a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+
+from search.loop import Progress
+from search.panel import Pace, line, panel
+
+EVERY = 10.0  # seconds between plain lines
+_REFRESH = 2  # panels a second, drawn by a thread
+
+
+class Display:
+    """Shows a job at work; a context manager.
+
+    Args:
+        console: where to. The panel needs a terminal that can move its cursor.
+        quiet: show nothing while it works.
+        every: seconds between two lines where there is no such terminal; the last line is always written.
+    """
+
+    def __init__(self, console: Console, *, quiet: bool = False, every: float = EVERY) -> None:
+        self.console, self.quiet, self.every = console, quiet, every
+        self._pace = Pace()
+        self._progress: Progress | None = None
+        self._written, self._waiting = -math.inf, False
+        self._live = Live(console=console, get_renderable=self._panel, refresh_per_second=_REFRESH)
+
+    def __enter__(self) -> Display:
+        if _moves(self.console) and not self.quiet:
+            self._live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._write_waiting()
+        self._live.stop()  # gives the cursor back, after Ctrl-C too
+
+    def say(self, text: str) -> None:
+        """A line of text; with a panel it goes above it."""
+        self._write_waiting()
+        if not self.quiet:
+            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def step(self, progress: Progress) -> None:
+        """A cohort was recorded."""
+        self._pace.add(progress.entry["trained"])
+        self._progress = progress
+        if self.quiet or self._live.is_started:
+            return
+        self._waiting = True
+        if time.monotonic() - self._written >= self.every:
+            self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        """Write the last step's line, if it was not written."""
+        if self._waiting and self._progress is not None:
+            self._waiting, self._written = False, time.monotonic()
+            self.say(line(self._progress, self._pace))
+
+    def _panel(self) -> RenderableType:
+        return panel(self._progress, self._pace) if self._progress else Group()
+
+
+def _moves(console: Console) -> bool:
+    """True for a terminal whose cursor can be moved. FORCE_COLOR makes rich take a file for one."""
+    return console.is_terminal and not console.is_dumb_terminal and console.file.isatty()

@@ -1,0 +1,117 @@
+"""Every shipped config loads as it is, can be looked at, and does its job with a tiny budget."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from evaluators.tasks import label, task
+from search import Job
+from search.config import Config, checked, load_config, shipped_configs, to_yaml
+from search.inspection import dry_run
+
+ROOT = Path(__file__).resolve().parents[2]
+
+#: Few and short trainings, in this process, on this machine's CPU. What makes a config what it is stays: its grammar,
+#: tasks, objectives, strategy, start list.
+TINY = (
+    "budget=4",
+    "cohorts={size: 4, lag: 1}",
+    "training.seeds=2",
+    "training.steps=4",
+    "training.rungs=[2]",
+    "training.learning_rates=[0.003]",
+    "training.width=66",
+    "training.device=cpu",
+    "training.autocast=null",
+    "confirmation.finalists=0",
+    "workers={count: 0}",
+)
+
+every_config = pytest.mark.parametrize("name", shipped_configs())
+
+
+@pytest.fixture(autouse=True)
+def in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where paths of task files begin."""
+    monkeypatch.chdir(ROOT)
+
+
+def test_all_are_here() -> None:
+    wanted = {"quickstart", "swish2017-two-units", "pangaea", "aquasurf", "several-networks", "your-own-network"}
+    assert {*wanted, "cluster", "gpu"} <= set(shipped_configs())
+
+
+@every_config
+def test_it_loads_unchanged_and_reads_back(name: str) -> None:
+    config = Job.load(name).config
+    assert checked(json.loads(json.dumps(config.model_dump(mode="json"))), name) == config
+    assert to_yaml(config)
+    assert config.cohorts.lag >= config.workers.count - 1  # or some workers would have nothing to do
+    assert shipped_configs()[name].read_text().startswith("# ")
+
+
+@every_config
+def test_a_tiny_budget_is_launched(name: str, tmp_path: Path) -> None:
+    run = Job.load(name, TINY).launch(str(tmp_path / "run"))
+    status = run.status()
+    assert status["trained"] >= 4
+    assert status["controls_repeat"]
+    assert len(run.classes()) == status["trained"]
+    assert (run.path / "front.csv").read_text().startswith("id,expression,gain,")
+
+
+@pytest.mark.slow
+@every_config
+def test_a_tiny_budget_is_confirmed(name: str, tmp_path: Path) -> None:
+    """On the larger networks, where there are some; up to 20 s."""
+    changes = ["confirmation.finalists=1", "confirmation.seeds=6"]
+    run = Job.load(name, [*TINY, *changes]).launch(str(tmp_path / "run"))
+    found = run.confirmation()
+    tasks = [f"gain_{label(name)}" for name in run.config.tasks]
+    assert (found is None) == all(sum(row[name] for name in tasks) <= 0 for row in run.front())
+    assert found is None or len(found["finalists"]) == 1
+
+
+@pytest.mark.slow
+@every_config
+def test_a_dry_run(name: str) -> None:
+    found = dry_run(Job.load(name, TINY).config)
+    assert found["counts"]["accepted"] == 4
+    assert found["classes_per_minute"] > 0
+
+
+def test_what_the_configs_are_about() -> None:
+    """What a reader of docs/ is told of them."""
+    configs = {name: load_config(path) for name, path in shipped_configs().items()}
+    assert configs["pangaea"].grammar == "pangaea"
+    assert (configs["aquasurf"].grammar, configs["aquasurf"].strategy["choice"]) == ("aquasurf", "nearest")
+    assert configs["gpu"].training.device == "cuda"
+    assert configs["cluster"].workers.address
+    several = configs["several-networks"]
+    assert several.aggregate == "minimum"
+    assert several.strategy["name"] == "nsga2"
+    first = [str(task(name).network()) for name in several.tasks]
+    assert ["CoordinateNetwork" in first[0], "Conv2d" in first[1], "Transformer" in first[3]] == [True] * 3
+    assert "Conv" not in first[2] and "Linear" in first[2]
+    assert [label(name) for name in configs["your-own-network"].tasks] == ["bring_your_own.py:Lines"]
+
+
+def _hurdles(tmp_path: Path, start: str) -> tuple[Config, list[dict[str, object]]]:
+    """A cohort of ``several-networks`` that begins with a function that fails."""
+    changes = [*TINY, "training.steps=48", "training.rungs=[24]", f"start=['{start}']"]
+    run = Job.load("several-networks", [*changes, "tasks=[digits, image-inr]"]).launch(str(tmp_path / "run"))
+    record = json.loads((run.path / "cohorts" / "000000.json").read_text())
+    return run.config, record["result"]["candidates"]
+
+
+def test_who_fails_on_one_network_is_not_trained_on_the_next(tmp_path: Path) -> None:
+    """EvoNorm's hurdles: networks are trained one after the other."""
+    config, rows = _hurdles(tmp_path, "sin(30*x)")
+    assert rows[0]["reason"] and rows[0]["failed_on"] == "digits"
+    assert list(rows[0]["losses"]) == ["digits"]
+    whole = [row for row in rows if not row["reason"]]
+    assert whole
+    assert all(list(row["losses"]) == list(config.tasks) for row in whole)
