@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 from evaluators.cohort import CohortRequest
 from search.files import read_sealed, write_sealed, writing
 from search.workers import Finished, Workers
+
+_WORDS = {"search": "shortening the finalists", "confirmation": "confirming the finalists"}
 
 
 class Kept(Workers):
@@ -20,17 +23,22 @@ class Kept(Workers):
     Args:
         workers: that train the rest; they are closed by who made them.
         folder: of the files.
+        show: is told how far the requests are.
     """
 
-    def __init__(self, workers: Workers, folder: Path) -> None:
-        self.workers, self.folder = workers, folder
+    def __init__(self, workers: Workers, folder: Path, show: Callable[[str], object] = str) -> None:
+        self.workers, self.folder, self._show = workers, folder, show
+        self._submitted, self._done = Counter[str](), Counter[str]()
         with writing(folder):
             folder.mkdir(exist_ok=True)
         self._found: deque[Finished] = deque()
         self._waiting: dict[int, Path] = {}
+        self._kinds: dict[int, str] = {}
 
     def submit(self, number: int, request: CohortRequest) -> None:
         path = self._path(request)
+        self._kinds[number] = _WORDS[request.purpose]
+        self._submitted[self._kinds[number]] += 1
         if (result := read_sealed(path)) is not None:
             self._found.append((number, result))
         else:
@@ -39,10 +47,17 @@ class Kept(Workers):
 
     def next(self) -> Finished | None:
         if self._found:
-            return self._found.popleft()
+            return self._told(self._found.popleft())
         finished = self.workers.next()
-        if finished is not None:
-            write_sealed(self._waiting.pop(finished[0]), finished[1])
+        if finished is None:
+            return None
+        write_sealed(self._waiting.pop(finished[0]), finished[1])
+        return self._told(finished)
+
+    def _told(self, finished: Finished) -> Finished:
+        kind = self._kinds.pop(finished[0])
+        self._done[kind] += 1
+        self._show(f"{kind}: {self._done[kind]} of {self._submitted[kind]} parts")
         return finished
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ import time
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.text import Text
 
 from search.loop import Progress
 from search.panel import Pace, line, panel
@@ -28,6 +29,7 @@ class Display:
         self.console, self.quiet, self.every = console, quiet, every
         self._pace = Pace()
         self._progress: Progress | None = None
+        self._part = ""
         self._written, self._waiting = -math.inf, False
         self._live = Live(console=console, get_renderable=self._panel, refresh_per_second=_REFRESH)
 
@@ -56,6 +58,13 @@ class Display:
         if time.monotonic() - self._written >= self.every:
             self._write_waiting()
 
+    def part(self, text: str) -> None:
+        """How far the confirmation is: a line below the panel, or one every so many seconds."""
+        self._part = text
+        if not (self.quiet or self._live.is_started) and time.monotonic() - self._written >= self.every:
+            self._written = time.monotonic()
+            self.say(text)
+
     def _write_waiting(self) -> None:
         """Write the last step's line, if it was not written."""
         if self._waiting and self._progress is not None:
@@ -63,7 +72,10 @@ class Display:
             self.say(line(self._progress, self._pace))
 
     def _panel(self) -> RenderableType:
-        return panel(self._progress, self._pace) if self._progress else Group()
+        return Group(
+            *([panel(self._progress, self._pace)] if self._progress else []),
+            *([Text(self._part, no_wrap=True, overflow="ellipsis")] if self._part else []),
+        )
 
 
 def _moves(console: Console) -> bool:

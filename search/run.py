@@ -179,7 +179,7 @@ class Run:
                 raise RunError(f"{self.path}: there is nothing to confirm: no class with a gain, or finalists is 0")
             with_pinned_tasks(self.config)
             with _workers(self.config, workers, address) as pool, gently(pool, screen.say):
-                found = confirm_and_time(self.config, self.folder, study, pool)
+                found = confirm_and_time(self.config, self.folder, study, pool, screen)
             report_at_end(self.folder, self.config, study, screen)
             return found
 

@@ -16,6 +16,9 @@ class Screen(Protocol):
     def step(self, progress: Progress) -> None:
         """A cohort was recorded."""
 
+    def part(self, text: str) -> None:
+        """How far the confirmation is; it takes the place of what was told before."""
+
 
 class Silent:
     """Shows nothing."""
@@ -24,4 +27,7 @@ class Silent:
         """Nothing."""
 
     def step(self, progress: Progress) -> None:
+        """Nothing."""
+
+    def part(self, text: str) -> None:
         """Nothing."""

@@ -80,7 +80,7 @@ def _search_and_confirm(
         screen.say(concluded(found))
     if ended != "time" and _to_confirm(config, folder, study):
         screen.say("confirming the finalists")
-        confirm_and_time(config, folder, study, workers)
+        confirm_and_time(config, folder, study, workers, screen)
     report_at_end(folder, config, study, screen)
 
 
@@ -91,12 +91,12 @@ def milliseconds_to_propose(trace: Sequence[Row]) -> float:
     return 1e3 * sum(seconds for seconds, _ in rows) / classes if classes else 0.0
 
 
-def confirm_and_time(config: Config, folder: RunFolder, study: CohortStudy, workers: Workers) -> Row:
+def confirm_and_time(config: Config, folder: RunFolder, study: CohortStudy, workers: Workers, screen: Screen) -> Row:
     """Confirm the finalists and time them; times are a file of their own, as no two runs agree in them.
 
     What is trained is kept in ``confirmation/`` until all is.
     """
-    kept = Kept(workers, folder.confirming)
+    kept = Kept(workers, folder.confirming, screen.part)
     found = confirm(config, study, kept, read_json(folder.confirmation))
     write_json(folder.confirmation, found)
     kept.clear()

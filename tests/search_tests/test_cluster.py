@@ -41,6 +41,8 @@ class Saboteur:
     def say(self, text: str) -> None:
         """Nothing."""
 
+    def part(self, text: str) -> None: ...
+
     def step(self, progress: Progress) -> None:
         if not self.killed:
             for process in self.node.all_processes["raylet"]:

@@ -28,6 +28,8 @@ class Ear:
     def say(self, text: str) -> None:
         self.said.append(text)
 
+    def part(self, text: str) -> None: ...
+
     def step(self, progress: object) -> None:
         pass
 

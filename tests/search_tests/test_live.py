@@ -23,6 +23,7 @@ from search.live import Display
 from search.loop import Progress
 from search.panel import Pace, clock
 from search.panel import panel as drawn
+from search.screen import Silent
 from search.tally import Tally
 from search.trace import read_trace
 
@@ -222,6 +223,8 @@ def test_a_resumed_run_counts_from_its_beginning(small: Path) -> None:
         def say(self, text: str) -> None:
             """Nothing."""
 
+        def part(self, text: str) -> None: ...
+
         def step(self, progress: Progress) -> None:
             self.progress = progress
 
@@ -231,3 +234,28 @@ def test_a_resumed_run_counts_from_its_beginning(small: Path) -> None:
     assert last.progress.tally == Tally.of(read_trace(run.folder.trace))
     assert last.progress.tally.trained == run.status()["funnel"]["trained"] == 24
     assert last.progress.tally.null_gains == run.status()["null_gains"] != []
+
+
+def test_a_confirmation_says_how_far_it_is(small: Path, clockwork: list[float]) -> None:
+    """Lines no closer than asked for, and none when quiet."""
+    for quiet, expected in ((False, "part 0\npart 2\npart 4\n"), (True, "")):
+        console = Console(file=io.StringIO(), width=80)
+        with Display(console, quiet=quiet, every=20.0) as screen:
+            for number in range(5):
+                clockwork[0] += 10.0
+                screen.part(f"part {number}")
+        assert isinstance(console.file, io.StringIO)
+        assert console.file.getvalue() == expected
+
+
+def test_what_a_confirmation_trains_is_counted(small: Path) -> None:
+    told: list[str] = []
+
+    class Told(Silent):
+        def part(self, text: str) -> None:
+            told.append(text)
+
+    changes = ["budget=6", "start=['atan(x)']", "confirmation.rounds=1", "confirmation.seeds=7", "cohorts.size=6"]
+    Job.load(small, changes).launch("one", screen=Told())
+    assert told[-1] == "confirming the finalists: 4 of 4 parts"
+    assert "shortening the finalists: 3 of 3 parts" in told

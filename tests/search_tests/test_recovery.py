@@ -119,6 +119,8 @@ def test_another_machine_is_said_and_recorded(finished: Run, key: str, old: obje
         def say(self, text: str) -> None:
             said.append(text)
 
+        def part(self, text: str) -> None: ...
+
         def step(self, progress: object) -> None:
             pass
 
