@@ -25,7 +25,9 @@ _GRID = (
     *(0.0, 1e-30, 1e-8, 0.005, 0.1, 0.5, 0.7, 1.0, 1.3, 2.0, 2.5, 3.0, 4.1, 5.0, 6.0, 12.5, 20.0, 50.0, 88.8, 1e4),
     1e30,
 )
-_EXACT = {"max", "min", "neg", "abs", "sign", "floor", "where", *COMPARISONS}
+_ARITHMETIC = {"add", "sub", "mul"}  # of whole numbers it is exact; (-2)**(x-1) exists for exact exponents alone
+_WHOLE = 2.0**24
+_SELECTIONS = {"max", "min", "neg", "abs", "sign", "floor", "where", *COMPARISONS}
 _SAMPLES = 16
 _LAST_PLACES = 4  # error of an operator; a good library stays below one or two, GPUs below four
 _MARGIN = 2.0  # over the largest deviation of 16 samples
@@ -114,25 +116,31 @@ def _with_errors(
     generator = torch.Generator().manual_seed(0)
     size = _LAST_PLACES * torch.finfo(dtype).eps
 
-    def disturbed(value: Tensor) -> Tensor:
+    def disturbed(value: Tensor, exact: Tensor) -> Tensor:
         errors = size * (torch.rand(x.shape, generator=generator, dtype=x.dtype) * 2 - 1)
         errors[0] = 0.0
-        return value * (1 + errors)
+        return torch.where(exact, value, value * (1 + errors))
 
-    def number(value: float) -> Tensor:
+    def number(value: float) -> tuple[Tensor, Tensor]:
         known = torch.full_like(x, value)
-        return known if torch.equal(known.to(dtype).double(), known) else disturbed(known)
+        exact = known.to(dtype).double() == known
+        return disturbed(known, exact), exact
 
-    values: dict[Expression, Tensor] = {}
+    found: dict[Expression, tuple[Tensor, Tensor]] = {}  # values, and where they have no error
     numbers = constants(roots)
     for node in postorder(roots, stop=numbers):
         if node in numbers:
-            values[node] = number(numbers[node])
+            found[node] = number(numbers[node])
         elif isinstance(node.value, Parameter):
-            values[node] = number(float(given[node.value.name]))
+            found[node] = number(float(given[node.value.name]))
         elif node.op == "x":
-            values[node] = x
+            found[node] = x, torch.ones_like(x, dtype=torch.bool)
         else:
-            value = forward_of(node.op)(*(values[arg] for arg in node.args))
-            values[node] = value if node.op in _EXACT else disturbed(value)
-    return [values[root].expand(x.shape) for root in roots]
+            value = forward_of(node.op)(*(found[arg][0] for arg in node.args))
+            exact = torch.stack([found[arg][1] for arg in node.args]).all(0)
+            if node.op in _SELECTIONS:
+                found[node] = value, exact
+                continue
+            exact = exact & (value == value.round()) & (value.abs() < _WHOLE) & (node.op in _ARITHMETIC)
+            found[node] = disturbed(value, exact), exact
+    return [found[root][0].expand(x.shape) for root in roots]

@@ -282,7 +282,7 @@ def test_bad_names_are_refused(name: str) -> None:
 
 
 def test_unknown_target_names_the_nearest() -> None:
-    assert targets() == ("torch", "latex")
+    assert {"torch", "latex"} <= set(targets())
     with pytest.raises(LoweringError, match="did you mean 'torch'"):
         lower(parse("x"), "torhc")
     with pytest.raises(LoweringError, match="factor"):

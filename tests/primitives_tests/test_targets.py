@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
@@ -23,18 +21,9 @@ from primitives.lowering.reference import points_of, reference
 from primitives.operators import remove_operator
 from primitives.text import parse
 from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, points
+from tests.primitives_tests.loading import loaded
 
 GATE = parse("x*sigmoid(beta*x)+0.3*where(x>0.5,x,gelu(x)); beta=1.5")
-
-
-def loaded(source: str, path: Path) -> ModuleType:
-    path.write_text(source, encoding="utf-8")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("group", GROUPS)
