@@ -6,14 +6,16 @@ import math
 
 from primitives.errors import LoweringError, nearest
 from primitives.expressions import Expression
+from primitives.lowering.jax_source import JAX
 from primitives.lowering.latex import LATEX
 from primitives.lowering.numpy_source import NUMPY
+from primitives.lowering.onnx_model import ONNX
 from primitives.lowering.target import Target
 from primitives.lowering.torch_source import TORCH
 
 __all__ = ["Target", "files", "lower", "targets"]
 
-_TARGETS: dict[str, Target] = {"torch": TORCH, "numpy": NUMPY, "latex": LATEX}
+_TARGETS: dict[str, Target] = {"torch": TORCH, "numpy": NUMPY, "latex": LATEX, "onnx": ONNX, "jax": JAX}
 
 
 def targets() -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import final
 
 from primitives.expressions import Expression
 
-_SelfTest = Callable[[Expression, str, float], Mapping[str, str]]
+_SelfTest = Callable[[Expression, str, float], Mapping[str, str | bytes]]
 
 
 @final

@@ -1,0 +1,69 @@
+"""Operators that ONNX lacks, as formulas over those that it has; each within 5 units in the last place of float32."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from primitives.expressions import Expression, constant, join, parameter, rewrite, same
+from primitives.lowering.chebyshev import SERIES
+from primitives.text import parse_body
+
+_SMALLEST = 1e-9  # terms below it do not change a float32 sum of about 0.3
+
+
+def _written(text: str, names: Mapping[str, Expression]) -> Expression:
+    """The text with its names replaced, of any size: what is shared is one node."""
+    body = parse_body(text, {name: parameter(name) for name in names})
+    new = {parameter(name): value for name, value in names.items()}
+    return rewrite(body, lambda node, args: new.get(node) or same(node, args))
+
+
+def _by(text: str) -> Callable[[Expression], Expression]:
+    return lambda a: _written(text, {"a": a})
+
+
+def _series(name: str, u: Expression) -> Expression:
+    """Sum of c_k T_k(u) by Clenshaw's recurrence."""
+    first, *rest = (c for c in SERIES[name] if abs(c) > _SMALLEST)
+    above, before = constant(rest[-1]), constant(0.0)
+    for c in rest[-2::-1]:
+        names = {"u": u, "above": above, "before": before}
+        above, before = _written(f"2*u*above-before+{c!r}", names), above
+    return _written(f"u*above-before+{first!r}", {"u": u, "above": above, "before": before})
+
+
+def _erfc(a: Expression) -> Expression:
+    z = _written("min(max(abs(a),0.5),12)", {"a": a})  # in float32 erfc is 0 from 10.1 on
+    near = _written("1-a*series", {"a": a, "series": _series("erf", _written("2*a*a-1", {"a": a}))})
+    names = {"a": a, "z": z, "cut": _written("floor(16*z)/16", {"z": z}), "near": near}
+    names["series"] = _series("erfcx", _written("(7*(z-3)/(z+3)-1)/6", names))
+    # the square of cut is exact: the rounding of z*z would cost a digit
+    names["tail"] = _written("exp((cut-z)*(cut+z))*series/z*exp(-(cut*cut))", names)
+    return _written("where(abs(a)<0.5,near,where(a<0,2-tail,tail))", names)
+
+
+def _bessel(order: int) -> Callable[[Expression], Expression]:
+    def written(a: Expression) -> Expression:
+        size = join("abs", a)
+        far = join("max", size, constant(8.0))
+        names = {
+            "a": a,
+            "size": size,
+            "far": far,
+            "inner": _series(f"i{order}e_near", _written("min(size,8)/4-1", {"size": size})),
+            "outer": _series(f"i{order}e_far", _written("16/far-1", {"far": far})),
+        }
+        odd = ("a*", "sign(a)*") if order else ("", "")
+        return _written(f"where(size<8,{odd[0]}inner,{odd[1]}outer/sqrt(far))", names)
+
+    return written
+
+
+FORMULAS: dict[str, Callable[[Expression], Expression]] = {
+    "expm1": _by("tanh(a/2)*(exp(a)+1)"),
+    # Goldberg 1991, theorem 4: the quotient undoes the rounding of 1+a
+    "log1p": _by("where(abs(a)<0.0001,a*(1-a*(0.5-a/3)),where(a>0.5,log(1+a),log(1+a)*(a/((1+a)-1))))"),
+    "erfc": _erfc,
+    "bessel_i0e": _bessel(0),
+    "bessel_i1e": _bessel(1),
+}

@@ -1,0 +1,201 @@
+"""ONNX: a model of plain operators, in float32, for any runtime.
+
+Opset 12, the lowest that has ``GreaterOrEqual``; no functions and no operators of other domains. ONNX has no
+gradients: a second model holds the derivative by x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from primitives.errors import LoweringError
+from primitives.evaluation import constants
+from primitives.expressions import Expression, Parameter, join, postorder, rewrite, same
+from primitives.kernels import COMPARISONS
+from primitives.lowering.column import Column
+from primitives.lowering.onnx_formulas import FORMULAS
+from primitives.lowering.reference import roots_of
+from primitives.lowering.self_test import python_self_test
+from primitives.lowering.target import Target
+from primitives.reduction import ONE
+
+if TYPE_CHECKING:
+    from onnx import NodeProto, TensorProto
+
+OPSET = 12
+
+#: operators that are one node; its type
+_NODES = {
+    **{"add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "pow": "Pow", "max": "Max", "min": "Min"},
+    **{"neg": "Neg", "abs": "Abs", "sign": "Sign", "floor": "Floor", "reciprocal": "Reciprocal", "where": "Where"},
+    **{"gt": "Greater", "ge": "GreaterOrEqual", "lt": "Less", "le": "LessOrEqual"},
+    **{"exp": "Exp", "log": "Log", "sqrt": "Sqrt", "sin": "Sin", "cos": "Cos", "atan": "Atan", "erf": "Erf"},
+    **{"sinh": "Sinh", "cosh": "Cosh", "tanh": "Tanh", "asinh": "Asinh", "relu": "Relu"},
+}
+
+_COLUMN = Column("onnx", _NODES | dict.fromkeys(FORMULAS, "by formula"))
+
+
+def onnx_model(expression: Expression, name: str, factor: float) -> bytes:
+    """A model of ``factor * expression``, from ``x`` to ``y``, both float32 of one shape (n, c, h, w).
+
+    ONNX wants the number of dims of a model's ends to be known; the nodes take any. Parameters are initializers of
+    their own names. One per channel has the shape [1, 1, 1]; for C channels put one of shape [C, 1, 1] in its place.
+
+    Returns:
+        The serialized ``ModelProto``.
+
+    Raises:
+        LoweringError: the package onnx is missing, or ONNX cannot express an operator.
+    """
+    return _model(roots_of(expression, factor)["value"], expression, name, factor)
+
+
+def onnx_derivative(expression: Expression, name: str, factor: float) -> bytes:
+    """A model of the derivative by x of ``factor * expression``; else as :func:`onnx_model`."""
+    return _model(roots_of(expression, factor)["x"], expression, f"{name}_derivative", factor)
+
+
+def _model(root: Expression, expression: Expression, name: str, factor: float) -> bytes:
+    onnx = _onnx()
+    graph = _Graph(_spelled(root))
+    real = onnx.TensorProto.FLOAT
+    ends = [onnx.helper.make_tensor_value_info(end, real, list("nchw")) for end in ("x", "y")]
+    opset = onnx.helper.make_opsetid("", OPSET)
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph(graph.nodes, name, ends[:1], ends[1:], initializer=graph.initializers),
+        opset_imports=[opset],
+        ir_version=onnx.helper.find_min_ir_version_for([opset]),
+        producer_name="actsearch",
+        doc_string=f"{name}, opset {OPSET}: {factor!r} times {expression.text}",
+    )
+    onnx.helper.set_model_props(model, {"expression": expression.text, "factor": repr(factor)})
+    serialized: bytes = model.SerializeToString(deterministic=True)
+    return serialized
+
+
+def _onnx() -> Any:
+    try:
+        import onnx
+    except ImportError:
+        raise LoweringError("the target onnx needs the package onnx: pip install 'actsearch[onnx]'") from None
+    return onnx
+
+
+def _spelled(root: Expression) -> Expression:
+    """The same function over operators that are one node."""
+    return rewrite(_COLUMN.written_out(root), _spell)
+
+
+def _spell(node: Expression, args: tuple[Expression, ...]) -> Expression:
+    if node.op in FORMULAS:
+        return FORMULAS[node.op](*args)
+    if node.op == "div" and args[0] is ONE:  # onnxruntime 1.32 breaks the graph of (2*x + 0) * (1/a)
+        return join("reciprocal", args[1])
+    return same(node, args)
+
+
+class _Graph:
+    """Nodes and initializers of a model; what is shared is computed once, numbers are folded."""
+
+    def __init__(self, root: Expression) -> None:
+        onnx = _onnx()
+        self.helper, self.types = onnx.helper, onnx.TensorProto
+        self.nodes: list[NodeProto] = []
+        self.initializers: list[TensorProto] = []
+        self.numbers: dict[float, str] = {}
+        self.values: dict[Expression, str] = {}
+        self.truths: dict[Expression, str] = {}
+        folded = constants((root,))
+        for node in postorder((root,), stop=folded):
+            self.visit(node, folded)
+        self.finish(root)
+
+    def visit(self, node: Expression, folded: Mapping[Expression, float]) -> None:
+        if node in folded:
+            self.values[node] = self.number(folded[node])
+        elif isinstance(node.value, Parameter):
+            self.values[node] = self.parameter(node.value)
+        elif not node.args:
+            self.values[node] = "x"
+        elif node.op in COMPARISONS:
+            self.truths[node] = self.node(_COLUMN.template(node.op), *map(self.value, node.args))
+        elif node.op == "where":
+            self.values[node] = self.node("Where", self.truth(node.args[0]), *map(self.value, node.args[1:]))
+        else:
+            self.values[node] = self.node(_COLUMN.template(node.op), *map(self.value, node.args))
+
+    def finish(self, root: Expression) -> None:
+        """The output has the shape of x, whether it depends on x or not."""
+        value = self.value(root)
+        if root.uses_input:
+            self.node("Identity", value, output="y")
+        else:
+            self.node("Expand", value, self.node("Shape", "x"), output="y")
+
+    def value(self, node: Expression) -> str:
+        """Name of a node's value as a number."""
+        if node not in self.values:
+            self.values[node] = self.node("Cast", self.truths[node], to=self.types.FLOAT)
+        return self.values[node]
+
+    def truth(self, node: Expression) -> str:
+        """Name of a node's value as a truth value."""
+        if node not in self.truths:
+            self.truths[node] = self.node("Cast", self.values[node], to=self.types.BOOL)
+        return self.truths[node]
+
+    def node(self, kind: str, *inputs: str, output: str = "", **attributes: Any) -> str:
+        """Append a node and return its output, by default a name that no parameter can have."""
+        output = output or f"/{len(self.nodes)}"
+        self.nodes.append(self.helper.make_node(kind, inputs, [output], **attributes))
+        return output
+
+    def number(self, value: float) -> str:
+        if value not in self.numbers:
+            self.numbers[value] = self.tensor(f"/{value!r}", (), value)
+        return self.numbers[value]
+
+    def tensor(self, name: str, shape: tuple[int, ...], value: float) -> str:
+        with np.errstate(over="ignore"):  # beyond float32 is infinite
+            rounded = float(np.float32(value))
+        self.initializers.append(self.helper.make_tensor(name, self.types.FLOAT, shape, [rounded]))
+        return name
+
+    def parameter(self, p: Parameter) -> str:
+        name = f"{p.name}_" if p.name in {"x", "y"} else p.name
+        return self.tensor(name, (1, 1, 1) if p.per_channel else (), p.initial)
+
+
+_IMPORTS = """
+import numpy as np
+import onnxruntime"""
+
+_COMPUTED = Template("""
+x = np.array(points, np.float32).reshape(1, 1, 1, -1)
+files = ("$name.onnx", "${name}_derivative.onnx")
+sessions = [onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"]) for file in files]
+return [session.run(None, {"x": x})[0].ravel().tolist() for session in sessions]
+""")
+
+
+def _beside(expression: Expression, name: str, factor: float) -> dict[str, str | bytes]:
+    """The model of the derivative, and the self-test of both."""
+    test = python_self_test(
+        expression,
+        f"{name}.onnx",
+        factor=factor,
+        imports=_IMPORTS,
+        computed=_COMPUTED.substitute(name=name),
+        dtype=torch.float32,
+        parts=["value", "x"],
+    )
+    return {f"{name}_derivative.onnx": onnx_derivative(expression, name, factor)} | test
+
+
+ONNX = Target(".onnx", onnx_model, _beside)
