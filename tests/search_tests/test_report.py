@@ -127,6 +127,14 @@ def test_a_run_without_a_cohort_has_a_page(tmp_path: Path) -> None:
     assert "0 of 24 classes trained" in found.text and "The front is empty" in found.text
 
 
+def test_a_run_in_which_all_failed_has_a_page() -> None:
+    facts = many_candidates(100)
+    failed = [replace(c, objectives={}, reason="non-finite", gain_over={}, gains={}) for c in facts.candidates]
+    found = Page(page(replace(facts, candidates=failed, front=[])))
+    assert set(SECTIONS) <= set(found.ids)
+    assert "The front is empty" in found.text and "no learning rate kept its loss finite" in found.text
+
+
 def test_old_runs_and_runs_under_way_have_a_page(run: Run) -> None:
     """Keys that came later are missing, and a cohort is not in the trace yet."""
     lines = [json.loads(text) for text in run.folder.trace.read_text().splitlines()]
