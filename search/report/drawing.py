@@ -59,7 +59,7 @@ def _decades(low: float, high: float) -> list[float]:
 def tick_text(value: float) -> str:
     """A tick as short as it can be, with a true minus sign."""
     value = round(value, 10) + 0.0
-    return f"{value:,.6g}".replace("-", "−") if abs(value) < 1e6 else f"{value:.0e}"
+    return f"{value:,.6g}".replace("-", "−") if abs(value) < 1e7 else f"{value:.0e}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def axes(panel: Frame, x_label: str, y_label: str, *, x_ticks: int = 5, y_ticks:
     )
     texts = joined(
         Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(panel.x(v), bottom + 15, tick_text(v))
-        for v in panel.x.ticks(x_ticks)
+        for v in _spaced(panel.x, panel.x.ticks(x_ticks))
     ) + joined(
         Markup('<text x="{}" y="{:.1f}" text-anchor="end">{}</text>').format(left - 6, panel.y(v) + 3.5, tick_text(v))
         for v in panel.y.ticks(y_ticks)
@@ -120,6 +120,17 @@ def axes(panel: Frame, x_label: str, y_label: str, *, x_ticks: int = 5, y_ticks:
         '<text class="label" transform="translate(13 {:.1f}) rotate(-90)" text-anchor="middle">{}</text>'
     ).format((left + right) / 2, bottom + 32, x_label, (top + bottom) / 2, y_label)
     return Markup('<g class="grid">{}</g><g class="ticks">{}</g>{}').format(lines, texts, labels)
+
+
+def _spaced(scale: Scale, ticks: Sequence[float]) -> list[float]:
+    """Those ticks whose texts do not touch the one before."""
+    found, end = [], -math.inf
+    for value in ticks:
+        half = _DIGIT * len(tick_text(value)) / 2 + 3
+        if scale(value) - half > end:
+            found.append(value)
+            end = scale(value) + half
+    return found
 
 
 def level(panel: Frame, value: float, name: str) -> Markup:

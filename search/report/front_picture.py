@@ -136,7 +136,7 @@ def _control(panel: Frame, mark: Mark, taken: list[_Box]) -> Markup:
 
 def _label(panel: Frame, mark: Mark, text: str, taken: list[_Box]) -> Markup:
     """Above the point, beside or below it: the first place that is free; none if there is none."""
-    shown = shortened(text, _LETTERS)
+    shown = shortened(text.partition(";")[0], _LETTERS)  # without the initial values of parameters
     x, y, wide = panel.x(mark.x), panel.y(mark.y), _LETTER * len(shown)
     places = ((x - 7 - wide, y - 8), (x + 7, y - 8), (x - wide / 2, y - 11), (x - 10 - wide, y + 4), (x + 10, y + 4),
               (x + 7, y + 16), (x - wide / 2, y + 19), (x - 7 - wide, y + 16))  # fmt: skip

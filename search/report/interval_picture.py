@@ -10,8 +10,8 @@ from markupsafe import Markup
 from search.report.drawing import Frame, Scale, joined, picture, shortened, tick_text
 from search.report.members import Estimate
 
-_WIDTH, _LEFT, _ROW, _BELOW = 400.0, 128.0, 24.0, 40.0
-_LETTERS = 18  # of a label
+_WIDTH, _LEFT, _ROW, _BELOW = 400.0, 142.0, 24.0, 40.0
+_LETTERS = 20  # of a label
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _axis(panel: Frame, bottom: float, label: str) -> Markup:
 
 def _row(bar: Bar, panel: Frame, y: float) -> Markup:
     name = Markup('<text class="formula" x="{}" y="{:.1f}" text-anchor="end">{}<title>{}</title></text>').format(
-        _LEFT - 8, y + 3.5, shortened(bar.label, _LETTERS), bar.label
+        _LEFT - 8, y + 3.5, shortened(bar.label.partition(";")[0], _LETTERS), bar.label
     )
     e = bar.estimate
     if e is None:

@@ -185,5 +185,5 @@ def _count(value: float) -> str:
 def _share(value: float) -> str:
     """In per cent, never 0 or 100 unless it is."""
     if 0 < value < 0.005:
-        return "<1 %"
-    return f"{100 * value:.0f} %"
+        return "<1\N{NO-BREAK SPACE}%"
+    return f"{100 * value:.0f}\N{NO-BREAK SPACE}%"

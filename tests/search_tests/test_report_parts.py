@@ -1,0 +1,87 @@
+"""What the report reckons: the funnel, credit, lines of descent, times, ticks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from search import Run
+from search.report import Facts, gather
+from search.report.credit import credits, origins
+from search.report.drawing import Scale
+from search.report.facts import Candidate
+from search.report.funnel import losses, steps
+from search.report.lineage import LONGEST, line
+from search.report.progress import timeline
+from search.study import CohortStudy
+from tests.search_tests.made_up import made_up_run, many_candidates
+
+
+def gathered(run: Run) -> Facts:
+    return gather(run.folder, run.config, CohortStudy(run.folder.journal, run.config.scoring))
+
+
+def test_the_funnel_adds_up(tmp_path: Path) -> None:
+    run = made_up_run(tmp_path / "run")
+    status, facts = run.status(), gathered(run)
+    counts = {step.name: step.count for step in steps(facts)}
+    funnel = status["funnel"]
+    assert counts["proposed"] == funnel["proposed"] and counts["new class, trained"] == funnel["trained"]
+    assert counts["trained to the end"] == sum(1 for row in run.classes() if not row["reason"])
+    gone = losses(facts)
+    assert sum(loss.count for loss in gone if loss.where != "training") == funnel["proposed"] - funnel["trained"]
+    assert {loss.reason: loss.count for loss in gone if loss.where == "training"} == funnel["rejected"]
+    assert funnel["rejected"]["worker-died"] == len(facts.errors) > 0
+
+
+def test_credit_is_read_off_the_parents(tmp_path: Path) -> None:
+    run = made_up_run(tmp_path / "run", start=["x*sigmoid(x)*tanh(x)"], budget=60)
+    facts = gathered(run)
+    ways = origins(facts.candidates, run.config)
+    assert ways["0.0"] == "start list"
+    assert {"random start", "mutation", "crossover"} <= set(ways.values())
+    for candidate in facts.candidates:
+        parents = {"mutation": 1, "crossover": 2}.get(ways[candidate.id], 0)
+        assert len(candidate.parents) == parents
+    rows = credits(facts, ways)
+    assert sum(row.trained for row in rows) == 60
+    assert sum(row.front for row in rows) == len(facts.front)
+    finished = sum(row.finished for row in rows)
+    assert sum(row.good for row in rows) == -(-finished // 20)
+    assert all(row.share[0] <= row.good / row.trained <= row.share[1] for row in rows)
+
+
+def test_a_line_ends_at_its_founder_and_is_cut_where_it_is_long() -> None:
+    chain = [Candidate("0.0", "x", {"gain": 0.0})]
+    chain += [Candidate(f"{n}.0", "x", {"gain": 0.5 * n}, parents=(f"{n - 1}.0", "0.0")) for n in range(1, 40)]
+    by_id = {c.id: c for c in chain}
+    ways = dict.fromkeys(by_id, "crossover")
+    short, long = line(chain[5], by_id, ways), line(chain[-1], by_id, ways)
+    assert [b.candidate.id for b in short.births] == [f"{n}.0" for n in range(6)] and short.left_out == 0
+    assert short.births[-1].father is chain[0] and short.births[-1].change == 0.5
+    assert len(long.births) == LONGEST and long.left_out == 40 - LONGEST
+    orphan = Candidate("9.9", "x", {"gain": 1.0}, parents=("not there",))
+    assert [b.candidate for b in line(orphan, {"9.9": orphan}, {"9.9": "mutation"}).births] == [orphan]
+
+
+def test_pauses_are_no_work() -> None:
+    facts = many_candidates(1_000)
+    trace = [dict(entry) for entry in facts.trace]
+    for entry in trace[10:]:
+        entry["finished"] = entry["finished"].replace("2026-01-01", "2026-01-03")
+    steady, paused = timeline(facts), timeline(replace(facts, trace=trace))
+    assert len(paused.pauses) == 1 and paused.pauses[0] == pytest.approx(2 * 24 * 60 + 1)
+    assert paused.minutes == pytest.approx(steady.minutes - 1)
+    assert steady.per_minute == pytest.approx(50, rel=0.01)
+
+
+@pytest.mark.parametrize("ends", [(-0.37, 1.2), (0.0, 1e-4), (1.0, 1.4), (-5e5, 3e6)])
+def test_ticks_are_few_round_and_within(ends: tuple[float, float]) -> None:
+    ticks = Scale(*ends, 0.0, 300.0).ticks()
+    assert 3 <= len(ticks) <= 9
+    assert all(ends[0] - 1e-9 <= tick <= ends[1] + 1e-9 for tick in ticks)
+    log = Scale(1.0, 40.0, 0.0, 300.0, logarithmic=True)
+    assert log.ticks() == pytest.approx([1, 2, 5, 10, 20])
+    assert log(40.0**0.5) == pytest.approx(150.0)
