@@ -5,7 +5,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 
-.PHONY: search test test-all checks bench clean
+.PHONY: search test test-all checks bench docs clean
 
 search: $(READY)
 	$(BIN)/actsearch launch quickstart
@@ -25,6 +25,10 @@ checks: $(READY)
 # one after the other: they measure time
 bench: $(READY)
 	set -eu; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+# build/docs/index.html; a broken link is an error
+docs: $(READY)
+	$(BIN)/python -m sphinx -W --keep-going -n -c docs . build/docs
 
 # what make made; runs/ stays
 clean:
