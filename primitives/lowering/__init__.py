@@ -6,14 +6,16 @@ import math
 
 from primitives.errors import LoweringError, nearest
 from primitives.expressions import Expression
+from primitives.lowering.c_source import C
 from primitives.lowering.latex import LATEX
 from primitives.lowering.numpy_source import NUMPY
+from primitives.lowering.sympy_source import SYMPY
 from primitives.lowering.target import Target
 from primitives.lowering.torch_source import TORCH
 
 __all__ = ["Target", "files", "lower", "targets"]
 
-_TARGETS: dict[str, Target] = {"torch": TORCH, "numpy": NUMPY, "latex": LATEX}
+_TARGETS: dict[str, Target] = {"torch": TORCH, "numpy": NUMPY, "c": C, "latex": LATEX, "sympy": SYMPY}
 
 
 def targets() -> tuple[str, ...]:
