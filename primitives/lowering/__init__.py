@@ -12,10 +12,18 @@ from primitives.lowering.numpy_source import NUMPY
 from primitives.lowering.onnx_model import ONNX
 from primitives.lowering.target import Target
 from primitives.lowering.torch_source import TORCH
+from primitives.lowering.triton_source import TRITON
 
 __all__ = ["Target", "files", "lower", "targets"]
 
-_TARGETS: dict[str, Target] = {"torch": TORCH, "numpy": NUMPY, "latex": LATEX, "onnx": ONNX, "jax": JAX}
+_TARGETS: dict[str, Target] = {
+    "torch": TORCH,
+    "numpy": NUMPY,
+    "latex": LATEX,
+    "onnx": ONNX,
+    "jax": JAX,
+    "triton": TRITON,
+}
 
 
 def targets() -> tuple[str, ...]:
