@@ -6,10 +6,12 @@ import math
 
 from primitives.errors import LoweringError, nearest
 from primitives.expressions import Expression
+from primitives.lowering.c_source import C
 from primitives.lowering.jax_source import JAX
 from primitives.lowering.latex import LATEX
 from primitives.lowering.numpy_source import NUMPY
 from primitives.lowering.onnx_model import ONNX
+from primitives.lowering.sympy_source import SYMPY
 from primitives.lowering.target import Target
 from primitives.lowering.torch_source import TORCH
 from primitives.lowering.triton_source import TRITON
@@ -19,7 +21,9 @@ __all__ = ["Target", "files", "lower", "targets"]
 _TARGETS: dict[str, Target] = {
     "torch": TORCH,
     "numpy": NUMPY,
+    "c": C,
     "latex": LATEX,
+    "sympy": SYMPY,
     "onnx": ONNX,
     "jax": JAX,
     "triton": TRITON,

@@ -28,14 +28,17 @@ class Language:
         column: its operators.
         number: writes a float, which may be infinite or NaN, so that it reads back to the same float.
         as_number: makes a number of a truth value ``{0}``.
+        truth: makes a truth value of a number ``{0}``.
         line: gives a subexpression a name: ``{name}`` and ``{text}``.
-        longest: characters of a subexpression that is written inside its only user; 0 for a line each.
+        longest: characters of a subexpression that is written inside its only user; 0 for a line each but for
+            comparisons.
         number_in: text of the number in a slot of a node, for targets whose functions do not take any.
     """
 
     column: Column
     number: Callable[[float], str]
     as_number: str
+    truth: str = "{0} != 0"
     line: str = "{name} = {text}"
     longest: int = 48
     number_in: Callable[[Expression, int, str], str] = same_number
@@ -77,7 +80,9 @@ class Lines:
     def _step(self, node: Expression) -> str:
         template = self._language.column.template(node.op)
         text = template.format(*(self._argument(node, slot, template) for slot in range(len(node.args))))
-        return text if self._uses[node] == 1 and len(text) <= self._language.longest else self._named(text)
+        longest = self._language.longest
+        short = len(text) <= longest or (longest == 0 and self._is_truth(node))
+        return text if self._uses[node] == 1 and short else self._named(text)
 
     def _named(self, text: str) -> str:
         name = f"t{len(self.lines) + 1}"
@@ -90,7 +95,7 @@ class Lines:
         number = arg in self._constants
         text = self._language.number_in(node, slot, self._text[arg]) if number else self._text[arg]
         if node.op == "where" and slot == 0:
-            text = text if self._is_truth(arg) else f"{_tight(text)} != 0"
+            text = text if self._is_truth(arg) else self._language.truth.format(_tight(text))
         elif self._is_truth(arg):
             text = self._language.as_number.format(_tight(text))
         if template.count(mark) > 1 and not (number or text.isidentifier()):

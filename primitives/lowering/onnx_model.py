@@ -190,7 +190,7 @@ def _beside(expression: Expression, name: str, factor: float) -> dict[str, str |
         imports=_IMPORTS,
         computed=_COMPUTED.substitute(name=name),
         dtype=torch.float32,
-        parts=["value", "x"],
+        by_parameters=False,
     )
     return {f"{name}_derivative.onnx": onnx_derivative(expression, name, factor)} | test
 

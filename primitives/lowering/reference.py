@@ -59,6 +59,12 @@ def roots_of(expression: Expression, factor: float = 1.0) -> dict[str, Expressio
     return {"value": root} | {by: derivative(root, by) for by in ("x", *(p.name for p in expression.parameters))}
 
 
+def elementary(root: Expression) -> Expression:
+    """The same function over operators that have no formula."""
+    names = frozenset(row.name for row in operators().values() if row.forward is not None and not row.formula)
+    return written_out(root, "elementary operators", names)
+
+
 def points_of(expression: Expression) -> Tensor:
     """Some 40 inputs: tiny to large of both signs, both zeros, and the constants of the formula, where kinks are."""
     own = [abs(node.value) for node in postorder((expression,)) if isinstance(node.value, float)]
@@ -94,9 +100,7 @@ def _room(
     dtype: torch.dtype,
 ) -> list[Tensor]:
     """Largest deviation of each root under random rounding, with the margin; 0 where it is not finite."""
-    elementary = frozenset(row.name for row in operators().values() if row.forward is not None and not row.formula)
-    written = [written_out(root, "elementary operators", elementary) for root in roots]
-    values = _with_errors(written, x.expand(_SAMPLES + 1, -1), given, dtype)
+    values = _with_errors([elementary(root) for root in roots], x.expand(_SAMPLES + 1, -1), given, dtype)
     found = []
     for value, best in zip(values, exact, strict=True):
         spread = _finite((value[1:] - value[0]).abs()).amax(0)
@@ -125,9 +129,9 @@ def _with_errors(
     def number(value: float) -> tuple[Tensor, Tensor]:
         known = torch.full_like(x, value)
         exact = known.to(dtype).double() == known
-        return disturbed(known, exact), exact
+        return disturbed(known, exact), exact & (known == known.round())
 
-    found: dict[Expression, tuple[Tensor, Tensor]] = {}  # values, and where they have no error
+    found: dict[Expression, tuple[Tensor, Tensor]] = {}  # values, and where they are whole numbers without error
     numbers = constants(roots)
     for node in postorder(roots, stop=numbers):
         if node in numbers:
@@ -135,13 +139,14 @@ def _with_errors(
         elif isinstance(node.value, Parameter):
             found[node] = number(float(given[node.value.name]))
         elif node.op == "x":
-            found[node] = x, torch.ones_like(x, dtype=torch.bool)
+            found[node] = x, x == x.round()
         else:
             value = forward_of(node.op)(*(found[arg][0] for arg in node.args))
-            exact = torch.stack([found[arg][1] for arg in node.args]).all(0)
             if node.op in _SELECTIONS:
-                found[node] = value, exact
-                continue
-            exact = exact & (value == value.round()) & (value.abs() < _WHOLE) & (node.op in _ARITHMETIC)
-            found[node] = disturbed(value, exact), exact
+                whole = (value == value[0]).all(0) & (value == value.round())  # as -2 is of max(x, -2) at -2.5
+            else:
+                whole = torch.stack([found[arg][1] for arg in node.args]).all(0)
+                whole = whole & (value.abs() < _WHOLE) & (node.op in _ARITHMETIC)
+                value = disturbed(value, whole)
+            found[node] = value, whole
     return [found[root][0].expand(x.shape) for root in roots]

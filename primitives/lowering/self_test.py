@@ -3,35 +3,69 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from importlib.resources import files
 from string import Template
 from textwrap import indent
 
 import torch
+from torch import Tensor
 
-from primitives.expressions import Expression
-from primitives.lowering.reference import points_of, reference
+from primitives.evaluation import evaluate
+from primitives.expressions import Expression, postorder
+from primitives.kernels import COMPARISONS
+from primitives.lowering.reference import elementary, points_of, reference
+from primitives.reduction import ZERO
 
 _PYTHON = Template(files("primitives.lowering").joinpath("self_test_python.txt").read_text(encoding="utf-8"))
 
 
 def rows(
-    expression: Expression,
-    factor: float,
-    dtype: torch.dtype = torch.float64,
-    *,
-    parts: Sequence[str] | None = None,
+    expression: Expression, *, factor: float, dtype: torch.dtype = torch.float64, kinks: bool = True, room: float = 0.0
 ) -> list[list[float | None]]:
     """One row a point: x, then the value and its derivatives, each number with the largest difference from it.
 
-    ``None`` stands for numbers that are not finite. ``parts`` are names of the reference's values, all by default.
+    ``None`` stands for numbers that are not finite and, without ``kinks``, for derivatives at kinks and steps and for
+    numbers that an infinity on the way leads to.
     """
-    known = reference(expression, points_of(expression), factor=factor, dtype=dtype)
-    columns: list[Sequence[float]] = [known.points.tolist()]
-    for name in known.values if parts is None else parts:
-        columns += [known.values[name].tolist(), [float(f"{a:.2e}") for a in known.allowed[name].tolist()]]
+    points = points_of(expression)
+    known = reference(expression, points, factor=factor, dtype=dtype)
+    values = dict(known.values)
+    if not kinks:
+        smooth = _smooth(expression, points)
+        values |= {by: torch.where(smooth, slope, torch.nan) for by, slope in values.items() if by != "value"}
+        values["value"] = torch.where(_real(expression, points), values["value"], torch.nan)
+    columns = [points.tolist()]
+    for name, column in values.items():
+        columns += [column.tolist(), [float(f"{a + room:.2e}") for a in known.allowed[name].tolist()]]
     return [[n if math.isfinite(n) else None for n in row] for row in zip(*columns, strict=True)]
+
+
+def _smooth(expression: Expression, x: Tensor) -> Tensor:
+    """True where nothing in the formula stands at the point where it changes over, or is not real."""
+    smooth = _real(expression, x)
+    for node in postorder((elementary(expression),)):
+        for pair in _changes_over(node):
+            a, b = evaluate(pair, x, expression.bind({}))
+            smooth &= (a - b).abs() > 1e-12 * (a.abs() + b.abs())
+    return smooth
+
+
+def _real(expression: Expression, x: Tensor) -> Tensor:
+    """True where nothing in the formula is infinite or a power of a number below 0 that has one by rounding only."""
+    nodes = postorder((elementary(expression),))
+    bases = [n.args[0] for n in nodes if n.op == "pow" and not isinstance(n.args[1].value, float)]
+    given = expression.bind({})
+    real = torch.stack(evaluate(nodes, x, given)).isfinite().all(0)
+    return real & torch.stack([x == x, *(base > 0 for base in evaluate(bases, x, given))]).all(0)
+
+
+def _changes_over(node: Expression) -> list[tuple[Expression, Expression]]:
+    """Two expressions that are equal where an operator changes over from one branch to another."""
+    if node.op in {"max", "min", *COMPARISONS}:
+        return [(node.args[0], node.args[1])]
+    if node.op in {"abs", "sign"} or (node.op == "where" and node.args[0].op not in COMPARISONS):
+        return [(node.args[0], ZERO)]
+    return [(node.args[0], node)] if node.op == "floor" else []
 
 
 def python_self_test(
@@ -42,7 +76,10 @@ def python_self_test(
     imports: str,
     computed: str,
     dtype: torch.dtype = torch.float64,
-    parts: Sequence[str] | None = None,
+    by_parameters: bool = True,
+    kinks: bool = True,
+    largest: float = math.inf,
+    room: float = 0.0,
 ) -> dict[str, str]:
     """Self-test of a Python file, as file name -> text.
 
@@ -54,17 +91,21 @@ def python_self_test(
         computed: body of a function of ``points``, a list of floats, that returns a list of the value and of its
             derivatives by x and by each parameter, each as a list of floats.
         dtype: precision in which that is computed.
-        parts: names of what is computed, where it is not all: ``"value"``, ``"x"`` and the parameters'.
+        by_parameters: derivatives by them are computed too.
+        kinks: derivatives at kinks are tested too.
+        largest: size of the inputs.
+        room: added to every allowed difference.
     """
-    names = ["value", "x", *(p.name for p in expression.parameters)] if parts is None else list(parts)
+    names = ["value", "x", *(p.name for p in expression.parameters if by_parameters)]
     own = f"test_{file}" if file.endswith(".py") else f"test_{file.replace('.', '_')}.py"
+    table = [row[: 1 + 2 * len(names)] for row in rows(expression, factor=factor, dtype=dtype, kinks=kinks, room=room)]
     text = _PYTHON.substitute(
         file=file,
         own_file=own,
         by=", ".join(names[1:]) or "nothing",
         precision=str(dtype).removeprefix("torch."),
         imports=imports,
-        rows="\n".join(f"    {tuple(row)!r}," for row in rows(expression, factor, dtype, parts=parts)),
+        rows="\n".join(f"    {tuple(row)!r}," for row in table if abs(row[0] or 0.0) <= largest),
         names=repr(names),
         computed=indent(computed.strip("\n"), "    "),
     )

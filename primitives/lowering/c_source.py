@@ -1,0 +1,184 @@
+"""C99: a header that needs the standard library alone, with value and derivatives for double, float and arrays."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from string import Template
+
+import numpy as np
+
+from primitives.expressions import Expression, join, rewrite, same
+from primitives.lowering.chebyshev import SERIES
+from primitives.lowering.column import Column
+from primitives.lowering.lines import Language, Lines
+from primitives.lowering.python_text import class_name, python_names, python_number
+from primitives.lowering.reference import roots_of
+from primitives.lowering.self_test import rows
+from primitives.lowering.target import Target
+
+#: keywords and names of <math.h>, which a parameter or a function must not hide
+_WORDS = """
+x n i inputs outputs auto break case char const continue default do double else enum extern float for goto if inline
+int long register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while
+main fabs floor exp expm1 log log1p sqrt sin cos atan sinh cosh tanh asinh erf erfc pow copysign gamma lgamma tgamma
+ceil round trunc rint fmax fmin fma hypot tan acos asin acosh atanh exp2 log2 log10 cbrt div abs signbit isnan isinf
+NAN INFINITY size_t j0 j1 jn y0 y1 yn
+"""
+_TAKEN = frozenset(_WORDS.split())
+_CALLS = ("floor", "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "sinh", "cosh", "tanh", "asinh", "atan")
+
+
+def _template(name: str) -> Template:
+    return Template(files("primitives.lowering").joinpath(name).read_text(encoding="utf-8"))
+
+
+_HEADER, _FUNCTION = _template("c_header.txt"), _template("c_function.txt")
+_BESSEL, _SELF_TEST = _template("c_bessel.txt"), _template("c_self_test.txt")
+
+
+def _language(real: str, function: str) -> Language:
+    f = "f" if real == "float" else ""
+    column = Column(
+        "c",
+        {
+            "add": "{0} + {1}",
+            "sub": "{0} - {1}",
+            "mul": "{0} * {1}",
+            "div": "{0} / {1}",
+            "pow": f"pow{f}({{0}}, {{1}})",
+            # a selection that hands NaN on, as fmax does not
+            "max": "({0} > {1}) | ({0} != {0}) ? {0} : {1}",
+            "min": "({0} < {1}) | ({0} != {0}) ? {0} : {1}",
+            "neg": "-{0}",
+            "gt": "{0} > {1}",
+            "ge": "{0} >= {1}",
+            "lt": "{0} < {1}",
+            "le": "{0} <= {1}",
+            "where": "{0} ? {1} : {2}",
+            "abs": f"fabs{f}({{0}})",
+            "sign": f"({real})(({{0}} > 0) - ({{0}} < 0))",
+            **{name: f"{name}{f}({{0}})" for name in (*_CALLS, "erf", "erfc")},
+            "bessel_i0e": f"({real}){function}_bessel(0, {{0}})",
+            "bessel_i1e": f"({real}){function}_bessel(1, {{0}})",
+        },
+    )
+    return Language(
+        column=column,
+        number=_float if f else _double,
+        as_number=f"({{0}} ? 1.0{f} : 0.0{f})",
+        truth=f"{{0}} != 0.0{f}",
+        line=f"const {real} {{name}} = {{text}};",
+        longest=0,
+    )
+
+
+def _double(value: float) -> str:
+    if math.isfinite(value):
+        return repr(value)
+    return "NAN" if math.isnan(value) else "INFINITY" if value > 0 else "-INFINITY"
+
+
+def _float(value: float) -> str:
+    """The nearest float, so that no compiler complains of a literal out of its range."""
+    with np.errstate(over="ignore", under="ignore"):
+        single = np.float32(value)
+    return f"{single!s}f" if np.isfinite(single) else _double(float(single))
+
+
+def c_source(expression: Expression, name: str, factor: float) -> str:
+    """A header for ``factor * expression``: ``name`` and ``name_by_x``, ``name_by_<parameter>``, see the header's text.
+
+    Raises:
+        LoweringError: the name is not snake case or is taken, or an operator cannot be written.
+    """
+    class_name(name, _TAKEN)
+    names = _names(expression, name)
+    functions = [
+        _function(real, stem, root, names, name)
+        for real in ("double", "float")
+        for stem, root in _functions(expression, name, factor).items()
+    ]
+    text = "\n\n".join(functions)
+    helpers = [_bessel(name)] if f"{name}_bessel(" in text else []
+    return _HEADER.substitute(
+        function=name,
+        guard=name.upper(),
+        text=expression.text.replace("*/", "* /"),
+        factor=python_number(factor),
+        by="".join(f", {name}_by_{by} its derivative by {by}" for by in ("x", *names)),
+        initial=", ".join(f"{names[p.name]} = {p.initial!r}" for p in expression.parameters) or "(there are none)",
+        functions="\n\n".join([*helpers, text]),
+    )
+
+
+def _names(expression: Expression, name: str) -> dict[str, str]:
+    return python_names(expression, {*_TAKEN, name})
+
+
+def _functions(expression: Expression, name: str, factor: float) -> dict[str, Expression]:
+    """Function -> what it computes."""
+    return {
+        name if of == "value" else f"{name}_by_{of}": rewrite(
+            _language("double", name).column.written_out(root), _simpler
+        )
+        for of, root in roots_of(expression, factor).items()
+    }
+
+
+def _simpler(node: Expression, args: tuple[Expression, ...]) -> Expression:
+    """What compilers vectorise: products for squares and cubes, one comparison for a limit that is a number."""
+    numbers = [isinstance(arg.value, float) for arg in args]
+    if node.op == "pow" and args[1].value in (2.0, 3.0):
+        square = join("mul", args[0], args[0])
+        return square if args[1].value == 2.0 else join("mul", square, args[0])
+    if node.op in {"max", "min"} and any(numbers):
+        limit, value = args if numbers[0] else args[::-1]
+        return join("where", join("le" if node.op == "max" else "ge", value, limit), limit, value)  # NaN is handed on
+    return same(node, args)
+
+
+def _function(real: str, stem: str, root: Expression, names: Mapping[str, str], function: str) -> str:
+    code = Lines([root], _language(real, function), names)
+    f = "f" if real == "float" else ""
+    lines = [*code.lines, f"return {code.results[0]};"]
+    inputs = ["x", *names.values()]
+    unused = [f"(void){one};" for one in inputs if not re.search(rf"\b{one}\b", " ".join(lines))]
+    return _FUNCTION.substitute(
+        real=real,
+        name=f"{stem}{f}",
+        array=f"{stem}_array{f}",
+        arguments=", ".join(f"{real} {one}" for one in inputs),
+        given="".join(f"{real} {one}, " for one in names.values()),
+        values="".join(f", {one}" for one in names.values()),
+        body="\n".join(f"    {line}" for line in [*unused, *lines]),
+    ).rstrip()
+
+
+def _bessel(function: str) -> str:
+    counts = {"near0": "i0e_near", "far0": "i0e_far", "near1": "i1e_near", "far1": "i1e_far"}
+    return _BESSEL.substitute(
+        {name: ", ".join(map(repr, values)) for name, values in SERIES.items()},
+        function=function,
+        **{name: len(SERIES[of]) for name, of in counts.items()},
+    ).rstrip()
+
+
+def _self_test(expression: Expression, name: str, factor: float) -> dict[str, str]:
+    table = [[math.nan if n is None else n for n in row] for row in rows(expression, factor=factor)]
+    stems = list(_functions(expression, name, factor))
+    given = "".join(f", {_double(p.initial)}" for p in expression.parameters)
+    text = _SELF_TEST.substitute(
+        function=name,
+        by=", ".join(["x", *_names(expression, name)]),
+        width=1 + 2 * len(stems),
+        rows="\n".join(f"    {{{', '.join(map(_double, row))}}}," for row in table),
+        found=", ".join(f"{stem}(x{given})" for stem in stems),
+        outputs=len(stems),
+    )
+    return {f"test_{name}.c": text}
+
+
+C = Target(".h", c_source, _self_test)
