@@ -17,6 +17,7 @@ from evaluators.tasks import task as find_task
 from evaluators.tryout import try_out
 from primitives.errors import ActsearchError
 from primitives.grammars import grammar
+from primitives.lowering import targets
 from primitives.text import parse
 from search import display
 from search.card import card
@@ -151,7 +152,7 @@ def export(
         list[str] | None,
         typer.Argument(metavar="[ID]...", help="As in front.csv; default: the confirmed, or the best."),
     ] = None,
-    to: Annotated[str, typer.Option(help="Targets, separated by commas: torch, latex.")] = "torch,latex",
+    to: Annotated[str, typer.Option(help=f"Separated by commas: {', '.join(targets())}.")] = "torch,latex",
     out: Annotated[Path | None, typer.Option(help="Folder to write to; default: the run's exports/.")] = None,
     raw: Annotated[bool, typer.Option("--raw", help="Leave the initialisation factor out of the functions.")] = False,
     as_json: Json = False,

@@ -14,6 +14,7 @@ from primitives.lowering.onnx_model import ONNX
 from primitives.lowering.sympy_source import SYMPY
 from primitives.lowering.target import Target
 from primitives.lowering.torch_source import TORCH
+from primitives.lowering.triton_source import TRITON
 
 __all__ = ["Target", "files", "lower", "targets"]
 
@@ -25,6 +26,7 @@ _TARGETS: dict[str, Target] = {
     "onnx": ONNX,
     "jax": JAX,
     "c": C,
+    "triton": TRITON,
 }
 
 

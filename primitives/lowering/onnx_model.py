@@ -18,9 +18,9 @@ from primitives.evaluation import constants
 from primitives.expressions import Expression, Parameter, join, postorder, rewrite, same
 from primitives.kernels import COMPARISONS
 from primitives.lowering.column import Column
-from primitives.lowering.onnx_formulas import FORMULAS
 from primitives.lowering.reference import roots_of
 from primitives.lowering.self_test import python_self_test
+from primitives.lowering.substitutes import SPECIAL, substituted
 from primitives.lowering.target import Target
 from primitives.reduction import ONE
 
@@ -38,7 +38,7 @@ _NODES = {
     **{"sinh": "Sinh", "cosh": "Cosh", "tanh": "Tanh", "asinh": "Asinh", "relu": "Relu"},
 }
 
-_COLUMN = Column("onnx", _NODES | dict.fromkeys(FORMULAS, "by formula"))
+_COLUMN = Column("onnx", _NODES | dict.fromkeys(SPECIAL, "substituted"))
 
 
 def onnx_model(expression: Expression, name: str, factor: float) -> bytes:
@@ -89,15 +89,12 @@ def _onnx() -> Any:
 
 def _spelled(root: Expression) -> Expression:
     """The same function over operators that are one node."""
-    return rewrite(_COLUMN.written_out(root), _spell)
+    return rewrite(substituted(_COLUMN.written_out(root), SPECIAL), _reciprocal)
 
 
-def _spell(node: Expression, args: tuple[Expression, ...]) -> Expression:
-    if node.op in FORMULAS:
-        return FORMULAS[node.op](*args)
-    if node.op == "div" and args[0] is ONE:  # onnxruntime 1.32 breaks the graph of (2*x + 0) * (1/a)
-        return join("reciprocal", args[1])
-    return same(node, args)
+def _reciprocal(node: Expression, args: tuple[Expression, ...]) -> Expression:
+    """1/a is a node of its own: onnxruntime 1.32 breaks the graph of (2*x + 0) * (1/a)."""
+    return join("reciprocal", args[1]) if node.op == "div" and args[0] is ONE else same(node, args)
 
 
 class _Graph:
@@ -193,7 +190,7 @@ def _beside(expression: Expression, name: str, factor: float) -> dict[str, str |
         imports=_IMPORTS,
         computed=_COMPUTED.substitute(name=name),
         dtype=torch.float32,
-        parts=["value", "x"],
+        by_parameters=False,
     )
     return {f"{name}_derivative.onnx": onnx_derivative(expression, name, factor)} | test
 

@@ -142,8 +142,10 @@ def _with_errors(
             found[node] = x, x == x.round()
         else:
             value = forward_of(node.op)(*(found[arg][0] for arg in node.args))
-            whole = torch.stack([found[arg][1] for arg in node.args]).all(0)
-            if node.op not in _SELECTIONS:
+            if node.op in _SELECTIONS:
+                whole = (value == value[0]).all(0) & (value == value.round())  # as -2 is of max(x, -2) at -2.5
+            else:
+                whole = torch.stack([found[arg][1] for arg in node.args]).all(0)
                 whole = whole & (value.abs() < _WHOLE) & (node.op in _ARITHMETIC)
                 value = disturbed(value, whole)
             found[node] = value, whole

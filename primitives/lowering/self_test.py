@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from importlib.resources import files
 from string import Template
 from textwrap import indent
@@ -21,18 +20,12 @@ _PYTHON = Template(files("primitives.lowering").joinpath("self_test_python.txt")
 
 
 def rows(
-    expression: Expression,
-    *,
-    factor: float,
-    dtype: torch.dtype = torch.float64,
-    parts: Sequence[str] | None = None,
-    kinks: bool = True,
-    room: float = 0.0,
+    expression: Expression, *, factor: float, dtype: torch.dtype = torch.float64, kinks: bool = True, room: float = 0.0
 ) -> list[list[float | None]]:
     """One row a point: x, then the value and its derivatives, each number with the largest difference from it.
 
-    ``parts`` are names of the reference's values, all by default. ``None`` stands for numbers that are not finite and,
-    without ``kinks``, for derivatives at kinks and steps and for numbers that an infinity on the way leads to.
+    ``None`` stands for numbers that are not finite and, without ``kinks``, for derivatives at kinks and steps and for
+    numbers that an infinity on the way leads to.
     """
     points = points_of(expression)
     known = reference(expression, points, factor=factor, dtype=dtype)
@@ -42,8 +35,8 @@ def rows(
         values |= {by: torch.where(smooth, slope, torch.nan) for by, slope in values.items() if by != "value"}
         values["value"] = torch.where(_real(expression, points), values["value"], torch.nan)
     columns = [points.tolist()]
-    for name in values if parts is None else parts:
-        columns += [values[name].tolist(), [float(f"{a + room:.2e}") for a in known.allowed[name].tolist()]]
+    for name, column in values.items():
+        columns += [column.tolist(), [float(f"{a + room:.2e}") for a in known.allowed[name].tolist()]]
     return [[n if math.isfinite(n) else None for n in row] for row in zip(*columns, strict=True)]
 
 
@@ -83,7 +76,7 @@ def python_self_test(
     imports: str,
     computed: str,
     dtype: torch.dtype = torch.float64,
-    parts: Sequence[str] | None = None,
+    by_parameters: bool = True,
     kinks: bool = True,
     largest: float = math.inf,
     room: float = 0.0,
@@ -98,14 +91,14 @@ def python_self_test(
         computed: body of a function of ``points``, a list of floats, that returns a list of the value and of its
             derivatives by x and by each parameter, each as a list of floats.
         dtype: precision in which that is computed.
-        parts: names of what is computed, where it is not all: ``"value"``, ``"x"`` and the parameters'.
+        by_parameters: derivatives by them are computed too.
         kinks: derivatives at kinks are tested too.
         largest: size of the inputs.
         room: added to every allowed difference.
     """
-    names = ["value", "x", *(p.name for p in expression.parameters)] if parts is None else list(parts)
-    table = rows(expression, factor=factor, dtype=dtype, parts=parts, kinks=kinks, room=room)
+    names = ["value", "x", *(p.name for p in expression.parameters if by_parameters)]
     own = f"test_{file}" if file.endswith(".py") else f"test_{file.replace('.', '_')}.py"
+    table = [row[: 1 + 2 * len(names)] for row in rows(expression, factor=factor, dtype=dtype, kinks=kinks, room=room)]
     text = _PYTHON.substitute(
         file=file,
         own_file=own,

@@ -1,10 +1,13 @@
-"""Operators that ONNX lacks, as formulas over those that it has; each within 5 units in the last place of float32."""
+"""Operators that a target lacks, as formulas for float32 over those that it has, within 5 units in the last place.
+
+Bodies of sinh, tanh and atan are those of the single-precision functions of Moshier's Cephes library (netlib).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from primitives.expressions import Expression, constant, join, parameter, rewrite, same
+from primitives.expressions import Expression, constant, join, parameter, postorder, rewrite, same
 from primitives.lowering.chebyshev import SERIES
 from primitives.text import parse_body
 
@@ -59,7 +62,47 @@ def _bessel(order: int) -> Callable[[Expression], Expression]:
     return written
 
 
-FORMULAS: dict[str, Callable[[Expression], Expression]] = {
+Formulas = Mapping[str, Callable[[Expression], Expression]]
+
+_ATAN = "u+u*u*u*(((0.0805374449538*(u*u)-0.138776856032)*(u*u)+0.199777106478)*(u*u)-0.333329491539)"
+
+
+def _atan(a: Expression) -> Expression:
+    names = {"size": join("abs", a), "a": a}
+    names["u"] = _written("where(size>2.4142135,-1/size,where(size>0.41421356,(size-1)/(size+1),size))", names)
+    names["start"] = _written("where(size>2.4142135,pi/2,where(size>0.41421356,pi/4,0))", names)
+    names["found"] = _written(f"start+({_ATAN})", names)
+    return _written("where(a<0,-found,found)", names)
+
+
+def _sinh(a: Expression) -> Expression:
+    half = _written("exp(abs(a)/2)", {"a": a})  # exp(|a|) would overflow before sinh
+    names = {"a": a, "half": half, "z": _written("a*a", {"a": a})}
+    names["near"] = _written("a+a*z*((0.000203721912945*z+0.00833028376239)*z+0.166667160211)", names)
+    names["far"] = _written("(0.5*half)*half-0.5/half/half", names)
+    return _written("where(abs(a)<1,near,where(a<0,-far,far))", names)
+
+
+def _tanh(a: Expression) -> Expression:
+    names = {"a": a, "z": _written("a*a", {"a": a}), "far": _written("1-2/(exp(2*abs(a))+1)", {"a": a})}
+    series = "(((-0.00570498872745*z+0.0206390887954)*z-0.0537397155531)*z+0.133314422036)*z-0.333332819422"
+    names["near"] = _written(f"a+a*z*({series})", names)
+    return _written("where(abs(a)<0.625,near,where(a<0,-far,far))", names)
+
+
+#: over exp, log and sqrt
+HYPERBOLIC: Formulas = {
+    "sinh": _sinh,
+    "cosh": _by("(0.5*exp(abs(a)/2))*exp(abs(a)/2)+0.5/exp(abs(a)/2)/exp(abs(a)/2)"),
+    "tanh": _tanh,
+    "asinh": _by(
+        "where(a<0,-1,1)*where(abs(a)>1e9,log(abs(a))+0.6931471805599453,log1p(abs(a)+a*a/(1+sqrt(min(a*a,1e19)+1))))"
+    ),
+    "atan": _atan,
+}
+
+#: over those, exp and log
+SPECIAL: Formulas = {
     "expm1": _by("tanh(a/2)*(exp(a)+1)"),
     # Goldberg 1991, theorem 4: the quotient undoes the rounding of 1+a
     "log1p": _by("where(abs(a)<0.0001,a*(1-a*(0.5-a/3)),where(a>0.5,log(1+a),log(1+a)*(a/((1+a)-1))))"),
@@ -67,3 +110,14 @@ FORMULAS: dict[str, Callable[[Expression], Expression]] = {
     "bessel_i0e": _bessel(0),
     "bessel_i1e": _bessel(1),
 }
+
+
+def substituted(root: Expression, formulas: Formulas) -> Expression:
+    """The same function with the formulas in the place of their operators."""
+
+    def change(node: Expression, args: tuple[Expression, ...]) -> Expression:
+        return formulas[node.op](*args) if node.op in formulas else same(node, args)
+
+    while any(node.op in formulas for node in postorder((root,))):
+        root = rewrite(root, change)
+    return root

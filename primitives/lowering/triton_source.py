@@ -1,0 +1,198 @@
+"""Triton: the source of a module with a kernel for the value and one for the gradient, and the torch form beside.
+
+Kernels compute in float32, whatever the input's type, in one pass over memory. Blocks of 1024 with 4 warps are 8
+elements for a thread: 16 bytes at a time in the 16-bit types, twice as many in float32.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from importlib.resources import files
+from string import Template
+from textwrap import indent
+
+import torch
+
+from primitives.builtin import as_builtin
+from primitives.expressions import Expression, join, rewrite, same
+from primitives.lowering.column import Column
+from primitives.lowering.lines import Language, Lines
+from primitives.lowering.python_text import class_name
+from primitives.lowering.reference import roots_of
+from primitives.lowering.self_test import python_self_test
+from primitives.lowering.substitutes import HYPERBOLIC, SPECIAL, substituted
+from primitives.lowering.target import Target
+from primitives.lowering.torch_source import torch_source
+from primitives.reduction import ONE
+
+_INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+_WHOLE = frozenset([*range(2, 9), *range(-8, 0)])  # exponents that are written as products
+_FORMULAS = {**HYPERBOLIC, **SPECIAL}
+
+_COLUMN = Column(
+    "triton",
+    {name: f"{{0}} {sign} {{1}}" for name, sign in _INFIX.items()}
+    | {name: f"tl.{name}({{0}})" for name in ("abs", "floor", "log", "sin", "cos", "erf")}
+    | {
+        "neg": "-{0}",
+        "pow": "_pow({0}, {1})",
+        "exp": "_exp({0})",
+        "sqrt": "tl.sqrt_rn({0})",
+        "max": "tl.maximum({0}, {1}, tl.PropagateNan.ALL)",
+        "min": "tl.minimum({0}, {1}, tl.PropagateNan.ALL)",
+        "where": "tl.where({0}, {1}, {2})",
+        "sign": "tl.where({0} > 0, 1.0, tl.where({0} < 0, -1.0, 0.0))",
+    }
+    | dict.fromkeys(_FORMULAS, "substituted"),
+)
+
+
+def _number(value: float) -> str:
+    return repr(value) if value - value == 0.0 else f'float("{value}")'
+
+
+_LANGUAGE = Language(_COLUMN, _number, "{0}.to(tl.float32)")
+
+
+def _text(name: str) -> str:
+    return files("primitives.lowering").joinpath(name).read_text(encoding="utf-8")
+
+
+_PARTS = re.findall(r"def _(\w+)((?:.|\n)*?)(?=\n\n\n|\Z)", _text("triton_functions.txt").strip())
+_COMMA = ",\n" + " " * 8
+_KERNELS = Template(_text("triton_kernels.txt"))
+_FUNCTIONS = {f"_{name}": f"@triton.jit\ndef _{name}{rest}" for name, rest in _PARTS}
+
+_IMPORTS = """
+try:
+    import triton
+    import triton.language as tl
+except ImportError:  # then all is computed by torch
+    triton = None
+
+_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # kernels run on the CPU, step by step, to be tested
+_BLOCK = 1024
+"""
+
+
+def triton_source(expression: Expression, name: str, factor: float) -> str:
+    """Source of a module for ``factor * expression``.
+
+    It is the module of the target torch, with the same names; on a GPU the function runs by kernels for float32,
+    float16 and bfloat16, memory without gaps and parameters that are one number or one per channel.
+
+    Raises:
+        LoweringError: the name is not snake case or is taken, or an operator cannot be written.
+    """
+    module = class_name(name)
+    kernels = _kernels(expression, module, factor)
+    source = torch_source(expression, name=name, factor=factor)
+    source = source.replace(f"_{module}Function.apply(", "_launched(", 1)
+    head, line, rest = source.partition("from torch import nn\n")
+    imports = (
+        "import contextlib\nimport math\nimport os\n" if "import math\n" in head else "import contextlib\nimport os\n"
+    )
+    head = head.replace("import math\n\n", "").replace("import torch\n", f"{imports}\nimport torch\n", 1)
+    return head + line + _IMPORTS + rest.rstrip() + "\n" + kernels
+
+
+def _kernels(expression: Expression, module: str, factor: float) -> str:
+    names = {p.name: f"p{number}" for number, p in enumerate(expression.parameters, 1)}
+    value, *slopes = [_spelled(root) for root in roots_of(as_builtin(expression), factor).values()]
+    forward, backward = Lines([value], _LANGUAGE, names), Lines(slopes, _LANGUAGE, names)
+    numbers = [f"{p}_pointer, {p}_stride, {p}_channels: tl.constexpr" for p in names.values()]
+    pointers = [*numbers, "numel", "BLOCK: tl.constexpr", "WIDE: tl.constexpr"]
+    code = "\n".join([*forward.lines, *forward.results, *backward.lines, *backward.results])
+    used = [text for name, text in _FUNCTIONS.items() if f"{name}(" in code]
+    return _KERNELS.substitute(
+        module=module,
+        functions="".join(f"\n{indent(text, '    ')}\n" for text in used),
+        pointers=_COMMA.join(pointers),
+        backward_pointers=_COMMA.join([*(f"{p}_part_pointer" for p in names.values()), *pointers]),
+        loads=_indented([line for given, p in names.items() for line in _load(given, p)]),
+        value=_indented([*forward.lines, f"result = tl.zeros_like(x) + ({forward.results[0]})"]),
+        slopes=_indented([*backward.lines, *_stores(backward.results, list(names.values()))]),
+    )
+
+
+def _indented(lines: Sequence[str]) -> str:
+    return indent("\n".join(lines), " " * 8)
+
+
+def _load(given: str, p: str) -> list[str]:
+    return [
+        f"if {p}_channels > 1:  # {given}",
+        f"    {p} = tl.load({p}_pointer + at // {p}_stride % {p}_channels, mask=inside, other=0.0).to(tl.float32)",
+        "else:",
+        f"    {p} = tl.load({p}_pointer).to(tl.float32)",
+    ]
+
+
+def _stores(slopes: Sequence[str], names: Sequence[str]) -> list[str]:
+    lines = [
+        f"found = gradient * ({slopes[0]})",
+        "tl.store(found_pointer + at, found.to(found_pointer.dtype.element_ty), mask=inside)",
+    ]
+    for p, slope in zip(names, slopes[1:], strict=True):
+        lines += [
+            f"{p}_part = tl.where(inside, gradient * ({slope}), 0.0)",
+            f"if {p}_channels > 1:",
+            f"    tl.store({p}_part_pointer + at, {p}_part, mask=inside)",
+            "else:",
+            f"    tl.store({p}_part_pointer + tl.program_id(0), tl.sum({p}_part, axis=0))",
+        ]
+    return lines
+
+
+def _spelled(root: Expression) -> Expression:
+    """The same function over operators that Triton has in float32; small whole powers are products."""
+    return rewrite(substituted(_COLUMN.written_out(root), _FORMULAS), _product)
+
+
+def _product(node: Expression, args: tuple[Expression, ...]) -> Expression:
+    exponent = args[1].value if node.op == "pow" else None
+    if not isinstance(exponent, float) or exponent not in _WHOLE:
+        return same(node, args)
+    power = args[0]
+    for digit in f"{abs(int(exponent)):b}"[1:]:
+        power = join("mul", power, power)
+        power = join("mul", power, args[0]) if digit == "1" else power
+    return power if exponent > 0 else join("div", ONE, power)
+
+
+_SELF_IMPORTS = """
+import os
+import warnings
+
+import torch
+
+warnings.simplefilter("ignore", RuntimeWarning)  # of the interpreter, where a function overflows
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"
+from {name}_triton import {name}"""
+
+# a channel for each point: then the sums for each channel are the derivatives at each point
+_COMPUTED = Template("""
+device = "cuda" if torch.cuda.is_available() else "cpu"
+x = torch.tensor([points], dtype=torch.float32, device=device, requires_grad=True)
+given = [torch.full((len(points),), initial, device=device, requires_grad=True) for initial in $initial]
+value = $function(x, *given)
+assert "Kernels" in type(value.grad_fn).__name__, "the kernels did not run"
+slopes = torch.autograd.grad(value, [x, *given], torch.ones_like(value))
+return [column.flatten().tolist() for column in (value.detach(), *slopes)]
+""")
+
+
+def _self_test(expression: Expression, name: str, factor: float) -> dict[str, str]:
+    return python_self_test(
+        as_builtin(expression),
+        f"{name}_triton.py",
+        factor=factor,
+        imports=_SELF_IMPORTS.format(name=name),
+        computed=_COMPUTED.substitute(function=name, initial=[p.initial for p in expression.parameters]),
+        dtype=torch.float32,
+    )
+
+
+TRITON = Target("_triton.py", triton_source, _self_test)
