@@ -1,0 +1,119 @@
+"""Commands about functions and what there is: evaluate, show, replay, list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evaluators.evaluate import evaluate as evaluate_expressions
+from evaluators.objectives import DEFAULT
+from evaluators.tasks import is_reference, label
+from evaluators.tasks import task as find_task
+from evaluators.tryout import try_out
+from primitives.grammars import grammar
+from primitives.text import parse
+from search import display
+from search.card import card
+from search.commands.shell import Json, console, finite, print_json
+from search.inspection import curve, describe
+from search.listing import listed
+from search.replay import labelled
+from search.replay import replay as replay_table
+from search.score_table import read_table
+from search.strategies import settings_of
+
+
+def evaluate(
+    expressions: Annotated[list[str], typer.Argument(metavar="EXPR...", help="Such as 'x*sigmoid(x)'.")],
+    *,
+    task: Annotated[
+        str, typer.Option(help="A shipped task, or a class in a file, which is run: path/to/my_task.py:MyTask.")
+    ] = "digits",
+    seeds: Annotated[int, typer.Option(help="Number of seeds.")] = 8,
+    steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps; default: the task's.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    objectives: Annotated[str, typer.Option(help="Names, separated by commas.")] = ",".join(DEFAULT),
+    as_json: Json = False,
+) -> None:
+    """Train functions and compare them with ReLU, GELU and SiLU on the same seeds."""
+    chosen = find_task(task)
+    if is_reference(task):
+        try_out(chosen)
+    names = tuple(name.strip() for name in objectives.split(","))
+    found = evaluate_expressions(expressions, chosen, seeds=seeds, steps=steps, seed=seed, objectives=names)
+    if as_json:
+        print_json([
+            {"expression": e.expression, **finite(e.objectives), "gain_over": finite(e.gains), "reason": e.reason,
+             "interval": list(e.interval) if e.gain == e.gain else None}
+            for e in found
+        ])  # fmt: skip
+        return
+    others = [name for name in names if name != "gain"]
+    heads = ["expression", "gain", "95 % interval", "over GELU", "over SiLU", *others, "reason"]
+    rows = (
+        [e.expression, e.gain, f"{e.interval[0]:+.3f} {e.interval[1]:+.3f}", e.gains["gelu"], e.gains["silu"],
+         *(e.objectives[name] for name in others), e.reason]
+        for e in found
+    )  # fmt: skip
+    console.print(display.table(f"{label(task)}, {seeds} seeds: gain in nats over ReLU", heads, rows))
+
+
+def show(
+    expression: Annotated[str, typer.Argument(metavar="EXPR", help="Such as 'x*sigmoid(beta*x); beta=1'.")],
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw to a .svg or .png file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what an expression is: formula, class, known name, analysis, and a picture."""
+    parsed = parse(expression)
+    if plot is not None:
+        from search.plot import draw  # matplotlib takes half a second to load
+
+        draw(parsed, plot)
+    found = describe(parsed)
+    if as_json:
+        print_json(found)
+        return
+    for heading, lines in card(found, curve(parsed)):
+        console.print(heading, style="bold", highlight=False)
+        for name, text in lines:
+            console.print(f"  {name:<22} {text}".rstrip(), markup=False, highlight=False, soft_wrap=True)
+
+
+def replay(
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="CSV: expression, and gain or loss0, loss1, ...")],
+    *,
+    strategies: Annotated[list[str], typer.Option("--strategy", help="Name, or '{name: ..., setting: ...}'.")],
+    source: Annotated[str, typer.Option("--grammar", help="That the strategies sample and mutate in.")] = "default",
+    budget: Annotated[int, typer.Option(min=1)] = 200,
+    repeats: Annotated[int, typer.Option(min=2)] = 100,
+    cohort: Annotated[int, typer.Option(min=1, help="Proposals at once.")] = 8,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: Json = False,
+) -> None:
+    """Compare strategies on a table of known scores."""
+    runs = labelled([settings_of(text) for text in strategies])
+    found = replay_table(
+        read_table(table), runs, grammar(source), budget=budget, repeats=repeats, cohort=cohort, seed=seed
+    )
+    if as_json:
+        print_json(found)
+        return
+    console.print(display.replay_table(found, "rank", f"Rank of the best, {repeats} repeats: median (quartiles)"))
+    console.print(display.replay_table(found, "regret", "What it lacks of the best gain: median (quartiles)"))
+    console.print(display.hits_table(found))
+
+
+def list_(
+    what: Annotated[
+        str, typer.Argument(help="operators, grammars, catalogue, tasks, strategies, objectives or configs.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """List what there is."""
+    rows = listed(what)
+    if as_json:
+        print_json(rows)
+    else:
+        console.print(display.table(what, list(rows[0]), ([*row.values()] for row in rows)))

@@ -1,0 +1,103 @@
+"""Commands that work: launch, resume, confirm, tabulate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from search.commands.shell import (
+    Address,
+    Changes,
+    Every,
+    Json,
+    Minutes,
+    Quiet,
+    RunName,
+    WorkerCount,
+    console,
+    print_confirmation,
+    print_json,
+    print_results,
+    print_row,
+)
+from search.inspection import dry_run
+from search.live import EVERY, Display
+from search.run import Job, Run
+from search.tabulate import CHANGES, tabulated, write_table
+
+
+def launch(
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="A path, or the name of a shipped config.")],
+    *,
+    run: Annotated[str | None, typer.Option("--run", help="Name or path of the run folder.")] = None,
+    change: Changes = [],  # noqa: B006  (typer copies it)
+    seed: Annotated[int | None, typer.Option(min=0, help="The run's seed.")] = None,
+    workers: WorkerCount = None,
+    address: Address = None,
+    max_minutes: Minutes = None,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Screen and time one cohort, write nothing.")] = False,
+    every: Every = EVERY,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Run a job in a new run folder."""
+    given = {"seed": seed, "workers.count": workers, "workers.address": address}
+    job = Job.load(config, [*change, *(f"{key}={value}" for key, value in given.items() if value is not None)])
+    if dry:
+        print_row(dry_run(job.config), as_json)
+        return
+    with Display(console, quiet=quiet or as_json, every=every) as screen:
+        made = job.launch(run, screen=screen, max_minutes=max_minutes)
+    print_results(made, as_json)
+
+
+def resume(
+    run: RunName,
+    *,
+    change: Changes = [],  # noqa: B006
+    workers: WorkerCount = None,
+    address: Address = None,
+    max_minutes: Minutes = None,
+    every: Every = EVERY,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Continue a run to its budget, or to a larger one (--set budget=N)."""
+    opened = Run.open(run)
+    with Display(console, quiet=quiet or as_json, every=every) as screen:
+        opened.resume(changes=change, workers=workers, address=address, screen=screen, max_minutes=max_minutes)
+    print_results(opened, as_json)
+
+
+def confirm(
+    run: RunName, workers: WorkerCount = None, address: Address = None, quiet: Quiet = False, as_json: Json = False
+) -> None:
+    """Train the finalists again on fresh seeds, data and networks."""
+    opened = Run.open(run)
+    with Display(console, quiet=quiet or as_json) as screen:
+        found = opened.confirm(workers=workers, address=address, screen=screen)
+    if as_json:
+        print_json(found)
+    else:
+        print_confirmation(found, opened)
+
+
+def tabulate(
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="A path, or the name of a shipped config.")],
+    *,
+    run: Annotated[str | None, typer.Option("--run", help="Name or path of the run folder.")] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file to write; default: table.csv in the run folder.")] = None,
+    change: Changes = [],  # noqa: B006
+    workers: WorkerCount = None,
+    every: Every = EVERY,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Train all classes that a job proposes to the end and write a table for replay; continue where it was left."""
+    job = Job.load(config, [*change, *CHANGES])
+    with Display(console, quiet=quiet or as_json, every=every) as screen:
+        made = tabulated(job, run, workers=workers, screen=screen)
+    path = out or made.folder.table
+    print_row({"table": str(path), "classes": write_table(made, path)}, as_json)

@@ -1,0 +1,72 @@
+"""Commands that look at a run: status, front, report, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from primitives.lowering import targets
+from search import display
+from search.commands.shell import Json, RunName, console, print_json, print_row, title
+from search.export import export as export_functions
+from search.recorder import rows_csv
+from search.run import Run
+
+
+def status(run: RunName, as_json: Json = False) -> None:
+    """Show how far a run is."""
+    print_row(Run.open(run).status(), as_json)
+
+
+def front(
+    run: RunName,
+    every: Annotated[bool, typer.Option("--all", help="Every trained class with its reason.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the front to a .svg file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the Pareto front of a run, or every class."""
+    opened = Run.open(run)
+    if plot is not None:
+        opened.draw_front(plot)
+    rows = opened.classes() if every else opened.front()
+    if as_json:
+        print_json(rows)
+    elif as_csv:
+        print(rows_csv(rows, opened.config.objectives), end="")
+    elif every:
+        console.print(display.front_table(rows, f"All {len(rows)} classes of {opened.path}"))
+    else:
+        console.print(display.front_table(rows, title(opened)))
+
+
+def report(
+    run: RunName,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Default: report.html in the run folder.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write one self-contained HTML page of a run."""
+    path = Run.open(run).report(out)
+    print_row({"report": str(path), "bytes": path.stat().st_size}, as_json)
+
+
+def export(
+    run: RunName,
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ID]...", help="As in front.csv; default: the confirmed, or the best."),
+    ] = None,
+    to: Annotated[str, typer.Option(help=f"Separated by commas: {', '.join(targets())}.")] = "torch,latex",
+    out: Annotated[Path | None, typer.Option(help="Folder to write to; default: the run's exports/.")] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Leave the initialisation factor out of the functions.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write functions of a run as code that needs nothing of this project."""
+    paths = export_functions(Run.open(run), ids or [], [part.strip() for part in to.split(",")], out, raw=raw)
+    if as_json:
+        print_json([str(path) for path in paths])
+    else:
+        for path in paths:
+            console.print(str(path), markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,76 @@
+"""What all commands share: options, and how results are printed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from search import display
+from search.run import Run
+
+Row = dict[str, Any]
+
+console = Console(width=None if sys.stdout.isatty() else 110)
+
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="A path, or a name under runs/.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show nothing while working.")]
+Every = Annotated[
+    float, typer.Option("--every", metavar="SECONDS", min=0, help="Between lines of progress where no terminal is.")
+]
+Changes = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the config; repeatable.")
+]
+WorkerCount = Annotated[
+    int | None, typer.Option("--workers", min=0, help="Number of workers; results do not depend on it.")
+]
+Address = Annotated[str | None, typer.Option("--address", help="Of a Ray cluster.")]
+Minutes = Annotated[
+    float | None, typer.Option("--max-minutes", min=0, help="Stop at the end of a cohort after this time.")
+]
+
+
+def print_results(run: Run, as_json: bool) -> None:
+    """The front and the finalists at the end of a job."""
+    found = run.confirmation()
+    if as_json:
+        print_json({"status": run.status(), "front": run.front(), "confirmation": found})
+        return
+    console.print(display.front_table(run.front(), title(run)))
+    if found:
+        print_confirmation(found, run)
+    console.print(f"actsearch export {run.path} --to torch,latex", markup=False, highlight=False, soft_wrap=True)
+
+
+def title(run: Run) -> str:
+    return display.front_title(run.config.objectives, run.config.aggregate)
+
+
+def print_confirmation(found: Row, run: Run) -> None:
+    console.print(display.confirmation_table(found))
+    console.print(display.nulls_line(found), highlight=False)
+    console.print(display.times_line(found, run.timing()), highlight=False)
+
+
+def print_row(row: Row, as_json: bool) -> None:
+    """A dict, one key a line."""
+    if as_json:
+        print_json(row)
+        return
+    for key, value in row.items():
+        shown = (
+            json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else display.number(value, ".6g")
+        )
+        console.print(f"{key:<20} {shown}", markup=False, highlight=False, soft_wrap=True)
+
+
+def print_json(data: object) -> None:
+    print(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def finite(values: dict[str, float]) -> dict[str, float | None]:
+    return {key: value if abs(value) < float("inf") else None for key, value in values.items()}
