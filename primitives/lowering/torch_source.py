@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
@@ -9,8 +10,10 @@ from string import Template
 
 from torch import nn
 
+from primitives.analysis.gaussian import normal_grid
 from primitives.builtin import as_builtin
 from primitives.derivative import derivative
+from primitives.evaluation import evaluate
 from primitives.expressions import Expression, constant, join, postorder
 from primitives.kernels import COMPARISONS
 from primitives.lowering.column import Column
@@ -51,7 +54,21 @@ def _sinc_prime(a):
 
 _IMPORTS = {"math.": "import math\n", "torch": "\nimport torch\n", "F.": "import torch.nn.functional as F\n"}
 
-_OWN_NAMES = ("torch", "math", "nn", "F", "x", "channels", "inplace", "device", "dtype", "plain", "ctx", "replace")
+_OWN_NAMES = (
+    "torch",
+    "math",
+    "nn",
+    "F",
+    "x",
+    "channels",
+    "inplace",
+    "device",
+    "dtype",
+    "plain",
+    "ctx",
+    "replace",
+    "GAIN",
+)
 _TAKEN = frozenset([*dir(nn.Module()), *_OWN_NAMES])
 
 
@@ -60,7 +77,8 @@ def torch_source(expression: Expression, *, name: str = "activation", factor: fl
 
     The module imports torch and math only and defines, for the name ``act_3_7``: the function ``act_3_7(x,
     <parameters>, inplace=False)`` with a gradient of its own, ``act_3_7_plain``, the ``nn.Module`` ``Act37`` (each
-    part between underscores with a capital first letter) and ``replace(model, old_type, new_factory)``.
+    part between underscores with a capital first letter), ``GAIN`` for initial weights and
+    ``replace(model, old_type, new_factory)``.
 
     Raises:
         LoweringError: the name is not snake case or is taken in the generated module.
@@ -76,6 +94,7 @@ def torch_source(expression: Expression, *, name: str = "activation", factor: fl
         module=module,
         text=expression.text,
         factor=python_number(factor),
+        gain=python_number(_gain(root)),
         arguments=", ".join(arguments),
         tensors=", ".join(["x", *(f"_as_tensor({p}, x)" for p in names.values())]),
         value=_body([root], names, _returned_value),
@@ -85,6 +104,13 @@ def torch_source(expression: Expression, *, name: str = "activation", factor: fl
         helpers="$helpers",
     )
     return _completed(source)
+
+
+def _gain(root: Expression) -> float:
+    """1/sqrt(E f(z)^2) at the initial parameters; 1 where that is no finite positive number."""
+    z, weights = normal_grid()
+    second = float((weights * evaluate((root,), z, root.bind({}))[0].square()).sum())
+    return second**-0.5 if 0 < second < math.inf else 1.0
 
 
 def _completed(source: str) -> str:
