@@ -52,6 +52,7 @@ def _number(value: float) -> str:
     return repr(value) if value - value == 0.0 else f'float("{value}")'
 
 
+_TAKEN = frozenset(["triton", "tl", "os", "contextlib"])
 _LANGUAGE = Language(_COLUMN, _number, "{0}.to(tl.float32)")
 
 
@@ -85,7 +86,7 @@ def triton_source(expression: Expression, name: str, factor: float) -> str:
     Raises:
         LoweringError: the name is not snake case or is taken, or an operator cannot be written.
     """
-    module = class_name(name)
+    module = class_name(name, _TAKEN)
     kernels = _kernels(expression, module, factor)
     source = torch_source(expression, name=name, factor=factor)
     source = source.replace(f"_{module}Function.apply(", "_launched(", 1)

@@ -21,9 +21,12 @@ BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.
 def test_the_blocks_run(language: str, block: str, tmp_path: Path) -> None:
     if language == "sh" and shutil.which("cc") is None:
         pytest.skip("there is no C compiler")
-    for target in ("torch", "numpy", "sympy", "c"):
-        for name, text in files(parse("x*sigmoid(beta*x); beta=1.5"), target, name="act_3_7").items():
-            (tmp_path / name).write_text(str(text), encoding="utf-8")
+    for package in ("onnx", "onnxruntime", "jax"):
+        if package in block:
+            pytest.importorskip(package)
+    for target in ("torch", "numpy", "sympy", "c", "jax", "triton", *(["onnx"] if "onnx" in block else [])):
+        for name, content in files(parse("x*sigmoid(beta*x); beta=1.5"), target, name="act_3_7").items():
+            (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     (tmp_path / "block.py").write_text(block, encoding="utf-8")
     command = [sys.executable, "-s", "-W", "error", "block.py"] if language == "python" else ["sh", "-c", block]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

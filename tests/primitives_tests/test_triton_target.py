@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from primitives.builtin import as_builtin
+from primitives.errors import LoweringError
 from primitives.expressions import Expression, apply, constant, variable
 from primitives.lowering import lower
 from primitives.operators import operators
@@ -84,7 +85,7 @@ def test_without_a_gpu_or_without_triton_torch_computes(
     torch.testing.assert_close(value, module.act_plain(x))
 
 
-@pytest.mark.parametrize("text", [TEXT, "gelu(x)", "x**x", "2", "tanh(softplus(x))", "erfc(x)+bessel_i1e(x)"])
+@pytest.mark.parametrize("text", [TEXT, "gelu(x)", "x**x+2**x", "2", "tanh(softplus(x))", "erfc(x)+bessel_i1e(x)"])
 def test_the_kernels_compile_for_a_gpu(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """To machine code of compute capability 9.0, which needs no GPU; memory is read and written 16 bytes at a time."""
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
@@ -114,3 +115,9 @@ def test_modules_are_python() -> None:
     for group in GROUPS:
         for f in functions(group)[::4]:
             compile(str(lower(f, "triton")), "lowered", "exec")
+
+
+@pytest.mark.parametrize("name", ["triton", "tl", "os", "contextlib"])
+def test_names_of_imported_modules_are_refused(name: str) -> None:
+    with pytest.raises(LoweringError, match="has a meaning in the generated module"):
+        lower(parse("x"), "triton", name=name)
