@@ -42,11 +42,9 @@ class Operator:
             at least one of them a tensor; the output has that dtype.
         cost: forward time per element relative to ReLU.
         tangent: total derivative, see the module's docstring.
-        torch: source template over ``{0}, {1}, {2}``; needs only ``torch`` and ``F`` (torch.nn.functional).
-            Comparisons are truth values, and so is the first slot of ``where``.
-        latex: LaTeX template over the same slots.
-        code: templates for other targets of :func:`primitives.lowering.lower`, by the target's name; those of the
-            operators below stand with the targets. A template may use what the target's module imports.
+        code: by target of :func:`primitives.lowering.lower`, a template over ``{0}, {1}, {2}``; those of the operators
+            below stand with the targets. A template may use what the target's module imports, that of torch ``torch``,
+            ``math`` and ``F`` (torch.nn.functional). Comparisons are truth values, as is the first slot of ``where``.
         commutative: the order of the inputs does not matter.
         source: the system or paper that has the operator under this or a like name.
     """
@@ -57,42 +55,18 @@ class Operator:
     forward: Callable[..., Tensor] | None = None
     cost: float = 0.0
     tangent: str = ""
-    torch: str = ""
-    latex: str = ""
     code: Mapping[str, str] = field(default_factory=dict, hash=False)
     commutative: bool = False
     source: str = ""
 
-    def template(self, target: str) -> str:
-        """What the row itself has for a lowering target, or ""."""
-        return {"torch": self.torch, "latex": self.latex, **self.code}.get(target, "")
+
+def _row(name: str, forward: Callable[..., Tensor], tangent: str, cost: float, formula: str = "") -> Operator:
+    return Operator(name=name, formula=formula, forward=forward, cost=cost, tangent=tangent)
 
 
-def _row(
-    name: str,
-    forward: Callable[..., Tensor],
-    tangent: str,
-    torch_source: str,
-    latex: str,
-    cost: float,
-    formula: str = "",
-) -> Operator:
-    return Operator(
-        name=name, formula=formula, forward=forward, cost=cost, tangent=tangent, torch=torch_source, latex=latex
-    )
-
-
-def _binary(name: str, forward: Callable[..., Tensor], tangent: str, source: tuple[str, str], cost: float) -> Operator:
-    return Operator(
-        name=name,
-        arity=2,
-        forward=forward,
-        cost=cost,
-        tangent=tangent,
-        torch=source[0],
-        latex=source[1],
-        commutative=name in {"add", "mul", "max", "min"},
-    )
+def _binary(name: str, forward: Callable[..., Tensor], tangent: str, cost: float) -> Operator:
+    commutative = name in {"add", "mul", "max", "min"}
+    return Operator(name=name, arity=2, forward=forward, cost=cost, tangent=tangent, commutative=commutative)
 
 
 def _slope(name: str, forward: Callable[..., Tensor], formula: str, cost: float) -> Operator:
@@ -104,7 +78,6 @@ def _defined(name: str, formula: str, arity: int, source: str) -> Operator:
     return Operator(name=name, arity=arity, formula=formula, source=source)
 
 
-_SOFTPLUS = "F.softplus({0}, 1.0, 40.0)"
 _MISH_T = "tanh(softplus(a))"
 _CDF = "(0.5+0.5*erf(0.7071067811865476*b))"
 _NORMAL = "0.3989422804014327*exp(-(0.7071067811865476*b)**2)"
@@ -112,233 +85,78 @@ _NORMAL = "0.3989422804014327*exp(-(0.7071067811865476*b)**2)"
 
 _ROWS = (
     # arithmetic
-    _binary("add", operator.add, "da+db", ("{0} + {1}", "{0} + {1}"), 1.5),
-    _binary("sub", operator.sub, "da-db", ("{0} - {1}", "{0} - {1}"), 1.6),
-    _binary("mul", operator.mul, "b*da+a*db", ("{0} * {1}", r"{0} \, {1}"), 1.5),
-    _binary("div", kernels.div, "(da-y*db)/b", ("{0} / {1}", r"\frac{{{0}}}{{{1}}}"), 1.6),
-    _binary("pow", kernels.power, "b*a**(b-1)*da+y*where(a>0,log(a),0)*db", ("{0} ** {1}", "{{{0}}}^{{{1}}}"), 22.0),
-    _binary("max", kernels.maximum, "where(a>b,da,db)", ("torch.maximum({0}, {1})", r"\max({0}, {1})"), 1.6),
-    _binary("min", kernels.minimum, "where(a<b,da,db)", ("torch.minimum({0}, {1})", r"\min({0}, {1})"), 1.7),
-    _row("neg", operator.neg, "-da", "-{0}", "-{0}", 1.0),
-    _row("reciprocal", torch.reciprocal, "-(y*y)*da", "torch.reciprocal({0})", r"\frac{{1}}{{{0}}}", 1.3, "1/a"),
+    _binary("add", operator.add, "da+db", 1.5),
+    _binary("sub", operator.sub, "da-db", 1.6),
+    _binary("mul", operator.mul, "b*da+a*db", 1.5),
+    _binary("div", kernels.div, "(da-y*db)/b", 1.6),
+    _binary("pow", kernels.power, "b*a**(b-1)*da+y*where(a>0,log(a),0)*db", 22.0),
+    _binary("max", kernels.maximum, "where(a>b,da,db)", 1.6),
+    _binary("min", kernels.minimum, "where(a<b,da,db)", 1.7),
+    _row("neg", operator.neg, "-da", 1.0),
+    _row("reciprocal", torch.reciprocal, "-(y*y)*da", 1.3, "1/a"),
     # selection
-    _binary("gt", kernels.comparison("gt"), "0", ("{0} > {1}", r"[{0} > {1}]"), 2.1),
-    _binary("ge", kernels.comparison("ge"), "0", ("{0} >= {1}", r"[{0} \ge {1}]"), 2.1),
-    _binary("lt", kernels.comparison("lt"), "0", ("{0} < {1}", r"[{0} < {1}]"), 2.1),
-    _binary("le", kernels.comparison("le"), "0", ("{0} <= {1}", r"[{0} \le {1}]"), 2.1),
-    Operator(
-        name="where",
-        arity=3,
-        forward=kernels.where,
-        cost=35.0,
-        tangent="where(a,db,dc)",
-        torch="torch.where({0}, {1}, {2})",
-        latex=r"\left\{{ {1} \text{{ if }} {0}, \text{{ else }} {2} \right\}}",
-    ),
-    _row("abs", torch.abs, "sign(a)*da", "torch.abs({0})", r"\left|{0}\right|", 1.1),
-    _row("sign", torch.sign, "0", "torch.sign({0})", r"\operatorname{{sign}}({0})", 1.3),
-    _row("floor", torch.floor, "0", "torch.floor({0})", r"\lfloor {0} \rfloor", 1.2),
+    _binary("gt", kernels.comparison("gt"), "0", 2.1),
+    _binary("ge", kernels.comparison("ge"), "0", 2.1),
+    _binary("lt", kernels.comparison("lt"), "0", 2.1),
+    _binary("le", kernels.comparison("le"), "0", 2.1),
+    Operator(name="where", arity=3, forward=kernels.where, cost=35.0, tangent="where(a,db,dc)"),
+    _row("abs", torch.abs, "sign(a)*da", 1.1),
+    _row("sign", torch.sign, "0", 1.3),
+    _row("floor", torch.floor, "0", 1.2),
     # exponentials and logarithms
-    _row("exp", torch.exp, "y*da", "torch.exp({0})", r"\exp({0})", 10.0),
-    _row("expm1", torch.expm1, "(y+1)*da", "torch.expm1({0})", r"\left(\exp({0})-1\right)", 11.0),
-    _row("log", torch.log, "da/a", "torch.log({0})", r"\log({0})", 11.0),
-    _row("log1p", torch.log1p, "da/(1+a)", "torch.log1p({0})", r"\log(1+{0})", 8.6),
-    _row(
-        "log_abs",
-        kernels.log_abs,
-        "sign(a)/(abs(a)+1e-7)*da",
-        "torch.log(torch.abs({0}) + 1e-7)",
-        r"\log(\left|{0}\right|+10^{{-7}})",
-        14.0,
-        "log(abs(a)+1e-7)",
-    ),
-    _row("sqrt", torch.sqrt, "0.5/y*da", "torch.sqrt({0})", r"\sqrt{{{0}}}", 4.9),
-    _row(
-        "sqrt_abs",
-        kernels.sqrt_abs,
-        "0.5*sign(a)/y*da",
-        "torch.sqrt(torch.abs({0}))",
-        r"\sqrt{{\left|{0}\right|}}",
-        6.2,
-        "sqrt(abs(a))",
-    ),
-    _row(
-        "symlog",
-        kernels.symlog,
-        "1/(1+abs(a))*da",
-        "torch.sign({0}) * torch.log1p(torch.abs({0}))",
-        r"\operatorname{{symlog}}({0})",
-        20.0,
-        "sign(a)*log1p(abs(a))",
-    ),
-    _row(
-        "symexp",
-        kernels.symexp,
-        "exp(abs(a))*da",
-        "torch.sign({0}) * torch.expm1(torch.abs({0}))",
-        r"\operatorname{{symexp}}({0})",
-        28.0,
-        "sign(a)*expm1(abs(a))",
-    ),
+    _row("exp", torch.exp, "y*da", 10.0),
+    _row("expm1", torch.expm1, "(y+1)*da", 11.0),
+    _row("log", torch.log, "da/a", 11.0),
+    _row("log1p", torch.log1p, "da/(1+a)", 8.6),
+    _row("log_abs", kernels.log_abs, "sign(a)/(abs(a)+1e-7)*da", 14.0, "log(abs(a)+1e-7)"),
+    _row("sqrt", torch.sqrt, "0.5/y*da", 4.9),
+    _row("sqrt_abs", kernels.sqrt_abs, "0.5*sign(a)/y*da", 6.2, "sqrt(abs(a))"),
+    _row("symlog", kernels.symlog, "1/(1+abs(a))*da", 20.0, "sign(a)*log1p(abs(a))"),
+    _row("symexp", kernels.symexp, "exp(abs(a))*da", 28.0, "sign(a)*expm1(abs(a))"),
     # trigonometric and hyperbolic
-    _row("sin", torch.sin, "cos(a)*da", "torch.sin({0})", r"\sin({0})", 14.0),
-    _row("cos", torch.cos, "-sin(a)*da", "torch.cos({0})", r"\cos({0})", 15.0),
-    _row("atan", torch.atan, "1/(1+a*a)*da", "torch.atan({0})", r"\arctan({0})", 27.0),
-    _row(
-        "sinc",
-        kernels.sinc,
-        "sinc_prime(a)*da",
-        "torch.sinc({0} / math.pi)",
-        r"\operatorname{{sinc}}({0})",
-        67.0,
-        "where(abs(a)<1e-4,1-a*a/6,sin(a)/a)",
-    ),
+    _row("sin", torch.sin, "cos(a)*da", 14.0),
+    _row("cos", torch.cos, "-sin(a)*da", 15.0),
+    _row("atan", torch.atan, "1/(1+a*a)*da", 27.0),
+    _row("sinc", kernels.sinc, "sinc_prime(a)*da", 67.0, "where(abs(a)<1e-4,1-a*a/6,sin(a)/a)"),
     _row(
         "sinc_prime",
         kernels.sinc_prime,
         "where(abs(a)<0.01,a*a/10-1/3,-sinc(a)-2*y/a)*da",
-        "_sinc_prime({0})",
-        r"\operatorname{{sinc}}'({0})",
         87.0,
         "where(abs(a)<0.1,a*(-1/3+a*a*(1/30-a*a*(1/840-a*a/45360))),(cos(a)-sin(a)/a)/a)",
     ),
-    _row("sinh", torch.sinh, "cosh(a)*da", "torch.sinh({0})", r"\sinh({0})", 12.0),
-    _row("cosh", torch.cosh, "sinh(a)*da", "torch.cosh({0})", r"\cosh({0})", 12.0),
-    _row("tanh", torch.tanh, "tanh_slope(da,y)", "torch.tanh({0})", r"\tanh({0})", 27.0),
-    _row("asinh", torch.asinh, "1/sqrt(a*a+1)*da", "torch.asinh({0})", r"\operatorname{{arsinh}}({0})", 190.0),
-    _row("erf", torch.erf, "1.1283791670955126*exp(-(a*a))*da", "torch.erf({0})", r"\operatorname{{erf}}({0})", 12.0),
-    _row(
-        "erfc", torch.erfc, "-1.1283791670955126*exp(-(a*a))*da", "torch.erfc({0})", r"\operatorname{{erfc}}({0})", 19.0
-    ),
+    _row("sinh", torch.sinh, "cosh(a)*da", 12.0),
+    _row("cosh", torch.cosh, "sinh(a)*da", 12.0),
+    _row("tanh", torch.tanh, "tanh_slope(da,y)", 27.0),
+    _row("asinh", torch.asinh, "1/sqrt(a*a+1)*da", 190.0),
+    _row("erf", torch.erf, "1.1283791670955126*exp(-(a*a))*da", 12.0),
+    _row("erfc", torch.erfc, "-1.1283791670955126*exp(-(a*a))*da", 19.0),
     # modified Bessel functions of the first kind, scaled by exp(-|x|) (Abramowitz and Stegun 9.6.26 to 9.6.28)
-    _row(
-        "bessel_i0e",
-        torch.special.i0e,
-        "(bessel_i1e(a)-sign(a)*y)*da",
-        "torch.special.i0e({0})",
-        r"e^{{-\left|{0}\right|}} I_0({0})",
-        240.0,
-    ),
-    _row(
-        "bessel_i1e",
-        torch.special.i1e,
-        "(bessel_i0e(a)-where(abs(a)<1e-6,0.5-0.5*abs(a),y/a)-sign(a)*y)*da",
-        "torch.special.i1e({0})",
-        r"e^{{-\left|{0}\right|}} I_1({0})",
-        24.0,
-    ),
+    _row("bessel_i0e", torch.special.i0e, "(bessel_i1e(a)-sign(a)*y)*da", 240.0),
+    _row("bessel_i1e", torch.special.i1e, "(bessel_i0e(a)-where(abs(a)<1e-6,0.5-0.5*abs(a),y/a)-sign(a)*y)*da", 24.0),
     # known activations
-    _row("sigmoid", torch.sigmoid, "sigmoid_slope(da,y)", "torch.sigmoid({0})", r"\sigma({0})", 4.4, "1/(1+exp(-a))"),
-    _row(
-        "softplus",
-        kernels.softplus,
-        "sigmoid(a)*da",
-        _SOFTPLUS,
-        r"\operatorname{{softplus}}({0})",
-        16.0,
-        "max(a,0)+log1p(exp(-abs(a)))",
-    ),
-    _row(
-        "log_sigmoid",
-        kernels.log_sigmoid,
-        "sigmoid(-a)*da",
-        "-F.softplus(-({0}), 1.0, 40.0)",
-        r"\log\sigma({0})",
-        19.0,
-        "min(a,0)-log1p(exp(-abs(a)))",
-    ),
-    _row("relu", torch.relu, "positive(da,a)", "torch.relu({0})", r"\operatorname{{ReLU}}({0})", 1.0, "max(a,0)"),
-    _row(
-        "relu6",
-        F.relu6,
-        "positive(positive(da,a),6-a)",
-        "F.relu6({0})",
-        r"\operatorname{{ReLU6}}({0})",
-        1.1,
-        "min(max(a,0),6)",
-    ),
-    _row(
-        "leaky_relu",
-        F.leaky_relu,
-        "leaky_relu_slope(da,a)",
-        "F.leaky_relu({0})",
-        r"\operatorname{{LeakyReLU}}({0})",
-        1.2,
-        "where(a>0,a,0.01*a)",
-    ),
-    _row("elu", F.elu, "elu_slope(da,y)", "F.elu({0})", r"\operatorname{{ELU}}({0})", 12.0, "where(a>0,a,expm1(a))"),
-    _row(
-        "selu",
-        F.selu,
-        "selu_slope(da,y)",
-        "F.selu({0})",
-        r"\operatorname{{SELU}}({0})",
-        12.0,
-        "where(a>0,1.0507009873554805*a,1.7580993408473766*expm1(a))",
-    ),
-    _row(
-        "gelu",
-        F.gelu,
-        "gelu_slope(da,a)",
-        "F.gelu({0})",
-        r"\operatorname{{GELU}}({0})",
-        6.6,
-        "0.5*a*(1+erf(0.7071067811865476*a))",
-    ),
+    _row("sigmoid", torch.sigmoid, "sigmoid_slope(da,y)", 4.4, "1/(1+exp(-a))"),
+    _row("softplus", kernels.softplus, "sigmoid(a)*da", 16.0, "max(a,0)+log1p(exp(-abs(a)))"),
+    _row("log_sigmoid", kernels.log_sigmoid, "sigmoid(-a)*da", 19.0, "min(a,0)-log1p(exp(-abs(a)))"),
+    _row("relu", torch.relu, "positive(da,a)", 1.0, "max(a,0)"),
+    _row("relu6", F.relu6, "positive(positive(da,a),6-a)", 1.1, "min(max(a,0),6)"),
+    _row("leaky_relu", F.leaky_relu, "leaky_relu_slope(da,a)", 1.2, "where(a>0,a,0.01*a)"),
+    _row("elu", F.elu, "elu_slope(da,y)", 12.0, "where(a>0,a,expm1(a))"),
+    _row("selu", F.selu, "selu_slope(da,y)", 12.0, "where(a>0,1.0507009873554805*a,1.7580993408473766*expm1(a))"),
+    _row("gelu", F.gelu, "gelu_slope(da,a)", 6.6, "0.5*a*(1+erf(0.7071067811865476*a))"),
     Operator(
         name="gelu_tanh",
         formula="0.5*a*(1+tanh(0.7978845608028654*(a+0.044715*a**3)))",
         forward=kernels.gelu_tanh,
         cost=15.0,
-        torch='F.gelu({0}, approximate="tanh")',
         source="torch; arXiv 1606.08415",
     ),
-    _row("silu", F.silu, "silu_slope(da,a)", "F.silu({0})", r"\operatorname{{SiLU}}({0})", 4.6, "a*sigmoid(a)"),
-    _row(
-        "mish",
-        F.mish,
-        f"({_MISH_T}+a*sigmoid(a)*(1-{_MISH_T}**2))*da",
-        "F.mish({0})",
-        r"\operatorname{{Mish}}({0})",
-        31.0,
-        "a*tanh(softplus(a))",
-    ),
-    _row(
-        "softsign",
-        F.softsign,
-        "1/(1+abs(a))**2*da",
-        "F.softsign({0})",
-        r"\operatorname{{softsign}}({0})",
-        4.4,
-        "a/(1+abs(a))",
-    ),
-    _row(
-        "hardtanh",
-        F.hardtanh,
-        "positive(positive(da,a+1),1-a)",
-        "F.hardtanh({0})",
-        r"\operatorname{{hardtanh}}({0})",
-        1.2,
-        "min(max(a,-1),1)",
-    ),
-    _row(
-        "hard_sigmoid",
-        F.hardsigmoid,
-        "positive(positive(da/6,a+3),3-a)",
-        "F.hardsigmoid({0})",
-        r"\operatorname{{hardsigmoid}}({0})",
-        1.5,
-        "min(max(a+3,0),6)/6",
-    ),
-    _row(
-        "hard_swish",
-        F.hardswish,
-        "where(a<3,positive((a/3+0.5)*da,a+3),da)",
-        "F.hardswish({0})",
-        r"\operatorname{{hardswish}}({0})",
-        1.9,
-        "a*(min(max(a+3,0),6)/6)",
-    ),
+    _row("silu", F.silu, "silu_slope(da,a)", 4.6, "a*sigmoid(a)"),
+    _row("mish", F.mish, f"({_MISH_T}+a*sigmoid(a)*(1-{_MISH_T}**2))*da", 31.0, "a*tanh(softplus(a))"),
+    _row("softsign", F.softsign, "1/(1+abs(a))**2*da", 4.4, "a/(1+abs(a))"),
+    _row("hardtanh", F.hardtanh, "positive(positive(da,a+1),1-a)", 1.2, "min(max(a,-1),1)"),
+    _row("hard_sigmoid", F.hardsigmoid, "positive(positive(da/6,a+3),3-a)", 1.5, "min(max(a+3,0),6)/6"),
+    _row("hard_swish", F.hardswish, "where(a<3,positive((a/3+0.5)*da,a+3),da)", 1.9, "a*(min(max(a+3,0),6)/6)"),
     # the chain rule's products, as backward passes have them
     _slope("positive", kernels.positive, "where(b<=0,0,a)", 2.0),
     _slope("leaky_relu_slope", kernels.leaky_relu_slope, "where(b>0,a,0.01*a)", 2.1),

@@ -64,12 +64,11 @@ def _wrong_row(row: Operator) -> Iterator[str]:
     inputs = INPUTS[: row.arity]
     yield from _unreadable("formula", row.formula, inputs)
     yield from _unreadable("tangent", row.tangent, (*inputs, *(f"d{name}" for name in inputs), "y"))
-    for target in row.code:
+    for target, template in row.code.items():
         if target not in targets():
             yield f"code: unknown target {target!r}{nearest(target, targets())}; there are {', '.join(targets())}"
-    for target in targets():
         try:
-            row.template(target).format(*inputs)
+            template.format(*inputs)
         except (IndexError, KeyError, ValueError) as error:
             yield f"{target}: expected a template over {{0}} to {{{row.arity - 1}}}: {error}"
 

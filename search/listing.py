@@ -30,8 +30,7 @@ def listed(what: str) -> list[Row]:
 
 def _operators() -> list[Row]:
     rows: list[Row] = [
-        {"name": o.name, "inputs": o.arity, "cost": o.cost or "", "torch": o.torch, "formula": o.formula}
-        for o in operators().values()
+        {"name": o.name, "inputs": o.arity, "cost": o.cost or "", "formula": o.formula} for o in operators().values()
     ]
     chains = [
         {"name": n, "inputs": "any", "cost": "", "torch": "", "formula": f"{op}(a,{op}(b,...))"}

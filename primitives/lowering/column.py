@@ -22,7 +22,7 @@ class Column:
         templates: operator -> text over ``{0}, {1}, ...``. Comparisons are truth values, and so is the first slot of
             ``where``.
 
-    Templates in the table's rows come first: those of torch and LaTeX, and of operators of one's own.
+    Operators of one's own bring their templates in their row of the table.
     """
 
     target: str
@@ -34,7 +34,7 @@ class Column:
         Raises:
             LoweringError: an operator has neither a template nor a formula.
         """
-        own = {row.name for row in operators().values() if row.template(self.target)}
+        own = {row.name for row in operators().values() if row.code.get(self.target)}
         return written_out(root, self.target, frozenset(self.templates) | own)
 
     def template(self, name: str) -> str:
@@ -43,7 +43,7 @@ class Column:
         Raises:
             LoweringError: it has nothing for it.
         """
-        text = find_operator(name).template(self.target) or self.templates.get(name)
+        text = find_operator(name).code.get(self.target) or self.templates.get(name)
         if not text:
             raise LoweringError(f"operator {name!r} cannot be written in {self.target}: it has no entry for it")
         return text

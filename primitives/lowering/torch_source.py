@@ -24,6 +24,64 @@ from primitives.lowering.target import Target
 
 _MODULE = Template(files("primitives.lowering").joinpath("torch_module.txt").read_text(encoding="utf-8"))
 
+_TEMPLATES = {
+    "add": "{0} + {1}",
+    "sub": "{0} - {1}",
+    "mul": "{0} * {1}",
+    "div": "{0} / {1}",
+    "pow": "{0} ** {1}",
+    "max": "torch.maximum({0}, {1})",
+    "min": "torch.minimum({0}, {1})",
+    "neg": "-{0}",
+    "reciprocal": "torch.reciprocal({0})",
+    "gt": "{0} > {1}",
+    "ge": "{0} >= {1}",
+    "lt": "{0} < {1}",
+    "le": "{0} <= {1}",
+    "where": "torch.where({0}, {1}, {2})",
+    "abs": "torch.abs({0})",
+    "sign": "torch.sign({0})",
+    "floor": "torch.floor({0})",
+    "exp": "torch.exp({0})",
+    "expm1": "torch.expm1({0})",
+    "log": "torch.log({0})",
+    "log1p": "torch.log1p({0})",
+    "log_abs": "torch.log(torch.abs({0}) + 1e-7)",
+    "sqrt": "torch.sqrt({0})",
+    "sqrt_abs": "torch.sqrt(torch.abs({0}))",
+    "symlog": "torch.sign({0}) * torch.log1p(torch.abs({0}))",
+    "symexp": "torch.sign({0}) * torch.expm1(torch.abs({0}))",
+    "sin": "torch.sin({0})",
+    "cos": "torch.cos({0})",
+    "atan": "torch.atan({0})",
+    "sinc": "torch.sinc({0} / math.pi)",
+    "sinc_prime": "_sinc_prime({0})",
+    "sinh": "torch.sinh({0})",
+    "cosh": "torch.cosh({0})",
+    "tanh": "torch.tanh({0})",
+    "asinh": "torch.asinh({0})",
+    "erf": "torch.erf({0})",
+    "erfc": "torch.erfc({0})",
+    "bessel_i0e": "torch.special.i0e({0})",
+    "bessel_i1e": "torch.special.i1e({0})",
+    "sigmoid": "torch.sigmoid({0})",
+    "softplus": "F.softplus({0}, 1.0, 40.0)",
+    "log_sigmoid": "-F.softplus(-({0}), 1.0, 40.0)",
+    "relu": "torch.relu({0})",
+    "relu6": "F.relu6({0})",
+    "leaky_relu": "F.leaky_relu({0})",
+    "elu": "F.elu({0})",
+    "selu": "F.selu({0})",
+    "gelu": "F.gelu({0})",
+    "gelu_tanh": 'F.gelu({0}, approximate="tanh")',
+    "silu": "F.silu({0})",
+    "mish": "F.mish({0})",
+    "softsign": "F.softsign({0})",
+    "hardtanh": "F.hardtanh({0})",
+    "hard_sigmoid": "F.hardsigmoid({0})",
+    "hard_swish": "F.hardswish({0})",
+}
+
 #: helper functions of the generated module, each written where its name occurs
 _HELPERS = {
     "_as_tensor": '''
@@ -54,22 +112,8 @@ def _sinc_prime(a):
 
 _IMPORTS = {"math.": "import math\n", "torch": "\nimport torch\n", "F.": "import torch.nn.functional as F\n"}
 
-_OWN_NAMES = (
-    "torch",
-    "math",
-    "nn",
-    "F",
-    "x",
-    "channels",
-    "inplace",
-    "device",
-    "dtype",
-    "plain",
-    "ctx",
-    "replace",
-    "GAIN",
-)
-_TAKEN = frozenset([*dir(nn.Module()), *_OWN_NAMES])
+_OWN_NAMES = "torch math nn F x channels inplace device dtype plain ctx replace GAIN"
+_TAKEN = frozenset([*dir(nn.Module()), *_OWN_NAMES.split()])
 
 
 def torch_source(expression: Expression, *, name: str = "activation", factor: float = 1.0) -> str:
@@ -161,7 +205,7 @@ def _as_argument(node: Expression, slot: int, text: str) -> str:
 
 
 _LANGUAGE = Language(
-    column=Column("torch", {}),
+    column=Column("torch", _TEMPLATES),
     number=python_number,
     as_number="{0}.to(x.dtype)",
     number_in=_as_argument,

@@ -105,7 +105,7 @@ def own() -> Iterator[list[str]]:
 
 GOOD = Operator(
     name="sin_square", forward=lambda a: torch.sin(a * a), tangent="2*a*cos(a*a)*da", cost=15.0,
-    torch="torch.sin({0} ** 2)", latex=r"\sin({0}^2)",
+    code={"torch": "torch.sin({0} ** 2)", "latex": r"\sin({0}^2)"},
 )  # fmt: skip
 HYPOT = Operator(
     name="hypot", arity=2, forward=lambda a, b: torch.sqrt(a * a + b * b + torch.zeros(())), cost=7.0,
@@ -147,7 +147,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"arity": 6}, "expected 1 to 5 inputs, got 6"),
     ({"tangent": "2*a*coz(a*a)*da"}, "did you mean 'cos'"),
     ({"tangent": "2*b*da"}, "unknown name 'b'"),
-    ({"torch": "torch.sin({1})"}, "torch: expected a template over"),
+    ({"code": {"torch": "torch.sin({1})"}}, "torch: expected a template over"),
     ({"tangent": "a*cos(a*a)*da"}, r"at a=.* the derivative by a is .*, differences give .* and "),
     ({"tangent": "-2*a*cos(a*a)*da"}, "the derivative by a is"),
     ({"formula": "sin(a)**2"}, "the formula gives"),
