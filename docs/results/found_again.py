@@ -1,6 +1,6 @@
 """The eight functions of the Swish paper in a run: whether the search trained them, and where they rank.
 
-    python benchmarks/found_again.py RUN
+    python docs/results/found_again.py RUN
 
 Each is looked up by its class, whatever formula the search found it by; the rank is by gain. A class that was rejected
 has no gain and no rank: its reason is printed.
