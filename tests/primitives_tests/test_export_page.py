@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,8 @@ def test_the_blocks_run(language: str, block: str, tmp_path: Path) -> None:
     if language == "sh" and shutil.which("cc") is None:
         pytest.skip("there is no C compiler")
     for package in ("onnx", "onnxruntime", "jax"):
-        if package in block:
-            pytest.importorskip(package)
+        if package in block and find_spec(package) is None:  # importing jax here would make forks of other tests warn
+            pytest.skip(f"the block needs {package}")
     for target in ("torch", "numpy", "sympy", "c", "jax", "triton", *(["onnx"] if "onnx" in block else [])):
         for name, content in files(parse("x*sigmoid(beta*x); beta=1.5"), target, name="act_3_7").items():
             (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
