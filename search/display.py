@@ -12,6 +12,7 @@ from rich.text import Text
 from evaluators.objectives import DEFAULT, OBJECTIVES
 from primitives.builtin import as_builtin
 from primitives.text import parse
+from search.confirmation import ordered
 
 Row = dict[str, Any]
 
@@ -92,13 +93,9 @@ def confirmation_table(found: Row) -> Table:
     s = found["setting"]
     title = f"Finalists over ReLU on {s['seeds']} fresh seeds, held-out data, {', '.join(s['networks'].values())}"
     heads = ["expression", "expected", "gain", "95 %", "drop-in", *s.get("unseen", [])]
-    return table(title, [*heads, "over best", "p", "verdict"], (_finalist(row, heads[5:]) for row in ordered(found)))
-
-
-def ordered(found: Row) -> list[Row]:
-    """The rows of a confirmation, each short form behind the function that it is short for."""
-    places = {row["id"]: place for place, row in enumerate(found["finalists"])}
-    return sorted(found["finalists"], key=lambda row: places[row.get("of", row["id"])])
+    return table(
+        title, [*heads, "over best", "p", "verdict"], (_finalist(row, heads[5:]) for row in ordered(found["finalists"]))
+    )
 
 
 def _finalist(row: Row, unseen: Sequence[str]) -> list[object]:
@@ -127,7 +124,9 @@ def nulls_line(found: Row) -> str:
 
 def times_line(found: Row, times: Mapping[str, float]) -> str:
     """The finalists' measured time beside their cost, in the order of the table."""
-    pairs = (f"{number(times.get(row['id']), '.1f')} ({number(row['cost'], '.1f')})" for row in ordered(found))
+    pairs = (
+        f"{number(times.get(row['id']), '.1f')} ({number(row['cost'], '.1f')})" for row in ordered(found["finalists"])
+    )
     return f"Measured time here in ReLUs (cost): {', '.join(pairs)}"
 
 

@@ -39,6 +39,12 @@ def verdicts(results: Sequence[Row], rng: np.random.Generator, earlier: Sequence
     return rows
 
 
+def ordered(rows: Sequence[Row]) -> list[Row]:
+    """The finalists for a reader: each short form behind the function that it is short for."""
+    places = {row.get("id"): place for place, row in enumerate(rows)}
+    return sorted(rows, key=lambda row: places.get(row.get("of", row.get("id")), len(rows)))
+
+
 def null_gains(results: Sequence[Row]) -> list[float]:
     """Mean gain over ReLU of each null control."""
     return [float(_gains(results, null, "relu").mean()) for null in _members(results, "nulls")]

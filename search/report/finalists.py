@@ -8,6 +8,7 @@ from typing import Any
 
 from primitives.builtin import as_builtin
 from primitives.text import parse
+from search.confirmation import ordered
 from search.report.facts import Facts, Row
 from search.report.members import Estimate, verdict
 
@@ -54,8 +55,8 @@ class Finalist:
 
 
 def finalists(facts: Facts) -> list[Finalist]:
-    """In the order of the confirmation."""
-    return [_finalist(row, facts.timing) for row in facts.finalists]
+    """Best in the search first, each short form behind its function."""
+    return [_finalist(row, facts.timing) for row in ordered(facts.finalists)]
 
 
 def setting(facts: Facts) -> str:
