@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from string import Template
 
 import numpy as np
 
+from primitives.errors import LoweringError
 from primitives.expressions import Expression, join, rewrite, same
 from primitives.lowering.chebyshev import SERIES
 from primitives.lowering.column import Column
@@ -92,14 +94,15 @@ def c_source(expression: Expression, name: str, factor: float) -> str:
     """A header for ``factor * expression``: ``name`` and ``name_by_x``, ``name_by_<parameter>``, see the header's text.
 
     Raises:
-        LoweringError: the name is not snake case or is taken, or an operator cannot be written.
+        LoweringError: the name is not snake case or is taken, parameters' names would give two functions one name, or
+            an operator cannot be written.
     """
     class_name(name, _TAKEN)
     names = _names(expression, name)
+    roots = _functions(expression, name, factor)
+    _check_apart(roots)
     functions = [
-        _function(real, stem, root, names, name)
-        for real in ("double", "float")
-        for stem, root in _functions(expression, name, factor).items()
+        _function(real, stem, root, names, name) for real in ("double", "float") for stem, root in roots.items()
     ]
     text = "\n\n".join(functions)
     helpers = [_bessel(name)] if f"{name}_bessel(" in text else []
@@ -112,6 +115,14 @@ def c_source(expression: Expression, name: str, factor: float) -> str:
         initial=", ".join(f"{names[p.name]} = {p.initial!r}" for p in expression.parameters) or "(there are none)",
         functions="\n\n".join([*helpers, text]),
     )
+
+
+def _check_apart(stems: Iterable[str]) -> None:
+    """Refuse parameters such as b and bf: the derivative by bf would have the name of the float form of that by b."""
+    forms = Counter(f"{stem}{array}{real}" for stem in stems for array in ("", "_array") for real in ("", "f"))
+    name, uses = forms.most_common(1)[0]
+    if uses > 1:
+        raise LoweringError(f"two functions would be called {name!r} in c; give the parameters other names")
 
 
 def _names(expression: Expression, name: str) -> dict[str, str]:

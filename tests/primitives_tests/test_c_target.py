@@ -114,3 +114,9 @@ def test_odd_functions_compile_without_warnings(text: str, tmp_path: Path) -> No
 def test_bad_names_are_refused(name: str) -> None:
     with pytest.raises(LoweringError, match="name"):
         lower(parse("x"), "c", name=name)
+
+
+@pytest.mark.parametrize("text", ["b*x+bf*tanh(x); b=1, bf=2", "b*x+b_array*tanh(x); b=1, b_array=2"])
+def test_parameters_that_would_give_two_functions_one_name_are_refused(text: str) -> None:
+    with pytest.raises(LoweringError, match="give the parameters other names"):
+        lower(parse(text), "c")
