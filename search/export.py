@@ -92,7 +92,7 @@ def _folder(run: Run, row: Row, rows: dict[str, Row], to: Sequence[str], raw: bo
         expression,
         factor=factor,
         raw=raw,
-        evidence=evidence(run.config, row, len(rows), run.confirmation()),
+        evidence=evidence(run.name, run.config, row, len(rows), run.confirmation()),
         lineage=[rows[own], *lineage] if "of" in row else lineage,
         files=list(made),
     )

@@ -73,10 +73,11 @@ def _known(expression: Expression) -> list[str]:
     return lines
 
 
-def evidence(config: Config, row: Row, trained: int, confirmation: Row | None) -> list[str]:
+def evidence(run: str, config: Config, row: Row, trained: int, confirmation: Row | None) -> list[str]:
     """What search and confirmation say of a candidate, as lines of Markdown.
 
     Args:
+        run: name of the run.
         config: of the job.
         row: of the candidate, or of its short form's finalist.
         trained: classes that the search trained.
@@ -86,11 +87,13 @@ def evidence(config: Config, row: Row, trained: int, confirmation: Row | None) -
     origin = f"short form of candidate {row['of']}" if "of" in row else f"candidate {row['id']}"
     t = config.training
     lines = [
-        f"- {origin} of a search with strategy `{config.strategy['name']}` in grammar `{config.grammar}`, run seed "
+        f"- {origin} of run `{run}`: strategy `{config.strategy['name']}`, grammar `{config.grammar}`, seed "
         f"{config.seed}, {trained} classes trained",
         f"- search: gain {'of that candidate ' if 'of' in row else ''}{_number(row['gain'])} nats over ReLU on "
         f"{', '.join(map(label, config.tasks))}; {t.seeds} seeds, {t.steps} steps; cost {_number(row['cost'])} ReLUs",
     ]
+    if found and found.get("short") not in (None, row["expression"]):
+        lines.append(f"- short form, as good within noise in the search: `{found['short']}`")
     if confirmation is None or found is None:
         return [*lines, "- confirmation: none for this function"]
     if not found["gains"]:
