@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,9 @@ from search.workers.pieces import ATTEMPTS, DIED, NODE_LOST, TIMEOUT, Piece, Pie
 
 #: Seconds for the first worker to start, and for a new one to take the place of the last.
 START = 300.0
+#: A worker that did not start is tried again after PAUSE seconds, until none has started for GRACE seconds. Ray puts
+#: actors on a machine that is dead until it notices, which takes it up to 20 s; they fail at once.
+PAUSE, GRACE = 1.0, 60.0
 
 
 @dataclass(slots=True)
@@ -53,7 +57,8 @@ class RayWorkers(Workers):
         self._idle: list[Any] = []
         self._busy: dict[Any, _Work] = {}
         self._starting: dict[Any, Any] = {}
-        self._in_vain, self._allowed = 0, ATTEMPTS * count
+        self._later: deque[float] = deque()  # when to try again
+        self._failing_since: float | None = None
         try:
             for _ in range(count):
                 self._start_actor()
@@ -92,6 +97,12 @@ class RayWorkers(Workers):
 
     def _look(self, patience: float = 1.0) -> None:
         """Wait for a worker that is done, lost or up, but not for longer than ``patience`` seconds."""
+        while self._later and self._later[0] <= time.monotonic():
+            self._later.popleft()
+            self._start_actor()
+        if not self._busy and not self._starting:
+            time.sleep(min(patience, PAUSE))
+            return
         for ready in self._ray.wait([*self._busy, *self._starting], num_returns=1, timeout=patience)[0]:
             if ready in self._busy:
                 self._collect(ready, self._busy.pop(ready))
@@ -133,14 +144,15 @@ class RayWorkers(Workers):
         try:
             own = self._ray.get(answer)
         except self._ray.exceptions.RayError as error:
-            self._in_vain += 1
-            if self._in_vain > self._allowed:
+            now = time.monotonic()
+            self._failing_since = self._failing_since or now
+            if now - self._failing_since > GRACE:
                 raise WorkerError(f"a worker cannot start: {str(error).strip().splitlines()[-1]}") from None
-            self._start_actor()
+            self._later.append(now + PAUSE)
             return
         if own != self._versions:
             raise WorkerError(f"the worker runs {own}, the driver {self._versions}")
-        self._in_vain = 0
+        self._failing_since = None
         self._idle.append(actor)
 
     def _wait_for_one(self) -> None:

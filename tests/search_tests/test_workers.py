@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -16,6 +17,7 @@ from search import Job, Run
 from search import run as run_module
 from search.errors import WorkerError
 from search.workers import Clock, InProcess, RayWorkers, ray_workers
+from search.workers.actor import Worker
 from search.workers.pieces import ATTEMPTS, DIED, LOSSES, NODE_LOST, Pieces
 
 REQUEST = CohortRequest(("tanh(x)", "x*atan(x)", "erf(x)", "sin(x)"), ("digits",), 0, 2, 4, rates=(0.01,))
@@ -173,3 +175,30 @@ def test_a_cluster_that_is_not_there_is_refused_by_name_and_nothing_is_written(s
         with pytest.raises(WorkerError, match=f"cannot start Ray at {address}: .*refused"):
             Job.load(small, [f"workers.address={address}", "workers.count=1"]).launch("one")
     assert not Path("runs").exists()
+
+
+@pytest.mark.slow
+def test_a_worker_that_does_not_start_is_tried_again_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a machine that is dead, which Ray does not know at once."""
+    tries = tmp_path / "tries"
+
+    class Late(Worker):
+        def __init__(self) -> None:
+            with tries.open("a") as file:
+                file.write("x")
+            if tries.stat().st_size <= needed:
+                raise OSError("the machine is dead")
+            super().__init__()
+
+    monkeypatch.setattr(ray_workers, "Worker", Late)
+    needed = 6
+    with ray(1) as pool:
+        pool.submit(0, REQUEST)
+        assert pool.next() == (0, run_cohort(REQUEST) | {"seconds": ANY})
+    assert tries.stat().st_size == needed + 1
+    needed = 10**9
+    monkeypatch.setattr(ray_workers, "GRACE", 3.0)
+    with pytest.raises(WorkerError, match=r"a worker cannot start: .*the machine is dead"):
+        RayWorkers(1)
