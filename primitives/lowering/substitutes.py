@@ -104,8 +104,8 @@ HYPERBOLIC: Formulas = {
 #: over those, exp and log
 SPECIAL: Formulas = {
     "expm1": _by("tanh(a/2)*(exp(a)+1)"),
-    # Goldberg 1991, theorem 4: the quotient undoes the rounding of 1+a
-    "log1p": _by("where(abs(a)<0.0001,a*(1-a*(0.5-a/3)),where(a>0.5,log(1+a),log(1+a)*(a/((1+a)-1))))"),
+    # the quotient is what the rounding of 1+a lost
+    "log1p": _by("where(abs(a)<1,log(1+a)+(a-((1+a)-1))/(1+a),log(1+a))"),
     "erfc": _erfc,
     "bessel_i0e": _bessel(0),
     "bessel_i1e": _bessel(1),

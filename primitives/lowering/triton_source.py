@@ -15,7 +15,7 @@ from textwrap import indent
 import torch
 
 from primitives.builtin import as_builtin
-from primitives.expressions import Expression, join, rewrite, same
+from primitives.expressions import Expression, join, postorder, rewrite, same
 from primitives.lowering.column import Column
 from primitives.lowering.lines import Language, Lines
 from primitives.lowering.python_text import class_name
@@ -37,7 +37,11 @@ _COLUMN = Column(
     | {
         "neg": "-{0}",
         "pow": "_pow({0}, {1})",
-        "exp": "_exp({0})",
+        "exp": "_exp({0}, FAST)",
+        "softplus": "_softplus({0}, FAST)",
+        "log_sigmoid": "-_softplus(-{0}, FAST)",
+        "gelu": "_gelu({0})",
+        "gelu_slope": "_gelu_slope({1}) * {0}",
         "sqrt": "tl.sqrt_rn({0})",
         "max": "tl.maximum({0}, {1}, tl.PropagateNan.ALL)",
         "min": "tl.minimum({0}, {1}, tl.PropagateNan.ALL)",
@@ -52,7 +56,7 @@ def _number(value: float) -> str:
     return repr(value) if value - value == 0.0 else f'float("{value}")'
 
 
-_TAKEN = frozenset(["triton", "tl", "os", "contextlib"])
+_TAKEN = frozenset(["triton", "tl", "os", "math", "contextlib"])
 _LANGUAGE = Language(_COLUMN, _number, "{0}.to(tl.float32)")
 
 
@@ -64,7 +68,9 @@ _PARTS = re.findall(r"def _(\w+)((?:.|\n)*?)(?=\n\n\n|\Z)", _text("triton_functi
 _COMMA = ",\n" + " " * 8
 _KERNELS = Template(_text("triton_kernels.txt"))
 _FUNCTIONS = {f"_{name}": f"@triton.jit\ndef _{name}{rest}" for name, rest in _PARTS}
+_FAST = "FAST: tl.constexpr = x_pointer.dtype.element_ty != tl.float32"
 
+_STANDARD = "import contextlib\nimport math\nimport os\n"
 _IMPORTS = """
 try:
     import triton
@@ -91,10 +97,7 @@ def triton_source(expression: Expression, name: str, factor: float) -> str:
     source = torch_source(expression, name=name, factor=factor)
     source = source.replace(f"_{module}Function.apply(", "_launched(", 1)
     head, line, rest = source.partition("from torch import nn\n")
-    imports = (
-        "import contextlib\nimport math\nimport os\n" if "import math\n" in head else "import contextlib\nimport os\n"
-    )
-    head = head.replace("import math\n\n", "").replace("import torch\n", f"{imports}\nimport torch\n", 1)
+    head = head.replace("import math\n\n", "").replace("import torch\n", f"{_STANDARD}\nimport torch\n", 1)
     return head + line + _IMPORTS + rest.rstrip() + "\n" + kernels
 
 
@@ -102,19 +105,37 @@ def _kernels(expression: Expression, module: str, factor: float) -> str:
     names = {p.name: f"p{number}" for number, p in enumerate(expression.parameters, 1)}
     value, *slopes = [_spelled(root) for root in roots_of(as_builtin(expression), factor).values()]
     forward, backward = Lines([value], _LANGUAGE, names), Lines(slopes, _LANGUAGE, names)
-    numbers = [f"{p}_pointer, {p}_stride, {p}_channels: tl.constexpr" for p in names.values()]
-    pointers = [*numbers, "numel", "BLOCK: tl.constexpr", "WIDE: tl.constexpr"]
+    pointers = [_COMMA.join(_arguments(p)) for p in names.values()]
+    pointers += ["numel", "BLOCK: tl.constexpr", "WIDE: tl.constexpr"]
     code = "\n".join([*forward.lines, *forward.results, *backward.lines, *backward.results])
-    used = [text for name, text in _FUNCTIONS.items() if f"{name}(" in code]
+    loads = [_FAST] * ("FAST" in code) + [line for given, p in names.items() for line in _load(given, p)]
+    result = forward.results[0] if _depends_on_x(value) else f"tl.zeros_like(x) + {forward.results[0]}"
     return _KERNELS.substitute(
         module=module,
-        functions="".join(f"\n{indent(text, '    ')}\n" for text in used),
+        functions="".join(f"\n{indent(text, '    ')}\n" for text in _used(code)),
         pointers=_COMMA.join(pointers),
-        backward_pointers=_COMMA.join([*(f"{p}_part_pointer" for p in names.values()), *pointers]),
-        loads=_indented([line for given, p in names.items() for line in _load(given, p)]),
-        value=_indented([*forward.lines, f"result = tl.zeros_like(x) + ({forward.results[0]})"]),
+        backward_pointers=_COMMA.join([*(f"{p}_parts_pointer" for p in names.values()), *pointers]),
+        loads=_indented(loads),
+        value=_indented([*forward.lines, f"result = {result}"]),
         slopes=_indented([*backward.lines, *_stores(backward.results, list(names.values()))]),
     )
+
+
+def _used(code: str) -> list[str]:
+    """The functions that code calls, and those that they call."""
+    names: list[str] = []
+    while new := [name for name in _FUNCTIONS if name not in names and f"{name}(" in code]:
+        names += new
+        code = "\n".join(_FUNCTIONS[name].partition("def ")[2].partition("(")[2] for name in names)
+    return [text for name, text in _FUNCTIONS.items() if name in names]
+
+
+def _depends_on_x(root: Expression) -> bool:
+    return any(node.op == "x" for node in postorder((root,)))
+
+
+def _arguments(p: str) -> list[str]:
+    return [f"{p}_pointer", f"{p}_stride", *(f"{p}_{name}: tl.constexpr" for name in ("channels", "group", "cycle"))]
 
 
 def _indented(lines: Sequence[str]) -> str:
@@ -124,7 +145,9 @@ def _indented(lines: Sequence[str]) -> str:
 def _load(given: str, p: str) -> list[str]:
     return [
         f"if {p}_channels > 1:  # {given}",
-        f"    {p} = tl.load({p}_pointer + at // {p}_stride % {p}_channels, mask=inside, other=0.0).to(tl.float32)",
+        f"    {p}_group_at = start // {p}_group + tl.arange(0, BLOCK // {p}_group)",
+        f"    {p} = tl.load({p}_pointer + {p}_group_at // ({p}_stride // {p}_group) % {p}_channels).to(tl.float32)",
+        f"    {p} = tl.reshape(tl.broadcast_to({p}[:, None], (BLOCK // {p}_group, {p}_group)), (BLOCK,))",
         "else:",
         f"    {p} = tl.load({p}_pointer).to(tl.float32)",
     ]
@@ -137,11 +160,10 @@ def _stores(slopes: Sequence[str], names: Sequence[str]) -> list[str]:
     ]
     for p, slope in zip(names, slopes[1:], strict=True):
         lines += [
-            f"{p}_part = tl.where(inside, gradient * ({slope}), 0.0)",
-            f"if {p}_channels > 1:",
-            f"    tl.store({p}_part_pointer + at, {p}_part, mask=inside)",
-            "else:",
-            f"    tl.store({p}_part_pointer + tl.program_id(0), tl.sum({p}_part, axis=0))",
+            f"{p}_parts = tl.where(inside, gradient * ({slope}), 0.0)",
+            f"{p}_parts = tl.reshape({p}_parts, (BLOCK // {p}_cycle, {p}_cycle // {p}_group, {p}_group))",
+            f"{p}_at = start // BLOCK * ({p}_cycle // {p}_group) + tl.arange(0, {p}_cycle // {p}_group)",
+            f"tl.store({p}_parts_pointer + {p}_at, tl.sum(tl.sum({p}_parts, axis=2), axis=0))",
         ]
     return lines
 

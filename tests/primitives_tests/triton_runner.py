@@ -1,4 +1,4 @@
-"""Runs generated Triton modules by Triton's interpreter, in a process of its own: ``triton_runner.py FOLDER``.
+"""Runs generated Triton modules on a GPU or by Triton's interpreter, in a process of its own: ``triton_runner.py DIR``.
 
 For each module ``N.py`` of the folder it reads ``N.pt``, the points and the parameters' initial values, and all go to
 ``found.pt``: value and derivatives at each point.
@@ -14,6 +14,8 @@ from pathlib import Path
 
 import torch
 
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
 
 def computed(path: Path) -> list[torch.Tensor]:
     spec = spec_from_file_location(f"kernels_{path.stem}", path)
@@ -23,16 +25,16 @@ def computed(path: Path) -> list[torch.Tensor]:
     spec.loader.exec_module(module)
     points, initial = torch.load(path.with_suffix(".pt"))
     # a channel for each point: then the sums for each channel are the derivatives at each point
-    x = points.float().reshape(1, -1).requires_grad_()
-    given = [torch.full((len(points),), value, requires_grad=True) for value in initial]
+    x = points.float().reshape(1, -1).to(DEVICE).requires_grad_()
+    given = [torch.full((len(points),), value, device=DEVICE, requires_grad=True) for value in initial]
     value = module.act(x, *given)
     assert type(value.grad_fn).__name__ == "_ActKernelsBackward", "the kernels did not run"
     slopes = torch.autograd.grad(value, [x, *given], torch.ones_like(value))
-    return [column.detach().flatten() for column in (value, *slopes)]
+    return [column.detach().flatten().cpu() for column in (value, *slopes)]
 
 
 if __name__ == "__main__":
-    os.environ["TRITON_INTERPRET"] = "1"
+    os.environ["TRITON_INTERPRET"] = "1" if DEVICE == "cpu" else "0"
     warnings.simplefilter("ignore", RuntimeWarning)  # of numpy, where a function overflows
     folder = Path(sys.argv[1])
     paths = sorted(folder.glob("*.py"))
