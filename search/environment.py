@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
@@ -25,8 +25,16 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "python": sys.version.split()[0],
         "system": platform.system(),
-        "packages": {name: version(name) for name in packages},
+        "packages": {name: installed(name) for name in packages},
     }
+
+
+def installed(package: str) -> str:
+    """The version of a package; a job also runs from a folder of sources, and in one process without Ray."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Any
 
 from evaluators.tasks import label
@@ -13,11 +12,13 @@ from primitives.lowering import lower
 from primitives.nearest import nearest_known
 from search.card import card
 from search.config import Config
+from search.environment import installed
 from search.inspection import curve, describe
 
 Row = dict[str, Any]
 
 _GROUPS = ("function", "shape", "normal inputs z")
+_LICENCE = "Licence of the files in this folder: Apache-2.0."
 
 
 def function_card(
@@ -54,7 +55,7 @@ def function_card(
             *("", "## Properties", "", "Of f, without the factor, at its initial parameters.", ""),
             *_properties(expression),
             *("", "## Files", "", *_files(files)),
-            *("", f"Written by actsearch {version('actsearch')}. Licence of the files in this folder: Apache-2.0.", ""),
+            *("", f"Written by actsearch {installed('actsearch')}. {_LICENCE}", ""),
         ]
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import hashlib
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import primitives
 import search
 from evaluators.cohort import CohortRequest, run_cohort
 from primitives.errors import ActsearchError
+from search.environment import installed
 
 #: The folders of the code, as this process has imported it; on a cluster they lie apart.
 PACKAGES = tuple(Path(name.__path__[0]).resolve() for name in (primitives, evaluators, search))
@@ -43,11 +43,7 @@ class Worker:
 
 def versions() -> str:
     """The code and the torch build of this process: driver and workers must agree in them."""
-    try:
-        own = version("actsearch")
-    except PackageNotFoundError:
-        own = "(not installed)"
-    return f"actsearch {own} with code {_digest()} and torch {torch.__version__}"
+    return f"actsearch {installed('actsearch')} with code {_digest()} and torch {torch.__version__}"
 
 
 def _digest() -> str:

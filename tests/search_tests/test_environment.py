@@ -1,0 +1,24 @@
+"""What a run notes of its machine."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError
+
+import pytest
+
+import search.environment
+from search.environment import environment
+
+
+def test_a_package_that_is_not_installed_is_named_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job with ``workers: 0`` runs from the sources alone, on a machine without Ray."""
+
+    def version(name: str) -> str:
+        if name in {"actsearch", "ray"}:
+            raise PackageNotFoundError(name)
+        return "1.0"
+
+    monkeypatch.setattr(search.environment, "version", version)
+    packages = environment()["packages"]
+    assert packages["ray"] == packages["actsearch"] == "not installed"
+    assert packages["numpy"] == "1.0"
