@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from importlib.util import module_from_spec, spec_from_file_location
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 
@@ -32,6 +33,7 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor] | None] = {
     "x*exp(-exp(-x))": None,
 }
 SHAPES = ((256, 64, 56, 56), (256, 64, 112, 112))  # 51 and 206 million elements
+DTYPES = (torch.float32, torch.bfloat16)
 FORMATS = (torch.contiguous_format, torch.channels_last)
 CALLS = 300
 
@@ -105,13 +107,11 @@ def main() -> None:
     print(torch.cuda.get_device_name())
     print(f"{'speed of a copy = 1, of torch = 1':34}  forward  with backward  torch: forward  with backward")
     with tempfile.TemporaryDirectory() as folder:
-        for shape in SHAPES:
-            for dtype in (torch.float32, torch.bfloat16):
-                for memory in FORMATS:
-                    print(f"{tuple(shape)}, {dtype}, {memory}")
-                    x = torch.randn(shape, device="cuda", dtype=dtype).to(memory_format=memory)
-                    for text in FUNCTIONS:
-                        print(line(text, x, Path(folder)))
+        for shape, dtype, memory in product(SHAPES, DTYPES, FORMATS):
+            print(f"{tuple(shape)}, {dtype}, {memory}")
+            x = torch.randn(shape, device="cuda", dtype=dtype).to(memory_format=memory)
+            for text in FUNCTIONS:
+                print(line(text, x, Path(folder)))
         print(f"{'microseconds to launch':34}  forward  with backward  torch: forward  with backward")
         for text in FUNCTIONS:
             print(launching(text, Path(folder)))

@@ -17,7 +17,7 @@ from textwrap import indent
 import torch
 
 from primitives.builtin import as_builtin
-from primitives.expressions import Expression, join, postorder, rewrite, same
+from primitives.expressions import Expression, join, rewrite, same
 from primitives.lowering.column import Column
 from primitives.lowering.lines import Language, Lines
 from primitives.lowering.python_text import class_name
@@ -111,7 +111,7 @@ def _kernels(expression: Expression, module: str, factor: float) -> str:
     pointers += ["numel", "BLOCK: tl.constexpr", "WIDE: tl.constexpr"]
     code = "\n".join([*forward.lines, *forward.results, *backward.lines, *backward.results])
     loads = [_FAST] * ("FAST" in code) + [line for given, p in names.items() for line in _load(given, p)]
-    result = forward.results[0] if _depends_on_x(value) else f"tl.zeros_like(x) + {forward.results[0]}"
+    result = forward.results[0] if value.uses_input else f"tl.zeros_like(x) + {forward.results[0]}"
     return _KERNELS.substitute(
         module=module,
         functions="".join(f"\n{indent(text, '    ')}\n" for text in _used(code)),
@@ -130,10 +130,6 @@ def _used(code: str) -> list[str]:
         names += new
         code = "\n".join(_FUNCTIONS[name].partition("def ")[2].partition("(")[2] for name in names)
     return [text for name, text in _FUNCTIONS.items() if name in names]
-
-
-def _depends_on_x(root: Expression) -> bool:
-    return any(node.op == "x" for node in postorder((root,)))
 
 
 def _arguments(p: str) -> list[str]:
