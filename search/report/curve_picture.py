@@ -19,6 +19,7 @@ _FINE, _EACH = 4_000, 33  # points computed, to find jumps; of these every 33rd 
 _WIDTH, _LEFT = 300.0, 34.0
 _VALUE, _SLOPE = (8.0, 128.0), (144.0, 216.0)  # top and bottom of the panels
 _BOTTOM = 236.0
+_LABELS = {"value": "f(x)", "slope": "f′(x)"}  # by the class of the line
 
 
 def curve_picture(function: Expression) -> Markup:
@@ -59,8 +60,12 @@ def _panel(x: Tensor, y: Tensor, across: Scale, ends: tuple[float, float], name:
         Markup('<text x="{}" y="{:.1f}" text-anchor="end">{}</text>').format(_LEFT - 4, panel.y(v) + 3.5, tick_text(v))
         for v in panel.y.ticks(3)
     )
-    return Markup('{}<path class="density" d="{}"/>{}<path class="{}" d="{}"/></svg><g class="ticks">{}</g>').format(
-        box, _density(across, top, bottom), zero, name, wide.path(shown), ticks
+    x_label, anchor = (across.end - 5, "end") if y[0] > (low + high) / 2 else (_LEFT + 5, "start")  # beside the line
+    label = Markup('<text class="note" x="{}" y="{}" text-anchor="{}">{}</text>').format(
+        x_label, top + 11, anchor, _LABELS[name]
+    )
+    return Markup('{}<path class="density" d="{}"/>{}{}<path class="{}" d="{}"/></svg><g class="ticks">{}</g>').format(
+        box, _density(across, top, bottom), zero, label, name, wide.path(shown), ticks
     )
 
 
