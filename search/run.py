@@ -88,7 +88,7 @@ class Run:
         found = self.confirmation()
         if found is None or found["trained"] != trained:
             return None
-        return sum(1 for row in found["finalists"] if row["confirmed"])
+        return sum(1 for row in found["finalists"] if row["confirmed"] and not row.get("of"))  # no short forms
 
     def confirmation(self) -> Row | None:
         """What the confirmation found, or None if there was none yet."""

@@ -208,6 +208,9 @@ def test_what_later_confirmations_add_is_shown(run: Run) -> None:
     assert "on spirals, not searched" in found.text and "+0.456" in found.text
     assert f"short form of {row['id']}" in found.text
     assert "1 of 2 finalists confirmed" in found.text  # a short form is no finalist of its own
+    rows[2]["confirmed"] = False
+    write_json(run.folder.confirmation, {"trained": 24, "finalists": rows})
+    assert run.status()["confirmed"] == 1
 
 
 def test_nothing_from_a_run_becomes_markup(run: Run) -> None:
