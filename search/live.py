@@ -6,14 +6,16 @@ import math
 import time
 
 from rich.console import Console, Group, RenderableType
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.text import Text
 
 from search.loop import Progress
-from search.panel import Pace, line, panel
+from search.panel import STOP, Pace, clock, line, panel
 
 EVERY = 10.0  # seconds between plain lines
 _REFRESH = 2  # panels a second, drawn by a thread
+_ECHO = 3  # columns left free for the ^C that a terminal writes behind the panel: a line lower it would be drawn askew
 
 
 class Display:
@@ -29,7 +31,7 @@ class Display:
         self.console, self.quiet, self.every = console, quiet, every
         self._pace = Pace()
         self._progress: Progress | None = None
-        self._part = ""
+        self._part, self._ended = "", False
         self._written, self._waiting = -math.inf, False
         self._live = Live(console=console, get_renderable=self._panel, refresh_per_second=_REFRESH)
 
@@ -40,13 +42,16 @@ class Display:
 
     def __exit__(self, *error: object) -> None:
         self._write_waiting()
+        self._ended = True
         self._live.stop()  # gives the cursor back, after Ctrl-C too
 
     def say(self, text: str) -> None:
         """A line of text; with a panel it goes above it."""
         self._write_waiting()
         if not self.quiet:
-            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            # in a group, as print would make one text that wraps of it; soft_wrap would hold for the panel, too
+            whole = Group(Text(text, no_wrap=True, overflow="ignore"))
+            self.console.print(whole, crop=False)
 
     def step(self, progress: Progress) -> None:
         """A cohort was recorded."""
@@ -72,10 +77,14 @@ class Display:
             self.say(line(self._progress, self._pace))
 
     def _panel(self) -> RenderableType:
-        return Group(
-            *([panel(self._progress, self._pace)] if self._progress else []),
-            *([Text(self._part, no_wrap=True, overflow="ellipsis")] if self._part else []),
-        )
+        shown: list[RenderableType] = []
+        if self._progress:
+            shown.append(panel(self._progress, self._pace, ended=self._ended))
+        elif not (self._part or self._ended):
+            shown.append(Text(f"at work for {clock(self._pace.elapsed)}. {STOP}"))  # a first cohort may take long
+        if self._part:
+            shown.append(Text(self._part, no_wrap=True, overflow="ellipsis"))
+        return Constrain(Group(*shown), max(1, self.console.width - _ECHO))
 
 
 def _moves(console: Console) -> bool:

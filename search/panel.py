@@ -58,8 +58,14 @@ def line(progress: Progress, pace: Pace) -> str:
     )
 
 
-def panel(progress: Progress, pace: Pace) -> Panel:
-    """A job's progress in a frame; a formula that is too long for it ends with an ellipsis."""
+def panel(progress: Progress, pace: Pace, *, ended: bool = False) -> Panel:
+    """A job's progress in a frame; a formula that is too long for it ends with an ellipsis.
+
+    Args:
+        progress: of the job.
+        pace: of the job.
+        ended: nothing works on it any more: no time is left, and there is nothing to stop.
+    """
     entry, tally = progress.entry, progress.tally
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim")
@@ -77,10 +83,10 @@ def panel(progress: Progress, pace: Pace) -> Panel:
         f"{tally.proposed} proposed, {tally.screened.total()} screened, {tally.known} known, {tally.trained} trained, "
         f"{tally.failed} failed, {tally.unpromising} unpromising",
     )
-    grid.add_row("time", f"{_clocks(progress, pace)}, {_rate(pace)}")
+    grid.add_row("time", f"{clock(pace.elapsed) if ended else _clocks(progress, pace)}, {_rate(pace)}")
     if nulls := ", ".join("-" if gain is None else f"{gain:+.3f}" for gain in tally.null_gains):
         grid.add_row("noise", f"null controls {nulls}")
-    at_work = entry["trained"] < progress.budget
+    at_work = entry["trained"] < progress.budget and not ended
     return Panel(grid, subtitle=STOP if at_work else None, subtitle_align="left", style="none")
 
 

@@ -38,7 +38,7 @@ def recover(folder: RunFolder, say: Say, scoring: Scoring) -> tuple[CohortStudy,
         say(f"{folder.trace.name}: torn or changed in line {line}; cut there and told again")
     trace = read_trace(folder.trace)
     _check_cohorts(folder, len(trace), say)
-    if not _whole(folder, trace):
+    if not whole(folder.journal, trace):
         _rebuild(folder, trace, say, scoring)
     with writing(folder.journal):
         if not trace:
@@ -49,12 +49,12 @@ def recover(folder: RunFolder, say: Say, scoring: Scoring) -> tuple[CohortStudy,
     return CohortStudy(folder.journal, scoring), trace
 
 
-def _whole(folder: RunFolder, trace: list[dict[str, Any]]) -> bool:
+def whole(journal: Path, trace: list[dict[str, Any]]) -> bool:
     """True if the journal has what the trace says of it."""
     if not trace:
         return True
     length, digest = trace[-1]["journal_bytes"], trace[-1]["journal_sha256"]
-    return folder.journal.exists() and digest_of(folder.journal, length) == digest
+    return journal.exists() and digest_of(journal, length) == digest
 
 
 def _check_cohorts(folder: RunFolder, recorded: int, say: Say) -> None:

@@ -14,7 +14,7 @@ from search.errors import RunError
 from search.files import read_json, write_atomically, write_json
 from search.interruption import gently
 from search.recorder import Row, front_rows, trial_row
-from search.recovery import recover
+from search.recovery import recover, whole
 from search.rejection import summary
 from search.report import report_at_end, write_front, write_report
 from search.run_folder import RunFolder, find_run, free_name, named_folder
@@ -88,7 +88,7 @@ class Run:
         found = self.confirmation()
         if found is None or found["trained"] != trained:
             return None
-        return sum(1 for row in found["finalists"] if row["confirmed"])
+        return sum(1 for row in found["finalists"] if row["confirmed"] and not row.get("of"))  # no short forms
 
     def confirmation(self) -> Row | None:
         """What the confirmation found, or None if there was none yet."""
@@ -116,14 +116,23 @@ class Run:
 
     @contextmanager
     def _study(self) -> Iterator[CohortStudy]:
-        """The study for reading: a copy of the journal, so that a running job is not disturbed."""
+        """The study for reading: a copy of the journal, so that a running job is not disturbed.
+
+        Raises:
+            RunError: the journal is missing or damaged.
+        """
         trace = read_trace(self.folder.trace)
         length = trace[-1]["journal_bytes"] if trace else 0
         with TemporaryDirectory() as temporary:
             copy = Path(temporary) / "study.journal"
-            if length:
+            if length and self.folder.journal.exists():
                 with self.folder.journal.open("rb") as file:
                     copy.write_bytes(file.read(length))
+            if not whole(copy, trace):
+                raise RunError(
+                    f"{self.folder.journal} is missing or damaged; actsearch resume {self.path} rebuilds it from the "
+                    "cohort files"
+                )
             yield CohortStudy(copy, self.config.scoring)
 
     def resume(

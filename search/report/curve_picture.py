@@ -12,13 +12,14 @@ from primitives.derivative import derivative
 from primitives.evaluation import evaluate
 from primitives.expressions import Expression
 from search.curves import limits, with_gaps
-from search.report.drawing import Frame, Points, Scale, joined, picture, shortened, tick_text
+from search.report.drawing import DIGIT, Frame, Points, Scale, joined, picture, shortened, tick_text
 
 END = 4.0
 _FINE, _EACH = 4_000, 33  # points computed, to find jumps; of these every 33rd is drawn: 122
-_WIDTH, _LEFT = 300.0, 34.0
+_WIDTH, _LEFT = 300.0, 34.0  # room on the left: more where numbers are long
 _VALUE, _SLOPE = (8.0, 128.0), (144.0, 216.0)  # top and bottom of the panels
 _BOTTOM = 236.0
+_LABELS = {"value": "f(x)", "slope": "f′(x)"}  # by the class of the line
 
 
 def curve_picture(function: Expression) -> Markup:
@@ -26,41 +27,48 @@ def curve_picture(function: Expression) -> Markup:
     x = torch.linspace(-END, END, _FINE, dtype=torch.float64)  # 0 is none of them
     value, slope = evaluate((function, derivative(function)), x, function.bind({}))
     slope = torch.where(value.isfinite(), slope, torch.nan)
-    across = Scale(-END, END, _LEFT, _WIDTH - 8.0)
+    panels = [(y, Scale(*limits(x, y), bottom, top)) for y, (top, bottom) in ((value, _VALUE), (slope, _SLOPE))]
+    widest = max(len(tick_text(v)) for _, up in panels for v in up.ticks(3))
+    across = Scale(-END, END, max(_LEFT, 6.0 + DIGIT * widest), _WIDTH - 8.0)
     ticks = joined(
         Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(across(v), _BOTTOM - 6, tick_text(v))
         for v in (-4, -2, 0, 2, 4)
     )
-    body = Markup('{}{}<g class="ticks">{}</g>').format(
-        _panel(x, value, across, _VALUE, "value"), _panel(x, slope, across, _SLOPE, "slope"), ticks
-    )
+    drawn = joined(_panel(x, y, Frame(across, up), name) for (y, up), name in zip(panels, _LABELS, strict=True))
+    body = Markup('{}<g class="ticks">{}</g>').format(drawn, ticks)
     title = f"Value and derivative of {shortened(function.text, 80)} between -4 and 4"
     return picture(_WIDTH, _BOTTOM, title, body, name="curve")
 
 
-def _panel(x: Tensor, y: Tensor, across: Scale, ends: tuple[float, float], name: str) -> Markup:
-    top, bottom = ends
-    low, high = limits(x, y)
-    panel = Frame(across, Scale(low, high, bottom, top))
+def _panel(x: Tensor, y: Tensor, panel: Frame, name: str) -> Markup:
+    across, (low, high, bottom, top) = panel.x, (panel.y.low, panel.y.high, panel.y.start, panel.y.end)
     # a nested svg cuts off what is beyond its box; a path may leave it by up to three times its height
     wide = Frame(
         across, Scale(low - 3 * (high - low), high + 3 * (high - low), 4 * bottom - 3 * top, 4 * top - 3 * bottom)
     )
     shown = _thinned(x, with_gaps(y, high - low))
     box = Markup('<svg x="{x}" y="{y}" width="{w}" height="{h}" viewBox="{x} {y} {w} {h}">').format(
-        x=_LEFT, y=top, w=across.end - _LEFT, h=bottom - top
+        x=across.start, y=top, w=across.end - across.start, h=bottom - top
     )
     zero = Markup('<line class="zero" x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}"/>').format(across(0.0), top, bottom)
     if low < 0 < high:
         zero += Markup('<line class="zero" x1="{}" x2="{}" y1="{y:.1f}" y2="{y:.1f}"/>').format(
-            _LEFT, across.end, y=panel.y(0.0)
+            across.start, across.end, y=panel.y(0.0)
         )
     ticks = joined(
-        Markup('<text x="{}" y="{:.1f}" text-anchor="end">{}</text>').format(_LEFT - 4, panel.y(v) + 3.5, tick_text(v))
+        Markup('<text x="{}" y="{:.1f}" text-anchor="end">{}</text>').format(
+            across.start - 4, panel.y(v) + 3.5, tick_text(v)
+        )
         for v in panel.y.ticks(3)
     )
-    return Markup('{}<path class="density" d="{}"/>{}<path class="{}" d="{}"/></svg><g class="ticks">{}</g>').format(
-        box, _density(across, top, bottom), zero, name, wide.path(shown), ticks
+    x_label, anchor = (
+        (across.end - 5, "end") if y[0] > (low + high) / 2 else (across.start + 5, "start")
+    )  # beside the line
+    label = Markup('<text class="note" x="{}" y="{}" text-anchor="{}">{}</text>').format(
+        x_label, top + 11, anchor, _LABELS[name]
+    )
+    return Markup('{}<path class="density" d="{}"/>{}{}<path class="{}" d="{}"/></svg><g class="ticks">{}</g>').format(
+        box, _density(across, top, bottom), zero, label, name, wide.path(shown), ticks
     )
 
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 Points = Sequence[tuple[float, float]]
 
 _STEPS = (1.0, 2.0, 5.0, 10.0)
-_DIGIT = 6.2  # width of a tick's letter
+DIGIT = 6.2  #: width of a tick's letter
 _NONE = Markup("")
 
 
@@ -89,7 +89,7 @@ class Frame:
 def frame(width: float, height: float, x: tuple[float, float], y: tuple[float, float], *, log_x: bool = False) -> Frame:
     """A panel with room for ticks and labels on the left and below."""
     up = Scale(*_apart(y), height - 40.0, 12.0)
-    left = 34.0 + _DIGIT * max(len(tick_text(value)) for value in up.ticks())
+    left = 34.0 + DIGIT * max(len(tick_text(value)) for value in up.ticks())
     return Frame(Scale(*_apart(x), left, width - 12.0, log_x), up)
 
 
@@ -126,7 +126,7 @@ def _spaced(scale: Scale, ticks: Sequence[float]) -> list[float]:
     """Those ticks whose texts do not touch the one before."""
     found, end = [], -math.inf
     for value in ticks:
-        half = _DIGIT * len(tick_text(value)) / 2 + 3
+        half = DIGIT * len(tick_text(value)) / 2 + 3
         if scale(value) - half > end:
             found.append(value)
             end = scale(value) + half

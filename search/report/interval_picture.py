@@ -20,16 +20,16 @@ class Bar:
 
     Args:
         label: what it is.
-        estimate: drawn as a dot with its interval; None draws ``note`` instead.
+        searched: what the search saw, drawn as a diamond.
+        fresh: on fresh seeds, drawn as a dot.
         filled: the dot is filled.
-        other: a second number, drawn as a diamond.
-        note: of a row without a number.
+        note: of a row without the one that the picture is about.
     """
 
     label: str
-    estimate: Estimate | None
+    searched: Estimate | None = None
+    fresh: Estimate | None = None
     filled: bool = True
-    other: float | None = None
     note: str = ""
 
 
@@ -60,8 +60,8 @@ def interval_picture(bars: Sequence[Bar], title: str, label: str, nulls: Sequenc
 
 
 def _numbers(bar: Bar) -> list[float]:
-    found = [] if bar.estimate is None else [bar.estimate.mean, bar.estimate.low, bar.estimate.high]
-    return [value for value in (*found, bar.other) if value is not None]
+    found = [value for e in (bar.searched, bar.fresh) if e for value in (e.mean, e.low, e.high)]
+    return [value for value in found if value is not None]
 
 
 def _axis(panel: Frame, bottom: float, label: str) -> Markup:
@@ -84,23 +84,29 @@ def _row(bar: Bar, panel: Frame, y: float) -> Markup:
     name = Markup('<text class="formula" x="{}" y="{:.1f}" text-anchor="end">{}<title>{}</title></text>').format(
         _LEFT - 8, y + 3.5, shortened(bar.label.partition(";")[0], _LETTERS), bar.label
     )
-    e = bar.estimate
-    if e is None:
+    if bar.note:
         return name + Markup('<text class="note" x="{}" y="{:.1f}">{}</text>').format(_LEFT + 8, y + 3.5, bar.note)
-    line = Markup("")
-    if e.low is not None and e.high is not None:
-        line = Markup('<line class="interval" x1="{:.1f}" x2="{:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>').format(
-            panel.x(e.low), panel.x(e.high), y=y
-        )
-    dot = Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="4.5"/>').format(
-        "mean" if bar.filled else "mean hollow", panel.x(e.mean), y
-    )
-    return name + line + dot + _diamond(bar.other, panel, y)
+    return name + _diamond(bar.searched, panel, y) + _dot(bar, panel, y)
 
 
-def _diamond(value: float | None, panel: Frame, y: float) -> Markup:
-    if value is None:
+def _diamond(e: Estimate | None, panel: Frame, y: float) -> Markup:
+    if e is None:
         return Markup("")
-    return Markup('<path class="other" d="M{:.1f} {:.1f}l4.5 4.5l-4.5 4.5l-4.5 -4.5Z"/>').format(
-        panel.x(value), y - 4.5
+    shape = Markup('<path class="searched" d="M{:.1f} {:.1f}l4.5 4.5l-4.5 4.5l-4.5 -4.5Z"/>')
+    return _line(e, "interval searched", panel, y) + shape.format(panel.x(e.mean), y - 4.5)
+
+
+def _dot(bar: Bar, panel: Frame, y: float) -> Markup:
+    if bar.fresh is None:
+        return Markup("")
+    shape = Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="4.5"/>')
+    name = "mean" if bar.filled else "mean hollow"
+    return _line(bar.fresh, "interval", panel, y) + shape.format(name, panel.x(bar.fresh.mean), y)
+
+
+def _line(e: Estimate, name: str, panel: Frame, y: float) -> Markup:
+    if e.low is None or e.high is None:
+        return Markup("")
+    return Markup('<line class="{}" x1="{:.1f}" x2="{:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>').format(
+        name, panel.x(e.low), panel.x(e.high), y=y
     )

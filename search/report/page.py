@@ -26,7 +26,7 @@ from search.report.funnel import losses, steps
 from search.report.interval_picture import Bar, interval_picture
 from search.report.line_pictures import best_picture, clock_picture, stage_picture
 from search.report.lineage import line
-from search.report.members import Member, members
+from search.report.members import Estimate, Member, members
 from search.report.progress import timeline
 from search.run_folder import named_folder
 
@@ -118,10 +118,15 @@ def _confirmation_nulls(facts: Facts) -> list[float]:
 
 
 def _confirmation_picture(tested: Sequence[Finalist], nulls: Sequence[float]) -> Markup | None:
-    bars = [Bar(f.short, f.over.get("relu"), f.verdict == "confirmed", f.found, f"failed: {f.reason}") for f in tested]
+    bars = [_finalist_bar(f) for f in tested]
     if not bars:
         return None
     return interval_picture(bars, "Gains of the finalists over ReLU on fresh seeds", "gain over ReLU (nats)", nulls)
+
+
+def _finalist_bar(f: Finalist) -> Bar:
+    searched, fresh = None if f.found is None else Estimate(f.found), f.over.get("relu")
+    return Bar(f.short, searched, fresh, f.verdict == "confirmed", "" if fresh else f"failed: {f.reason}")
 
 
 def _by_task(facts: Facts, drawn: Sequence[Member], tested: Sequence[Finalist]) -> list[tuple[str, Markup]]:
@@ -136,10 +141,9 @@ def _by_task(facts: Facts, drawn: Sequence[Member], tested: Sequence[Finalist]) 
     return pictures
 
 
-def _task_bar(member: Member, task: str, fresh: Mapping[str, Any]) -> Bar:
-    again = fresh.get(task)
+def _task_bar(member: Member, task: str, fresh: Mapping[str, Estimate]) -> Bar:
     found = member.by_task.get(task)
-    return Bar(member.short, found, member.verdict == "confirmed", again.mean if again else None, "no number")
+    return Bar(member.short, found, fresh.get(task), member.verdict == "confirmed", "" if found else "no number")
 
 
 def _timeline(facts: Facts) -> Row:

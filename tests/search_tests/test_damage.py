@@ -69,6 +69,20 @@ def test_sixty_flips_in_the_journal_are_found_named_and_repaired(original: Run, 
         kept.unlink()
 
 
+@pytest.mark.parametrize("damage", ["missing", "short", "flipped"])
+def test_who_looks_at_a_run_whose_journal_is_damaged_is_told_what_repairs_it(copy: Run, damage: str) -> None:
+    data = copy.folder.journal.read_bytes()
+    changed = {"short": data[: len(data) // 2], "flipped": flipped(data, random.Random(0))[0]}
+    copy.folder.journal.unlink()
+    if damage in changed:
+        copy.folder.journal.write_bytes(changed[damage])
+    for look in (copy.front, copy.classes, copy.report):
+        with pytest.raises(RunError, match=r"study\.journal is missing or damaged; actsearch resume .* rebuilds it"):
+            look()
+    copy.resume()
+    assert copy.report().exists()
+
+
 def test_flips_in_the_trace_are_found_and_repaired(original: Run, copy: Run) -> None:
     rng, whole, found = random.Random(0), original.folder.trace.read_bytes(), 0
     entries = read_trace(original.folder.trace)

@@ -78,6 +78,17 @@ def test_the_panel_says_how_far_the_job_is(clockwork: list[float]) -> None:
     assert "2:30, 2:30 left" in text(progress(3), pace, 100)
 
 
+def test_a_job_that_has_ended_has_no_time_left_and_nothing_to_stop(clockwork: list[float]) -> None:
+    pace = Pace()
+    for cohort in range(2):
+        clockwork[0] += 30.0
+        pace.add(10 * cohort + 10)
+    console = Console(width=100, file=io.StringIO(), record=True, legacy_windows=False)
+    console.print(drawn(progress(2), pace, ended=True))
+    found = console.export_text()
+    assert "60 s, 20 classes/min" in found and "left" not in found and panel.STOP not in found
+
+
 @pytest.mark.parametrize("width", [1, 2, 10, 24, 40, 80, 200])
 @pytest.mark.parametrize("best", ["x", LONG, None, "[bold]x"])
 def test_it_fits_every_width(width: int, best: str | None) -> None:
@@ -130,6 +141,13 @@ def test_plain_lines_come_at_most_every_few_seconds_and_the_last_always(
     assert last == "done"
     assert [int(re.findall(r"cohort (\d+)", step)[0]) for step in steps] == cohorts
     assert re.match(r"\[50/100\] cohort 4, 100 classes/min, \d+ s, (\d+ s left, )?front 4, best ", steps[-1])
+
+
+def test_what_is_said_is_one_line_as_it_is() -> None:
+    long = "report: /a/[bold]path/" + "x" * 60 + " 'and' 3 more"
+    with Display(Console(file=io.StringIO(), width=40)) as shown:
+        shown.say(long)
+    assert lines_of(shown) == [long]
 
 
 def test_quiet_shows_nothing() -> None:
@@ -202,9 +220,11 @@ def test_a_terminal_gets_one_panel_and_its_cursor_back(interrupt: bool) -> None:
     assert written.count("\x1b[?25l") == written.count("\x1b[?25h") == 1
     assert written.index("\x1b[?25l") < written.index("\x1b[?25h")
     *_, last = written.split("╭")
+    assert "at work for 0 s" in written.split("╭")[0]
+    assert panel.STOP not in last and "left" not in last  # it is at its end
     assert "20/100" in last and "…" in last and "─╯" in last
-    lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).strip("\r") for line in written.split("\n")]
-    assert max(map(len, lines)) <= 60
+    lines = re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written))
+    assert max(map(len, lines)) <= 57  # of 60: the ^C that the terminal writes must not begin a new line
     assert "said 0" in lines and "said 1" in lines
 
 

@@ -135,6 +135,33 @@ def test_a_run_in_which_all_failed_has_a_page() -> None:
     assert "The front is empty" in found.text and "no learning rate kept its loss finite" in found.text
 
 
+def test_a_search_that_has_tried_its_whole_grammar_is_not_said_to_go_on(tmp_path: Path) -> None:
+    run = made_up_run(tmp_path / "run", strategy="exhaustive", grammar="safs", budget=100)
+    assert "12 of 100 classes trained" in read(run).text and "or found no more classes" in read(run).text
+
+
+def test_the_gain_is_explained_as_the_job_aggregates_it(tmp_path: Path) -> None:
+    two = {"tasks": ["digits", "digits-10x32"]}
+    assert "a rank instead" in read(made_up_run(tmp_path / "rank", aggregate="rank", **two)).text
+    assert "the lowest of the tasks' gains" in read(made_up_run(tmp_path / "minimum", aggregate="minimum", **two)).text
+    assert "rank instead" not in read(made_up_run(tmp_path / "mean", **two)).text
+
+
+def test_the_same_shape_is_the_search_in_every_picture(run: Run) -> None:
+    """Of gains: diamonds are the search, dots the confirmation; without one there is no dot."""
+
+    def shapes(found: Page) -> list[str]:
+        names = [(attrs.get("class") or "").partition(" ") for _, attrs in found.tags]
+        return ["line" if kind else name for name, _, kind in names if name in {"searched", "mean"}]
+
+    front = run.front()
+    assert shapes(read(run)) == ["searched"] * len(front)
+    confirmed(run)
+    drawn = shapes(read(run))
+    assert drawn.count("mean") == 2 and drawn.count("searched") == len(front) + 1  # the finalist's picture comes first
+    assert drawn[:2] == ["searched", "mean"]
+
+
 def test_old_runs_and_runs_under_way_have_a_page(run: Run) -> None:
     """Keys that came later are missing, and a cohort is not in the trace yet."""
     lines = [json.loads(text) for text in run.folder.trace.read_text().splitlines()]
@@ -143,7 +170,7 @@ def test_old_runs_and_runs_under_way_have_a_page(run: Run) -> None:
     run.folder.trace.write_text("".join(json.dumps(row) + "\n" for row in kept))
     found = read(run)
     assert set(SECTIONS) <= set(found.ids)
-    assert "18 of 24 classes trained" in found.text and "not at its end" in found.text
+    assert "18 of 24 classes trained" in found.text and "the search is at work, was stopped" in found.text
 
 
 def test_the_confirmation_is_told_as_it_is(run: Run) -> None:
@@ -181,6 +208,9 @@ def test_what_later_confirmations_add_is_shown(run: Run) -> None:
     assert "on spirals, not searched" in found.text and "+0.456" in found.text
     assert f"short form of {row['id']}" in found.text
     assert "1 of 2 finalists confirmed" in found.text  # a short form is no finalist of its own
+    rows[2]["confirmed"] = False
+    write_json(run.folder.confirmation, {"trained": 24, "finalists": rows})
+    assert run.status()["confirmed"] == 1
 
 
 def test_nothing_from_a_run_becomes_markup(run: Run) -> None:

@@ -7,6 +7,7 @@ import io
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 from search.report import page
-from tests.search_tests.made_up import finalist, many_candidates
+from tests.search_tests.made_up import finalist, made_up_run, many_candidates
 
 selenium = pytest.importorskip("selenium", reason="selenium is not installed")
 
@@ -151,6 +152,41 @@ def test_a_tap_chooses_a_member_and_its_line(browser: Chrome, address: str) -> N
     assert member == link.get_attribute("data-member")
     assert f"candidate {member}" in text and curves == 1
     assert browser.execute_script("return scrollY") == before
+
+
+def test_a_tap_in_any_picture_shows_formula_and_plot_on_the_screen(browser: Chrome, tmp_path: Path) -> None:
+    """With many objectives the last picture is some screens above the end of the section."""
+    run = made_up_run(tmp_path / "run", objectives=["gain", "cost", "complexity", "lipschitz"])
+    screen(browser, 390)
+    browser.get(run.report().as_uri())
+    links = visible(browser)
+    for link in (links[0], links[-1]):
+        dot = link.find_element(By.CLASS_NAME, "dot")
+        browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", dot)
+        browser.execute_script("arguments[0].dispatchEvent(new MouseEvent('click', {bubbles: true}))", link)
+        shown = browser.execute_script(
+            "const r = document.querySelector('#chosen path.value').getBoundingClientRect(); return [r.top, r.bottom]"
+        )
+        assert shown[0] >= 0 and shown[1] <= 900, shown
+        assert f"candidate {link.get_attribute('data-member')}" in panel(browser)[0]
+
+
+def test_nothing_is_cut_off_on_paper_and_it_is_light(browser: Chrome, address: str) -> None:
+    """A4 with Chromium's margins is 718 pixels wide; a dark screen is no reason for light letters on it."""
+    screen(browser, 718)
+    features = [{"name": "prefers-color-scheme", "value": "dark"}]
+    browser.get(address)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": features})
+    try:
+        cut = browser.execute_script(
+            "return [...document.querySelectorAll('table, pre, .card, svg.chart')].filter((one) =>"
+            " one.checkVisibility() && one.getBoundingClientRect().right > innerWidth - 20)"
+            ".map((one) => one.outerHTML.slice(0, 80))"
+        )
+        paper = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert cut == [] and paper == "rgb(255, 255, 255)"
 
 
 def test_a_line_is_chosen_by_its_list(browser: Chrome, address: str) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from primitives import parse
 from search import Run
 from search.report import Facts, gather
 from search.report.credit import credits, origins
+from search.report.curve_picture import curve_picture
 from search.report.drawing import Scale
 from search.report.facts import Candidate
 from search.report.funnel import losses, steps
@@ -75,6 +78,13 @@ def test_pauses_are_no_work() -> None:
     assert len(paused.pauses) == 1 and paused.pauses[0] == pytest.approx(2 * 24 * 60 + 1)
     assert paused.minutes == pytest.approx(steady.minutes - 1)
     assert steady.per_minute == pytest.approx(50, rel=0.01)
+
+
+@pytest.mark.parametrize("text", ["x*sigmoid(x)", "exp(3*x)", "0.000001*x**2", "0.0001*relu(x)-0.0004"])
+def test_a_curves_numbers_have_room(text: str) -> None:
+    ticks = re.findall(r'<text x="([\d.]+)" y="[\d.]+" text-anchor="end">([^<(]+)</text>', curve_picture(parse(text)))
+    assert len(ticks) >= 4
+    assert all(float(end) >= 6 * len(shown) for end, shown in ticks)
 
 
 @pytest.mark.parametrize("ends", [(-0.37, 1.2), (0.0, 1e-4), (1.0, 1.4), (-5e5, 3e6)])

@@ -10,6 +10,7 @@
 
   // The panel shows the member's card of the gallery.
   function show(id) {
+    if (panel.dataset.shown) panel.classList.add("used"); // the first one is shown unasked
     const card = document.getElementById(`member-${id}`);
     if (!card || panel.dataset.shown === id) return;
     panel.dataset.shown = id;
