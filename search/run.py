@@ -84,11 +84,14 @@ class Run:
         }
 
     def _confirmed(self, trained: int) -> int | None:
-        """Number of finalists that were confirmed; None if there was no confirmation of what is trained now."""
+        """Number of finalists that were confirmed, they or their short forms; None if this search has no confirmation.
+
+        A confirmation of a search that was continued since is none of this one.
+        """
         found = self.confirmation()
         if found is None or found["trained"] != trained:
             return None
-        return sum(1 for row in found["finalists"] if row["confirmed"] and not row.get("of"))  # no short forms
+        return len({row.get("of", row["id"]) for row in found["finalists"] if row["confirmed"]})
 
     def confirmation(self) -> Row | None:
         """What the confirmation found, or None if there was none yet."""

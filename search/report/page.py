@@ -77,7 +77,7 @@ def _content(facts: Facts) -> Row:
         "finalists": tested,
         "setting": setting(facts),
         "tested": sum(1 for f in tested if not f.short_form_of),
-        "confirmed": sum(1 for f in tested if f.verdict == "confirmed" and not f.short_form_of),
+        "confirmed": len({f.short_form_of or f.id for f in tested if f.verdict == "confirmed"}),
         "confirmation_picture": _confirmation_picture(tested, _confirmation_nulls(facts)),
         "nulls": {"search": null_gains(facts), "confirmation": _confirmation_nulls(facts)},
         "controls_repeat": all(entry.get("controls_repeat", True) for entry in facts.trace),

@@ -211,6 +211,10 @@ def test_what_later_confirmations_add_is_shown(run: Run) -> None:
     rows[2]["confirmed"] = False
     write_json(run.folder.confirmation, {"trained": 24, "finalists": rows})
     assert run.status()["confirmed"] == 1
+    rows[0]["confirmed"] = False  # the short form alone: its finalist led to something
+    write_json(run.folder.confirmation, {"trained": 24, "finalists": rows})
+    assert "1 of 2 finalists confirmed" in read(run).text
+    assert run.status()["confirmed"] == 1
 
 
 def test_nothing_from_a_run_becomes_markup(run: Run) -> None:
