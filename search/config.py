@@ -34,7 +34,7 @@ class Section(BaseModel):
     def _no_switch(cls, value: Any, info: ValidationInfo) -> Any:
         """Pydantic takes true for 1."""
         if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
-            raise ValueError(f"expected no switch, got {str(value).lower()}")
+            raise ValueError(f"expected neither true nor false, got {str(value).lower()}")
         return value
 
 
