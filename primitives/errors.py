@@ -27,6 +27,7 @@ class LoweringError(ActsearchError):
 
 
 def nearest(name: str, options: Iterable[str]) -> str:
-    """Return ``"; did you mean 'y'?"`` for the closest option, or ``""`` where none is close."""
-    found = difflib.get_close_matches(name, list(options), n=1, cutoff=0.5)
-    return f"; did you mean {found[0]!r}?" if found else ""
+    """Return ``"; did you mean 'y'?"`` for the closest option, whatever its case, or ``""`` where none is close."""
+    folded = {option.casefold(): option for option in options}
+    found = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
+    return f"; did you mean {folded[found[0]]!r}?" if found else ""

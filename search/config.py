@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from evaluators.objectives import DEFAULT, Aggregate, check_names
 from evaluators.statistics import seeds_needed
@@ -18,6 +18,7 @@ from evaluators.tryout import try_out
 from primitives.errors import ActsearchError, nearest
 from primitives.grammars import grammar
 from primitives.text import parse
+from primitives.yaml_text import YamlError, loaded
 from search.errors import ConfigError
 from search.scoring import Scoring
 from search.strategies import settings_of, strategy
@@ -27,6 +28,14 @@ class Section(BaseModel):
     """A part of a config: frozen, and no key beyond those declared."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_switch(cls, value: Any, info: ValidationInfo) -> Any:
+        """Pydantic takes true for 1."""
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError(f"expected neither true nor false, got {str(value).lower()}")
+        return value
 
 
 class Cohorts(Section):
@@ -267,11 +276,11 @@ def _find(source: str) -> Path:
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file; a ConfigError names file and line where there is none."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        raise ConfigError(f"{path}{where} is not YAML: {getattr(error, 'problem', None) or 'cannot be read'}") from None
+        data = loaded(path.read_text(encoding="utf-8"), str(path))
+    except YamlError as error:
+        raise ConfigError(str(error)) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not YAML: {error.reason} at byte {error.start}") from None
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     if not isinstance(data, dict):
@@ -289,8 +298,8 @@ def _change(data: dict[str, Any], change: str) -> None:
         if not isinstance(data, dict):
             raise ConfigError(f"--set {change!r}: {section!r} is not a section")
     try:
-        data[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
+        data[last] = loaded(value, "value")
+    except YamlError:
         raise ConfigError(f"--set {change!r}: {value!r} is not a YAML value") from None
 
 
@@ -306,16 +315,20 @@ def checked(data: Mapping[str, Any], place: str) -> Config:
 def _explain(problem: dict[str, Any]) -> str:
     """One problem in one line: the key, what was expected, what came, the nearest key."""
     keys = [str(part) for part in problem["loc"]]
-    key = ".".join(keys) or "config"
+    key = ".".join(keys)
     if problem["type"] == "extra_forbidden":
         options = _keys_of(keys[:-1])
         return f"unknown key {key!r}{nearest(keys[-1], options)}; there are {', '.join(options)}"
     if problem["type"] == "missing":
         return f"{key}: required, but missing"
-    got = problem["input"]
-    shown = "" if problem["type"] == "value_error" else f", got {str(got)[:60]!r}"
+    got = str(problem["input"])[:60]
+    shown = "" if problem["type"] == "value_error" else f", got {got!r}"
     message = problem["msg"].removeprefix("Value error, ")
-    return f"{key}: {message}{shown}"
+    if problem["type"] == "tuple_type":
+        message = f"expected a list, as in [{got}]" if got else "expected a list"
+    if problem["type"] == "model_type":
+        message = f"expected a section with keys of {', '.join(_keys_of(keys))}"
+    return f"{key}: {message}{shown}" if key else f"{message}{shown}"
 
 
 def _keys_of(sections: list[str]) -> list[str]:

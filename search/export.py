@@ -11,7 +11,7 @@ from primitives.errors import ActsearchError, nearest
 from primitives.lowering import files, targets
 from primitives.text import parse
 from search.errors import RunError
-from search.files import write_atomically
+from search.files import write_atomically, writing
 from search.function_card import evidence, function_card
 from search.lineage import ancestors
 from search.run import Run
@@ -52,7 +52,8 @@ def export(
     written = [(path, data) for row in chosen for path, data in _folder(run, row, rows, to, raw).items()]
     paths = [(out or run.folder.exports) / path for path, _ in written]
     for path, (_, data) in zip(paths, written, strict=True):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, data)
     return paths
 

@@ -32,9 +32,8 @@ def _operators() -> list[Row]:
     rows: list[Row] = [
         {"name": o.name, "inputs": o.arity, "cost": o.cost or "", "formula": o.formula} for o in operators().values()
     ]
-    chains = [
-        {"name": n, "inputs": "any", "cost": "", "torch": "", "formula": f"{op}(a,{op}(b,...))"}
-        for n, op in CHAINS.items()
+    chains: list[Row] = [
+        {"name": n, "inputs": "any", "cost": "", "formula": f"{op}(a,{op}(b,...))"} for n, op in CHAINS.items()
     ]
     return [*rows, *chains]
 

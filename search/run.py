@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from evaluators.backend import Backend
 from search.config import Config, checked, load_config, read_yaml, to_yaml, with_pinned_tasks
 from search.confirmation import finalists
 from search.environment import differences, environment
@@ -248,6 +249,8 @@ class Job:
 @contextmanager
 def _workers(config: Config, count: int | None, address: str | None = None) -> Iterator[Workers]:
     asked = config.workers
+    if not (address or asked.address):  # a cluster's machines have devices of their own
+        Backend(config.training.device).check()
     pool = start_workers(asked.count if count is None else count, address or asked.address, asked.gpus)
     try:
         yield pool

@@ -93,7 +93,7 @@ def _content(reference: str) -> bytes:
     try:
         content = Path(path).read_bytes()
     except OSError as error:
-        near = nearest(Path(path).name, (other.name for other in Path(path).parent.glob("*.py")))
+        near = nearest(Path(path).name, (other.name for other in Path(path).parent.glob("*.py") if other.is_file()))
         raise TaskError(f"task {reference!r}: cannot read {path}: {error.strerror}{near}") from None
     if expected and _digest(content) != expected:
         raise TaskError(

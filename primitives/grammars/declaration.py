@@ -23,8 +23,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from primitives.errors import ExpressionError, GrammarError
 from primitives.expressions import MAX_DEPTH, MAX_SIZE, Expression, Parameter, constant, parameter
 from primitives.grammars.checks import Checks, short, shown
@@ -35,6 +33,7 @@ from primitives.grammars.patterns import METAVARIABLES, Rule, same_parameter
 from primitives.grammars.template import Template
 from primitives.grammars.trees import MAX_TREE_SIZE, Trees
 from primitives.text import MAX_NESTING, parse_body
+from primitives.yaml_text import YamlError, loaded
 
 MAX_UNITS = 8
 MAX_FACTORS = 10
@@ -81,18 +80,11 @@ def declaration(text: str, source: str) -> Declaration:
     Raises:
         GrammarError: the declaration is wrong; the message names file, key, what was expected and the nearest name.
     """
-    return _Reader(source).read(_loaded(text, source))
-
-
-def _loaded(text: str, source: str) -> object:
     try:
-        return yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        raise GrammarError(f"{source}: not YAML{where}: {error.problem}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a wrong character, a wrong date, brackets
-        raise GrammarError(f"{source}: not YAML: {type(error).__name__}") from None
+        found = loaded(text, source)
+    except YamlError as error:
+        raise GrammarError(str(error)) from None
+    return _Reader(source).read(found)
 
 
 class _Reader:

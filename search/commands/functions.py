@@ -33,7 +33,7 @@ def evaluate(
     ] = "digits",
     seeds: Annotated[int, typer.Option(help="Number of seeds.")] = 8,
     steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps; default: the task's.")] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of all random numbers.")] = 0,
     objectives: Annotated[str, typer.Option(help="Names, separated by commas.")] = ",".join(DEFAULT),
     as_json: Json = False,
 ) -> None:
@@ -86,10 +86,10 @@ def replay(
     *,
     strategies: Annotated[list[str], typer.Option("--strategy", help="Name, or '{name: ..., setting: ...}'.")],
     source: Annotated[str, typer.Option("--grammar", help="That the strategies sample and mutate in.")] = "default",
-    budget: Annotated[int, typer.Option(min=1)] = 200,
-    repeats: Annotated[int, typer.Option(min=2)] = 100,
+    budget: Annotated[int, typer.Option(min=1, help="Evaluations in a repeat.")] = 200,
+    repeats: Annotated[int, typer.Option(min=2, help="Runs of each strategy.")] = 100,
     cohort: Annotated[int, typer.Option(min=1, help="Proposals at once.")] = 8,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of all random numbers.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Compare strategies on a table of known scores."""
@@ -107,7 +107,10 @@ def replay(
 
 def list_(
     what: Annotated[
-        str, typer.Argument(help="operators, grammars, catalogue, tasks, strategies, objectives or configs.")
+        str,
+        typer.Argument(
+            metavar="WHAT", help="operators, grammars, catalogue, tasks, strategies, objectives or configs."
+        ),
     ],
     as_json: Json = False,
 ) -> None:

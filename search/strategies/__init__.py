@@ -7,10 +7,9 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from primitives.errors import nearest
 from primitives.grammars import Grammar, grammar
+from primitives.yaml_text import YamlError, loaded
 from search.errors import ConfigError
 from search.strategies.base import Proposal, Result, Strategy
 from search.strategies.controller import Controller
@@ -42,8 +41,8 @@ def settings_of(value: object) -> dict[str, Any]:
     Raises:
         ConfigError: it is neither.
     """
-    with contextlib.suppress(yaml.YAMLError):
-        value = yaml.safe_load(value) if isinstance(value, str) else value
+    with contextlib.suppress(YamlError):
+        value = loaded(value, "strategy") if isinstance(value, str) else value
     settings = {"name": value} if isinstance(value, str) else value
     if not isinstance(settings, Mapping) or not isinstance(settings.get("name"), str):
         raise ConfigError("expected a strategy's name, or a section with 'name' and its settings")

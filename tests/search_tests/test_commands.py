@@ -108,6 +108,7 @@ def test_evaluate(shell: Shell) -> None:
 def test_list(shell: Shell, what: str) -> None:
     rows = shell.json("list", what)
     assert rows
+    assert {tuple(row) for row in rows} == {tuple(rows[0])}  # or a table's columns would slide
     assert str(rows[0]["name"]).split()[0] in shell("list", what)
 
 

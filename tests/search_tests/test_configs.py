@@ -108,7 +108,7 @@ def _hurdles(tmp_path: Path, start: str) -> tuple[Config, list[dict[str, object]
 
 
 def test_who_fails_on_one_network_is_not_trained_on_the_next(tmp_path: Path) -> None:
-    """EvoNorm's hurdles: networks are trained one after the other."""
+    """Networks are hurdles: they are trained one after the other."""
     config, rows = _hurdles(tmp_path, "sin(30*x)")
     assert rows[0]["reason"] and rows[0]["failed_on"] == "digits"
     assert list(rows[0]["losses"]) == ["digits"]

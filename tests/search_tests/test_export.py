@@ -15,6 +15,7 @@ from primitives import ActsearchError, derivative, evaluate, parse
 from primitives.errors import LoweringError
 from primitives.nearest import nearest_known
 from search import Job, Run, RunError
+from search.errors import FileError
 from search.export import export
 from search.lineage import ancestors
 
@@ -74,6 +75,13 @@ def test_unknown_id_or_target_writes_nothing(run: Run, tmp_path: Path) -> None:
     with pytest.raises(ActsearchError, match="unknown target 'troch'; did you mean 'torch'"):
         export(run, [], ["troch"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(FileError, match=r"cannot write .*out/act_\S+py: Not a directory"):
+        export(run, [], ["torch"], tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "mine"
 
 
 def test_a_target_that_cannot_say_an_operator_writes_nothing(

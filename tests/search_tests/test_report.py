@@ -282,6 +282,15 @@ def test_the_front_as_a_file_of_its_own(run: Run, tmp_path: Path) -> None:
         run.draw_front(tmp_path / "front.png")
 
 
+def test_a_folder_is_no_file_to_write_to(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = set(tmp_path.iterdir())
+    for folder in (".", "/", str(tmp_path)):
+        with pytest.raises(FileError, match="cannot write"):
+            run.report(folder)
+    assert set(tmp_path.iterdir()) == before
+
+
 def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     monkeypatch.setattr(sys, "argv", ["actsearch", *arguments])
     with pytest.raises(SystemExit) as end:
