@@ -17,7 +17,7 @@ from primitives.lowering.chebyshev import SERIES
 from primitives.lowering.column import Column
 from primitives.lowering.lines import Language, Lines
 from primitives.lowering.python_text import class_name, python_names, python_number
-from primitives.lowering.reference import roots_of
+from primitives.lowering.reference import VALUE, roots_of
 from primitives.lowering.self_test import rows
 from primitives.lowering.target import Target
 
@@ -132,7 +132,7 @@ def _names(expression: Expression, name: str) -> dict[str, str]:
 def _functions(expression: Expression, name: str, factor: float) -> dict[str, Expression]:
     """Function -> what it computes."""
     return {
-        name if of == "value" else f"{name}_by_{of}": rewrite(
+        name if of == VALUE else f"{name}_by_{of}": rewrite(
             _language("double", name).column.written_out(root), _simpler
         )
         for of, root in roots_of(expression, factor).items()

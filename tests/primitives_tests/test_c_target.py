@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -108,6 +109,12 @@ def test_odd_functions_compile_without_warnings(text: str, tmp_path: Path) -> No
     (tmp_path / "act.h").write_text(str(lower(parse(text), "c", name="act")), encoding="utf-8")
     (tmp_path / "main.c").write_text('#include "act.h"\nint main(void) { return 0; }\n', encoding="utf-8")
     compiled(*STRICT, "-fsyntax-only", tmp_path / "main.c")
+
+
+def test_a_parameter_may_be_called_value() -> None:
+    header = str(lower(parse("value*tanh(x); value=2"), "c", name="act"))
+    assert re.search(r"double act\(double x, double value\) {\n.*tanh\(x\);\n.* = value \* t1;\n", header)
+    assert "double act_by_value(" in header
 
 
 @pytest.mark.parametrize("name", ["exp", "int", "main", "Act", "a b"])

@@ -17,7 +17,7 @@ from primitives.evaluation import evaluate
 from primitives.expressions import Expression, apply, parameter
 from primitives.lowering import files, lower, targets
 from primitives.lowering.column import Column
-from primitives.lowering.reference import points_of, reference
+from primitives.lowering.reference import VALUE, points_of, reference
 from primitives.operators import remove_operator
 from primitives.text import parse
 from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, points
@@ -120,10 +120,15 @@ def check(f: Expression, target: str, folder: Path, *, expected: int, change: tu
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("target", [target for target in in_python() if target != "triton"])
+def test_a_parameter_may_be_called_value(target: str, tmp_path: Path) -> None:
+    check(parse("value*tanh(x)+value; value=2"), target, tmp_path, expected=0)
+
+
 def test_rounding_explains_a_cancellation_and_nothing_else() -> None:
     f = parse("1+erf(x)")
     found = reference(f, points_of(f))
-    at = {round(float(x), 1): float(room) for x, room in zip(found.points, found.allowed["value"], strict=True)}
+    at = {round(float(x), 1): float(room) for x, room in zip(found.points, found.allowed[VALUE], strict=True)}
     assert 1e-16 < at[-6.0] < 1e-14  # of 2e-17: nothing of it is known
     assert at[1.0] < 1e-14
-    assert reference(parse("2*x"), points_of(f)).allowed["value"].max() < 1e16  # at 1e30
+    assert reference(parse("2*x"), points_of(f)).allowed[VALUE].max() < 1e16  # at 1e30
