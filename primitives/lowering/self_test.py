@@ -36,7 +36,8 @@ def rows(
         values[VALUE] = torch.where(_real(expression, points), values[VALUE], torch.nan)
     columns = [points.tolist()]
     for name, column in values.items():
-        columns += [column.tolist(), [float(f"{a + room:.2e}") for a in known.allowed[name].tolist()]]
+        allowed = 1.01 * known.allowed[name] + room  # three digits of it are not less than it is
+        columns += [column.tolist(), [float(f"{a:.2e}") for a in allowed.tolist()]]
     return [[n if math.isfinite(n) else None for n in row] for row in zip(*columns, strict=True)]
 
 

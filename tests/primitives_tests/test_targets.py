@@ -18,6 +18,7 @@ from primitives.expressions import Expression, apply, parameter
 from primitives.lowering import files, lower, targets
 from primitives.lowering.column import Column
 from primitives.lowering.reference import VALUE, points_of, reference
+from primitives.lowering.self_test import rows
 from primitives.operators import remove_operator
 from primitives.text import parse
 from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, points
@@ -123,6 +124,15 @@ def check(f: Expression, target: str, folder: Path, *, expected: int, change: tu
 @pytest.mark.parametrize("target", [target for target in in_python() if target != "triton"])
 def test_a_parameter_may_be_called_value(target: str, tmp_path: Path) -> None:
     check(parse("value*tanh(x)+value; value=2"), target, tmp_path, expected=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_a_self_test_allows_what_the_reference_allows(dtype: torch.dtype) -> None:
+    for f in functions("catalogue")[::5]:
+        known = reference(f, points_of(f), factor=FACTOR, dtype=dtype)
+        for row, *allowed in zip(rows(f, factor=FACTOR, dtype=dtype), *known.allowed.values(), strict=True):
+            for written, least in zip(row[2::2], allowed, strict=True):
+                assert written is None or least <= written < 1.02 * least
 
 
 def test_rounding_explains_a_cancellation_and_nothing_else() -> None:
