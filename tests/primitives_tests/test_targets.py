@@ -109,6 +109,20 @@ def test_the_self_test_passes_and_can_fail(target: str, tmp_path: Path) -> None:
     check(GATE, target, tmp_path, expected=1, change=("0.3", "0.30001"))
 
 
+PLACES = [  # of an initial value and of GAIN, which are written more than once
+    *(("torch", before) for before in ("float = 1.5, ", "float = 1.5)", "beta, 1.5)", "GAIN = 0.9")),
+    *(("jax", before) for before in ("act_3_7(x, beta=1.5", "act_3_7_plain(x, beta=1.5")),
+    *(("numpy", before) for before in ("act_3_7(x, beta=1.5", "act_3_7_derivatives(x, beta=1.5")),
+    ("sympy", "{beta: 1.5"),
+]
+
+
+@pytest.mark.parametrize(("target", "before"), PLACES)
+def test_the_self_test_notices_another_initial_value(target: str, before: str, tmp_path: Path) -> None:
+    after = before.replace("1.5", "1.51").replace("0.9", "0.8")
+    check(GATE, target, tmp_path, expected=1, change=(before, after))
+
+
 def check(f: Expression, target: str, folder: Path, *, expected: int, change: tuple[str, str] = ("", "")) -> None:
     """Run the self-test of a Python target in a process that cannot import this project."""
     code, test = files(f, target, name="act_3_7", factor=FACTOR).items()
