@@ -69,7 +69,7 @@ def _chosen(run: Run, ids: Sequence[str], rows: dict[str, Row]) -> list[Row]:
             )
     confirmed = [f["id"] for f in found if f["confirmed"]]
     if ids or confirmed:
-        return [known[name] for name in ids or confirmed]
+        return [known[name] for name in dict.fromkeys(ids or confirmed)]
     front = run.front()
     if not front:
         raise RunError(f"{run.path}: the front is empty; there is nothing to export")

@@ -10,6 +10,7 @@ from importlib.resources import files
 from string import Template
 
 import numpy as np
+import torch
 
 from primitives.errors import LoweringError
 from primitives.expressions import Expression, join, rewrite, same
@@ -17,19 +18,20 @@ from primitives.lowering.chebyshev import SERIES
 from primitives.lowering.column import Column
 from primitives.lowering.lines import Language, Lines
 from primitives.lowering.python_text import class_name, python_names, python_number
-from primitives.lowering.reference import roots_of
+from primitives.lowering.reference import VALUE, roots_of
 from primitives.lowering.self_test import rows
 from primitives.lowering.target import Target
 
-#: keywords and names of <math.h>, which a parameter or a function must not hide
+#: keywords, macros and names of <math.h>, as they are and for float, which a parameter or a function must not hide
 _WORDS = """
 x n i inputs outputs auto break case char const continue default do double else enum extern float for goto if inline
 int long register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while
 main fabs floor exp expm1 log log1p sqrt sin cos atan sinh cosh tanh asinh erf erfc pow copysign gamma lgamma tgamma
 ceil round trunc rint fmax fmin fma hypot tan acos asin acosh atanh exp2 log2 log10 cbrt div abs signbit isnan isinf
 NAN INFINITY size_t j0 j1 jn y0 y1 yn
+NULL HUGE_VAL math_errhandling M_E M_PI M_LN2 M_SQRT2 linux unix asm typeof true false nullptr
 """
-_TAKEN = frozenset(_WORDS.split())
+_TAKEN = frozenset(f"{word}{f}" for word in _WORDS.split() for f in ("", "f"))
 _CALLS = ("floor", "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "sinh", "cosh", "tanh", "asinh", "atan")
 
 
@@ -52,8 +54,8 @@ def _language(real: str, function: str) -> Language:
             "div": "{0} / {1}",
             "pow": f"pow{f}({{0}}, {{1}})",
             # a selection that hands NaN on, as fmax does not
-            "max": "({0} > {1}) | ({0} != {0}) ? {0} : {1}",
-            "min": "({0} < {1}) | ({0} != {0}) ? {0} : {1}",
+            "max": "(({0} > {1}) | ({0} != {0})) ? {0} : {1}",
+            "min": "(({0} < {1}) | ({0} != {0})) ? {0} : {1}",
             "neg": "-{0}",
             "gt": "{0} > {1}",
             "ge": "{0} >= {1}",
@@ -132,7 +134,7 @@ def _names(expression: Expression, name: str) -> dict[str, str]:
 def _functions(expression: Expression, name: str, factor: float) -> dict[str, Expression]:
     """Function -> what it computes."""
     return {
-        name if of == "value" else f"{name}_by_{of}": rewrite(
+        name if of == VALUE else f"{name}_by_{of}": rewrite(
             _language("double", name).column.written_out(root), _simpler
         )
         for of, root in roots_of(expression, factor).items()
@@ -178,18 +180,25 @@ def _bessel(function: str) -> str:
 
 
 def _self_test(expression: Expression, name: str, factor: float) -> dict[str, str]:
-    table = [[math.nan if n is None else n for n in row] for row in rows(expression, factor=factor)]
     stems = list(_functions(expression, name, factor))
     given = "".join(f", {_double(p.initial)}" for p in expression.parameters)
+    given_float = "".join(f", {_float(p.initial)}" for p in expression.parameters)
     text = _SELF_TEST.substitute(
         function=name,
         by=", ".join(["x", *_names(expression, name)]),
         width=1 + 2 * len(stems),
-        rows="\n".join(f"    {{{', '.join(map(_double, row))}}}," for row in table),
+        rows=_table(expression, factor, torch.float64),
+        rows_float=_table(expression, factor, torch.float32),
         found=", ".join(f"{stem}(x{given})" for stem in stems),
+        found_float=", ".join(f"{stem}f((float)x{given_float})" for stem in stems),
         outputs=len(stems),
     )
     return {f"test_{name}.c": text}
+
+
+def _table(expression: Expression, factor: float, dtype: torch.dtype) -> str:
+    table = rows(expression, factor=factor, dtype=dtype)
+    return "\n".join(f"    {{{', '.join(_double(math.nan if n is None else n) for n in row)}}}," for row in table)
 
 
 C = Target(".h", c_source, _self_test)

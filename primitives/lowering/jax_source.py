@@ -107,7 +107,11 @@ def _shaped(root: Expression, text: str) -> str:
 
 _COMPUTED = Template("""
 x = jnp.array(points)
-value, pullback = jax.vjp($function, x, *[jnp.full_like(x, initial) for initial in $initial])
+value = $function(x)
+if not jnp.allclose(${function}_plain(x), value, rtol=1e-12, atol=0.0, equal_nan=True):
+    print("${function}_jax.py: the function and its plain form differ")
+    sys.exit(1)
+_, pullback = jax.vjp($function, x, *[jnp.full_like(x, initial) for initial in $initial])
 return [column.tolist() for column in (value, *pullback(jnp.ones_like(value)))]
 """)
 
@@ -120,7 +124,7 @@ def _self_test(expression: Expression, name: str, factor: float) -> dict[str, st
         imports=f"""
 import jax
 import jax.numpy as jnp
-from {name}_jax import {name}
+from {name}_jax import {name}, {name}_plain
 
 jax.config.update("jax_enable_x64", True)""",
         computed=_COMPUTED.substitute(function=name, initial=[p.initial for p in expression.parameters]),

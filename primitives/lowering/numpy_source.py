@@ -107,8 +107,7 @@ def _with_functions(source: str) -> str:
 
 _COMPUTED = Template("""
 x = np.array(points, np.float64)
-given = [np.full_like(x, initial) for initial in $initial]
-return [column.tolist() for column in ($function(x, *given), *${function}_derivatives(x, *given))]
+return [column.tolist() for column in ($function(x), *${function}_derivatives(x))]
 """)
 
 
@@ -118,7 +117,7 @@ def _self_test(expression: Expression, name: str, factor: float) -> dict[str, st
         f"{name}_numpy.py",
         factor=factor,
         imports=f"\nimport numpy as np\nfrom {name}_numpy import {name}, {name}_derivatives",
-        computed=_COMPUTED.substitute(function=name, initial=[p.initial for p in expression.parameters]),
+        computed=_COMPUTED.substitute(function=name),
     )
 
 

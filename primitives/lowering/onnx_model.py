@@ -18,7 +18,7 @@ from primitives.evaluation import constants
 from primitives.expressions import Expression, Parameter, join, postorder, rewrite, same
 from primitives.kernels import COMPARISONS
 from primitives.lowering.column import Column
-from primitives.lowering.reference import roots_of
+from primitives.lowering.reference import VALUE, roots_of
 from primitives.lowering.self_test import python_self_test
 from primitives.lowering.substitutes import SPECIAL, substituted
 from primitives.lowering.target import Target
@@ -53,7 +53,7 @@ def onnx_model(expression: Expression, name: str, factor: float) -> bytes:
     Raises:
         LoweringError: the package onnx is missing, or ONNX cannot express an operator.
     """
-    return _model(roots_of(expression, factor)["value"], expression, name, factor)
+    return _model(roots_of(expression, factor)[VALUE], expression, name, factor)
 
 
 def onnx_derivative(expression: Expression, name: str, factor: float) -> bytes:

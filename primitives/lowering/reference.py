@@ -21,6 +21,8 @@ from primitives.formulas import written_out
 from primitives.kernels import COMPARISONS
 from primitives.operators import forward_of, operators
 
+VALUE = "f(x)"  #: name of the value beside those of derivatives; no parameter can have it
+
 _GRID = (
     *(0.0, 1e-30, 1e-8, 0.005, 0.1, 0.5, 0.7, 1.0, 1.3, 2.0, 2.5, 3.0, 4.1, 5.0, 6.0, 12.5, 20.0, 50.0, 88.8, 1e4),
     1e30,
@@ -39,7 +41,7 @@ class Reference:
 
     Args:
         points: inputs, float64, each of them a float32 too.
-        values: ``"value"``, then ``"x"`` and each parameter for the derivatives, each as float64.
+        values: ``VALUE``, then ``"x"`` and each parameter for the derivatives, each as float64.
         allowed: the largest difference from each; where a value is not finite it says nothing.
     """
 
@@ -54,9 +56,9 @@ def scaled(expression: Expression, factor: float) -> Expression:
 
 
 def roots_of(expression: Expression, factor: float = 1.0) -> dict[str, Expression]:
-    """``factor * expression`` under ``"value"`` and its derivatives by ``"x"`` and by each parameter."""
+    """``factor * expression`` under ``VALUE`` and its derivatives by ``"x"`` and by each parameter."""
     root = scaled(expression, factor)
-    return {"value": root} | {by: derivative(root, by) for by in ("x", *(p.name for p in expression.parameters))}
+    return {VALUE: root} | {by: derivative(root, by) for by in ("x", *(p.name for p in expression.parameters))}
 
 
 def elementary(root: Expression) -> Expression:

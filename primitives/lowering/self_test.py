@@ -13,7 +13,7 @@ from torch import Tensor
 from primitives.evaluation import evaluate
 from primitives.expressions import Expression, postorder
 from primitives.kernels import COMPARISONS
-from primitives.lowering.reference import elementary, points_of, reference
+from primitives.lowering.reference import VALUE, elementary, points_of, reference
 from primitives.reduction import ZERO
 
 _PYTHON = Template(files("primitives.lowering").joinpath("self_test_python.txt").read_text(encoding="utf-8"))
@@ -32,11 +32,12 @@ def rows(
     values = dict(known.values)
     if not kinks:
         smooth = _smooth(expression, points)
-        values |= {by: torch.where(smooth, slope, torch.nan) for by, slope in values.items() if by != "value"}
-        values["value"] = torch.where(_real(expression, points), values["value"], torch.nan)
+        values |= {by: torch.where(smooth, slope, torch.nan) for by, slope in values.items() if by != VALUE}
+        values[VALUE] = torch.where(_real(expression, points), values[VALUE], torch.nan)
     columns = [points.tolist()]
     for name, column in values.items():
-        columns += [column.tolist(), [float(f"{a + room:.2e}") for a in known.allowed[name].tolist()]]
+        allowed = 1.01 * known.allowed[name] + room  # three digits of it are not less than it is
+        columns += [column.tolist(), [float(f"{a:.2e}") for a in allowed.tolist()]]
     return [[n if math.isfinite(n) else None for n in row] for row in zip(*columns, strict=True)]
 
 
@@ -96,7 +97,7 @@ def python_self_test(
         largest: size of the inputs.
         room: added to every allowed difference.
     """
-    names = ["value", "x", *(p.name for p in expression.parameters if by_parameters)]
+    names = [VALUE, "x", *(p.name for p in expression.parameters if by_parameters)]
     own = f"test_{file}" if file.endswith(".py") else f"test_{file.replace('.', '_')}.py"
     table = [row[: 1 + 2 * len(names)] for row in rows(expression, factor=factor, dtype=dtype, kinks=kinks, room=room)]
     text = _PYTHON.substitute(

@@ -232,22 +232,33 @@ def _returned_slopes(code: Lines) -> str:
 
 
 _COMPUTED = Template("""
-x = torch.tensor(points, dtype=torch.float64, requires_grad=True)
-given = [torch.full_like(x, initial, requires_grad=True) for initial in $initial]
-value = $function(x, *given)
-slopes = torch.autograd.grad(value.sum(), [x, *given])
-return [column.tolist() for column in (value.detach(), *slopes)]
+x = torch.tensor([points], dtype=torch.float64).T.requires_grad_()
+layer = $module(channels=1, dtype=torch.float64)
+given = [p.detach().expand_as(x).clone().requires_grad_() for p in layer.parameters()]
+slopes = torch.autograd.grad($function(x, *given).sum(), [x, *given])
+value = $function(x)
+for form in (${function}_plain(x), layer(x)):
+    if not torch.allclose(form, value, rtol=1e-12, atol=0.0, equal_nan=True):
+        print("$function.py: the function, its plain form and its module differ")
+        sys.exit(1)
+z = (torch.arange(20000, dtype=torch.float64) - 9999.5) / 1000
+weights = torch.exp(-z * z / 2)
+second = float((weights * $function(z.unsqueeze(1)).squeeze(1) ** 2).sum() / weights.sum())
+if 0 < second < math.inf and not math.isclose(GAIN * GAIN * second, 1.0, rel_tol=1e-6):
+    print(f"$function.py: GAIN is {GAIN!r}, expected {second**-0.5!r}")
+    sys.exit(1)
+return [column.flatten().tolist() for column in (value, *slopes)]
 """)
 
 
 def _self_test(expression: Expression, name: str, factor: float) -> dict[str, str]:
-    initial = [p.initial for p in expression.parameters]
+    module = class_name(name)
     return python_self_test(
         as_builtin(expression),
         f"{name}.py",
         factor=factor,
-        imports=f"\nimport torch\nfrom {name} import {name}",
-        computed=_COMPUTED.substitute(function=name, initial=initial),
+        imports=f"\nimport torch\nfrom {name} import GAIN, {module}, {name}, {name}_plain",
+        computed=_COMPUTED.substitute(function=name, module=module),
     )
 
 

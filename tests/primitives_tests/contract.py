@@ -20,7 +20,7 @@ from torch import Tensor
 from primitives.catalogue import catalogue
 from primitives.expressions import Expression
 from primitives.grammars import grammar
-from primitives.lowering.reference import Reference, points_of, reference
+from primitives.lowering.reference import VALUE, Reference, points_of, reference
 
 SAMPLED = {"default": 60, "pangaea": 50, "aquasurf": 40, "swish2017": 40, "grafs": 40, "safs": 40, "evoactiv": 30}
 GROUPS = ("catalogue", *SAMPLED)
@@ -50,12 +50,13 @@ def known(expression: Expression, dtype: torch.dtype = torch.float64) -> Referen
 def differences(
     expression: Expression, found: Mapping[str, Sequence[float] | Tensor], dtype: torch.dtype = torch.float64
 ) -> list[str]:
-    """Where numbers that a target computed, under the reference's names, break the contract."""
+    """Where numbers that a target computed, ``"value"`` and derivatives by name, break the contract."""
     expected = known(expression, dtype)
     wrong = []
     for name, numbers in found.items():
-        got, best = torch.as_tensor(numbers, dtype=torch.float64), expected.values[name]
-        bad = best.isfinite() & ~((got - best).abs() <= expected.allowed[name])
+        of = VALUE if name == "value" else name
+        got, best = torch.as_tensor(numbers, dtype=torch.float64), expected.values[of]
+        bad = best.isfinite() & ~((got - best).abs() <= expected.allowed[of])
         if name != "value":
             bad &= expected.points.isfinite()
         bad &= expected.points.isfinite() | ~got.isnan()
@@ -63,7 +64,7 @@ def differences(
             bad |= ~best.isfinite() & got.isfinite()
         wrong += [
             f"{expression.text}: {name} at x = {float(expected.points[i])!r} is {float(got[i])!r}, expected "
-            f"{float(best[i])!r} +- {float(expected.allowed[name][i]):.2g}"
+            f"{float(best[i])!r} +- {float(expected.allowed[of][i]):.2g}"
             for i in bad.nonzero().flatten().tolist()
         ]
     return wrong

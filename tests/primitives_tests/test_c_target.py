@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -22,9 +23,9 @@ STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
 TYPES = {"double": (torch.float64, ""), "float": (torch.float32, "f")}
 
 
-def compiled(*arguments: str | Path) -> str:
+def compiled(*arguments: str | Path, compiler: str = str(COMPILER)) -> str:
     """What the compiler says; it must succeed."""
-    done = subprocess.run([str(COMPILER), *map(str, arguments)], capture_output=True, text=True)
+    done = subprocess.run([compiler, *map(str, arguments)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[:4000]
     return done.stderr
 
@@ -89,25 +90,45 @@ def test_loops_over_arithmetic_are_vectorised(text: str, tmp_path: Path) -> None
     assert vectorised(parse(text), tmp_path, "-fno-trapping-math", "-fno-math-errno")
 
 
-@pytest.mark.parametrize("change", ["", "0.3001"])
-def test_the_self_test_passes_and_can_fail(change: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("change", [("0.3", "0.3"), ("0.3", "0.3001"), ("0.3 ", "0.30001 "), ("0.3f", "0.3001f")])
+def test_the_self_test_passes_and_can_fail(change: tuple[str, str], tmp_path: Path) -> None:
     f = parse("x*sigmoid(beta*x)+0.3*where(x>0.5,x,bessel_i0e(x)); beta=1.5")
     (code, header), (test, main) = files(f, "c", name="act_3_7", factor=FACTOR).items()
-    (tmp_path / code).write_text(str(header).replace("0.3", change or "0.3"), encoding="utf-8")
+    (tmp_path / code).write_text(str(header).replace(*change), encoding="utf-8")
     (tmp_path / test).write_text(str(main), encoding="utf-8")
     compiled(*STRICT, "-O2", tmp_path / test, "-o", tmp_path / "test", "-lm")
     done = subprocess.run([str(tmp_path / "test")], capture_output=True, text=True)
-    assert done.returncode == (1 if change else 0), done.stdout
+    assert done.returncode == int(change[0] != change[1]), done.stdout
     assert len(done.stdout.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
-    "text", ["int*x+gamma*x; int=2, gamma=0.5", "2", "b; b=3", "x>0", "(x>0)/(x>1)", "1e-300*x+1e300"]
+    "text",
+    [
+        *("int*x+gamma*x; int=2, gamma=0.5", "2", "b; b=3", "x>0", "(x>0)/(x>1)", "1e-300*x+1e300"),
+        "expf*exp(x)+NULL*linux*x; expf=1, NULL=2, linux=3",
+    ],
 )
-def test_odd_functions_compile_without_warnings(text: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("standard", ["c99", "gnu17"])
+def test_odd_functions_compile_without_warnings(text: str, standard: str, tmp_path: Path) -> None:
     (tmp_path / "act.h").write_text(str(lower(parse(text), "c", name="act")), encoding="utf-8")
     (tmp_path / "main.c").write_text('#include "act.h"\nint main(void) { return 0; }\n', encoding="utf-8")
-    compiled(*STRICT, "-fsyntax-only", tmp_path / "main.c")
+    compiled(*STRICT, f"-std={standard}", "-fsyntax-only", tmp_path / "main.c")
+
+
+@pytest.mark.skipif(shutil.which("clang") is None, reason="there is no clang")
+@pytest.mark.parametrize("group", GROUPS)
+def test_clang_has_no_warnings(group: str, tmp_path: Path) -> None:
+    headers = [str(lower(f, "c", name=f"act_{number}")) for number, f in enumerate(functions(group))]
+    (tmp_path / "all.h").write_text("\n".join(headers), encoding="utf-8")
+    (tmp_path / "all.c").write_text('#include "all.h"\nint main(void) { return 0; }\n', encoding="utf-8")
+    compiled(*STRICT, "-fsyntax-only", tmp_path / "all.c", compiler="clang")
+
+
+def test_a_parameter_may_be_called_value() -> None:
+    header = str(lower(parse("value*tanh(x); value=2"), "c", name="act"))
+    assert re.search(r"double act\(double x, double value\) {\n.*tanh\(x\);\n.* = value \* t1;\n", header)
+    assert "double act_by_value(" in header
 
 
 @pytest.mark.parametrize("name", ["exp", "int", "main", "Act", "a b"])

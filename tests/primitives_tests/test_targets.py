@@ -17,7 +17,8 @@ from primitives.evaluation import evaluate
 from primitives.expressions import Expression, apply, parameter
 from primitives.lowering import files, lower, targets
 from primitives.lowering.column import Column
-from primitives.lowering.reference import points_of, reference
+from primitives.lowering.reference import VALUE, points_of, reference
+from primitives.lowering.self_test import rows
 from primitives.operators import remove_operator
 from primitives.text import parse
 from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, points
@@ -108,6 +109,20 @@ def test_the_self_test_passes_and_can_fail(target: str, tmp_path: Path) -> None:
     check(GATE, target, tmp_path, expected=1, change=("0.3", "0.30001"))
 
 
+PLACES = [  # of an initial value and of GAIN, which are written more than once
+    *(("torch", before) for before in ("float = 1.5, ", "float = 1.5)", "beta, 1.5)", "GAIN = 0.9")),
+    *(("jax", before) for before in ("act_3_7(x, beta=1.5", "act_3_7_plain(x, beta=1.5")),
+    *(("numpy", before) for before in ("act_3_7(x, beta=1.5", "act_3_7_derivatives(x, beta=1.5")),
+    ("sympy", "{beta: 1.5"),
+]
+
+
+@pytest.mark.parametrize(("target", "before"), PLACES)
+def test_the_self_test_notices_another_initial_value(target: str, before: str, tmp_path: Path) -> None:
+    after = before.replace("1.5", "1.51").replace("0.9", "0.8")
+    check(GATE, target, tmp_path, expected=1, change=(before, after))
+
+
 def check(f: Expression, target: str, folder: Path, *, expected: int, change: tuple[str, str] = ("", "")) -> None:
     """Run the self-test of a Python target in a process that cannot import this project."""
     code, test = files(f, target, name="act_3_7", factor=FACTOR).items()
@@ -120,10 +135,24 @@ def check(f: Expression, target: str, folder: Path, *, expected: int, change: tu
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("target", [target for target in in_python() if target != "triton"])
+def test_a_parameter_may_be_called_value(target: str, tmp_path: Path) -> None:
+    check(parse("value*tanh(x)+value; value=2"), target, tmp_path, expected=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_a_self_test_allows_what_the_reference_allows(dtype: torch.dtype) -> None:
+    for f in functions("catalogue")[::5]:
+        known = reference(f, points_of(f), factor=FACTOR, dtype=dtype)
+        for row, *allowed in zip(rows(f, factor=FACTOR, dtype=dtype), *known.allowed.values(), strict=True):
+            for written, least in zip(row[2::2], allowed, strict=True):
+                assert written is None or least <= written < 1.02 * least
+
+
 def test_rounding_explains_a_cancellation_and_nothing_else() -> None:
     f = parse("1+erf(x)")
     found = reference(f, points_of(f))
-    at = {round(float(x), 1): float(room) for x, room in zip(found.points, found.allowed["value"], strict=True)}
+    at = {round(float(x), 1): float(room) for x, room in zip(found.points, found.allowed[VALUE], strict=True)}
     assert 1e-16 < at[-6.0] < 1e-14  # of 2e-17: nothing of it is known
     assert at[1.0] < 1e-14
-    assert reference(parse("2*x"), points_of(f)).allowed["value"].max() < 1e16  # at 1e30
+    assert reference(parse("2*x"), points_of(f)).allowed[VALUE].max() < 1e16  # at 1e30

@@ -62,6 +62,12 @@ def test_raw_leaves_the_factor_out(run: Run, tmp_path: Path) -> None:
     assert "left out of the files" in (path.parent / "README.md").read_text()
 
 
+def test_an_id_given_twice_is_exported_once(run: Run, tmp_path: Path) -> None:
+    row = run.front()[0]
+    paths = export(run, [row["id"], row["id"]], ["latex"], tmp_path / "out")
+    assert len(paths) == len(set(paths)) == 3
+
+
 def test_without_ids_the_best_is_exported(run: Run) -> None:
     best = max(run.front(), key=lambda row: row["gain"])
     paths = export(run, [], ["torch"])
