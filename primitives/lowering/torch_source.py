@@ -241,14 +241,22 @@ for form in (${function}_plain(x), layer(x)):
     if not torch.allclose(form, value, rtol=1e-12, atol=0.0, equal_nan=True):
         print("$function.py: the function, its plain form and its module differ")
         sys.exit(1)
-z = (torch.arange(20000, dtype=torch.float64) - 9999.5) / 1000
-weights = torch.exp(-z * z / 2)
-second = float((weights * $function(z.unsqueeze(1)).squeeze(1) ** 2).sum() / weights.sum())
-if 0 < second < math.inf and not math.isclose(GAIN * GAIN * second, 1.0, rel_tol=1e-6):
-    print(f"$function.py: GAIN is {GAIN!r}, expected {second**-0.5!r}")
-    sys.exit(1)
+$gain
 return [column.flatten().tolist() for column in (value, *slopes)]
 """)
+
+_GAIN = Template("""
+z = (torch.arange(20000, dtype=torch.float64) - 9999.5) / 1000
+weights = torch.exp(-z * z / 2)
+second = float((weights * ${function}_plain(z.unsqueeze(1)).squeeze(1) ** 2).sum() / weights.sum())
+if 0 < second < math.inf and not math.isclose(GAIN * GAIN * second, 1.0, rel_tol=1e-6):
+    print(f"$file: GAIN is {GAIN!r}, expected {second**-0.5!r}")
+    sys.exit(1)""")
+
+
+def gain_test(function: str, file: str) -> str:
+    """Lines of a self-test that compute ``GAIN`` again, by the plain form."""
+    return _GAIN.substitute(function=function, file=file).strip()
 
 
 def _self_test(expression: Expression, name: str, factor: float) -> dict[str, str]:
@@ -258,7 +266,7 @@ def _self_test(expression: Expression, name: str, factor: float) -> dict[str, st
         f"{name}.py",
         factor=factor,
         imports=f"\nimport torch\nfrom {name} import GAIN, {module}, {name}, {name}_plain",
-        computed=_COMPUTED.substitute(function=name, module=module),
+        computed=_COMPUTED.substitute(function=name, module=module, gain=gain_test(name, f"{name}.py")),
     )
 
 

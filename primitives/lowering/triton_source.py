@@ -25,7 +25,7 @@ from primitives.lowering.reference import roots_of
 from primitives.lowering.self_test import python_self_test
 from primitives.lowering.substitutes import HYPERBOLIC, SPECIAL, substituted
 from primitives.lowering.target import Target
-from primitives.lowering.torch_source import torch_source
+from primitives.lowering.torch_source import gain_test, torch_source
 from primitives.reduction import ONE
 
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
@@ -182,7 +182,7 @@ def _product(node: Expression, args: tuple[Expression, ...]) -> Expression:
     return power if exponent > 0 else join("div", ONE, power)
 
 
-_SELF_IMPORTS = """
+_SELF_IMPORTS = Template("""
 import os
 import warnings
 
@@ -191,27 +191,34 @@ import torch
 warnings.simplefilter("ignore", RuntimeWarning)  # of the interpreter, where a function overflows
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"
-from {name}_triton import {name}"""
+from ${function}_triton import GAIN, $module, $function, ${function}_plain""")
 
 # a channel for each point: then the sums for each channel are the derivatives at each point
 _COMPUTED = Template("""
 device = "cuda" if torch.cuda.is_available() else "cpu"
 x = torch.tensor([points], dtype=torch.float32, device=device, requires_grad=True)
-given = [torch.full((len(points),), initial, device=device, requires_grad=True) for initial in $initial]
+layer = $module(channels=1, device=device)
+given = [p.detach().expand(len(points)).clone().requires_grad_() for p in layer.parameters()]
 value = $function(x, *given)
 assert "Kernels" in type(value.grad_fn).__name__, "the kernels did not run"
 slopes = torch.autograd.grad(value, [x, *given], torch.ones_like(value))
+for form in ($function(x), layer(x)):
+    if not torch.allclose(form, value, rtol=1e-6, atol=0.0, equal_nan=True):
+        print("${function}_triton.py: the function and its module differ")
+        sys.exit(1)
+$gain
 return [column.flatten().tolist() for column in (value.detach(), *slopes)]
 """)
 
 
 def _self_test(expression: Expression, name: str, factor: float) -> dict[str, str]:
+    file, module = f"{name}_triton.py", class_name(name)
     return python_self_test(
         as_builtin(expression),
-        f"{name}_triton.py",
+        file,
         factor=factor,
-        imports=_SELF_IMPORTS.format(name=name),
-        computed=_COMPUTED.substitute(function=name, initial=[p.initial for p in expression.parameters]),
+        imports=_SELF_IMPORTS.substitute(function=name, module=module),
+        computed=_COMPUTED.substitute(function=name, module=module, gain=gain_test(name, file)),
         dtype=torch.float32,
     )
 

@@ -114,6 +114,7 @@ PLACES = [  # of an initial value and of GAIN, which are written more than once
     *(("jax", before) for before in ("act_3_7(x, beta=1.5", "act_3_7_plain(x, beta=1.5")),
     *(("numpy", before) for before in ("act_3_7(x, beta=1.5", "act_3_7_derivatives(x, beta=1.5")),
     ("sympy", "{beta: 1.5"),
+    *(("triton", before) for before in ("float = 1.5, ", "beta, 1.5)", "GAIN = 0.9")),
 ]
 
 
@@ -135,7 +136,7 @@ def check(f: Expression, target: str, folder: Path, *, expected: int, change: tu
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("target", [target for target in in_python() if target != "triton"])
+@pytest.mark.parametrize("target", in_python())
 def test_a_parameter_may_be_called_value(target: str, tmp_path: Path) -> None:
     check(parse("value*tanh(x)+value; value=2"), target, tmp_path, expected=0)
 
