@@ -91,9 +91,9 @@ class Confirmation(Section):
     """Finalists on seeds, data and a network that the search never saw; ``finalists: 0`` leaves it out.
 
     In ``rounds`` of training on the search's tasks each finalist is shortened and its constants are refined; its short
-    form is confirmed beside it as far as the seeds carry more finalists. ``unseen`` names a task that was not searched:
-    ``auto`` takes a shipped one if the job has a shipped one, null none. ``stability: true`` refuses finalists that
-    fail the gradient-ascent test of :mod:`evaluators.stability`.
+    form is confirmed beside it, so that ``seeds`` must carry twice as many. ``unseen`` names a task that was not
+    searched: ``auto`` takes a shipped one if the job has a shipped one, null none. ``stability: true`` refuses
+    finalists that fail the gradient-ascent test of :mod:`evaluators.stability`.
     """
 
     finalists: int = Field(5, ge=0, le=100)
@@ -110,9 +110,10 @@ class Confirmation(Section):
 
     @model_validator(mode="after")
     def _enough(self) -> Confirmation:
-        if self.finalists and self.seeds < (needed := seeds_needed(self.finalists)):
+        forms = " and as many short forms" if self.rounds else ""
+        if self.finalists and self.seeds < (needed := seeds_needed(self.finalists * (2 if forms else 1))):
             raise ValueError(
-                f"seeds: {self.finalists} finalists need at least {needed} seeds for a corrected p below 0.05, "
+                f"seeds: {self.finalists} finalists{forms} need at least {needed} seeds for a corrected p below 0.05, "
                 f"got {self.seeds}"
             )
         return self

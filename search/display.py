@@ -118,7 +118,7 @@ def _mean(summary: Row | None) -> str:
 
 def nulls_line(found: Row) -> str:
     """The null controls: what the noise alone gives."""
-    values = ", ".join(f"{value:+.3f}" for value in found["nulls"])
+    values = ", ".join(number(value, "+.3f") for value in found["nulls"])
     return f"Null controls (ReLU on other seeds, its gain over ReLU is noise): {values}"
 
 

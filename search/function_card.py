@@ -99,7 +99,8 @@ def evidence(run: str, config: Config, row: Row, trained: int, confirmation: Row
         return [*lines, "- confirmation: none for this function"]
     if not found["gains"]:
         return [*lines, f"- confirmation: failed ({found['reason']})"]
-    return [*lines, *_confirmed(found, confirmation["setting"], len(confirmation["finalists"]))]
+    family = len(confirmation["finalists"]) + len(confirmation.get("earlier", ()))
+    return [*lines, *_confirmed(found, confirmation["setting"], family)]
 
 
 def _confirmed(found: Row, setting: Row, family: int) -> list[str]:
@@ -113,7 +114,7 @@ def _confirmed(found: Row, setting: Row, family: int) -> list[str]:
     for task, summary in (found.get("unseen") or {}).items():
         lines.append(f"- on {task}, which was not searched: {_summary(summary) if summary else 'failed'} over relu")
     verdict = "confirmed" if found["confirmed"] else "not confirmed"
-    p = f"p = {_number(found['p_holm'])}, corrected for {family} finalists"
+    p = f"p = {_number(found['p_holm'])}, corrected for {family} that were tried"
     return [*lines, f"- against {found['best_control']}, its best control: {p}: {verdict}"]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+from evaluators.statistics import carried, seeds_needed
 from evaluators.tasks import is_reference, label, parts_of
 from evaluators.timing import time_ratios
 from primitives.text import parse
@@ -94,19 +95,26 @@ def milliseconds_to_propose(trace: Sequence[Row]) -> float:
 def confirm_and_time(config: Config, folder: RunFolder, study: CohortStudy, workers: Workers, screen: Screen) -> Row:
     """Confirm the finalists and time them; times are a file of their own, as no two runs agree in them.
 
-    What is trained is kept in ``confirmation/`` until all is.
+    What is trained is kept in ``confirmation/`` until both files are written.
     """
     kept = Kept(workers, folder.confirming, screen.part)
-    found = confirm(config, study, kept, read_json(folder.confirmation))
+    before = read_json(folder.confirmation)
+    if before is None and folder.confirmation.exists():
+        screen.say(f"{folder.confirmation} is damaged and written anew; what it says was tried before is not counted")
+    found = confirm(config, study, kept, before)
     write_json(folder.confirmation, found)
-    kept.clear()
+    tried = len(found["finalists"]) + len(found["earlier"])
+    if tried > carried(found["setting"]["seeds"]):
+        screen.say(f"none can be confirmed: {tried} functions, with earlier looks, need {seeds_needed(tried)} seeds")
     chosen = found["finalists"]
     ratios = time_ratios([parse(row["expression"]) for row in chosen])
     write_json(folder.timing, {row["id"]: round(ratio, 2) for row, ratio in zip(chosen, ratios, strict=True)})
+    kept.clear()
     return found
 
 
 def _to_confirm(config: Config, folder: RunFolder, study: CohortStudy) -> bool:
-    """True if finalists are wanted, there are some, and what is trained now was not confirmed yet."""
+    """True if finalists are wanted, there are some, and what is trained now was not confirmed to the end yet."""
     found = read_json(folder.confirmation)
-    return bool(finalists(study, config)) and (found is None or found["trained"] != study.trials)
+    done = found is not None and found["trained"] == study.trials and not folder.confirming.exists()
+    return bool(finalists(study, config)) and not done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,8 +28,9 @@ def verdicts(results: Sequence[Row], rng: np.random.Generator, earlier: Sequence
 
     Returns:
         For each candidate ``gains`` (control -> ``mean``, ``interval``) with each function at its own learning rate,
-        ``drop_in``: the same with both at the control's, ``by_task``, ``best_control``, ``gain_over_best_control``,
-        ``p``, ``p_holm``, ``confirmed`` and ``reason``.
+        ``by_seed``: the numbers that these and ``p`` are made of, ``drop_in``: gains with both at the control's rate,
+        ``by_task``, ``best_control``, ``gain_over_best_control``, ``p``, ``p_holm``, ``confirmed`` and ``reason``:
+        why it failed, ``no-reference`` where a control did.
     """
     rows = [_compare(results, slot, rng) for slot in range(len(results[0]["candidates"]))]
     # a finalist that failed stays in the family: dropping it would make the others look better
@@ -45,9 +47,10 @@ def ordered(rows: Sequence[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: places.get(row.get("of", row.get("id")), len(rows)))
 
 
-def null_gains(results: Sequence[Row]) -> list[float]:
-    """Mean gain over ReLU of each null control."""
-    return [float(_gains(results, null, "relu").mean()) for null in _members(results, "nulls")]
+def null_gains(results: Sequence[Row]) -> list[float | None]:
+    """Mean gain over ReLU of each null control; None where a loss is not finite."""
+    means = (float(_gains(results, null, "relu").mean()) for null in _members(results, "nulls"))
+    return [mean if math.isfinite(mean) else None for mean in means]
 
 
 def summary_on(result: Row, slot: int, rng: np.random.Generator) -> Row | None:
@@ -82,10 +85,11 @@ def _compare(results: Sequence[Row], slot: int, rng: np.random.Generator) -> Row
     over = {name: _gains(results, rows, name) for name in CONTROLS}
     if not all(np.isfinite(values).all() for values in over.values()):
         reasons = {row["reason"] for row in rows} - {""}
-        return _failed(" ".join(sorted(reasons)) or "non-finite")
+        return _failed(" ".join(sorted(reasons)) or _blame(results))
     best = min(over, key=lambda name: float(over[name].mean()))
     return {
         "gains": _summaries(over, rng),
+        "by_seed": {name: values.tolist() for name, values in over.items()},
         "drop_in": _summaries({name: _gains(results, rows, name, drop_in=True) for name in CONTROLS}, rng),
         "by_task": {
             label(result["task"]): float(_gains([result], [row], "relu").mean())
@@ -98,11 +102,17 @@ def _compare(results: Sequence[Row], slot: int, rng: np.random.Generator) -> Row
     }
 
 
+def _blame(results: Sequence[Row]) -> str:
+    """Why a gain over some control is not finite: a control's gain over itself tells whether it is at fault."""
+    own = [_gains(results, [result["controls"][name] for result in results], name) for name in CONTROLS]
+    return "non-finite" if np.isfinite(own).all() else "no-reference"
+
+
 def _summaries(over: Mapping[str, Array], rng: np.random.Generator) -> dict[str, Row | None]:
     return {name: _summary(values, rng) for name, values in over.items()}
 
 
 def _failed(reason: str) -> Row:
-    return {"gains": {}, "drop_in": {}, "by_task": {}, "best_control": None, "reason": reason, "p": 1.0} | {
-        "gain_over_best_control": None
-    }
+    return {"gains": {}, "by_seed": {}, "drop_in": {}, "by_task": {}, "best_control": None, "reason": reason} | {
+        "gain_over_best_control": None, "p": 1.0,
+    }  # fmt: skip

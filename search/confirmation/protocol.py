@@ -10,13 +10,12 @@ from evaluators.cohort import CohortRequest
 from evaluators.objectives import cost
 from evaluators.seeds import numpy_generator
 from evaluators.stability import UNSTABLE, is_unstable
-from evaluators.statistics import ALPHA, carried
+from evaluators.statistics import ALPHA
 from evaluators.tasks import is_reference, label, task
 from primitives.text import parse
 from search.config import Config
 from search.confirmation.comparison import null_gains, summary_on, verdicts
 from search.confirmation.field import train_fields
-from search.confirmation.neighbours import plain
 from search.confirmation.selection import finalists
 from search.confirmation.short_forms import short_forms
 from search.study import CohortStudy
@@ -79,13 +78,12 @@ def unseen(config: Config) -> str | None:
 
 def _with_short_forms(rows: Sequence[Row], config: Config, workers: Workers) -> list[Row]:
     """The finalists, each with its short form; behind them those forms that are other functions."""
-    room = carried(config.confirmation.seeds) - len(rows)
     originals = [parse(row["expression"]) for row in rows]
-    forms = short_forms(originals, config, workers) if room > 0 else [plain(each) for each in originals]
+    forms = short_forms(originals, config, workers)
     named = [row | {"short": form.text} for row, form in zip(rows, forms, strict=True)]
     known, added = {each.scale_class() for each in originals}, list[Row]()
     for row, form in zip(rows, forms, strict=True):
-        if len(added) < room and form.scale_class() not in known:
+        if form.scale_class() not in known:
             known.add(form.scale_class())
             added.append(
                 row | {"id": f"{row['id']}-short", "of": row["id"], "expression": form.text, "short": form.text}
@@ -128,7 +126,7 @@ def _settings(config: Config) -> Row:
         "seeds": config.confirmation.seeds,
         "steps": config.confirmation.steps or config.training.steps,
         "tasks": [label(name) for name in config.tasks],
-        "unseen": names[len(config.tasks) :],
+        "unseen": [label(name) for name in names[len(config.tasks) :]],
         "networks": {label(name): _network(name) for name in names},
         "alpha": ALPHA,
     }

@@ -6,6 +6,7 @@ the confirmation says what it is worth.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -63,9 +64,9 @@ def _step(
 
 
 def _errors(differences: Array) -> float:
-    """Mean difference in standard errors."""
-    error = float(differences.std(ddof=1)) / len(differences) ** 0.5
-    return float(differences.mean()) / error if error > 0 else 0.0
+    """Mean difference in standard errors; infinite where all seeds agree in one that is not 0."""
+    mean, error = float(differences.mean()), float(differences.std(ddof=1)) / len(differences) ** 0.5
+    return mean / error if error > 0 else math.copysign(math.inf, mean) if mean else 0.0
 
 
 def _gains(field: Sequence[Expression], number: int, config: Config, workers: Workers) -> dict[Expression, Array]:

@@ -67,12 +67,12 @@ def test_a_tiny_budget_is_launched(name: str, tmp_path: Path) -> None:
 @every_config
 def test_a_tiny_budget_is_confirmed(name: str, tmp_path: Path) -> None:
     """On the larger networks, where there are some; up to 20 s."""
-    changes = ["confirmation.finalists=1", "confirmation.seeds=6"]
+    changes = ["confirmation.finalists=1", "confirmation.seeds=7"]
     run = Job.load(name, [*TINY, *changes]).launch(str(tmp_path / "run"))
     found = run.confirmation()
     tasks = [f"gain_{label(name)}" for name in run.config.tasks]
     assert (found is None) == all(sum(row[name] for name in tasks) <= 0 for row in run.front())
-    assert found is None or len(found["finalists"]) == 1
+    assert found is None or sum("of" not in row for row in found["finalists"]) == 1
 
 
 @pytest.mark.slow

@@ -12,11 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evaluators.cohort import CONTROLS
 from evaluators.stability import is_unstable
 from evaluators.statistics import ALPHA, carried, holm, seeds_needed, sign_flip
 from primitives.text import parse
-from search import Job
+from search import Job, Run
 from search.confirmation import verdicts
+from search.confirmation.comparison import null_gains
+from search.display import nulls_line
+from search.export import export
+from search.screen import Silent
 
 SPREAD = 0.3  # nats: standard deviation of a log loss over seeds; a ReLU's gain over a ReLU then has 0.42
 
@@ -93,6 +98,39 @@ def test_a_finalist_that_failed_stays_in_the_family() -> None:
     assert math.isfinite(other["gain_over_best_control"])
 
 
+@pytest.mark.parametrize("control", CONTROLS)
+def test_a_control_that_failed_is_not_held_against_a_finalist(control: str) -> None:
+    rng = np.random.Generator(np.random.PCG64(0))
+    data = result(rng, 2, 8, better=3.0)
+    data["controls"][control] = member(np.full(8, np.nan))
+    data["candidates"][1] = {"losses": {}, "tests": {}, "reason": "raised"}
+    assert [row["reason"] for row in verdicts([data], rng)] == ["no-reference", "raised"]
+    data = result(rng, 1, 8)
+    data["candidates"][0] = member(np.full(8, np.nan))
+    assert [row["reason"] for row in verdicts([data], rng)] == ["non-finite"]
+
+
+def test_a_null_control_without_a_number() -> None:
+    rng = np.random.Generator(np.random.PCG64(0))
+    data = result(rng, 1, 8) | {"nulls": [member(np.full(8, np.nan)), member(np.ones(8))]}
+    found = null_gains([data])
+    assert found[0] is None and found[1] is not None
+    assert nulls_line({"nulls": found}).endswith(f": -, {found[1]:+.3f}")
+
+
+def test_the_verdict_follows_from_the_file(small: Path) -> None:
+    """Gains by seed are there, so that another program can test them."""
+    found = Job.load(small).launch("one").confirmation()
+    assert found is not None
+    (row,) = found["finalists"]
+    rng = np.random.Generator(np.random.PCG64(0))
+    assert {name: float(np.mean(gains)) for name, gains in row["by_seed"].items()} == pytest.approx(
+        {name: summary["mean"] for name, summary in row["gains"].items()}
+    )
+    assert row["best_control"] == min(row["by_seed"], key=lambda name: sum(row["by_seed"][name]))
+    assert row["p"] == sign_flip(row["by_seed"][row["best_control"]], rng)
+
+
 def test_what_earlier_looks_tried_stays_in_the_family() -> None:
     rng = np.random.Generator(np.random.PCG64(0))
     data = result(rng, 1, 8, better=3.0)
@@ -132,3 +170,64 @@ def test_an_unstable_finalist_is_refused_if_the_config_says_so(small: Path) -> N
         reasons[stability] = (row["reason"], bool(row["gains"]))
         assert not (stability and row["confirmed"])
     assert reasons == {False: ("", True), True: ("unstable", False)}
+
+
+class Told(Silent):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def test_a_family_that_the_seeds_no_longer_carry_is_said(small: Path, tmp_path: Path) -> None:
+    """Six seeds carry one function; the second one that is looked at cannot be confirmed, nor can the first."""
+    run, told = Job.load(small, ["start=['atan(x)']", "budget=6"]).launch("looks"), Told()
+    found = run.resume(changes=["budget=24"], screen=told).confirmation()
+    assert found is not None
+    assert len(found["earlier"]) == 1, "the longer search has the same finalist; choose another seed"
+    assert "none can be confirmed: 2 functions, with earlier looks, need 7 seeds" in told.lines
+    export(run, [found["finalists"][0]["id"]], ["torch"], tmp_path / "out")
+    (card,) = (tmp_path / "out").glob("*/README.md")
+    assert "corrected for 2 that were tried" in card.read_text()
+
+
+def test_a_damaged_confirmation_is_said_and_written_anew(small: Path) -> None:
+    run, told = Job.load(small).launch("one"), Told()
+    whole = run.folder.confirmation.read_bytes()
+    run.folder.confirmation.write_bytes(whole[:200])
+    run.confirm(screen=told)
+    assert run.folder.confirmation.read_bytes() == whole
+    assert any("confirmation.json is damaged" in line for line in told.lines)
+
+
+@pytest.mark.parametrize("call", ["search.work.time_ratios", "search.work.Kept.clear"])
+def test_a_confirmation_killed_after_its_verdicts_is_finished(
+    small: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """The times and the page follow at resume; nothing is trained again."""
+    whole = Job.load(small).launch("whole")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(call, killed)
+        Job.load(small).launch("part")
+    part = Run.open("part")
+    monkeypatch.setattr("search.workers.in_process.run_cohort", killed)
+    part.resume()
+    assert part.folder.confirmation.read_bytes() == whole.folder.confirmation.read_bytes()
+    assert part.timing().keys() == whole.timing().keys()
+    assert part.folder.report.exists()
+    assert not part.folder.confirming.exists()
+
+
+def test_a_task_file_that_was_not_searched_has_its_column(small: Path) -> None:
+    reference = f"{Path(__file__).with_name('faulty_tasks.py')}:Quiet"
+    found = Job.load(small, [f"confirmation.unseen={reference}"]).launch("one").confirmation()
+    assert found is not None
+    assert found["setting"]["unseen"] == ["faulty_tasks.py:Quiet"]
+    assert all(set(row["unseen"]) == {"faulty_tasks.py:Quiet"} for row in found["finalists"])

@@ -158,11 +158,19 @@ def test_short_forms_and_a_task_not_searched_are_confirmed(small: Path) -> None:
     assert "tabular-cancer" in found["setting"]["networks"]
 
 
-def test_the_family_grows_no_larger_than_the_seeds_carry(small: Path) -> None:
-    run = Job.load(small, ["confirmation.rounds=1"]).launch("one")  # six seeds carry one finalist
-    found = run.confirmation()
-    assert found is not None
-    assert len(found["finalists"]) == 1
+def test_short_forms_count_in_the_seeds_that_a_job_needs(small: Path) -> None:
+    """Six seeds carry one finalist, seven its short form, too."""
+    with pytest.raises(ConfigError, match=r"1 finalists and as many short forms need at least 7 seeds .*got 6"):
+        Job.load(small, ["confirmation.rounds=1"])
+    Job.load(small, ["confirmation.rounds=1", "confirmation.seeds=7"])
+
+
+def test_a_difference_that_is_the_same_on_all_seeds_is_no_noise() -> None:
+    """As with a training loop that does not depend on its seed."""
+    expression = parse("min(sin(x),x)")
+    worse = Scripted(lambda e: -0.5 if e is expression else 0.0)
+    assert short_forms([expression], CONFIG, worse) == [expression]
+    assert short_forms([expression], CONFIG, Scripted(lambda e: 0.0)) != [expression]
 
 
 def test_a_task_that_is_searched_is_not_unseen(small: Path) -> None:
