@@ -35,7 +35,8 @@ def verdicts(results: Sequence[Row], rng: np.random.Generator, earlier: Sequence
     rows = [_compare(results, slot, rng) for slot in range(len(results[0]["candidates"]))]
     # a finalist that failed stays in the family: dropping it would make the others look better
     corrected = holm([*(row["p"] for row in rows), *earlier])
-    for row, p in zip(rows, corrected, strict=False):
+    for slot, (row, p) in enumerate(zip(rows, corrected, strict=False)):
+        row["by_task"] = {label(result["task"]): summary_on(result, slot, rng) for result in results}
         row["p_holm"] = p
         row["confirmed"] = bool(p < ALPHA and row["gain_over_best_control"] > 0)
     return rows
@@ -91,10 +92,6 @@ def _compare(results: Sequence[Row], slot: int, rng: np.random.Generator) -> Row
         "gains": _summaries(over, rng),
         "by_seed": {name: values.tolist() for name, values in over.items()},
         "drop_in": _summaries({name: _gains(results, rows, name, drop_in=True) for name in CONTROLS}, rng),
-        "by_task": {
-            label(result["task"]): float(_gains([result], [row], "relu").mean())
-            for result, row in zip(results, rows, strict=True)
-        },
         "best_control": best,
         "gain_over_best_control": float(over[best].mean()),
         "p": sign_flip(over[best].tolist(), rng),
@@ -113,6 +110,6 @@ def _summaries(over: Mapping[str, Array], rng: np.random.Generator) -> dict[str,
 
 
 def _failed(reason: str) -> Row:
-    return {"gains": {}, "by_seed": {}, "drop_in": {}, "by_task": {}, "best_control": None, "reason": reason} | {
-        "gain_over_best_control": None, "p": 1.0,
+    return {"gains": {}, "by_seed": {}, "drop_in": {}, "best_control": None, "gain_over_best_control": None} | {
+        "p": 1.0, "reason": reason,
     }  # fmt: skip

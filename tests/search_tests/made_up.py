@@ -96,7 +96,7 @@ def finalist(row: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "search_gain": row["gain"],
         "shrunk_gain": 0.9 * row["gain"],
         "gains": dict.fromkeys(CONTROLS, estimate),
-        "by_task": {"digits": 0.2},
+        "by_task": {"digits": estimate},
         "best_control": "silu",
         "gain_over_best_control": 0.2,
         "p": 0.004,

@@ -127,6 +127,9 @@ def test_the_verdict_follows_from_the_file(small: Path) -> None:
     assert {name: float(np.mean(gains)) for name, gains in row["by_seed"].items()} == pytest.approx(
         {name: summary["mean"] for name, summary in row["gains"].items()}
     )
+    by_task = [summary["mean"] for summary in row["by_task"].values()]
+    assert np.mean(by_task) == pytest.approx(row["gains"]["relu"]["mean"])
+    assert all(low <= mean <= high for mean, (low, high) in (task.values() for task in row["by_task"].values()))
     assert row["best_control"] == min(row["by_seed"], key=lambda name: sum(row["by_seed"][name]))
     assert row["p"] == sign_flip(row["by_seed"][row["best_control"]], rng)
 
