@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from primitives.expressions import Expression, Parameter, constant, join, postorder
+from primitives.kernels import COMPARISONS
 from primitives.lowering.column import Column
 from primitives.lowering.target import Target
 
@@ -73,7 +76,7 @@ _COLUMN = Column(
         "bessel_i1e": r"e^{{-\left|{0}\right|}} I_1({0})",
         "sigmoid": r"\sigma({0})",
         "softplus": r"\operatorname{{softplus}}({0})",
-        "log_sigmoid": r"\log\sigma({0})",
+        "log_sigmoid": r"\log(\sigma({0}))",
         "relu": r"\operatorname{{ReLU}}({0})",
         "relu6": r"\operatorname{{ReLU6}}({0})",
         "leaky_relu": r"\operatorname{{LeakyReLU}}({0})",
@@ -95,25 +98,30 @@ def latex(expression: Expression, *, factor: float = 1.0) -> str:
     r"""Formula of ``factor * expression`` for math mode.
 
     Parameters with Greek names become Greek letters (sigma becomes ``\varsigma``: ``\sigma`` is the sigmoid); one
-    per channel carries the index c. ``[a > b]`` is 1 where the comparison holds, else 0. Needs amsmath.
+    per channel carries the index c. Where a symbol would say two things, as e does, the name is written out in
+    ``\mathsf``. ``[a > b]`` is 1 where the comparison holds, else 0. Needs amsmath.
     """
     root = _COLUMN.written_out(expression)
     root = root if factor == 1.0 else join("mul", constant(factor), root)
     pieces: dict[Expression, _Piece] = {}
+    symbols = _symbols(expression.parameters)
     for node in postorder((root,)):
-        pieces[node] = _piece(node, [pieces[arg] for arg in node.args])
+        if isinstance(node.value, Parameter):
+            pieces[node] = symbols[node.value.name], _SYMBOL
+        else:
+            pieces[node] = _piece(node, [pieces[arg] for arg in node.args])
     return pieces[root][0]
 
 
 def _piece(node: Expression, args: list[_Piece]) -> _Piece:
-    """Text of a node and how tightly it binds."""
-    if isinstance(node.value, Parameter):
-        return _parameter(node.value), _SYMBOL
+    """Text of a node that is no parameter, and how tightly it binds."""
     if isinstance(node.value, float):
         return _number(node.value)
     if node.op == "x":
         return "x", _SYMBOL
-    required = _SLOTS.get(node.op, (0,) * len(args))
+    if node.op == "where" and node.args[0].op not in COMPARISONS:
+        args = [(rf"[{args[0][0]} \ne 0]", _SYMBOL), *args[1:]]
+    required = [_required(node.op, slot) for slot in range(len(args))]
     texts = [
         f"\\left({text}\\right)" if level < lowest else text
         for (text, level), lowest in zip(args, required, strict=True)
@@ -121,6 +129,14 @@ def _piece(node: Expression, args: list[_Piece]) -> _Piece:
     if _clash(node.op, texts):
         texts[-1] = rf"\left({texts[-1]}\right)"
     return _COLUMN.template(node.op).format(*texts), _LEVEL.get(node.op, _ATOM)
+
+
+def _required(op: str, slot: int) -> int:
+    """How tightly an input must bind; in code of an operator of one's own all, but between ``(``, ``,`` and ``)``."""
+    if op in _COLUMN.templates:
+        return _SLOTS[op][slot] if op in _SLOTS else 0
+    open_ended = re.sub(rf"[(,] ?\{{{slot}\}} ?(?=[,)])", "", _COLUMN.template(op))
+    return _SYMBOL if f"{{{slot}}}" in open_ended else 0
 
 
 def _clash(op: str, texts: list[str]) -> bool:
@@ -131,6 +147,18 @@ def _clash(op: str, texts: list[str]) -> bool:
         return False
     # 3 \, 2 reads as 32, and 3 \, \frac{1}{2} as a mixed number
     return texts[1].lstrip("{")[0].isdigit() or (texts[1].startswith(r"\frac") and texts[0][-1].isdigit())
+
+
+def _symbols(parameters: Sequence[Parameter]) -> Mapping[str, str]:
+    """Name -> symbol; a2 and a_2 have the same one, and x_ that of the input."""
+    symbols = {p: _parameter(p) for p in parameters}
+    uses = Counter([*symbols.values(), "x", "e", r"\pi", "I_0", "I_1"])
+    return {p.name: symbol if uses[symbol] == 1 else _written_out(p) for p, symbol in symbols.items()}
+
+
+def _written_out(p: Parameter) -> str:
+    name = p.name.replace("_", r"\_")
+    return rf"\mathsf{{{name}}}" + ("_c" if p.per_channel else "")
 
 
 def _parameter(p: Parameter) -> str:
