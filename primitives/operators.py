@@ -121,7 +121,7 @@ _ROWS = (
     _row(
         "sinc_prime",
         kernels.sinc_prime,
-        "where(abs(a)<0.01,a*a/10-1/3,-sinc(a)-2*y/a)*da",
+        "where(abs(a)<0.01,a*a*(1/10-a*a/168)-1/3,-sinc(a)-2*y/a)*da",
         87.0,
         "where(abs(a)<0.1,a*(-1/3+a*a*(1/30-a*a*(1/840-a*a/45360))),(cos(a)-sin(a)/a)/a)",
     ),

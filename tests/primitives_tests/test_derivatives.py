@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.autograd import grad, gradcheck, gradgradcheck
 
 from primitives import Activation, Expression, derivative, finite, operators, parse, pointwise
+from primitives.evaluation import evaluate
 from primitives.grammars import grammar
 
 ARGUMENTS = ["a*x", "sin(2*x)+b", "x*x-1", "cos(x)", "0.7*x"]
@@ -262,3 +264,14 @@ def test_a_comparison_can_be_mapped_over_either_input(text: str, dims: tuple[int
 )
 def test_a_selection_takes_one_number_whatever_the_other(text: str, dtype: torch.dtype) -> None:
     assert not pointwise(parse(text), torch.tensor([-1.0, 1.0], dtype=dtype)).isnan().any()
+
+
+@pytest.mark.parametrize("x", [1e-8, 0.001, 0.005, 0.0099, 0.0101, 0.5])
+def test_the_slope_of_sinc_prime_near_0(x: float) -> None:
+    """By the identity y'' = -y - 2y'/x of y = sin(x)/x at 60 digits; in float64 it cancels."""
+    with mpmath.workdps(60):
+        t = mpmath.mpf(x)
+        first = (mpmath.cos(t) - mpmath.sin(t) / t) / t
+        expected = float(-mpmath.sin(t) / t - 2 * first / t)
+    (found,) = evaluate((derivative(parse("sinc_prime(x)")),), torch.tensor([x], dtype=torch.float64), {})
+    assert found.item() == pytest.approx(expected, rel=1e-11 if x > 0.01 else 1e-15)
