@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from search.errors import WorkerError
@@ -59,13 +61,23 @@ def _join(ray: Any, address: str) -> None:
 
 def _start(ray: Any, count: int) -> None:
     paths = os.pathsep.join(filter(None, [str(PACKAGES[0].parent), os.environ.get("PYTHONPATH", "")]))
-    before = dict(os.environ)
-    os.environ.update(ENVIRONMENT | _RAY | {"PYTHONPATH": paths})
-    try:
+    with _variables(ENVIRONMENT | _RAY | {"PYTHONPATH": paths}):
         ray.init("local", num_cpus=count, include_dashboard=False, object_store_memory=100 << 20, **_QUIET)
+
+
+@contextmanager
+def _variables(own: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for a while. Those that Ray sets stay: it keeps RAY_AUTH_MODE in this process, too."""
+    before = {name: os.environ.get(name) for name in own}
+    os.environ.update(own)
+    try:
+        yield
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 _QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}

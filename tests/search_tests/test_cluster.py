@@ -12,13 +12,19 @@ import pytest
 
 from search import Job, Run
 from search.loop import Progress
+from search.workers.ray_workers import RayWorkers
 from tests.search_tests.conftest import contents
 
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Its nodes know neither the place of the code nor the working directory: the code comes with the job."""
+    """Its nodes know neither the place of the code nor the working directory: the code comes with the job.
+
+    Before it Ray has run on this machine, in this process, as in a notebook.
+    """
     from ray.cluster_utils import Cluster
+
+    RayWorkers(1).close()
 
     monkeypatch.delenv("PYTHONPATH", raising=False)
 
