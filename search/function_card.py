@@ -115,7 +115,7 @@ def _confirmed(found: Row, setting: Row, family: int) -> list[str]:
         lines.append(f"- on {task}, which was not searched: {_summary(summary) if summary else 'failed'} over relu")
     verdict = "confirmed" if found["confirmed"] else "not confirmed"
     p = f"p = {_number(found['p_holm'])}, corrected for {family} that were tried"
-    return [*lines, f"- against {found['best_control']}, its best control: {p}: {verdict}"]
+    return [*lines, f"- better than {', '.join(found['gains'])}, each of them: {p}: {verdict}"]
 
 
 def _summary(summary: Row) -> str:

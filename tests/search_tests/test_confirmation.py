@@ -88,6 +88,19 @@ def test_the_best_control_is_the_one_to_beat() -> None:
     assert not row["confirmed"]
 
 
+def test_what_is_better_than_the_best_control_alone_is_open() -> None:
+    """SiLU looks best on these seeds; ReLU may be, its losses scatter."""
+    rng = np.random.Generator(np.random.PCG64(0))
+    gains = {"relu": np.tile([2.0, -1.0], 4), "gelu": np.full(8, 0.3), "silu": np.full(8, 0.2)}
+    data = result(rng, 1, 8) | {"controls": {name: member(np.exp(values)) for name, values in gains.items()}}
+    data["candidates"] = [member(np.ones(8))]
+    (row,) = verdicts([data], rng)
+    assert row["best_control"] == "silu"
+    assert sign_flip(row["by_seed"]["silu"], rng) == 2.0**-7
+    assert row["p"] == sign_flip(row["by_seed"]["relu"], rng) > 0.05
+    assert not row["confirmed"]
+
+
 def test_a_finalist_that_failed_stays_in_the_family() -> None:
     rng = np.random.Generator(np.random.PCG64(0))
     data = result(rng, 2, 8, better=3.0)
@@ -131,7 +144,7 @@ def test_the_verdict_follows_from_the_file(small: Path) -> None:
     assert np.mean(by_task) == pytest.approx(row["gains"]["relu"]["mean"])
     assert all(low <= mean <= high for mean, (low, high) in (task.values() for task in row["by_task"].values()))
     assert row["best_control"] == min(row["by_seed"], key=lambda name: sum(row["by_seed"][name]))
-    assert row["p"] == sign_flip(row["by_seed"][row["best_control"]], rng)
+    assert row["p"] == max(sign_flip(gains, rng) for gains in row["by_seed"].values())
 
 
 def test_what_earlier_looks_tried_stays_in_the_family() -> None:
