@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,12 +65,13 @@ def write_json(path: Path, data: Any) -> None:
     write_atomically(path, json.dumps(data, allow_nan=False, indent=1) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read JSON; None if the file is missing or torn."""
+def read_json(path: Path, keys: Collection[str] = ()) -> Any:
+    """Read a mapping from JSON; None if the file is missing, torn, or no mapping with these keys."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
         return None
+    return found if isinstance(found, dict) and found.keys() >= set(keys) else None
 
 
 def seal(data: dict[str, Any]) -> dict[str, Any]:

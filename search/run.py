@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from evaluators.backend import Backend
 from search.config import Config, checked, load_config, read_yaml, to_yaml, with_pinned_tasks
-from search.confirmation import finalists
+from search.confirmation import CONFIRMED, finalists
 from search.environment import differences, environment
 from search.errors import RunError
 from search.files import read_json, write_atomically, write_json
@@ -96,7 +96,7 @@ class Run:
 
     def confirmation(self) -> Row | None:
         """What the confirmation found, or None if there was none yet."""
-        found: Row | None = read_json(self.folder.confirmation)
+        found: Row | None = read_json(self.folder.confirmation, CONFIRMED)
         return found
 
     def timing(self) -> dict[str, float]:

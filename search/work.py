@@ -14,7 +14,7 @@ from evaluators.tasks import is_reference, label, parts_of
 from evaluators.timing import time_ratios
 from primitives.text import parse
 from search.config import Config
-from search.confirmation import confirm, finalists
+from search.confirmation import CONFIRMED, confirm, finalists
 from search.errors import FileError, WorkerError
 from search.files import read_json, write_json
 from search.interruption import gently
@@ -98,7 +98,7 @@ def confirm_and_time(config: Config, folder: RunFolder, study: CohortStudy, work
     What is trained is kept in ``confirmation/`` until both files are written.
     """
     kept = Kept(workers, folder.confirming, screen.part)
-    before = read_json(folder.confirmation)
+    before = read_json(folder.confirmation, CONFIRMED)
     if before is None and folder.confirmation.exists():
         screen.say(f"{folder.confirmation} is damaged and written anew; what it says was tried before is not counted")
     found = confirm(config, study, kept, before)
@@ -115,6 +115,6 @@ def confirm_and_time(config: Config, folder: RunFolder, study: CohortStudy, work
 
 def _to_confirm(config: Config, folder: RunFolder, study: CohortStudy) -> bool:
     """True if finalists are wanted, there are some, and what is trained now was not confirmed to the end yet."""
-    found = read_json(folder.confirmation)
+    found = read_json(folder.confirmation, CONFIRMED)
     done = found is not None and found["trained"] == study.trials and not folder.confirming.exists()
     return bool(finalists(study, config)) and not done

@@ -23,6 +23,8 @@ from search.workers import Workers
 
 Row = dict[str, Any]
 
+#: Keys without which a file is no confirmation.
+CONFIRMED = ("trained", "finalists")
 #: Shipped tasks for a job that did not search them, in this order; a photograph differs most from a table of classes.
 UNSEEN = ("image-inr", "digits-cnn", "tabular-cancer")
 

@@ -213,7 +213,9 @@ def test_a_family_that_the_seeds_no_longer_carry_is_said(small: Path, tmp_path: 
 def test_a_damaged_confirmation_is_said_and_written_anew(small: Path) -> None:
     run, told = Job.load(small).launch("one"), Told()
     whole = run.folder.confirmation.read_bytes()
-    run.folder.confirmation.write_bytes(whole[:200])
+    for damaged in (b"[]", b"{}", whole[:200]):
+        run.folder.confirmation.write_bytes(damaged)
+        assert run.confirmation() is None and run.status()["confirmed"] is None
     run.confirm(screen=told)
     assert run.folder.confirmation.read_bytes() == whole
     assert any("confirmation.json is damaged" in line for line in told.lines)
