@@ -128,7 +128,7 @@ def _used(code: str) -> list[str]:
     names: list[str] = []
     while new := [name for name in _FUNCTIONS if name not in names and f"{name}(" in code]:
         names += new
-        code = "\n".join(_FUNCTIONS[name].partition("def ")[2].partition("(")[2] for name in names)
+        code = "\n".join(_FUNCTIONS[name] for name in names)
     return [text for name, text in _FUNCTIONS.items() if name in names]
 
 
