@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from torch import nn
@@ -29,6 +30,16 @@ def check_settings(task: Task) -> None:
             f"task {task.name!r}: batch_size: expected a multiple of {BLOCK}, got {task.batch_size}; "
             f"the nearest is {near}"
         )
+
+
+def check_floor(task: Task) -> None:
+    """Refuse a floor under which a loss of 0 would stay 0: gains are logarithms of ratios of losses.
+
+    Raises:
+        TaskError: the message names the task.
+    """
+    if not 0 < task.loss_floor < math.inf:
+        raise TaskError(f"task {task.name!r}: loss_floor: expected a positive number, got {task.loss_floor}")
 
 
 def _check_name(task: Task, setting: str, name: str, known: Iterable[str]) -> None:

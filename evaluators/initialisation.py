@@ -6,8 +6,6 @@ standard normal, so that c*f trains exactly as f does.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import nn
 
@@ -16,11 +14,13 @@ from evaluators.task import Task
 from primitives.analysis import moments
 from primitives.expressions import Expression, apply, constant
 
+LARGEST = torch.finfo(torch.float32).max
+
 
 def output_factor(expression: Expression) -> float:
-    """1 / sqrt(E f(z)^2) at the initial parameters; 1 where that is no finite positive number."""
+    """1 / sqrt(E f(z)^2) at the initial parameters; 1 where that is no positive number that float32 holds."""
     factor = moments(expression).factor
-    return factor if math.isfinite(factor) and factor > 0 else 1.0
+    return factor if 0 < factor <= LARGEST else 1.0
 
 
 def normalised(expression: Expression) -> Expression:

@@ -48,13 +48,8 @@ def largest_gradient(expression: Expression, seed: int = 0) -> float:
         highest = max(highest, float(norm.detach().nan_to_num(math.inf, math.inf)))
         if highest > LIMIT or norm == 0:
             break
-        uphill = torch.autograd.grad(norm, weights, materialize_grads=True)
-        size = _norm(uphill)
-        if size == 0:
+        if not _climb(weights, torch.autograd.grad(norm, weights, materialize_grads=True), step):
             break
-        with torch.no_grad():
-            for weight, direction in zip(weights, uphill, strict=True):
-                weight.add_(direction, alpha=step / size)
     return highest
 
 
@@ -68,6 +63,18 @@ def _problem(expression: Expression, seed: int) -> tuple[nn.Module, Tensor, Tens
         replace(network, nn.ReLU, lambda: Activation(function, channels=_WIDTH))
         x = torch.randn(_EXAMPLES, _INPUTS, generator=generator)
         return network, x, torch.randint(_CLASSES, (_EXAMPLES,), generator=generator)
+
+
+@torch.no_grad()
+def _climb(weights: Sequence[Tensor], uphill: Sequence[Tensor], length: float) -> bool:
+    """Move weights by a length along a direction, in place; False where there is none."""
+    size = _norm(uphill)
+    if size == 0:
+        return False
+    for weight, direction in zip(weights, uphill, strict=True):
+        # in float64: where the slopes are tiny, length / size is beyond float32, the product is not
+        weight.add_(direction.double().mul(length / size).to(weight.dtype))
+    return True
 
 
 def _norm(tensors: Sequence[Tensor]) -> float:

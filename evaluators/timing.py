@@ -29,7 +29,7 @@ def time_ratios(expressions: Sequence[Expression], repetitions: int = REPETITION
     generator = torch.Generator("cpu").manual_seed(0)
     x, gradient = (torch.randn(SHAPE, generator=generator, device="cpu") for _ in range(2))
     x.requires_grad_()
-    with _one_thread(), torch.enable_grad():
+    with one_thread(), torch.enable_grad():
         for layer in (relu, *layers):  # the first call compiles the formula
             _seconds(layer, x, gradient)
         rounds = [
@@ -47,7 +47,8 @@ def _seconds(layer: Activation, x: Tensor, gradient: Tensor) -> float:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """Torch computes on one thread, as workers do."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

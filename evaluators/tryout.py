@@ -7,7 +7,7 @@ import sys
 
 import torch
 
-from evaluators.checks import check_network
+from evaluators.checks import check_floor, check_network
 from evaluators.errors import TaskError
 from evaluators.loop_task import LoopTask
 from evaluators.member import Member, Schedule
@@ -33,6 +33,7 @@ def try_out(task: Task) -> None:
             if not isinstance(task, LoopTask):
                 _check_parts(task)
             for part, each in (("search", task), ("confirmation", task.larger() or task)):
+                check_floor(each)
                 if not isinstance(each, LoopTask):
                     _check_shapes(each, part)
                 train(each, part, members, Schedule(1, (), each.learning_rates[:1]))

@@ -48,8 +48,9 @@ class Activation(nn.Module):
     shape, dtype and memory format, under autocast too.
 
     Raises:
-        ExpressionError: a parameter is per channel and ``channels`` is not given, or a parameter has a name that
-            ``nn.Module`` uses. On call: the input is not floating point or has another number of channels.
+        ExpressionError: a parameter is per channel and ``channels`` is not given, has a name that ``nn.Module`` uses,
+            or an initial value that its type does not hold. On call: the input is not floating point or has another
+            number of channels.
     """
 
     def __init__(
@@ -78,12 +79,20 @@ class Activation(nn.Module):
             if hasattr(self, p.name):
                 raise ExpressionError(f"{self._text}: nn.Module uses the name {p.name!r}; rename the parameter")
             shape = (channels or 1,) if p.per_channel else ()
-            self.register_parameter(p.name, nn.Parameter(torch.full(shape, p.initial, device=device, dtype=dtype)))
+            self.register_parameter(p.name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
+        self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Set the parameters to their initial values."""
         for p in self.expression.parameters:
-            nn.init.constant_(self.get_parameter(p.name), p.initial)
+            value = self.get_parameter(p.name)
+            largest = torch.finfo(value.dtype).max
+            if abs(p.initial) > largest:
+                raise ExpressionError(
+                    f"{self._text}: parameter {p.name!r}: expected an initial value of at most {largest:.3g} in size, "
+                    f"the largest of {value.dtype}, got {p.initial:g}"
+                )
+            nn.init.constant_(value, p.initial)
 
     def forward(self, x: Tensor) -> Tensor:
         if not x.is_floating_point():

@@ -22,7 +22,12 @@ def like(value: Value, other: Value) -> Tensor:
     if isinstance(value, Tensor):
         return value
     assert isinstance(other, Tensor)
-    return torch.full((), value, dtype=other.dtype, device=other.device)
+    return torch.full((), fitting(value, other.dtype), dtype=other.dtype, device=other.device)
+
+
+def fitting(value: float, dtype: torch.dtype) -> float:
+    """The value, infinite where a type cannot hold it: so arithmetic rounds it, while ``torch.full`` refuses it."""
+    return math.copysign(math.inf, value) if abs(value) > torch.finfo(dtype).max else value
 
 
 def div(a: Value, b: Value) -> Tensor:
@@ -30,6 +35,8 @@ def div(a: Value, b: Value) -> Tensor:
 
 
 def power(a: Value, b: Value) -> Tensor:
+    if isinstance(a, Tensor) and not isinstance(b, Tensor):
+        b = fitting(b, a.dtype)
     return torch.pow(a, b)  # type: ignore[arg-type]
 
 

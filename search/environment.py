@@ -10,8 +10,10 @@ from typing import Any
 
 import torch
 
+from evaluators.rounding import rounding
+
 #: What must be equal for equal bits.
-DECISIVE = ("torch", "cpu_capability", "machine", "threads_per_worker")
+DECISIVE = ("torch", "cpu_capability", "machine", "threads_per_worker", "rounding")
 
 
 def environment() -> dict[str, Any]:
@@ -22,6 +24,7 @@ def environment() -> dict[str, Any]:
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "machine": platform.machine(),
         "threads_per_worker": 1,
+        "rounding": rounding(),
         "cores": os.cpu_count(),
         "python": sys.version.split()[0],
         "system": platform.system(),
@@ -38,5 +41,5 @@ def installed(package: str) -> str:
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """What differs of that which decides the bits, one line each."""
-    return [f"{key}: {old.get(key)} -> {new.get(key)}" for key in DECISIVE if old.get(key) != new.get(key)]
+    """What differs of that which decides the bits, one line each; a run of an older version may lack a key."""
+    return [f"{key}: {old[key]} -> {new[key]}" for key in DECISIVE if key in old and old[key] != new[key]]

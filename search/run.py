@@ -177,9 +177,11 @@ class Run:
 
     def _check_machine(self, screen: Screen) -> None:
         """Say and record where bits may differ from here on."""
-        old, new = read_json(self.folder.environment) or {}, environment()
-        changed = differences(old, new)
-        if changed:
+        old, new = read_json(self.folder.environment), environment()
+        if old is None:
+            screen.say(f"{self.folder.environment} is missing or damaged; results may differ from here on")
+            write_json(self.folder.environment, new)
+        elif changed := differences(old, new):
             screen.say("this machine is of another kind; results may differ from here on: " + ", ".join(changed))
             write_json(self.folder.environment, new | {"before": old})
 

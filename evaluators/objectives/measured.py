@@ -126,7 +126,8 @@ def _between(outputs: Tensor) -> Tensor:
     values = outputs.flatten(2) if outputs.dim() > 2 else outputs[..., None]
     between = (values - values.mean(dim=0)).square().mean()
     total = (values - values.mean(dim=(0, 1))).square().mean()
-    return torch.where(total == 0, torch.zeros_like(total), between / total)
+    rounding = torch.finfo(torch.float32).eps ** 2 * values.square().mean()  # a share of this noise means nothing
+    return torch.where(total <= rounding, torch.zeros_like(total), between / total)
 
 
 def _examples(models: Stack) -> Tensor:

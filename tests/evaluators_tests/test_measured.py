@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from evaluators.backend import CPU, Backend
 from evaluators.cohort import CohortRequest, run_cohort
 from evaluators.errors import TaskError
 from evaluators.evaluate import evaluate
@@ -27,17 +28,21 @@ from tests.evaluators_tests.families import FAMILIES, Family
 
 NAMES = measured_names(OBJECTIVES)
 SEEDS = (4, 5)
+DOUBLE = Backend(dtype=torch.float64)
 
 
-def trained(text: str, steps: int, chosen: Any = "digits") -> Stack:
-    """Models of two seeds at one learning rate, float32."""
-    stack = Stack(task(chosen), "search", [Member(parse(text), SEEDS)], Schedule(max(steps, 1), (), (3e-3,)))
+def trained(text: str, steps: int, chosen: Any = "digits", backend: Backend = CPU) -> Stack:
+    """Models of two seeds at one learning rate."""
+    schedule = Schedule(max(steps, 1), (), (3e-3,))
+    stack = Stack(task(chosen), "search", [Member(parse(text), SEEDS)], schedule, backend=backend)
     stack.advance(steps)
     return stack
 
 
 def plain(text: str, steps: int) -> list[PlainModel]:
-    made = [PlainModel(task("digits"), "search", parse(text), seed=s, rate=3e-3, steps=max(steps, 1)) for s in SEEDS]
+    """The same models one by one, in float64: in float32 rounding grows, on each CPU in its own way."""
+    settings: dict[str, Any] = {"rate": 3e-3, "steps": steps, "backend": DOUBLE}
+    made = [PlainModel(task("digits"), "search", parse(text), seed=seed, **settings) for seed in SEEDS]
     for model in made:
         model.advance(steps)
     return made
@@ -56,8 +61,8 @@ def test_sparsity_of_relu_is_a_half_at_the_start() -> None:
 
 @pytest.mark.parametrize("scale", ["1e-4*", "1000*"])
 def test_measures_do_not_see_the_formulas_factor(scale: str) -> None:
-    one, other = (m.measure(trained(text, 5), NAMES) for text in ("tanh(x)", f"{scale}tanh(x)"))
-    assert other == pytest.approx(one, rel=1e-3)
+    one, other = (m.measure(trained(text, 5, backend=DOUBLE), NAMES) for text in ("tanh(x)", f"{scale}tanh(x)"))
+    assert other == pytest.approx(one, rel=1e-9)
 
 
 def test_sparsity_and_noise_equal_plain_torch() -> None:
@@ -82,11 +87,11 @@ def test_sparsity_and_noise_equal_plain_torch() -> None:
             for place in places:
                 place.register_forward_hook(rounded)
             losses.append(float(model.task.loss(model.network(model.x[index]), model.y[index]).mean()))
-        shares += [float((a.abs() <= 1e-3 * a.square().mean().sqrt()).float().mean()) for a in kept]
+        shares += [float((a.abs() <= 1e-3 * a.square().mean().sqrt()).double().mean()) for a in kept]
     assert len(shares) == 4
-    stack = trained(text, 20)
-    assert float(m.sparsity(stack)) == pytest.approx(sum(shares) / 4, abs=1e-4)
-    assert float(m.noise(stack)) == pytest.approx(math.exp(sum(map(math.log, losses)) / 2), rel=1e-2)
+    stack = trained(text, 20, backend=DOUBLE)
+    assert float(m.sparsity(stack)) == pytest.approx(sum(shares) / 4, rel=1e-9)
+    assert float(m.noise(stack)) == pytest.approx(math.exp(sum(map(math.log, losses)) / 2), rel=1e-9)
 
 
 def test_an_attack_stays_in_its_ball_and_finds_more_than_a_random_step() -> None:
@@ -140,6 +145,8 @@ def test_reproducibility_closed_forms() -> None:
     # variances 1 between examples, 1 of each model's own, of which the mean over 8 models keeps an eighth
     assert float(m._between(own)) == pytest.approx(7 / 16, abs=0.02)
     assert float(m._between(torch.ones(3, 5))) == 0.0
+    rounded = (torch.ones(3, 5, 1) + 1e-8 * torch.randn(3, 5, 1, generator=generator)).double()
+    assert float(m._between(rounded)) == 0.0  # of a constant's rounding a share means nothing
 
 
 def test_reproducibility_equals_plain_torch() -> None:
@@ -150,7 +157,8 @@ def test_reproducibility_equals_plain_torch() -> None:
         with torch.no_grad():
             p = torch.stack([other.network(x).softmax(dim=1) for other in models])
         found.append(float((p[0] - p[1]).abs().sum(dim=1).mean() / 4))
-    assert float(m.reproducibility(trained("gelu(x)", 20))) == pytest.approx(sum(found) / 2, rel=1e-3)
+    stack = trained("gelu(x)", 20, backend=DOUBLE)
+    assert float(m.reproducibility(stack)) == pytest.approx(sum(found) / 2, rel=1e-9)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

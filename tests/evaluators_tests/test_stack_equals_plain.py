@@ -62,9 +62,9 @@ def test_float64(family: str, settings: str) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_float32_over_50_steps(family: str) -> None:
-    """Measured: 4e-6; a gradient that is rounding noise, which Adam normalises, can make it 1e-4."""
-    check(Family(family), two(), 50, CPU, 2e-4)
+def test_float32_over_5_steps(family: str) -> None:
+    """As few, so that rounding cannot grow: Adam normalises a gradient that is rounding noise to a whole step."""
+    check(Family(family), two(), 5, CPU, 1e-5)
 
 
 @pytest.mark.slow
@@ -77,12 +77,12 @@ def test_larger_sizes(family: str, settings: str) -> None:
 FORMULAS = ("relu(x)", "gelu(x)", SWISH, "a*tanh(x)+b*x; a=1.2, b=0.1:channel", LEAKY, "x*tanh(softplus(x))")
 
 
-@pytest.mark.parametrize(("backend", "tolerance"), [(DOUBLE, 1e-9), (CPU, 1e-3)])
+@pytest.mark.parametrize(("backend", "steps", "tolerance"), [(DOUBLE, 50, 1e-9), (CPU, 5, 1e-4)])
 @pytest.mark.parametrize("name", ["digits", pytest.param("digits-10x32", marks=pytest.mark.slow)])
-def test_shipped_tasks(name: str, backend: Backend, tolerance: float) -> None:
+def test_shipped_tasks(name: str, backend: Backend, steps: int, tolerance: float) -> None:
     chosen = task(name)
     chosen.learning_rates = (3e-4, 1e-3)  # at 1e-2 ten layers amplify rounding to 0.5 nats
-    check(chosen, [Member(parse(text), (1, 2)) for text in FORMULAS], 50, backend, tolerance)
+    check(chosen, [Member(parse(text), (1, 2)) for text in FORMULAS], steps, backend, tolerance)
 
 
 @pytest.mark.parametrize("name", task_names())

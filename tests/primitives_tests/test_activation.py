@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import math
 import pickle
 
 import pytest
@@ -184,6 +185,38 @@ def test_a_layer_that_cannot_be_made_is_refused() -> None:
     for name in ("training", "expression", "forward", "half"):
         with pytest.raises(ExpressionError, match=f"nn.Module uses the name '{name}'; rename the parameter"):
             Activation(parse(f"{name}*x; {name}=1"))
+
+
+BEYOND = ("max(x,{0})", "{0}/x", "tanh({0}*x)", "abs(x)**{0}", "(x>{0})*x", "where(x>0,{0},x)", "elu({0}*x)", "x*{0}")
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("number", ["1e300", "-1e300", "1e39", "1e5", "1e-300"])
+@pytest.mark.parametrize("form", BEYOND)
+def test_a_number_that_a_type_does_not_hold_is_infinite_in_it(form: str, number: str, dtype: torch.dtype) -> None:
+    """So arithmetic rounds it; an error in the middle of a job would be the candidate's traceback."""
+    x = torch.tensor([-2.0, -0.5, 0.5, 3.0], dtype=dtype, requires_grad=True)
+    y = Activation(parse(form.format(number)))(x)
+    assert y.dtype == dtype
+    if y.requires_grad:
+        torch.autograd.grad(y.sum(), x, allow_unused=True)
+
+
+def test_rounding_to_infinity_gives_the_limit() -> None:
+    x = torch.tensor([-2.0, 0.5])
+    for text, expected in (("max(x,1e39)", [math.inf] * 2), ("tanh(1e39*x)", [-1.0, 1.0]), ("min(x,1e39)", x.tolist())):
+        assert Activation(parse(text))(x).tolist() == expected
+
+
+def test_an_initial_value_that_the_type_does_not_hold_is_refused() -> None:
+    layer = Activation(parse("a*x; a=1e5")).double()
+    layer.reset_parameters()
+    with pytest.raises(
+        ExpressionError, match=r"parameter 'a': .* at most 6.55e\+04 in size, the largest of torch.float16"
+    ):
+        layer.half().reset_parameters()
+    with pytest.raises(ExpressionError, match="got 1e\\+300"):
+        Activation(parse("tanh(a*x); a=1e300:channel"), channels=3)
 
 
 @pytest.mark.parametrize("entry", catalogue(), ids=lambda entry: entry.name)

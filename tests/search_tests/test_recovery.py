@@ -108,11 +108,18 @@ def test_a_run_is_never_overwritten(finished: Run, small: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "old"), [("torch", "1.0"), ("cpu_capability", "Z80"), ("machine", "vax"), ("threads_per_worker", 8)]
+    ("key", "old"),
+    [("torch", "1.0"), ("cpu_capability", "Z80"), ("machine", "vax"), ("threads_per_worker", 8), ("rounding", "0")],
 )
 def test_another_machine_is_said_and_recorded(finished: Run, key: str, old: object) -> None:
     path = finished.folder.environment
     path.write_text(json.dumps(json.loads(path.read_text()) | {key: old}))
+    said = said_by_a_resume()
+    assert any(f"results may differ from here on: {key}: {old} ->" in line for line in said)
+    assert json.loads(path.read_text())["before"][key] == old
+
+
+def said_by_a_resume() -> list[str]:
     said: list[str] = []
 
     class Ear:
@@ -125,5 +132,19 @@ def test_another_machine_is_said_and_recorded(finished: Run, key: str, old: obje
             pass
 
     Run.open("one").resume(screen=Ear())
-    assert any(f"results may differ from here on: {key}: {old} ->" in line for line in said)
-    assert json.loads(path.read_text())["before"][key] == old
+    return said
+
+
+def test_a_run_of_an_older_version_does_not_say_how_its_machine_rounded(finished: Run) -> None:
+    path = finished.folder.environment
+    path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != "rounding"}))
+    assert not any("results may differ" in line for line in said_by_a_resume())
+
+
+@pytest.mark.parametrize("text", [None, "{", "[]"])
+def test_a_machine_that_is_not_known_is_said_and_recorded(finished: Run, text: str | None) -> None:
+    path = finished.folder.environment
+    whole = path.read_text()
+    path.unlink() if text is None else path.write_text(text)
+    assert any("environment.json is missing or damaged; results may differ" in line for line in said_by_a_resume())
+    assert json.loads(path.read_text()) == json.loads(whole)
