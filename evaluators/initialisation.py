@@ -14,7 +14,8 @@ from torch import nn
 from evaluators.seeds import derive, torch_generator
 from evaluators.task import Task
 from primitives.analysis import moments
-from primitives.expressions import Expression, apply, constant
+from primitives.application import apply
+from primitives.expressions import Expression, constant
 
 
 def output_factor(expression: Expression) -> float:

@@ -11,7 +11,7 @@ from primitives.derivative import derivative
 from primitives.evaluation import evaluate
 from primitives.expressions import Expression, join, parameter
 from primitives.operators import INPUTS, Operator
-from primitives.text import parse_body
+from primitives.parsing import parse_body
 
 _TYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 _STEP = 1e-6  # of the differences: their error is about 1e-10 from rounding and 1e-6 f'' from the step

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from primitives.errors import LoweringError
-from primitives.expressions import Expression, join, rewrite, same
+from primitives.expressions import Expression, join, same
 from primitives.lowering.chebyshev import SERIES
 from primitives.lowering.column import Column
 from primitives.lowering.lines import Language, Lines
@@ -21,6 +21,7 @@ from primitives.lowering.python_text import class_name, python_names, python_num
 from primitives.lowering.reference import VALUE, roots_of
 from primitives.lowering.self_test import rows
 from primitives.lowering.target import Target
+from primitives.traversal import rewrite
 
 #: keywords, macros and names of <math.h>, as they are and for float, which a parameter or a function must not hide
 _WORDS = """

@@ -14,13 +14,14 @@ from primitives.analysis.gaussian import normal_grid
 from primitives.builtin import as_builtin
 from primitives.derivative import derivative
 from primitives.evaluation import evaluate
-from primitives.expressions import Expression, constant, join, postorder
+from primitives.expressions import Expression, constant, join
 from primitives.kernels import COMPARISONS
 from primitives.lowering.column import Column
 from primitives.lowering.lines import Language, Lines
 from primitives.lowering.python_text import class_name, python_names, python_number
 from primitives.lowering.self_test import python_self_test
 from primitives.lowering.target import Target
+from primitives.traversal import postorder
 
 _MODULE = Template(files("primitives.lowering").joinpath("torch_module.txt").read_text(encoding="utf-8"))
 
@@ -153,7 +154,7 @@ def torch_source(expression: Expression, *, name: str = "activation", factor: fl
 def _gain(root: Expression) -> float:
     """1/sqrt(E f(z)^2) at the initial parameters; 1 where that is no finite positive number."""
     z, weights = normal_grid()
-    second = float((weights * evaluate((root,), z, root.bind({}))[0].square()).sum())
+    second = float((weights * evaluate((root,), z, root.initial_values)[0].square()).sum())
     return second**-0.5 if 0 < second < math.inf else 1.0
 
 

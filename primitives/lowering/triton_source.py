@@ -17,7 +17,7 @@ from textwrap import indent
 import torch
 
 from primitives.builtin import as_builtin
-from primitives.expressions import Expression, join, rewrite, same
+from primitives.expressions import Expression, join, same
 from primitives.lowering.column import Column
 from primitives.lowering.lines import Language, Lines
 from primitives.lowering.python_text import class_name
@@ -27,6 +27,7 @@ from primitives.lowering.substitutes import HYPERBOLIC, SPECIAL, substituted
 from primitives.lowering.target import Target
 from primitives.lowering.torch_source import gain_test, torch_source
 from primitives.reduction import ONE
+from primitives.traversal import rewrite
 
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 _WHOLE = frozenset([*range(2, 9), *range(-8, 0)])  # exponents that are written as products

@@ -13,7 +13,7 @@ from evaluators.tasks import is_reference, label
 from evaluators.tasks import task as find_task
 from evaluators.tryout import try_out
 from primitives.grammars import grammar
-from primitives.text import parse
+from primitives.parsing import parse
 from search import display
 from search.card import card
 from search.commands.shell import Json, console, finite, print_json
