@@ -6,22 +6,14 @@ standard normal, so that c*f trains exactly as f does.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import nn
 
 from evaluators.seeds import derive, torch_generator
 from evaluators.task import Task
-from primitives.analysis import moments
+from primitives.analysis import output_factor
 from primitives.application import apply
 from primitives.expressions import Expression, constant
-
-
-def output_factor(expression: Expression) -> float:
-    """1 / sqrt(E f(z)^2) at the initial parameters; 1 where that is no finite positive number."""
-    factor = moments(expression).factor
-    return factor if math.isfinite(factor) and factor > 0 else 1.0
 
 
 def normalised(expression: Expression) -> Expression:

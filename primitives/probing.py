@@ -41,11 +41,6 @@ def _points(arity: int, dtype: torch.dtype = torch.float64) -> list[Tensor]:
     return [2 * torch.randn(300, generator=generator, dtype=torch.float64).to(dtype) for _ in range(arity)]
 
 
-_EXTREMES = torch.tensor(
-    [0.0, -0.0, 1.0, -1.0, 1e-8, -1e-8, 100.0, -100.0, 1e4, -1e4, torch.inf, -torch.inf, torch.nan]
-)
-
-
 def _wrong_values(forward: Callable[..., Tensor], arity: int, dtype: torch.dtype) -> Iterator[str]:
     extremes = _EXTREMES.to(dtype)
     for inputs in (_points(arity, dtype), *([extremes.roll(k) for k in range(s, s + arity)] for s in range(13))):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluators.initialisation import output_factor
+from primitives.analysis import output_factor
 from primitives.errors import ActsearchError, nearest
 from primitives.lowering import files, targets
 from primitives.parsing import parse

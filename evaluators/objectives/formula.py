@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from evaluators.initialisation import output_factor
 from primitives.activation import Activation
-from primitives.analysis import analyse
+from primitives.analysis import analyse, output_factor
 from primitives.canonical import canonical
 from primitives.expressions import Expression
 

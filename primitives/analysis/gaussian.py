@@ -37,11 +37,6 @@ class Moments:
     slope: float
 
     @property
-    def factor(self) -> float:
-        """1 / sqrt(E f^2): multiplies f so that its second moment is 1."""
-        return 1.0 / math.sqrt(self.second) if self.second > 0 else math.nan
-
-    @property
     def chi(self) -> float:
         """E f'^2 / E f^2, the factor by which a layer scales gradients (Schoenholz et al. 2017); 1 is critical."""
         return self.slope / self.second if self.second > 0 else math.nan
@@ -66,6 +61,16 @@ def moments(expression: Expression, cells: int = CELLS) -> Moments:
         second=float((weights * f * f).sum()),
         slope=float((weights * slope * slope).sum()),
     )
+
+
+def unit_factor(second: float) -> float:
+    """1 / sqrt(E f^2) of a second moment: times it f has a second moment of 1; 1 where there is no such number."""
+    return 1.0 / math.sqrt(second) if 0.0 < second < math.inf else 1.0
+
+
+def output_factor(expression: Expression) -> float:
+    """1 / sqrt(E f(z)^2) at the initial parameters; 1 where that is no finite positive number."""
+    return unit_factor(moments(expression).second)
 
 
 def expectation(values: Tensor) -> float | None:

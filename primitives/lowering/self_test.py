@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from importlib.resources import files
-from string import Template
 from textwrap import indent
 
 import torch
@@ -14,10 +12,11 @@ from primitives.evaluation import evaluate
 from primitives.expressions import Expression
 from primitives.kernels import COMPARISONS
 from primitives.lowering.reference import VALUE, elementary, points_of, reference
+from primitives.lowering.shipped import template
 from primitives.reduction import ZERO
 from primitives.traversal import postorder
 
-_PYTHON = Template(files("primitives.lowering").joinpath("self_test_python.txt").read_text(encoding="utf-8"))
+_PYTHON = template("self_test_python.txt")
 
 
 def rows(
