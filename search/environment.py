@@ -8,14 +8,14 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import torch
-
 #: What must be equal for equal bits.
 DECISIVE = ("torch", "cpu_capability", "machine", "threads_per_worker")
 
 
 def environment() -> dict[str, Any]:
     """Versions and processor of this machine, JSON's types."""
+    import torch  # imported late: `--version` asks for a package alone
+
     packages = ("actsearch", "numpy", "optuna", "ray", "scikit-learn", "scipy")
     return {
         "torch": torch.__version__,
