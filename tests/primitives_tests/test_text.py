@@ -337,3 +337,11 @@ def test_graph_has_shared_nodes_and_ordered_slots() -> None:
     assert [graph.nodes[n]["op"] for n in graph] == ["x", "sin", "mul", "sub"]
     assert graph.edges[2, 1]["slots"] == [0, 1]
     assert graph.edges[3, 0]["slots"] == [1]
+
+
+def test_a_value_takes_parameters_by_name_and_the_others_at_their_initial_values() -> None:
+    expression, x = parse("a*x+b; a=2, b=1:channel"), torch.tensor([1.0, -1.0])
+    assert value_at(expression, x).tolist() == [3.0, -1.0]
+    assert value_at(expression, x, b=torch.tensor([0.0, 5.0]), a=1.0).tolist() == [1.0, 4.0]
+    with pytest.raises(ExpressionError, match=r"has no parameter 'c'; it has \['a', 'b'\]"):
+        value_at(expression, x, c=1.0)
