@@ -55,8 +55,8 @@ def measure(name: str, count: int, seed: int) -> dict[str, float]:
 def evaluate_once(plans: tuple[Any, Any], expression: Expression) -> None:
     """What torch alone needs; a canonical form may have renamed parameters."""
     value, slope = plans
-    value.run(points(), canonical(expression).bind({}))
-    slope.run(SCREENED, expression.bind({}))
+    value.run(points(), canonical(expression).initial_values)
+    slope.run(SCREENED, expression.initial_values)
 
 
 class Clock:

@@ -26,7 +26,7 @@ from evaluators.tasks import task
 from evaluators.width import probe_width
 from primitives.activation import Activation, replace
 from primitives.expressions import Expression
-from primitives.text import parse
+from primitives.parsing import parse
 
 FORMULAS = (
     "relu(x)", "gelu(x)", "silu(x)", "tanh(x)", "elu(x)", "mish(x)", "x*sigmoid(beta*x); beta=1.0", "sin(x)+x",

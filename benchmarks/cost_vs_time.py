@@ -14,6 +14,7 @@ from scipy import stats
 from evaluators.objectives import cost
 from evaluators.screens import screen
 from evaluators.timing import REPETITIONS, time_ratios
+from primitives.canonical import canonical
 from primitives.expressions import Expression
 from primitives.grammars import grammar
 
@@ -25,7 +26,7 @@ def sampled(name: str, count: int) -> list[Expression]:
     while len(found) < count:
         expression = space.sample(rng)
         if not screen(expression):
-            found.setdefault(expression.canonical().text, expression)
+            found.setdefault(canonical(expression).text, expression)
     return list(found.values())
 
 

@@ -53,7 +53,7 @@ from evaluators.task import Task
 from evaluators.tasks import task
 from primitives.activation import Activation
 from primitives.expressions import Expression
-from primitives.text import parse
+from primitives.parsing import parse
 from search import Config, Job
 
 Record = dict[str, Any]  # a cohort file

@@ -20,6 +20,7 @@ from rich.console import Console
 
 from evaluators.rejection import promise
 from primitives import grammar, parse
+from primitives.classes import fingerprint
 from search.display import hits_table, replay_table
 from search.replay import replay
 from search.score_table import Table
@@ -46,7 +47,7 @@ def recorded(path: Path) -> tuple[Table, str]:
     table = Table(
         expressions,
         tuple({"gain": -promise(own, relu)} for own in losses),
-        {expression.scale_class(): number for number, expression in enumerate(expressions)},
+        {fingerprint(expression).scale: number for number, expression in enumerate(expressions)},
         np.array([shape(expression) for expression in expressions]),
     )
     return table, source

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from primitives.lowering import lower
-from primitives.text import parse
+from primitives.parsing import parse
 
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor] | None] = {
     "relu(x)": F.relu,

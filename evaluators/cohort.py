@@ -25,7 +25,7 @@ from evaluators.tasks import task
 from evaluators.training import WIDTH, train
 from evaluators.width import fastest_width
 from primitives.expressions import Expression
-from primitives.text import parse
+from primitives.parsing import parse
 
 #: Trained in every cohort on the candidates' seeds. ReLU is the reference of all gains.
 CONTROLS = {"relu": "relu(x)", "gelu": "gelu(x)", "silu": "silu(x)"}

@@ -16,7 +16,7 @@ from evaluators.statistics import interval
 from evaluators.task import Task
 from evaluators.tasks import task as find_task
 from primitives.expressions import Expression
-from primitives.text import parse
+from primitives.parsing import parse
 
 Row = Mapping[str, Any]
 

@@ -11,16 +11,9 @@ from torch import nn
 
 from evaluators.seeds import derive, torch_generator
 from evaluators.task import Task
-from primitives.analysis import moments
-from primitives.expressions import Expression, apply, constant
-
-LARGEST = torch.finfo(torch.float32).max
-
-
-def output_factor(expression: Expression) -> float:
-    """1 / sqrt(E f(z)^2) at the initial parameters; 1 where that is no positive number that float32 holds."""
-    factor = moments(expression).factor
-    return factor if 0 < factor <= LARGEST else 1.0
+from primitives.analysis import output_factor
+from primitives.application import apply
+from primitives.expressions import Expression, constant
 
 
 def normalised(expression: Expression) -> Expression:

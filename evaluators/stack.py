@@ -19,13 +19,14 @@ from evaluators import own
 from evaluators.backend import CPU, Backend
 from evaluators.checks import check_network, check_settings
 from evaluators.convolution import StackedConvolutions
-from evaluators.initialisation import initial_network, output_factor
+from evaluators.initialisation import initial_network
 from evaluators.member import Member, Schedule
 from evaluators.optimiser import OPTIMISERS, clipped
 from evaluators.schedules import SCHEDULES
 from evaluators.sites import find_sites
 from evaluators.slot import Layout, Share, Slot
 from evaluators.task import BLOCK, Split, Task, batches, split
+from primitives.analysis import output_factor
 from primitives.builtin import as_builtin
 from primitives.expressions import variable
 

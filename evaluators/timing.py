@@ -12,7 +12,7 @@ from torch import Tensor
 
 from primitives.activation import Activation
 from primitives.expressions import Expression
-from primitives.text import parse
+from primitives.parsing import parse
 
 SHAPE = (4096, 64)  # float32, 1 MB: arithmetic, not calls, takes the time
 REPETITIONS = 15

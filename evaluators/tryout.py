@@ -15,7 +15,7 @@ from evaluators.task import BLOCK, Task
 from evaluators.tasks.user_file import blame
 from evaluators.training import train
 from primitives.errors import ActsearchError
-from primitives.text import parse
+from primitives.parsing import parse
 
 _FORMULAS = ("relu(x)", "x*sigmoid(beta*x); beta=1.0:channel")
 

@@ -2,19 +2,22 @@
 
 from primitives.activation import Activation, replace
 from primitives.analysis import Analysis, EdgeOfChaos, Moments, analyse, edge_of_chaos, finite, moments
+from primitives.application import apply
 from primitives.canonical import canonical
 from primitives.catalogue import Entry, Match, catalogue, known_name
 from primitives.classes import Fingerprint, fingerprint, same_function
 from primitives.derivative import derivative
 from primitives.errors import ActsearchError, ExpressionError, GrammarError, LoweringError, OperatorError, nearest
-from primitives.evaluation import evaluate
-from primitives.expressions import Expression, Parameter, apply, constant, parameter, variable
+from primitives.evaluation import evaluate, value_at
+from primitives.expressions import Expression, constant, parameter, variable
 from primitives.grammars import Decision, Grammar, grammar, grammar_names
+from primitives.graph import to_networkx
 from primitives.lowering import lower, targets
 from primitives.operators import Operator, find_operator, operators
+from primitives.parameters import Parameter
+from primitives.parsing import parse
 from primitives.pointwise import pointwise
 from primitives.registration import register
-from primitives.text import parse, to_text
 
 __all__ = [
     "Activation",
@@ -59,6 +62,7 @@ __all__ = [
     "replace",
     "same_function",
     "targets",
-    "to_text",
+    "to_networkx",
+    "value_at",
     "variable",
 ]

@@ -10,7 +10,8 @@ from torch.autograd import forward_ad
 
 from primitives.builtin import as_builtin
 from primitives.errors import ExpressionError
-from primitives.expressions import MAX_SIZE, Expression, Parameter
+from primitives.expressions import MAX_SIZE, Expression
+from primitives.parameters import Parameter
 from primitives.pointwise import pointwise
 from primitives.traced import plain_form
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import cache, lru_cache
 
+from primitives.application import apply
 from primitives.classes import fingerprint, same_function
-from primitives.expressions import Expression, apply, variable
+from primitives.expressions import Expression, variable
 
 #: Operators that torch has as one function with derivatives of every order.
 DIFFERENTIABLE = (

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from functools import lru_cache
 
-from primitives.expressions import (
-    MAX_SIZE,
-    Expression,
-    Parameter,
-    constant,
-    join,
-    rewrite,
-    with_numbered_parameters,
-)
+from primitives.expressions import MAX_SIZE, Expression, constant, join, parameter, same
 from primitives.formulas import written_out
 from primitives.operators import find_operator, fold
+from primitives.parameters import Parameter
+from primitives.traversal import rewrite
 
 _IDEMPOTENT = {"relu", "abs", "relu6", "hardtanh", "floor", "sign"}
 _SIMPLIFIED = {"neg", "add", "sub", "mul", "div", "pow", "max", "min", *_IDEMPOTENT}
@@ -27,7 +22,7 @@ def canonical(root: Expression) -> Expression:
 
     The result equals the expression wherever that is finite. Each distinct node is visited once.
     """
-    return with_numbered_parameters(rewrite(written_out(root, "forward"), _reduce))
+    return _with_numbered_parameters(rewrite(written_out(root, "forward"), _reduce))
 
 
 @lru_cache(maxsize=4096)
@@ -101,3 +96,26 @@ def _power(op: str, first: Expression, last: Expression) -> Expression | None:
 
 def _reduced(op: str, *args: Expression) -> Expression:
     return _reduce(join(op, *args), args)
+
+
+def _with_numbered_parameters(root: Expression) -> Expression:
+    """Give every parameter leaf of the tree a name of its own where one name stands for different parameters.
+
+    Names keep their stem: ``beta``, ``beta2``, ``beta3`` in the order of first use.
+    """
+    names: dict[Parameter, str] = {}
+    uses: Counter[str] = Counter()
+    for p in root.parameters:
+        stem = p.name.rstrip("0123456789") or p.name
+        uses[stem] += 1
+        names[p] = stem if uses[stem] == 1 else f"{stem}{uses[stem]}"
+    if all(p.name == name for p, name in names.items()):
+        return root
+
+    def change(node: Expression, args: tuple[Expression, ...]) -> Expression:
+        if isinstance(node.value, Parameter):
+            old = node.value
+            return parameter(names[old], old.initial, per_channel=old.per_channel)
+        return same(node, args)
+
+    return rewrite(root, change)

@@ -24,7 +24,7 @@ from primitives.classes import (
 )
 from primitives.expressions import Expression
 from primitives.input_scale import nearest_scales, with_scaled_input
-from primitives.text import parse
+from primitives.parsing import parse
 
 _RELATIONS = ("equal", "scaled", "affine")  # strongest first
 _RESIDUAL = 1e-5  # of the spread, where the input is scaled: the scale itself is found to 1e-8

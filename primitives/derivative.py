@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from primitives.expressions import Expression, Parameter, join, parameter, postorder
+from primitives.expressions import Expression, join, parameter
 from primitives.formulas import written_out
 from primitives.kernels import COMPARISONS
 from primitives.operators import INPUTS, find_operator
+from primitives.parameters import Parameter
+from primitives.parsing import parse_body
 from primitives.reduction import ONE, ZERO, reduced
-from primitives.text import parse_body
+from primitives.traversal import postorder
 
 _INPUTS = INPUTS[:3]
 _OVERFLOWING = {"exp", "expm1", "sinh", "cosh", "symexp"}

@@ -10,10 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from primitives.expressions import Expression, Parameter, postorder
+from primitives.errors import ExpressionError
+from primitives.expressions import Expression
 from primitives.formulas import written_out
 from primitives.kernels import COMPARISONS, Value, where_compared
 from primitives.operators import fold, forward_of
+from primitives.parameters import Parameter
+from primitives.traversal import postorder
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,3 +129,22 @@ def evaluate(roots: Sequence[Expression], x: Tensor, parameters: Mapping[str, Va
         One tensor for each root, with the shape and dtype of ``x``.
     """
     return compiled(tuple(roots)).run(x, parameters)
+
+
+def value_at(expression: Expression, x: Tensor, **parameters: Value) -> Tensor:
+    """Value of one expression at ``x``, elementwise, in the dtype of ``x``.
+
+    Args:
+        expression: the function.
+        x: floating point tensor of any shape.
+        parameters: values by name, numbers or tensors that broadcast with ``x``; the others are initial.
+
+    Raises:
+        ExpressionError: a name is no parameter of the expression.
+    """
+    initial = expression.initial_values
+    unknown = sorted(set(parameters) - set(initial))
+    if unknown:
+        known = sorted(initial) or "none"
+        raise ExpressionError(f"{expression.text} has no parameter {unknown[0]!r}; it has {known}")
+    return evaluate((expression,), x, initial | parameters)[0]

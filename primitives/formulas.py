@@ -9,10 +9,11 @@ from __future__ import annotations
 from functools import lru_cache
 
 from primitives.errors import LoweringError
-from primitives.expressions import Expression, join, parameter, postorder, rewrite
+from primitives.expressions import Expression, join, operation, parameter
 from primitives.operators import INPUTS, Operator, find_operator
+from primitives.precedence import read
 from primitives.reduction import reduced
-from primitives.text import parse_body
+from primitives.traversal import postorder, rewrite
 
 _PLACES = tuple(parameter(name) for name in INPUTS)
 
@@ -58,4 +59,4 @@ def _formula_at(row: Operator, column: str, entries: frozenset[str] | None, args
 @lru_cache(maxsize=1024)
 def _formula(row: Operator, column: str, entries: frozenset[str] | None) -> Expression:
     places = dict(zip(INPUTS[: row.arity], _PLACES, strict=False))
-    return written_out(parse_body(row.formula, places), column, entries)
+    return written_out(read(row.formula, places, operation), column, entries)

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from primitives.classes import GRID, Array, kind_of, outputs, outputs_at, points
-from primitives.expressions import Expression, constant, join, rewrite, variable
+from primitives.expressions import Expression, constant, join, variable
+from primitives.traversal import rewrite
 
 SMALLEST, LARGEST = 0.25, 4.0
 _LADDER = np.geomspace(SMALLEST, LARGEST, 141)  # steps of 2 %

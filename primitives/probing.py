@@ -11,7 +11,7 @@ from primitives.derivative import derivative
 from primitives.evaluation import evaluate
 from primitives.expressions import Expression, join, parameter
 from primitives.operators import INPUTS, Operator
-from primitives.text import parse_body
+from primitives.parsing import parse_body
 
 _TYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 _STEP = 1e-6  # of the differences: their error is about 1e-10 from rounding and 1e-6 f'' from the step
@@ -39,11 +39,6 @@ def _points(arity: int, dtype: torch.dtype = torch.float64) -> list[Tensor]:
     """300 normals of standard deviation 2 for each input."""
     generator = torch.Generator().manual_seed(0)
     return [2 * torch.randn(300, generator=generator, dtype=torch.float64).to(dtype) for _ in range(arity)]
-
-
-_EXTREMES = torch.tensor(
-    [0.0, -0.0, 1.0, -1.0, 1e-8, -1e-8, 100.0, -100.0, 1e4, -1e4, torch.inf, -torch.inf, torch.nan]
-)
 
 
 def _wrong_values(forward: Callable[..., Tensor], arity: int, dtype: torch.dtype) -> Iterator[str]:

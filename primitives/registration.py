@@ -11,8 +11,8 @@ from primitives.errors import ExpressionError, OperatorError, nearest
 from primitives.expressions import parameter
 from primitives.lowering import targets
 from primitives.operators import ALIASES, CHAINS, INPUTS, Operator, add_operator, operators, remove_operator
+from primitives.parsing import parse_body
 from primitives.probing import wrong_behaviour
-from primitives.text import parse_body
 
 _RESERVED = ("x", "pi", "constant", "parameter", "y", *INPUTS, *(f"d{name}" for name in INPUTS))
 _attempts = count()

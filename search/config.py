@@ -17,7 +17,7 @@ from evaluators.training import WIDTH
 from evaluators.tryout import try_out
 from primitives.errors import ActsearchError, nearest
 from primitives.grammars import grammar
-from primitives.text import parse
+from primitives.parsing import parse
 from primitives.yaml_text import YamlError, loaded
 from search.errors import ConfigError
 from search.scoring import Scoring

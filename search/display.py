@@ -11,7 +11,7 @@ from rich.text import Text
 
 from evaluators.objectives import DEFAULT, OBJECTIVES
 from primitives.builtin import as_builtin
-from primitives.text import parse
+from primitives.parsing import parse
 from search.confirmation import ordered
 
 Row = dict[str, Any]

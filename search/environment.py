@@ -8,16 +8,16 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import torch
-
-from evaluators.rounding import rounding
-
 #: What must be equal for equal bits.
 DECISIVE = ("torch", "cpu_capability", "machine", "threads_per_worker", "rounding")
 
 
 def environment() -> dict[str, Any]:
     """Versions and processor of this machine, JSON's types."""
+    import torch  # imported late: `--version` asks for a package alone
+
+    from evaluators.rounding import rounding
+
     packages = ("actsearch", "numpy", "optuna", "ray", "scikit-learn", "scipy")
     return {
         "torch": torch.__version__,

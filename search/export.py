@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluators.initialisation import output_factor
+from primitives.analysis import output_factor
 from primitives.errors import ActsearchError, nearest
 from primitives.lowering import files, targets
-from primitives.text import parse
+from primitives.parsing import parse
 from search.errors import RunError
 from search.files import write_atomically, writing
 from search.function_card import evidence, function_card

@@ -15,8 +15,10 @@ from evaluators.cohort import run_cohort
 from evaluators.objectives import cost
 from evaluators.screens import screen
 from primitives.analysis import analyse, edge_of_chaos, half_stable
+from primitives.canonical import canonical
 from primitives.catalogue import known_name
 from primitives.classes import fingerprint
+from primitives.evaluation import value_at
 from primitives.expressions import Expression
 from primitives.lowering import lower
 from search.config import Config
@@ -35,7 +37,7 @@ def describe(expression: Expression) -> Row:
     edges, half = [edge_of_chaos(expression, bias_std) for bias_std in BIAS_STDS], half_stable(expression)
     return {
         "expression": expression.text,
-        "canonical": expression.canonical().text,
+        "canonical": canonical(expression).text,
         "latex": lower(expression, "latex"),
         "parameters": [
             {"name": p.name, "initial": p.initial, "per": "channel" if p.per_channel else "layer"}
@@ -56,7 +58,7 @@ def describe(expression: Expression) -> Row:
 
 def curve(expression: Expression, points: int = 61) -> list[float]:
     """Values on [-3, 3], for a small picture."""
-    values: list[float] = expression(torch.linspace(-3.0, 3.0, points, dtype=torch.float64)).tolist()
+    values: list[float] = value_at(expression, torch.linspace(-3.0, 3.0, points, dtype=torch.float64)).tolist()
     return values
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
-from primitives.classes import same_function
+from primitives.classes import fingerprint, same_function
 from primitives.expressions import Expression
-from primitives.text import parse
+from primitives.parsing import parse
 
 #: Expressions of candidates: each text is read when it is proposed, entered and looked at.
 parsed = lru_cache(maxsize=4096)(parse)
@@ -29,7 +29,7 @@ class KnownClasses:
 
     def find(self, expression: Expression) -> tuple[str, bool]:
         """The class key of an expression and whether a function of that class is known."""
-        key = expression.scale_class()
+        key = fingerprint(expression).scale
         while key in self._classes:
             entry = self._classes[key]
             other = self._recall(entry) if isinstance(entry, int) else entry

@@ -10,6 +10,7 @@ from evaluators.tasks import task, task_names
 from primitives.catalogue import catalogue
 from primitives.errors import ActsearchError, nearest
 from primitives.grammars import grammar, grammar_names
+from primitives.lowering import TARGETS
 from primitives.operators import CHAINS, operators
 from search.config import shipped_configs
 from search.strategies import STRATEGIES
@@ -75,5 +76,6 @@ LISTS: dict[str, Callable[[], list[Row]]] = {
         }
         for o in OBJECTIVES.values()
     ],
+    "targets": lambda: [{"name": name, "file": f"NAME{target.suffix}"} for name, target in TARGETS.items()],
     "configs": lambda: [{"name": name, "path": str(path)} for name, path in shipped_configs().items()],
 }

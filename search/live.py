@@ -13,7 +13,6 @@ from rich.text import Text
 from search.loop import Progress
 from search.panel import STOP, Pace, clock, line, panel
 
-EVERY = 10.0  # seconds between plain lines
 _REFRESH = 2  # panels a second, drawn by a thread
 _ECHO = 3  # columns left free for the ^C that a terminal writes behind the panel: a line lower it would be drawn askew
 
@@ -27,7 +26,7 @@ class Display:
         every: seconds between two lines where there is no such terminal; the last line is always written.
     """
 
-    def __init__(self, console: Console, *, quiet: bool = False, every: float = EVERY) -> None:
+    def __init__(self, console: Console, *, quiet: bool = False, every: float) -> None:
         self.console, self.quiet, self.every = console, quiet, every
         self._pace = Pace()
         self._progress: Progress | None = None

@@ -52,7 +52,7 @@ def picture(expression: Expression, suffix: str, title: str = "") -> bytes:
 def figure(expression: Expression, title: str = "") -> Figure:
     """The picture as an object of matplotlib, whose axes can be changed before it is saved."""
     x = torch.linspace(-5.0, 5.0, 4_000, dtype=torch.float64)  # 0 is none of them
-    value, slope = evaluate((expression, derivative(expression)), x, expression.bind({}))
+    value, slope = evaluate((expression, derivative(expression)), x, expression.initial_values)
     slope = torch.where(value.isfinite(), slope, torch.nan)
     made = Figure(figsize=(4.6, 4.4), layout="constrained")
     upper, lower = made.subplots(2, 1, sharex=True, height_ratios=[3, 2])

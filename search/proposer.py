@@ -10,9 +10,10 @@ from typing import Any
 
 from evaluators.screens import SOFT, screen
 from evaluators.seeds import lot, numpy_generator
+from primitives.canonical import canonical
 from primitives.expressions import Expression
 from primitives.grammars import grammar
-from primitives.text import parse
+from primitives.parsing import parse
 from search.config import Config
 from search.known import KnownClasses, parsed
 from search.strategies import Proposal, Result, strategy
@@ -110,7 +111,7 @@ class Proposer:
 
     def _shorter(self, expression: Expression) -> Expression:
         """The canonical form, where that is smaller and the grammar can go on from it."""
-        form = expression.canonical()
+        form = canonical(expression)
         return form if form.size < expression.size and form in self.grammar else expression
 
 

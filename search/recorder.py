@@ -9,7 +9,7 @@ from typing import Any
 
 from evaluators.objectives import DEFAULT, cost, gains
 from evaluators.tasks import label
-from primitives.text import parse
+from primitives.parsing import parse
 from search.config import Config
 from search.files import csv_text, write_atomically
 from search.proposer import Plan

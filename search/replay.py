@@ -15,6 +15,7 @@ import numpy as np
 from evaluators.member import Array
 from evaluators.seeds import numpy_generator
 from evaluators.statistics import sign_flip
+from primitives.classes import fingerprint
 from primitives.expressions import Expression
 from primitives.grammars import Grammar
 from search.errors import ReplayError
@@ -70,7 +71,7 @@ class Replayed:
         )
 
     def _member(self, expression: Expression) -> int:
-        row = self.table.row.get(expression.scale_class())
+        row = self.table.row.get(fingerprint(expression).scale)
         if row is not None and self.untried[row]:
             return row
         distance = ((self.table.shapes - shape(expression)) ** 2).sum(axis=1)

@@ -14,9 +14,10 @@ import numpy as np
 
 from evaluators.member import Array
 from evaluators.objectives import OBJECTIVES
+from primitives.classes import fingerprint
 from primitives.errors import ActsearchError
 from primitives.expressions import Expression
-from primitives.text import parse
+from primitives.parsing import parse
 from search.errors import ReplayError
 from search.strategies.features import shape
 
@@ -61,7 +62,7 @@ def read_table(path: Path) -> Table:
         raise ReplayError(f"{path}: cannot be read: {error}") from None
     first: dict[str, tuple[Expression, list[float]]] = {}
     for expression, numbers in rows:
-        first.setdefault(expression.scale_class(), (expression, numbers))
+        first.setdefault(fingerprint(expression).scale, (expression, numbers))
     if len(first) < 2:
         raise ReplayError(f"{path}: expected at least two different functions, found {len(first)}")
     expressions, values = zip(*first.values(), strict=True)

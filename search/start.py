@@ -6,15 +6,16 @@ from collections.abc import Iterator, Sequence
 
 from evaluators.cohort import CONTROLS
 from evaluators.screens import screen
-from primitives.text import parse
+from primitives.classes import fingerprint
+from primitives.parsing import parse
 
 
 def left_out(start: Sequence[str]) -> Iterator[str]:
     """A line for each function of a start list that the job leaves out: a screen stops it, or its class is there."""
-    known = {parse(text).scale_class(): f"the control {name}" for name, text in CONTROLS.items()}
+    known = {fingerprint(parse(text)).scale: f"the control {name}" for name, text in CONTROLS.items()}
     for text in start:
         expression = parse(text)
-        key = expression.scale_class()
+        key = fingerprint(expression).scale
         if reason := screen(expression):
             yield f"start: {text} is not trained: the screen {reason!r} stops it"
         elif key in known:

@@ -15,6 +15,7 @@ from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from evaluators.cohort import CONTROLS
+from primitives.classes import fingerprint
 from search.front import Front
 from search.journal import CohortJournal
 from search.known import KnownClasses, parsed
@@ -52,7 +53,7 @@ class CohortStudy:
         self.study = self._load() if self.storage.get_all_studies() else self._create()
         self.known = KnownClasses(lambda number: parsed(self.trial(number).user_attrs["expression"]))
         for text in CONTROLS.values():
-            self.known.expect(parsed(text).scale_class(), parsed(text))
+            self.known.expect(fingerprint(parsed(text)).scale, parsed(text))
         self.front = Front(scoring.directions)
         self.uncensored: list[tuple[int, list[float]]] = []
         self.result = lru_cache(maxsize=_DECODED)(self._result)

@@ -12,7 +12,7 @@ from typing import Any
 from evaluators.statistics import carried, seeds_needed
 from evaluators.tasks import is_reference, label, parts_of
 from evaluators.timing import time_ratios
-from primitives.text import parse
+from primitives.parsing import parse
 from search.config import Config
 from search.confirmation import CONFIRMED, confirm, finalists
 from search.errors import FileError, WorkerError

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,14 @@ def _imports(tree: ast.Module) -> Iterator[str]:
             yield "." * node.level + (node.module or "")
 
 
+def _modules(tree: ast.Module) -> Iterator[str]:
+    """What may be a module: the dotted names of imports, and each name imported from one, as it may be a file."""
+    yield from _imports(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
 def _calls(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
     """Calls by the text of what is called, with names imported by ``from module import name`` written out."""
     full = {
@@ -73,6 +82,13 @@ def test_imports_run_one_way(path: Path) -> None:
     assert not top & {"tests", "benchmarks"}
     if package != "search":
         assert not top & SEARCH_ONLY
+
+
+def test_no_files_import_each_other_in_a_loop() -> None:
+    """Imports inside functions count too; a package's own name stands for its table of contents, not for a file."""
+    files = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in MODULES}
+    arrows = {name: files.keys() & set(_modules(_parsed(path))) for name, path in files.items()}
+    assert list(TopologicalSorter(arrows).static_order())  # raises CycleError, which names the files
 
 
 @pytest.mark.parametrize("path", MODULES, ids=_name)

@@ -24,6 +24,7 @@ from evaluators.seeds import derive, numpy_generator
 from evaluators.tasks import task
 from evaluators.training import train
 from primitives import grammar, parse
+from primitives.classes import fingerprint
 from primitives.expressions import Expression
 
 BATCH = 27  # with ReLU 28 members; two stacks at 3 seeds x 3 rates
@@ -32,11 +33,11 @@ BATCH = 27  # with ReLU 28 members; two stacks at 3 seeds x 3 rates
 def distinct(name: str, count: int, seed: int) -> Iterator[Expression]:
     """The first ``count`` classes of a random sequence of expressions, screened; a function of the arguments."""
     space, rng = grammar(name), numpy_generator(seed, "curves", name)
-    seen = {parse(text).scale_class() for text in ("relu(x)", "gelu(x)", "silu(x)")}
+    seen = {fingerprint(parse(text)).scale for text in ("relu(x)", "gelu(x)", "silu(x)")}
     found = 0
     while found < count:
         expression = space.sample(rng)
-        if screen(expression) or (key := expression.scale_class()) in seen:
+        if screen(expression) or (key := fingerprint(expression).scale) in seen:
             continue
         seen.add(key)
         found += 1

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 
 from primitives import parse
-from primitives.classes import same_function
+from primitives.classes import fingerprint, same_function
 from search import Run
 
 #: The best novel functions of Ramachandran, Zoph and Le 2017 (arXiv 1710.05941), tables 1 and 2.
@@ -36,7 +36,7 @@ def main() -> None:
     print(f"{len(rows)} classes trained, {len(finished)} to the end")
     for text in PAPER:
         function = parse(text)
-        key = function.scale_class()
+        key = fingerprint(function).scale
         found = [row for row in rows if row["class"].rstrip("~") == key]
         own = next((row for row in found if same_function(parse(row["expression"]), function, scale=True)), None)
         if own is None:

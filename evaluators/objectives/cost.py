@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from primitives.builtin import as_builtin
 from primitives.derivative import derivative
 from primitives.evaluation import constants
-from primitives.expressions import Expression, postorder
+from primitives.expressions import Expression
 from primitives.formulas import written_out
 from primitives.operators import find_operator
-from primitives.text import parse
+from primitives.parsing import parse
+from primitives.traversal import postorder
 
 _POWERS: dict[object, str] = {2.0: "mul", 3.0: "mul", 0.5: "sqrt", -1.0: "reciprocal"}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from evaluators.initialisation import output_factor
 from primitives.activation import Activation
-from primitives.analysis import analyse
+from primitives.analysis import analyse, output_factor
+from primitives.canonical import canonical
 from primitives.expressions import Expression
 
 UNBOUNDED = 1e6  # stands for a slope without a bound: Optuna's hypervolumes cannot use infinity
@@ -16,7 +16,7 @@ _EXAMPLES, _CHANNELS = 256, 64
 
 def complexity(expression: Expression) -> float:
     """Number of nodes of the canonical form written as a tree: operators, inputs, constants, parameters."""
-    return float(expression.canonical().size)
+    return float(canonical(expression).size)
 
 
 def lipschitz(expression: Expression) -> float:

@@ -3,7 +3,7 @@
 from primitives.analysis.analyse import Analysis, analyse
 from primitives.analysis.features import Gaussian
 from primitives.analysis.finiteness import breakdown, finite
-from primitives.analysis.gaussian import Moments, moments
+from primitives.analysis.gaussian import Moments, moments, output_factor
 from primitives.analysis.mean_field import EdgeOfChaos, MeanField, edge_of_chaos, half_stable, mean_field
 from primitives.analysis.shape import Shape
 
@@ -21,4 +21,5 @@ __all__ = [
     "half_stable",
     "mean_field",
     "moments",
+    "output_factor",
 ]

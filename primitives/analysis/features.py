@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from primitives.analysis.curve import Curve
-from primitives.analysis.gaussian import expectation, hermite_coefficients, normal_grid
+from primitives.analysis.gaussian import expectation, hermite_coefficients, normal_grid, unit_factor
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def gaussian(curve: Curve, *, kinked: bool) -> Gaussian | None:
         second=second,
         slope=steepness,
         curvature=curvature,
-        factor=second**-0.5,
+        factor=unit_factor(second),
         chi=None if steepness is None else steepness / second,
         variance_slope=float(weights @ ((z * z - 1.0) * f * f)) / (2.0 * second),
         hermite=coefficients,

@@ -34,7 +34,7 @@ def breakdown(expression: Expression, dtype: torch.dtype) -> Literal["", "non-fi
         of ``log(1+exp(2*x))`` is where the exponential overflows. ``""``: neither.
     """
     form = as_builtin(expression)
-    at = evaluate((form, derivative(form)), _grid().to(dtype), expression.bind({}))
+    at = evaluate((form, derivative(form)), _grid().to(dtype), expression.initial_values)
     if not all(bool(values[_OUTER_POINTS:].isfinite().all()) for values in at):
         return "non-finite"
     return "nan" if any(bool(values[:_OUTER_POINTS].isnan().any()) for values in at) else ""

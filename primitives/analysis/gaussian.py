@@ -20,6 +20,7 @@ from primitives.expressions import Expression
 
 CELLS = 20_000
 DEGREES = 9  # Hermite polynomials of degree 0 to 8
+LARGEST = torch.finfo(torch.float32).max
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,6 @@ class Moments:
     mean: float
     second: float
     slope: float
-
-    @property
-    def factor(self) -> float:
-        """1 / sqrt(E f^2): multiplies f so that its second moment is 1."""
-        return 1.0 / math.sqrt(self.second) if self.second > 0 else math.nan
 
     @property
     def chi(self) -> float:
@@ -66,6 +62,16 @@ def moments(expression: Expression, cells: int = CELLS) -> Moments:
         second=float((weights * f * f).sum()),
         slope=float((weights * slope * slope).sum()),
     )
+
+
+def unit_factor(second: float) -> float:
+    """1 / sqrt(E f^2) of a second moment: times it f has a second moment of 1; 1 where float32 has no such number."""
+    return 1.0 / math.sqrt(second) if LARGEST**-2 <= second < math.inf else 1.0
+
+
+def output_factor(expression: Expression) -> float:
+    """1 / sqrt(E f(z)^2) at the initial parameters; 1 where that is no positive number that float32 holds."""
+    return unit_factor(moments(expression).second)
 
 
 def expectation(values: Tensor) -> float | None:

@@ -20,6 +20,6 @@ def sample(roots: Sequence[Expression], x: Tensor) -> list[Tensor]:
         roots: a function first, then its derivatives; parameters are at the function's initial values.
         x: the points, float64.
     """
-    program, parameters = compiled(tuple(roots)), roots[0].bind({})
+    program, parameters = compiled(tuple(roots)), roots[0].initial_values
     chunks = [program.run(part, parameters) for part in x.flatten().split(CHUNK)]
     return [torch.cat(parts).reshape(x.shape) for parts in zip(*chunks, strict=True)]

@@ -7,9 +7,10 @@ from itertools import chain
 
 import torch
 
-from primitives.expressions import Parameter
+from primitives.evaluation import value_at
 from primitives.grammars.derivation import Derivation, X, write
 from primitives.grammars.patterns import Rule
+from primitives.parameters import Parameter
 
 #: A rule and its inputs; None stands for the part.
 Insertion = tuple[Rule, tuple[Derivation | None, ...]]
@@ -50,5 +51,5 @@ def _start(leaf: Rule) -> float | None:
 def _is_neutral(insertion: Insertion) -> bool:
     """True if ``x`` comes out as ``x``: tried at 81 numbers from -20 to 20, to a relative 1e-12."""
     points = torch.linspace(-20, 20, 81, dtype=torch.float64) + 2**0.5 / 1000
-    values = write(inserted(insertion, (X,)))(points)
+    values = value_at(write(inserted(insertion, (X,))), points)
     return bool(((values - points).abs() <= 1e-12 * points.abs()).all())

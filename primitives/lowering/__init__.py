@@ -16,9 +16,9 @@ from primitives.lowering.target import Target
 from primitives.lowering.torch_source import TORCH
 from primitives.lowering.triton_source import TRITON
 
-__all__ = ["Target", "files", "lower", "targets"]
+__all__ = ["TARGETS", "Target", "files", "lower", "targets"]
 
-_TARGETS: dict[str, Target] = {
+TARGETS: dict[str, Target] = {
     "torch": TORCH,
     "numpy": NUMPY,
     "latex": LATEX,
@@ -32,7 +32,7 @@ _TARGETS: dict[str, Target] = {
 
 def targets() -> tuple[str, ...]:
     """Names of the targets of :func:`lower`."""
-    return tuple(_TARGETS)
+    return tuple(TARGETS)
 
 
 def lower(expression: Expression, target: str, *, name: str = "activation", factor: float = 1.0) -> str | bytes:
@@ -71,10 +71,10 @@ def files(
 
 
 def _checked(target: str, factor: float) -> Target:
-    if target not in _TARGETS:
+    if target not in TARGETS:
         raise LoweringError(
-            f"unknown target {target!r}, expected one of {', '.join(_TARGETS)}{nearest(target, _TARGETS)}"
+            f"unknown target {target!r}, expected one of {', '.join(TARGETS)}{nearest(target, TARGETS)}"
         )
     if not math.isfinite(factor) or factor == 0.0:
         raise LoweringError(f"a factor is finite and not 0, got {factor}")
-    return _TARGETS[target]
+    return TARGETS[target]

@@ -6,21 +6,21 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from importlib.resources import files
-from string import Template
 
 import numpy as np
 import torch
 
 from primitives.errors import LoweringError
-from primitives.expressions import Expression, join, rewrite, same
+from primitives.expressions import Expression, join, same
 from primitives.lowering.chebyshev import SERIES
-from primitives.lowering.column import Column
+from primitives.lowering.column import INFIX_TEMPLATES, Column
 from primitives.lowering.lines import Language, Lines
 from primitives.lowering.python_text import class_name, python_names, python_number
 from primitives.lowering.reference import VALUE, roots_of
 from primitives.lowering.self_test import rows
+from primitives.lowering.shipped import template
 from primitives.lowering.target import Target
+from primitives.traversal import rewrite
 
 #: keywords, macros and names of <math.h>, as they are and for float, which a parameter or a function must not hide
 _WORDS = """
@@ -35,12 +35,8 @@ _TAKEN = frozenset(f"{word}{f}" for word in _WORDS.split() for f in ("", "f"))
 _CALLS = ("floor", "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "sinh", "cosh", "tanh", "asinh", "atan")
 
 
-def _template(name: str) -> Template:
-    return Template(files("primitives.lowering").joinpath(name).read_text(encoding="utf-8"))
-
-
-_HEADER, _FUNCTION = _template("c_header.txt"), _template("c_function.txt")
-_BESSEL, _SELF_TEST = _template("c_bessel.txt"), _template("c_self_test.txt")
+_HEADER, _FUNCTION = template("c_header.txt"), template("c_function.txt")
+_BESSEL, _SELF_TEST = template("c_bessel.txt"), template("c_self_test.txt")
 
 
 def _language(real: str, function: str) -> Language:
@@ -48,19 +44,11 @@ def _language(real: str, function: str) -> Language:
     column = Column(
         "c",
         {
-            "add": "{0} + {1}",
-            "sub": "{0} - {1}",
-            "mul": "{0} * {1}",
-            "div": "{0} / {1}",
+            **INFIX_TEMPLATES,
             "pow": f"pow{f}({{0}}, {{1}})",
             # a selection that hands NaN on, as fmax does not
             "max": "(({0} > {1}) | ({0} != {0})) ? {0} : {1}",
             "min": "(({0} < {1}) | ({0} != {0})) ? {0} : {1}",
-            "neg": "-{0}",
-            "gt": "{0} > {1}",
-            "ge": "{0} >= {1}",
-            "lt": "{0} < {1}",
-            "le": "{0} <= {1}",
             "where": "{0} ? {1} : {2}",
             "abs": f"fabs{f}({{0}})",
             "sign": f"({real})(({{0}} > 0) - ({{0}} < 0))",

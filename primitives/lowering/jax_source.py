@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from importlib.resources import files
 from string import Template
 
 from primitives.expressions import Expression
-from primitives.lowering.column import Column
+from primitives.lowering.column import INFIX_TEMPLATES, Column
 from primitives.lowering.lines import Language, Lines
 from primitives.lowering.python_text import class_name, python_names, python_number
 from primitives.lowering.reference import roots_of
 from primitives.lowering.self_test import python_self_test
+from primitives.lowering.shipped import template
 from primitives.lowering.target import Target
 
-_MODULE = Template(files("primitives.lowering").joinpath("jax_module.txt").read_text(encoding="utf-8"))
+_MODULE = template("jax_module.txt")
 
-_INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 _NUMPY = "abs sign floor exp expm1 log log1p sqrt sin cos atan sinh cosh tanh asinh"
 _LAX = "erf erfc bessel_i0e bessel_i1e"
 _NN = "relu relu6 leaky_relu elu selu silu mish sigmoid softplus log_sigmoid"
 
 _COLUMN = Column(
     "jax",
-    {name: f"{{0}} {sign} {{1}}" for name, sign in _INFIX.items()}
+    INFIX_TEMPLATES
     | {name: f"jnp.{name}({{0}})" for name in _NUMPY.split()}
     | {name: f"jax.lax.{name}({{0}})" for name in _LAX.split()}
     | {name: f"jax.nn.{name}({{0}})" for name in _NN.split()}
@@ -33,7 +32,6 @@ _COLUMN = Column(
         "asinh": "jnp.arcsinh({0})",
         "max": "jnp.maximum({0}, {1})",
         "min": "jnp.minimum({0}, {1})",
-        "neg": "-{0}",
         "where": "jnp.where({0}, {1}, {2})",
         "gelu": "jax.nn.gelu({0}, approximate=False)",
         "gelu_tanh": "jax.nn.gelu({0}, approximate=True)",

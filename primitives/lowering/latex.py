@@ -7,10 +7,12 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from primitives.expressions import Expression, Parameter, constant, join, postorder
+from primitives.expressions import Expression, constant, join
 from primitives.kernels import COMPARISONS
 from primitives.lowering.column import Column
 from primitives.lowering.target import Target
+from primitives.parameters import Parameter
+from primitives.traversal import postorder
 
 _SUM, _PRODUCT, _POWER, _ATOM, _SYMBOL = range(2, 7)
 

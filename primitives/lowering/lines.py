@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import final
 
 from primitives.evaluation import constants
-from primitives.expressions import Expression, Parameter, postorder
+from primitives.expressions import Expression
 from primitives.kernels import COMPARISONS
 from primitives.lowering.column import Column
+from primitives.parameters import Parameter
+from primitives.traversal import postorder
 
 
 def same_number(node: Expression, slot: int, text: str) -> str:

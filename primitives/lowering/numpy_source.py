@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import re
-from importlib.resources import files
 from string import Template
 from textwrap import indent
 
 from primitives.expressions import Expression
 from primitives.lowering.chebyshev import SERIES
-from primitives.lowering.column import Column
+from primitives.lowering.column import INFIX_TEMPLATES, Column
 from primitives.lowering.lines import Language, Lines
 from primitives.lowering.python_text import class_name, python_names, python_number
 from primitives.lowering.reference import roots_of
 from primitives.lowering.self_test import python_self_test
+from primitives.lowering.shipped import template
 from primitives.lowering.target import Target
 
 _COLUMN = Column(
     "numpy",
     {
-        "add": "{0} + {1}",
-        "sub": "{0} - {1}",
-        "mul": "{0} * {1}",
-        "div": "{0} / {1}",
-        "pow": "{0} ** {1}",
+        **INFIX_TEMPLATES,
         "max": "np.maximum({0}, {1})",
         "min": "np.minimum({0}, {1})",
-        "neg": "-{0}",
-        "gt": "{0} > {1}",
-        "ge": "{0} >= {1}",
-        "lt": "{0} < {1}",
-        "le": "{0} <= {1}",
         "where": "np.where({0}, {1}, {2})",
         "abs": "np.abs({0})",
         "sign": "np.sign({0})",
@@ -57,12 +48,8 @@ _LANGUAGE = Language(column=_COLUMN, number=lambda value: python_number(value, "
 _TAKEN = frozenset(["np", "x", "result"])
 
 
-def _text(name: str) -> str:
-    return files("primitives.lowering").joinpath(name).read_text(encoding="utf-8")
-
-
-_MODULE = Template(_text("numpy_module.txt"))
-_FUNCTIONS = [f.strip() for f in Template(_text("numpy_functions.txt")).substitute(SERIES).split("\n\n\n")]
+_MODULE = template("numpy_module.txt")
+_FUNCTIONS = [f.strip() for f in template("numpy_functions.txt").substitute(SERIES).split("\n\n\n")]
 
 
 def numpy_source(expression: Expression, name: str, factor: float) -> str:

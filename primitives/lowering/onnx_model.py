@@ -15,14 +15,16 @@ import torch
 
 from primitives.errors import LoweringError
 from primitives.evaluation import constants
-from primitives.expressions import Expression, Parameter, join, postorder, rewrite, same
+from primitives.expressions import Expression, join, same
 from primitives.kernels import COMPARISONS
 from primitives.lowering.column import Column
 from primitives.lowering.reference import VALUE, roots_of
 from primitives.lowering.self_test import python_self_test
 from primitives.lowering.substitutes import SPECIAL, substituted
 from primitives.lowering.target import Target
+from primitives.parameters import Parameter
 from primitives.reduction import ONE
+from primitives.traversal import postorder, rewrite
 
 if TYPE_CHECKING:
     from onnx import NodeProto, TensorProto

@@ -16,10 +16,12 @@ from torch import Tensor
 
 from primitives.derivative import derivative
 from primitives.evaluation import constants, evaluate
-from primitives.expressions import Expression, Parameter, constant, join, postorder
+from primitives.expressions import Expression, constant, join
 from primitives.formulas import written_out
 from primitives.kernels import COMPARISONS
 from primitives.operators import forward_of, operators
+from primitives.parameters import Parameter
+from primitives.traversal import postorder
 
 VALUE = "f(x)"  #: name of the value beside those of derivatives; no parameter can have it
 
@@ -84,7 +86,7 @@ def reference(
     makes in it is allowed.
     """
     named = roots_of(expression, factor)
-    roots, given = tuple(named.values()), expression.bind({})
+    roots, given = tuple(named.values()), expression.initial_values
     exact = evaluate(roots, points, given)
     room = [r + torch.finfo(dtype).tiny for r in _room(roots, exact, points, given, dtype)]
     if dtype != torch.float64:

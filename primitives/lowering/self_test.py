@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from importlib.resources import files
-from string import Template
 from textwrap import indent
 
 import torch
 from torch import Tensor
 
 from primitives.evaluation import evaluate
-from primitives.expressions import Expression, postorder
+from primitives.expressions import Expression
 from primitives.kernels import COMPARISONS
 from primitives.lowering.reference import VALUE, elementary, points_of, reference
+from primitives.lowering.shipped import template
 from primitives.reduction import ZERO
+from primitives.traversal import postorder
 
-_PYTHON = Template(files("primitives.lowering").joinpath("self_test_python.txt").read_text(encoding="utf-8"))
+_PYTHON = template("self_test_python.txt")
 
 
 def rows(
@@ -46,7 +46,7 @@ def _smooth(expression: Expression, x: Tensor) -> Tensor:
     smooth = _real(expression, x)
     for node in postorder((elementary(expression),)):
         for pair in _changes_over(node):
-            a, b = evaluate(pair, x, expression.bind({}))
+            a, b = evaluate(pair, x, expression.initial_values)
             smooth &= (a - b).abs() > 1e-12 * (a.abs() + b.abs())
     return smooth
 
@@ -55,7 +55,7 @@ def _real(expression: Expression, x: Tensor) -> Tensor:
     """True where nothing in the formula is infinite or a power of a number below 0 that has one by rounding only."""
     nodes = postorder((elementary(expression),))
     bases = [n.args[0] for n in nodes if n.op == "pow" and not isinstance(n.args[1].value, float)]
-    given = expression.bind({})
+    given = expression.initial_values
     real = torch.stack(evaluate(nodes, x, given)).isfinite().all(0)
     return real & torch.stack([x == x, *(base > 0 for base in evaluate(bases, x, given))]).all(0)
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from primitives.expressions import Expression, constant, join, parameter, postorder, rewrite, same
+from primitives.expressions import Expression, constant, join, parameter, same
 from primitives.lowering.chebyshev import SERIES
-from primitives.text import parse_body
+from primitives.parsing import parse_body
+from primitives.traversal import postorder, rewrite
 
 _SMALLEST = 1e-9  # terms below it do not change a float32 sum of about 0.3
 

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import math
-from importlib.resources import files
 from string import Template
 
 from primitives.errors import LoweringError
 from primitives.expressions import Expression
-from primitives.lowering.column import Column
+from primitives.lowering.column import INFIX_TEMPLATES, Column
 from primitives.lowering.lines import Language, Lines
 from primitives.lowering.python_text import class_name, python_names, python_number
 from primitives.lowering.reference import scaled
 from primitives.lowering.self_test import python_self_test
+from primitives.lowering.shipped import template
 from primitives.lowering.target import Target
 
 _COLUMN = Column(
     "sympy",
     {
-        "add": "{0} + {1}",
-        "sub": "{0} - {1}",
-        "mul": "{0} * {1}",
-        "div": "{0} / {1}",
-        "pow": "{0} ** {1}",
+        **INFIX_TEMPLATES,
         # evaluated, sympy would try to find out which is larger, for seconds
         "max": "sp.Max({0}, {1}, evaluate=False)",
         "min": "sp.Min({0}, {1}, evaluate=False)",
-        "neg": "-{0}",
         "gt": "sp.Gt({0}, {1})",
         "ge": "sp.Ge({0}, {1})",
         "lt": "sp.Lt({0}, {1})",
@@ -55,7 +50,7 @@ _COLUMN = Column(
     },
 )
 _TAKEN = frozenset(["sp", "x", "PARAMETERS"])
-_MODULE = Template(files("primitives.lowering").joinpath("sympy_module.txt").read_text(encoding="utf-8"))
+_MODULE = template("sympy_module.txt")
 _LARGEST = 15.0  # input of the self-test: the digits of exp(exp(x**3)) for 100 fill the memory
 
 

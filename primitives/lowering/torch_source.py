@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from importlib.resources import files
 from string import Template
 
 from torch import nn
 
-from primitives.analysis.gaussian import normal_grid
+from primitives.analysis.gaussian import output_factor
 from primitives.builtin import as_builtin
 from primitives.derivative import derivative
-from primitives.evaluation import evaluate
-from primitives.expressions import Expression, constant, join, postorder
+from primitives.expressions import Expression, constant, join
 from primitives.kernels import COMPARISONS
-from primitives.lowering.column import Column
+from primitives.lowering.column import INFIX_TEMPLATES, Column
 from primitives.lowering.lines import Language, Lines
 from primitives.lowering.python_text import class_name, python_names, python_number
 from primitives.lowering.self_test import python_self_test
+from primitives.lowering.shipped import template
 from primitives.lowering.target import Target
+from primitives.traversal import postorder
 
-_MODULE = Template(files("primitives.lowering").joinpath("torch_module.txt").read_text(encoding="utf-8"))
+_MODULE = template("torch_module.txt")
 
 _TEMPLATES = {
-    "add": "{0} + {1}",
-    "sub": "{0} - {1}",
-    "mul": "{0} * {1}",
-    "div": "{0} / {1}",
-    "pow": "{0} ** {1}",
+    **INFIX_TEMPLATES,
     "max": "torch.maximum({0}, {1})",
     "min": "torch.minimum({0}, {1})",
-    "neg": "-{0}",
     "reciprocal": "torch.reciprocal({0})",
-    "gt": "{0} > {1}",
-    "ge": "{0} >= {1}",
-    "lt": "{0} < {1}",
-    "le": "{0} <= {1}",
     "where": "torch.where({0}, {1}, {2})",
     "abs": "torch.abs({0})",
     "sign": "torch.sign({0})",
@@ -138,7 +128,7 @@ def torch_source(expression: Expression, *, name: str = "activation", factor: fl
         module=module,
         text=expression.text,
         factor=python_number(factor),
-        gain=python_number(_gain(root)),
+        gain=python_number(output_factor(root)),
         arguments=", ".join(arguments),
         tensors=", ".join(["x", *(f"_as_tensor({p}, x)" for p in names.values())]),
         value=_body([root], names, _returned_value),
@@ -148,13 +138,6 @@ def torch_source(expression: Expression, *, name: str = "activation", factor: fl
         helpers="$helpers",
     )
     return _completed(source)
-
-
-def _gain(root: Expression) -> float:
-    """1/sqrt(E f(z)^2) at the initial parameters; 1 where that is no finite positive number."""
-    z, weights = normal_grid()
-    second = float((weights * evaluate((root,), z, root.bind({}))[0].square()).sum())
-    return second**-0.5 if 0 < second < math.inf else 1.0
 
 
 def _completed(source: str) -> str:

@@ -10,34 +10,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from importlib.resources import files
 from string import Template
 from textwrap import indent
 
 import torch
 
 from primitives.builtin import as_builtin
-from primitives.expressions import Expression, join, rewrite, same
-from primitives.lowering.column import Column
+from primitives.expressions import Expression, join, same
+from primitives.lowering.column import INFIX_TEMPLATES, Column
 from primitives.lowering.lines import Language, Lines
 from primitives.lowering.python_text import class_name
 from primitives.lowering.reference import roots_of
 from primitives.lowering.self_test import python_self_test
+from primitives.lowering.shipped import template, text
 from primitives.lowering.substitutes import HYPERBOLIC, SPECIAL, substituted
 from primitives.lowering.target import Target
 from primitives.lowering.torch_source import gain_test, torch_source
 from primitives.reduction import ONE
+from primitives.traversal import rewrite
 
-_INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 _WHOLE = frozenset([*range(2, 9), *range(-8, 0)])  # exponents that are written as products
 _FORMULAS = {**HYPERBOLIC, **SPECIAL}
 
 _COLUMN = Column(
     "triton",
-    {name: f"{{0}} {sign} {{1}}" for name, sign in _INFIX.items()}
+    INFIX_TEMPLATES
     | {name: f"tl.{name}({{0}})" for name in ("abs", "floor", "log", "sin", "cos", "erf")}
     | {
-        "neg": "-{0}",
         "pow": "_pow({0}, {1})",
         "exp": "_exp({0}, FAST)",
         "softplus": "_softplus({0}, FAST)",
@@ -62,13 +61,9 @@ _TAKEN = frozenset(["triton", "tl", "os", "math", "contextlib"])
 _LANGUAGE = Language(_COLUMN, _number, "{0}.to(tl.float32)")
 
 
-def _text(name: str) -> str:
-    return files("primitives.lowering").joinpath(name).read_text(encoding="utf-8")
-
-
-_PARTS = re.findall(r"def _(\w+)((?:.|\n)*?)(?=\n\n\n|\Z)", _text("triton_functions.txt").strip())
+_PARTS = re.findall(r"def _(\w+)((?:.|\n)*?)(?=\n\n\n|\Z)", text("triton_functions.txt").strip())
 _COMMA = ",\n" + " " * 8
-_KERNELS = Template(_text("triton_kernels.txt"))
+_KERNELS = template("triton_kernels.txt")
 _FUNCTIONS = {f"_{name}": f"@triton.jit\ndef _{name}{rest}" for name, rest in _PARTS}
 _FAST = "FAST: tl.constexpr = x_pointer.dtype.element_ty != tl.float32"
 

@@ -7,22 +7,7 @@ from typing import Annotated
 
 import typer
 
-from evaluators.evaluate import evaluate as evaluate_expressions
-from evaluators.objectives import DEFAULT
-from evaluators.tasks import is_reference, label
-from evaluators.tasks import task as find_task
-from evaluators.tryout import try_out
-from primitives.grammars import grammar
-from primitives.text import parse
-from search import display
-from search.card import card
-from search.commands.shell import Json, console, finite, print_json
-from search.inspection import curve, describe
-from search.listing import listed
-from search.replay import labelled
-from search.replay import replay as replay_table
-from search.score_table import read_table
-from search.strategies import settings_of
+from search.commands.options import Json
 
 
 def evaluate(
@@ -34,14 +19,24 @@ def evaluate(
     seeds: Annotated[int, typer.Option(help="Number of seeds.")] = 8,
     steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps; default: the task's.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of all random numbers.")] = 0,
-    objectives: Annotated[str, typer.Option(help="Names, separated by commas.")] = ",".join(DEFAULT),
+    objectives: Annotated[
+        str | None, typer.Option(help="Names, separated by commas; default: those of a search.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Train functions and compare them with ReLU, GELU and SiLU on the same seeds."""
+    from evaluators.evaluate import evaluate as evaluate_expressions
+    from evaluators.objectives import DEFAULT
+    from evaluators.tasks import is_reference, label
+    from evaluators.tasks import task as find_task
+    from evaluators.tryout import try_out
+    from search import display
+    from search.commands.shell import console, finite, print_json
+
     chosen = find_task(task)
     if is_reference(task):
         try_out(chosen)
-    names = tuple(name.strip() for name in objectives.split(","))
+    names = DEFAULT if objectives is None else tuple(name.strip() for name in objectives.split(","))
     found = evaluate_expressions(expressions, chosen, seeds=seeds, steps=steps, seed=seed, objectives=names)
     if as_json:
         print_json([
@@ -66,6 +61,11 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show what an expression is: formula, class, known name, analysis, and a picture."""
+    from primitives.parsing import parse
+    from search.card import card
+    from search.commands.shell import console, print_json
+    from search.inspection import curve, describe
+
     parsed = parse(expression)
     if plot is not None:
         from search.plot import draw  # matplotlib takes half a second to load
@@ -93,6 +93,14 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Compare strategies on a table of known scores."""
+    from primitives.grammars import grammar
+    from search import display
+    from search.commands.shell import console, print_json
+    from search.replay import labelled
+    from search.replay import replay as replay_table
+    from search.score_table import read_table
+    from search.strategies import settings_of
+
     runs = labelled([settings_of(text) for text in strategies])
     found = replay_table(
         read_table(table), runs, grammar(source), budget=budget, repeats=repeats, cohort=cohort, seed=seed
@@ -109,12 +117,17 @@ def list_(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="WHAT", help="operators, grammars, catalogue, tasks, strategies, objectives or configs."
+            metavar="WHAT",
+            help="operators, grammars, catalogue, tasks, strategies, objectives, configs or targets.",
         ),
     ],
     as_json: Json = False,
 ) -> None:
     """List what there is."""
+    from search import display
+    from search.commands.shell import console, print_json
+    from search.listing import listed
+
     rows = listed(what)
     if as_json:
         print_json(rows)

@@ -7,25 +7,7 @@ from typing import Annotated
 
 import typer
 
-from search.commands.shell import (
-    Address,
-    Changes,
-    Every,
-    Json,
-    Minutes,
-    Quiet,
-    RunName,
-    WorkerCount,
-    console,
-    print_confirmation,
-    print_json,
-    print_results,
-    print_row,
-)
-from search.inspection import dry_run
-from search.live import EVERY, Display
-from search.run import Job, Run
-from search.tabulate import CHANGES, tabulated, write_table
+from search.commands.options import EVERY, Address, Changes, Every, Json, Minutes, Quiet, RunName, WorkerCount
 
 
 def launch(
@@ -43,6 +25,11 @@ def launch(
     as_json: Json = False,
 ) -> None:
     """Run a job in a new run folder."""
+    from search.commands.shell import console, print_results, print_row
+    from search.inspection import dry_run
+    from search.live import Display
+    from search.run import Job
+
     given = {"seed": seed, "workers.count": workers, "workers.address": address}
     job = Job.load(config, [*change, *(f"{key}={value}" for key, value in given.items() if value is not None)])
     if dry:
@@ -65,6 +52,10 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Continue a run to its budget, or to a larger one (--set budget=N)."""
+    from search.commands.shell import console, print_results
+    from search.live import Display
+    from search.run import Run
+
     opened = Run.open(run)
     with Display(console, quiet=quiet or as_json, every=every) as screen:
         opened.resume(changes=change, workers=workers, address=address, screen=screen, max_minutes=max_minutes)
@@ -75,8 +66,12 @@ def confirm(
     run: RunName, workers: WorkerCount = None, address: Address = None, quiet: Quiet = False, as_json: Json = False
 ) -> None:
     """Train the finalists again on fresh seeds, data and networks."""
+    from search.commands.shell import console, print_confirmation, print_json
+    from search.live import Display
+    from search.run import Run
+
     opened = Run.open(run)
-    with Display(console, quiet=quiet or as_json) as screen:
+    with Display(console, quiet=quiet or as_json, every=EVERY) as screen:
         found = opened.confirm(workers=workers, address=address, screen=screen)
     if as_json:
         print_json(found)
@@ -96,6 +91,11 @@ def tabulate(
     as_json: Json = False,
 ) -> None:
     """Train all classes that a job proposes to the end and write a table for replay; continue where it was left."""
+    from search.commands.shell import console, print_row
+    from search.live import Display
+    from search.run import Job
+    from search.tabulate import CHANGES, tabulated, write_table
+
     job = Job.load(config, [*change, *CHANGES])
     with Display(console, quiet=quiet or as_json, every=every) as screen:
         made = tabulated(job, run, workers=workers, screen=screen)

@@ -7,16 +7,14 @@ from typing import Annotated
 
 import typer
 
-from primitives.lowering import targets
-from search import display
-from search.commands.shell import Json, RunName, console, print_json, print_row, title
-from search.export import export as export_functions
-from search.recorder import rows_csv
-from search.run import Run
+from search.commands.options import Json, RunName
 
 
 def status(run: RunName, as_json: Json = False) -> None:
     """Show how far a run is."""
+    from search.commands.shell import print_row
+    from search.run import Run
+
     print_row(Run.open(run).status(), as_json)
 
 
@@ -28,6 +26,11 @@ def front(
     as_json: Json = False,
 ) -> None:
     """Show the Pareto front of a run, or every class."""
+    from search import display
+    from search.commands.shell import console, print_json, title
+    from search.recorder import rows_csv
+    from search.run import Run
+
     opened = Run.open(run)
     if plot is not None:
         opened.draw_front(plot)
@@ -48,6 +51,9 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write one self-contained HTML page of a run."""
+    from search.commands.shell import print_row
+    from search.run import Run
+
     path = Run.open(run).report(out)
     print_row({"report": str(path), "bytes": path.stat().st_size}, as_json)
 
@@ -58,12 +64,18 @@ def export(
         list[str] | None,
         typer.Argument(metavar="[ID]...", help="As in front.csv; default: the confirmed, or the best."),
     ] = None,
-    to: Annotated[str, typer.Option(help=f"Separated by commas: {', '.join(targets())}.")] = "torch,latex",
+    to: Annotated[
+        str, typer.Option(help="Languages, separated by commas; `actsearch list targets` names them.")
+    ] = "torch,latex",
     out: Annotated[Path | None, typer.Option(help="Folder to write to; default: the run's exports/.")] = None,
     raw: Annotated[bool, typer.Option("--raw", help="Leave the initialisation factor out of the functions.")] = False,
     as_json: Json = False,
 ) -> None:
     """Write functions of a run as code that needs nothing of this project."""
+    from search.commands.shell import console, print_json
+    from search.export import export as export_functions
+    from search.run import Run
+
     paths = export_functions(Run.open(run), ids or [], [part.strip() for part in to.split(",")], out, raw=raw)
     if as_json:
         print_json([str(path) for path in paths])

@@ -1,12 +1,11 @@
-"""What all commands share: options, and how results are printed."""
+"""How commands print what they found."""
 
 from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.console import Console
 
 from search import display
@@ -15,23 +14,6 @@ from search.run import Run
 Row = dict[str, Any]
 
 console = Console(width=None if sys.stdout.isatty() else 110)
-
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="A path, or a name under runs/.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Show nothing while working.")]
-Every = Annotated[
-    float, typer.Option("--every", metavar="SECONDS", min=0, help="Between lines of progress where no terminal is.")
-]
-Changes = Annotated[
-    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the config; repeatable.")
-]
-WorkerCount = Annotated[
-    int | None, typer.Option("--workers", min=0, help="Number of workers; results do not depend on it.")
-]
-Address = Annotated[str | None, typer.Option("--address", help="Of a Ray cluster.")]
-Minutes = Annotated[
-    float | None, typer.Option("--max-minutes", min=0, help="Stop at the end of a cohort after this time.")
-]
 
 
 def print_results(run: Run, as_json: bool) -> None:

@@ -8,8 +8,11 @@ from evaluators.cohort import CONTROLS
 from evaluators.screens import screen
 from primitives.builtin import as_builtin
 from primitives.canonical import canonical
-from primitives.expressions import Expression, Parameter, constant, join, parameter, postorder, rewrite
-from primitives.text import parse
+from primitives.classes import fingerprint
+from primitives.expressions import Expression, constant, join, parameter
+from primitives.parameters import Parameter
+from primitives.parsing import parse
+from primitives.traversal import postorder, rewrite
 
 MOST = 16  # neighbours of one expression, the shortest first
 _FACTORS = (0.5, 0.8, 1.25, 2.0)
@@ -36,10 +39,10 @@ def plain(expression: Expression) -> Expression:
     A built-in of torch is its own plainest form. A positive factor of the output goes: it does not change how a
     function trains.
     """
-    form, key = as_builtin(expression), expression.scale_class()
+    form, key = as_builtin(expression), fingerprint(expression).scale
     while True:
         same = [each for each in map(canonical, _simpler(form)) if length(each) < length(form)]
-        same = [each for each in same if each.scale_class() == key]
+        same = [each for each in same if fingerprint(each).scale == key]
         if not same:
             return form
         form = min(same, key=length)
@@ -106,10 +109,10 @@ def _replaced(root: Expression, old: Expression, new: Expression) -> Expression:
 
 def _usable(expression: Expression, found: list[Expression]) -> list[Expression]:
     """Canonical forms that pass the screens, each class once, without the controls and the expression's own class."""
-    known = {parse(text).scale_class() for text in CONTROLS.values()} | {expression.scale_class()}
+    known = {fingerprint(parse(text)).scale for text in CONTROLS.values()} | {fingerprint(expression).scale}
     usable = []
     for each in sorted({canonical(each) for each in found}, key=lambda each: (length(each), each.text)):
-        if (own := each.scale_class()) not in known and not screen(each):
+        if (own := fingerprint(each).scale) not in known and not screen(each):
             known.add(own)
             usable.append(each)
     return usable

@@ -12,7 +12,8 @@ from evaluators.seeds import numpy_generator
 from evaluators.stability import UNSTABLE, is_unstable
 from evaluators.statistics import ALPHA
 from evaluators.tasks import is_reference, label, task
-from primitives.text import parse
+from primitives.classes import fingerprint
+from primitives.parsing import parse
 from search.config import Config
 from search.confirmation.comparison import null_gains, summary_on, verdicts
 from search.confirmation.field import train_fields
@@ -83,10 +84,10 @@ def _with_short_forms(rows: Sequence[Row], config: Config, workers: Workers) -> 
     originals = [parse(row["expression"]) for row in rows]
     forms = short_forms(originals, config, workers)
     named = [row | {"short": form.text} for row, form in zip(rows, forms, strict=True)]
-    known, added = {each.scale_class() for each in originals}, list[Row]()
+    known, added = {fingerprint(each).scale for each in originals}, list[Row]()
     for row, form in zip(rows, forms, strict=True):
-        if form.scale_class() not in known:
-            known.add(form.scale_class())
+        if fingerprint(form).scale not in known:
+            known.add(fingerprint(form).scale)
             added.append(
                 row | {"id": f"{row['id']}-short", "of": row["id"], "expression": form.text, "short": form.text}
                 | {"cost": cost(form), "search_gain": None, "shrunk_gain": None}

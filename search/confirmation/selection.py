@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial
 from evaluators.member import Array
 from evaluators.objectives import cost
 from evaluators.statistics import reliability, shrunk
-from primitives.text import parse
+from primitives.parsing import parse
 from search.config import Config
 from search.study import CohortStudy
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from evaluators.tasks import label
 from search.config import Config
@@ -71,6 +70,8 @@ def _spearman(points: Sequence[tuple[float, float]]) -> float | None:
     """Spearman's rank correlation (Spearman 1904)."""
     if len(points) < _FEWEST:
         return None
+    from scipy.stats import rankdata  # imported late: half a second
+
     early, late = (rankdata(values) for values in zip(*points, strict=True))
     if np.ptp(early) == 0 or np.ptp(late) == 0:
         return None

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from evaluators.statistics import share_interval
-from primitives.text import parse
+from primitives.canonical import canonical
+from primitives.parsing import parse
 from search.config import Config
 from search.report.facts import Candidate, Facts
 
@@ -68,7 +69,7 @@ def origins(candidates: Sequence[Candidate], config: Config) -> dict[str, str]:
 def _start_list(config: Config) -> set[str]:
     """The texts that functions of the start list may have in the study."""
     given = [parse(text) for text in config.start]
-    return {form.text for expression in given for form in (expression, expression.canonical())}
+    return {form.text for expression in given for form in (expression, canonical(expression))}
 
 
 def credits(facts: Facts, origin_of: dict[str, str]) -> list[Credit]:

@@ -25,7 +25,7 @@ _LABELS = {"value": "f(x)", "slope": "f′(x)"}  # by the class of the line
 def curve_picture(function: Expression) -> Markup:
     """f and, below it, f' on [-4, 4] at the initial parameters; behind both the density of a standard normal input."""
     x = torch.linspace(-END, END, _FINE, dtype=torch.float64)  # 0 is none of them
-    value, slope = evaluate((function, derivative(function)), x, function.bind({}))
+    value, slope = evaluate((function, derivative(function)), x, function.initial_values)
     slope = torch.where(value.isfinite(), slope, torch.nan)
     panels = [(y, Scale(*limits(x, y), bottom, top)) for y, (top, bottom) in ((value, _VALUE), (slope, _SLOPE))]
     widest = max(len(tick_text(v)) for _, up in panels for v in up.ticks(3))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from primitives.builtin import as_builtin
-from primitives.text import parse
+from primitives.parsing import parse
 from search.confirmation import ordered
 from search.report.facts import Facts, Row
 from search.report.members import Estimate, verdict

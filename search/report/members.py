@@ -13,7 +13,7 @@ from evaluators.tasks import label
 from primitives.builtin import as_builtin
 from primitives.catalogue import known_name
 from primitives.expressions import Expression
-from primitives.text import parse
+from primitives.parsing import parse
 from search.report.facts import Candidate, Facts, Row
 
 MOST = 48  #: members drawn; many objectives can have a front of hundreds

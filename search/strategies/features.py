@@ -9,8 +9,9 @@ import numpy as np
 
 from evaluators.member import Array
 from primitives.classes import GRID, NORMALS, outputs, points
-from primitives.expressions import Expression, postorder
+from primitives.expressions import Expression
 from primitives.operators import operators
+from primitives.traversal import postorder
 
 _EVERY = 20  # of the 801 points on [-5, 5]: 41 remain
 _LARGEST = 20.0  # outputs are cut there: beyond, size says little and would rule all distances

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import ndtr, ndtri
-from scipy.stats import rankdata
 
 from evaluators.member import Array
 
@@ -19,6 +17,9 @@ Choose = Callable[[Array, Array, Array, int, np.random.Generator], list[int]]
 
 def normal_scores(gains: Array) -> Array:
     """Ranks as quantiles of the standard normal: outliers and failures, minus infinity, weigh no more than others."""
+    from scipy.special import ndtri  # imported late, as all of scipy and sklearn here: half a second each
+    from scipy.stats import rankdata
+
     quantiles: Array = ndtri((rankdata(gains) - 0.5) / len(gains))
     return quantiles
 
@@ -36,6 +37,8 @@ def thompson(inputs: Array, scores: Array, pool: Array, n: int, rng: np.random.G
 
 def improvement(inputs: Array, scores: Array, pool: Array, n: int, rng: np.random.Generator) -> list[int]:
     """The largest expected improvement over the best score (Mockus 1978), mean and spread from the trees."""
+    from scipy.special import ndtr
+
     predicted = _trees(inputs, scores, pool, rng)
     mean, spread = predicted.mean(axis=0), predicted.std(axis=0) + 1e-9
     z = (mean - scores.max()) / spread
@@ -45,7 +48,7 @@ def improvement(inputs: Array, scores: Array, pool: Array, n: int, rng: np.rando
 
 def nearest(inputs: Array, scores: Array, pool: Array, n: int, rng: np.random.Generator) -> list[int]:
     """The largest mean score of the 3 nearest functions, AQuaSurF's greedy rule."""
-    from sklearn.neighbors import KNeighborsRegressor  # imported late: half a second
+    from sklearn.neighbors import KNeighborsRegressor
 
     model = KNeighborsRegressor(min(NEIGHBOURS, len(inputs))).fit(inputs, scores)
     return [int(i) for i in np.argsort(-model.predict(pool), kind="stable")[:n]]

@@ -83,7 +83,7 @@ def test_an_operator(tmp_path: Path) -> None:
 
 def test_a_lowering_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = saved("add-a-lowering-target.md", "JAVASCRIPT", tmp_path / "javascript.py")
-    monkeypatch.setitem(lowering._TARGETS, "javascript", made.JAVASCRIPT)
+    monkeypatch.setitem(lowering.TARGETS, "javascript", made.JAVASCRIPT)
     assert "const t1 = Math.exp(-x);" in str(lower(parse("1/(1+exp(-x))"), "javascript"))
     with pytest.raises(LoweringError, match="'erf' cannot be written in javascript"):
         lower(parse("erf(x)"), "javascript")

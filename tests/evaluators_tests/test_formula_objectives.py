@@ -9,7 +9,7 @@ import pytest
 from evaluators.errors import EvaluationError
 from evaluators.objectives import OBJECTIVES, check_names, complexity, lipschitz, measured_names, saved_bytes
 from primitives.catalogue import catalogue
-from primitives.text import parse
+from primitives.parsing import parse
 
 
 def test_every_objective_is_documented() -> None:

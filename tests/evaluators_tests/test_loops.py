@@ -18,7 +18,7 @@ from evaluators.member import Member, Outcome, Schedule
 from evaluators.task import batches
 from evaluators.training import train
 from evaluators.width import probe_width
-from primitives.text import parse
+from primitives.parsing import parse
 
 MARKS = (4, 8, 20)
 RATES = (1e-3, 1e-2)

@@ -23,7 +23,7 @@ from evaluators.stack import Stack
 from evaluators.tasks import task
 from evaluators.timing import time_ratios
 from evaluators.training import train
-from primitives.text import parse
+from primitives.parsing import parse
 from tests.evaluators_tests.families import FAMILIES, Family
 
 NAMES = measured_names(OBJECTIVES)

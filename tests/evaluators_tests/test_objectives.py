@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from evaluators.objectives import OBJECTIVES, chosen_losses, cost, gains
-from primitives.text import parse
+from primitives.parsing import parse
 
 INNER = ("x", "tanh(x)", "x*sigmoid(beta*x); beta=1.0", "max(x,exp(x))", "gelu(x)")
 WRAPPERS = ("exp", "tanh", "sigmoid", "softplus", "asinh", "erf", "mish")

@@ -6,7 +6,7 @@ import pytest
 
 from evaluators.screens import REASONS, flags, screen
 from primitives.catalogue import catalogue
-from primitives.text import parse
+from primitives.parsing import parse
 
 REJECTED = (
     ("3", "no-input"),

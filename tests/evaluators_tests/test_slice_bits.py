@@ -15,7 +15,7 @@ from evaluators.task import Task
 from evaluators.tasks import task
 from evaluators.training import train
 from primitives.expressions import Expression
-from primitives.text import parse
+from primitives.parsing import parse
 from tests.evaluators_tests.families import FAMILIES, LARGE, Family
 
 SEEDS = (5, 6)

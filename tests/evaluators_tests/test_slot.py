@@ -11,7 +11,7 @@ from torch import Tensor
 from evaluators.errors import EvaluationError
 from evaluators.slot import Layout, Share, Slot
 from primitives.evaluation import evaluate
-from primitives.text import parse
+from primitives.parsing import parse
 
 FORMULAS = ("relu(x)", "x*sigmoid(beta*x); beta=1.0:channel", "a*tanh(x)+x**2; a=0.5", "gelu(x)")
 SLICES, CHANNELS = 2, 3  # of each formula

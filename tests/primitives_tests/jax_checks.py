@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 import torch
 
-from primitives.expressions import Expression, apply, constant, variable
+from primitives.application import apply
+from primitives.expressions import Expression, constant, variable
 from primitives.lowering import lower
 from primitives.operators import operators
-from primitives.text import parse
+from primitives.parsing import parse
 from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, points
 from tests.primitives_tests.loading import loaded
 

@@ -14,8 +14,8 @@ import torch
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from primitives import parse
-from primitives.analysis import Gaussian, analyse, finite, moments
+from primitives import parse, value_at
+from primitives.analysis import Gaussian, analyse, finite, moments, output_factor
 from primitives.catalogue import catalogue
 from primitives.grammars import grammar
 
@@ -146,7 +146,7 @@ def test_moments_equal_adaptive_quadrature(text: str, kinks: tuple[float, ...]) 
     f, found = parse(text), gaussian(text)
 
     def value(z: float) -> float:
-        return float(f(torch.tensor(z, dtype=torch.float64)))
+        return float(value_at(f, torch.tensor(z, dtype=torch.float64)))
 
     def expectation(g: Callable[[float], float]) -> float:
         edges = sorted({-9.0, -3.0, 0.0, 3.0, 9.0, *kinks})
@@ -229,7 +229,7 @@ def test_moments_are_those_of_the_analysis() -> None:
         found, plain = gaussian(known.expression.text), moments(known.expression)
         assert found.mean == pytest.approx(plain.mean, rel=1e-9, abs=1e-12)
         assert found.second == pytest.approx(plain.second, rel=1e-12)
-        assert found.factor == pytest.approx(plain.factor, rel=1e-12)
+        assert found.factor == pytest.approx(output_factor(known.expression), rel=1e-12)
         if found.slope is not None:
             assert found.slope == pytest.approx(plain.slope, rel=1e-12)
             assert found.chi == pytest.approx(plain.chi, rel=1e-12)

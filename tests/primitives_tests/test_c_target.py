@@ -14,7 +14,7 @@ import torch
 from primitives.errors import LoweringError
 from primitives.expressions import Expression
 from primitives.lowering import files, lower
-from primitives.text import parse
+from primitives.parsing import parse
 from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, points
 
 COMPILER = shutil.which("gcc") or shutil.which("cc")

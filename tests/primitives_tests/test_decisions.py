@@ -12,7 +12,7 @@ import pytest
 
 from primitives.errors import GrammarError
 from primitives.grammars import Grammar, grammar, grammar_names
-from primitives.text import parse
+from primitives.parsing import parse
 
 PRESETS = {name: grammar(name) for name in grammar_names()}
 

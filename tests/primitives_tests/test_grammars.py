@@ -15,7 +15,7 @@ from primitives.grammars.derivation import X, write
 from primitives.grammars.mutation import KINDS
 from primitives.grammars.patterns import Rule
 from primitives.grammars.trees import Trees
-from primitives.text import parse
+from primitives.parsing import parse
 
 PRESETS = {name: grammar(name) for name in grammar_names()}
 

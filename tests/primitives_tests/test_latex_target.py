@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from primitives import Operator, operators, register
-from primitives.expressions import Expression, Parameter, apply, constant, parameter, variable
+from primitives.application import apply
+from primitives.expressions import Expression, constant, parameter, variable
 from primitives.lowering import lower
 from primitives.lowering.self_test import rows
 from primitives.operators import remove_operator
-from primitives.text import parse
+from primitives.parameters import Parameter
+from primitives.parsing import parse
 from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, known, points
 from tests.primitives_tests.latex_reading import GREEK, Unreadable, read
 from tests.primitives_tests.latex_values import value

@@ -11,9 +11,10 @@ import pytest
 import scipy.special
 import torch
 
+from primitives.evaluation import value_at
 from primitives.expressions import Expression
 from primitives.lowering import lower
-from primitives.text import parse
+from primitives.parsing import parse
 from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, points
 from tests.primitives_tests.loading import loaded
 
@@ -86,7 +87,7 @@ def test_trivial_functions_have_the_shape_of_the_input_and_their_own_memory(text
     assert value.shape == x.shape
     assert not np.shares_memory(value, x)
     assert value.flags.writeable
-    np.testing.assert_array_equal(value, f(torch.from_numpy(x)).numpy())
+    np.testing.assert_array_equal(value, value_at(f, torch.from_numpy(x)).numpy())
 
 
 def test_numpy_is_the_only_import() -> None:

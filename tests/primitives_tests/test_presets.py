@@ -16,8 +16,9 @@ import torch.nn.functional as F
 import yaml
 from torch import Tensor
 
+from primitives.evaluation import value_at
 from primitives.grammars import grammar, grammar_names
-from primitives.text import parse
+from primitives.parsing import parse
 
 SOURCES = {
     "aquasurf": "2301.05785",
@@ -199,7 +200,7 @@ def value(rule: str, **inputs: Tensor) -> Tensor:
     """A rule at numbers, its inputs taken for parameters."""
     used = {name: tensor for name, tensor in inputs.items() if name in re.findall(r"[a-z]+", rule)}
     f = parse(f"{rule}; {', '.join(f'{name}=1' for name in used)}" if used else rule)
-    return f(torch.zeros_like(inputs["a"]), **used)
+    return value_at(f, torch.zeros_like(inputs["a"]), **used)
 
 
 @pytest.mark.parametrize(("alpha", "beta", "gamma"), [(0.7, 1.6, -0.4), (-1.2, 0.3, 2.0)])

@@ -10,7 +10,8 @@ import pytest
 from primitives import apply, constant, parse, variable
 from primitives.analysis import Shape, analyse
 from primitives.catalogue import Entry, catalogue
-from primitives.expressions import Expression, rewrite, same
+from primitives.expressions import Expression, same
+from primitives.traversal import rewrite
 
 MONOTONE = {"yes": "non-decreasing", "decreasing": "non-increasing", "no": "no"}
 

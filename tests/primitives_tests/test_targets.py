@@ -11,16 +11,17 @@ import pytest
 import torch
 
 from primitives import Operator, operators, register
+from primitives.application import apply
 from primitives.builtin import as_builtin
 from primitives.errors import LoweringError, OperatorError
 from primitives.evaluation import evaluate
-from primitives.expressions import Expression, apply, parameter
+from primitives.expressions import Expression, parameter
 from primitives.lowering import files, lower, targets
 from primitives.lowering.column import Column
 from primitives.lowering.reference import VALUE, points_of, reference
 from primitives.lowering.self_test import rows
 from primitives.operators import remove_operator
-from primitives.text import parse
+from primitives.parsing import parse
 from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, points
 from tests.primitives_tests.loading import loaded
 

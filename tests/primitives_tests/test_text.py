@@ -25,9 +25,11 @@ from primitives import (
     operators,
     parameter,
     parse,
+    to_networkx,
+    value_at,
 )
 from primitives import variable as x_leaf
-from primitives.expressions import MAX_DEPTH, MAX_SIZE
+from primitives.expressions import MAX_DEPTH, MAX_SIZE, join
 from primitives.grammars import grammar, grammar_names
 from primitives.operators import ALIASES, CHAINS
 
@@ -168,7 +170,7 @@ def test_aquasurf_names_mean_what_they_mean_there(name: str) -> None:
     arity = 3 if name in CHAINS else {**operators(), **{a: operators()[o] for a, o in ALIASES.items()}}[name].arity
     args = dict(list(inputs.items())[:arity])
     expected = AQUASURF[name](*args.values())
-    torch.testing.assert_close(parse(f"{name}({','.join(args)})")(x), expected, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(value_at(parse(f"{name}({','.join(args)})"), x), expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -321,13 +323,25 @@ def test_hostile_text_is_refused_at_once(text: str) -> None:
 
 
 def test_copies_and_pickles_are_the_same_object() -> None:
+    deep = parse("x")
+    for _ in range(3_000):
+        deep = join("sin", deep)
+    assert pickle.loads(pickle.dumps(deep)) is deep
     expression = parse("x*sigmoid(beta*x); beta=0.5:channel")
     assert copy.deepcopy(expression) is expression
     assert pickle.loads(pickle.dumps(expression)) is expression
 
 
 def test_graph_has_shared_nodes_and_ordered_slots() -> None:
-    graph = parse("sin(x)*sin(x)-x").graph
+    graph = to_networkx(parse("sin(x)*sin(x)-x"))
     assert [graph.nodes[n]["op"] for n in graph] == ["x", "sin", "mul", "sub"]
     assert graph.edges[2, 1]["slots"] == [0, 1]
     assert graph.edges[3, 0]["slots"] == [1]
+
+
+def test_a_value_takes_parameters_by_name_and_the_others_at_their_initial_values() -> None:
+    expression, x = parse("a*x+b; a=2, b=1:channel"), torch.tensor([1.0, -1.0])
+    assert value_at(expression, x).tolist() == [3.0, -1.0]
+    assert value_at(expression, x, b=torch.tensor([0.0, 5.0]), a=1.0).tolist() == [1.0, 4.0]
+    with pytest.raises(ExpressionError, match=r"has no parameter 'c'; it has \['a', 'b'\]"):
+        value_at(expression, x, c=1.0)

@@ -17,7 +17,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from primitives.lowering import lower
-from primitives.text import parse
+from primitives.parsing import parse
 from tests.primitives_tests.loading import loaded
 
 SWISH = "x*sigmoid(beta*x)+0.1*max(x,0); beta=1.5"

@@ -104,7 +104,9 @@ def test_evaluate(shell: Shell) -> None:
     assert "tanh" in shell("evaluate", "tanh(x)", "--seeds", "2", "--steps", "5")
 
 
-@pytest.mark.parametrize("what", ["operators", "grammars", "catalogue", "tasks", "strategies", "objectives", "configs"])
+@pytest.mark.parametrize(
+    "what", ["operators", "grammars", "catalogue", "tasks", "strategies", "objectives", "configs", "targets"]
+)
 def test_list(shell: Shell, what: str) -> None:
     rows = shell.json("list", what)
     assert rows

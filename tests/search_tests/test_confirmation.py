@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from evaluators.cohort import CONTROLS
 from evaluators.stability import is_unstable
 from evaluators.statistics import ALPHA, carried, holm, seeds_needed, sign_flip
-from primitives.text import parse
+from primitives.parsing import parse
 from search import Job, Run
 from search.confirmation import verdicts
 from search.confirmation.comparison import null_gains

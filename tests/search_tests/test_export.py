@@ -50,7 +50,7 @@ def test_exported_file_computes_what_was_searched(run: Run, tmp_path: Path) -> N
         subprocess.run(command, check=True, cwd=tmp_path)
         found = torch.load(result, weights_only=True)
         function = normalised(parse(row["expression"]))
-        values = evaluate((function, derivative(function)), found["x"], function.bind({}))
+        values = evaluate((function, derivative(function)), found["x"], function.initial_values)
         torch.testing.assert_close(found["y"], values[0], rtol=1e-12, atol=1e-14)
         torch.testing.assert_close(found["slope"], values[1], rtol=1e-9, atol=1e-12)
 

@@ -145,13 +145,13 @@ def test_plain_lines_come_at_most_every_few_seconds_and_the_last_always(
 
 def test_what_is_said_is_one_line_as_it_is() -> None:
     long = "report: /a/[bold]path/" + "x" * 60 + " 'and' 3 more"
-    with Display(Console(file=io.StringIO(), width=40)) as shown:
+    with Display(Console(file=io.StringIO(), width=40), every=10) as shown:
         shown.say(long)
     assert lines_of(shown) == [long]
 
 
 def test_quiet_shows_nothing() -> None:
-    with Display(Console(file=io.StringIO()), quiet=True) as shown:
+    with Display(Console(file=io.StringIO()), quiet=True, every=10) as shown:
         shown.step(progress(1))
         shown.say("done")
     assert lines_of(shown) == []
@@ -176,7 +176,7 @@ from search.tally import Tally
 
 lines = json.loads(sys.argv[1])
 tally = Tally()
-with Display(Console()) as shown:
+with Display(Console(), every=10) as shown:
     for line in lines:
         tally.add(line)
         shown.say(f"said {line['cohort']}")

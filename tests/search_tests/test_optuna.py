@@ -10,6 +10,7 @@ import pytest
 from optuna.trial import TrialState
 
 from primitives import parse
+from primitives.classes import fingerprint
 from primitives.grammars import grammar
 from search.config import checked
 from search.errors import ConfigError
@@ -48,7 +49,7 @@ def test_a_resumed_job_asks_the_same_with_every_sampler(name: str) -> None:
     history = played(made(name), 4)
     asked = [played(made(name), 4), history]
     assert asked[0] == asked[1]
-    assert len({result.expression.scale_class() for result in history}) == len(history)
+    assert len({fingerprint(result.expression).scale for result in history}) == len(history)
 
 
 @pytest.mark.slow
@@ -105,7 +106,7 @@ def test_asked_again_for_a_cohort_it_goes_on_in_its_study() -> None:
     history = played(made("TPESampler"), 3)
     first = chosen.ask(history, [], 8, generator)
     second = chosen.ask(history, [], 8, generator)
-    assert not {p.expression.scale_class() for p in first} & {p.expression.scale_class() for p in second}
+    assert not {fingerprint(p.expression).scale for p in first} & {fingerprint(p.expression).scale for p in second}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from primitives import Expression, apply, constant, parse
+from primitives import Expression, apply, constant, parse, value_at
+from primitives.classes import fingerprint
 from primitives.grammars import grammar
 from search.cli import app
 from search.errors import ReplayError
@@ -22,7 +23,7 @@ GRAMMAR = grammar("swish2017")
 
 def distance_of(expression: Expression) -> float:
     x = torch.linspace(-3.0, 3.0, 25, dtype=torch.float64)
-    return float((expression(x) - parse("max(x,sin(x))")(x)).abs().mean())
+    return float((value_at(expression, x) - value_at(parse("max(x,sin(x))"), x)).abs().mean())
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         expression = GRAMMAR.sample(rng)
         distance = distance_of(expression)
         if np.isfinite(distance):
-            seen.setdefault(expression.scale_class(), (expression.text, distance + 0.01))
+            seen.setdefault(fingerprint(expression).scale, (expression.text, distance + 0.01))
     path = tmp_path_factory.mktemp("replay") / "table.csv"
     path.write_text("expression,loss0,loss1\n" + "".join(f'"{t}",{d},{2 * d}\n' for t, d in seen.values()))
     return path

@@ -12,10 +12,12 @@ import pytest
 
 from evaluators.cohort import CohortRequest
 from evaluators.screens import screen
-from primitives.classes import same_function
-from primitives.expressions import Expression, Parameter, postorder
+from primitives.classes import fingerprint, same_function
+from primitives.expressions import Expression
 from primitives.grammars import grammar
-from primitives.text import parse
+from primitives.parameters import Parameter
+from primitives.parsing import parse
+from primitives.traversal import postorder
 from search import Job
 from search.config import Config
 from search.confirmation.neighbours import length, moved, plain, shorter
@@ -68,7 +70,7 @@ def test_neighbours(name: str) -> None:
         for each in [*near, *moved(expression)]:
             assert not screen(each)
             assert not any(same_function(each, parse(text), scale=True) for text in ("relu(x)", "gelu(x)", "silu(x)"))
-            assert each.scale_class() != expression.scale_class()
+            assert fingerprint(each).scale != fingerprint(expression).scale
 
 
 def test_what_is_shorter() -> None:
@@ -79,9 +81,9 @@ def test_what_is_shorter() -> None:
         "beta*tanh(x)+sin(x)*0.123456; beta=0.5",  # one parameter a layer
         "0.5*tanh(x)+0.123456*sin(x)",  # none
     ]
-    classes = {parse(text).scale_class() for text in texts}
+    classes = {fingerprint(parse(text)).scale for text in texts}
     for text in expected:
-        assert parse(text).scale_class() in classes, (text, texts)
+        assert fingerprint(parse(text)).scale in classes, (text, texts)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -153,9 +152,3 @@ def test_jumps_are_gaps_and_the_bands_hold_their_mass() -> None:
 def test_suffix_is_checked_first(tmp_path: Path) -> None:
     with pytest.raises(ActsearchError, match=r"\.svg or \.png"):
         draw(parse("x"), tmp_path / "x.pdf")
-
-
-def test_the_command_line_starts_without_matplotlib() -> None:
-    program = "import sys, search.cli; print('matplotlib' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from primitives import parse
+from primitives.classes import fingerprint
 from primitives.grammars import grammar
 from search.config import checked
 from search.errors import ConfigError
@@ -57,7 +58,7 @@ def test_a_walk_goes_on_through_what_is_known(name: str, found: bool) -> None:
     """Random sampling gives up when 20 proposals a place were in vain."""
     known = KnownClasses(lambda number: parse("x"))
     for expression in islice(GRAMMAR.enumerate(), None if name == "random" else 1_000):
-        known.expect(expression.scale_class(), expression)
+        known.expect(fingerprint(expression).scale, expression)
     config = checked({"budget": 4, "grammar": "swish2017", "strategy": name, "cohorts": {"size": 4}}, "test")
     plan = Proposer(config, known).propose(0, [], [])
     assert bool(plan.proposals) == found

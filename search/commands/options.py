@@ -1,0 +1,26 @@
+"""Options and arguments that several commands share; they are declared without what the commands run."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+EVERY = 10.0  # seconds between plain lines of progress
+
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="A path, or a name under runs/.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show nothing while working.")]
+Every = Annotated[
+    float, typer.Option("--every", metavar="SECONDS", min=0, help="Between lines of progress where no terminal is.")
+]
+Changes = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the config; repeatable.")
+]
+WorkerCount = Annotated[
+    int | None, typer.Option("--workers", min=0, help="Number of workers; results do not depend on it.")
+]
+Address = Annotated[str | None, typer.Option("--address", help="Of a Ray cluster.")]
+Minutes = Annotated[
+    float | None, typer.Option("--max-minutes", min=0, help="Stop at the end of a cohort after this time.")
+]
