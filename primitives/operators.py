@@ -266,7 +266,7 @@ def add_operator(row: Operator) -> None:
 
 
 def remove_operator(name: str) -> None:
-    """Take a row out of the table again."""
+    """Take a row out of the table again. What was computed of its name stays in caches: it takes no other meaning."""
     del _TABLE[name]
 
 

@@ -208,15 +208,15 @@ def test_numbers_read_back(number: float) -> None:
 @pytest.fixture
 def own() -> Iterator[None]:
     yield
-    remove_operator("sin_square")
-    remove_operator("bump")
+    remove_operator("sine_of_square")
+    remove_operator("max_minus")
 
 
 @pytest.mark.usefixtures("own")
 def test_inputs_of_code_of_ones_own_are_in_brackets() -> None:
-    register(Operator(name="sin_square", formula="sin(a*a)", code={"latex": r"\sin({0}^2)"}))
-    register(Operator(name="bump", arity=2, formula="max(a,-b)", code={"latex": r"\max({0}, -{1})"}))
-    f = parse("sin_square(x+1)*bump(x-1,x-2)+sin_square(x)")
+    register(Operator(name="sine_of_square", formula="sin(a*a)", code={"latex": r"\sin({0}^2)"}))
+    register(Operator(name="max_minus", arity=2, formula="max(a,-b)", code={"latex": r"\max({0}, -{1})"}))
+    f = parse("sine_of_square(x+1)*max_minus(x-1,x-2)+sine_of_square(x)")
     assert str(lower(f, "latex")) == (r"\sin(\left(x + 1\right)^2) \, \max(x - 1, -\left(x - 2\right)) + \sin(x^2)")
     assert not wrong_numbers(f, formula(f))
 
