@@ -10,7 +10,7 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from primitives import derivative, parse
+from primitives import Expression, derivative, parse, value_at
 from primitives.analysis import EdgeOfChaos, analyse, edge_of_chaos, half_stable, mean_field
 
 FUNCTIONS = {
@@ -80,10 +80,10 @@ def test_variance_equals_that_of_a_root_finder_and_adaptive_quadrature(name: str
     f = parse(FUNCTIONS[name])
     slope = derivative(f)
 
-    def expectation(g: object, variance: float) -> float:
+    def expectation(g: Expression, variance: float) -> float:
         def integrand(z: float) -> float:
             u = torch.tensor(math.sqrt(variance) * z, dtype=torch.float64)
-            return float(g(u)) ** 2 * math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)  # type: ignore[operator]
+            return float(value_at(g, u)) ** 2 * math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
 
         return float(sum(quad(integrand, a, b, epsabs=1e-11)[0] for a, b in ((-9, -2), (-2, 0), (0, 2), (2, 9))))
 
