@@ -6,15 +6,16 @@ import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 import torch
+
+from evaluators.json_codec import Json
 
 #: What must be equal for equal bits.
 DECISIVE = ("torch", "cpu_capability", "machine", "threads_per_worker")
 
 
-def environment() -> dict[str, Any]:
+def environment() -> Json:
     """Versions and processor of this machine, JSON's types."""
     packages = ("actsearch", "numpy", "optuna", "ray", "scikit-learn", "scipy")
     return {
@@ -37,6 +38,6 @@ def installed(package: str) -> str:
         return "not installed"
 
 
-def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+def differences(old: Json, new: Json) -> list[str]:
     """What differs of that which decides the bits, one line each."""
     return [f"{key}: {old.get(key)} -> {new.get(key)}" for key in DECISIVE if old.get(key) != new.get(key)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from evaluators.evaluate import evaluate as evaluate_expressions
+from evaluators.evaluation_codec import evaluation_to_json
 from evaluators.objectives import DEFAULT
 from evaluators.tasks import is_reference, label
 from evaluators.tasks import task as find_task
@@ -16,8 +18,9 @@ from primitives.grammars import grammar
 from primitives.text import parse
 from search import display
 from search.card import card
-from search.commands.shell import Json, console, finite, print_json
+from search.commands.shell import Json, console, print_json
 from search.inspection import curve, describe
+from search.inspection_codec import description_to_json
 from search.listing import listed
 from search.replay import labelled
 from search.replay import replay as replay_table
@@ -44,11 +47,7 @@ def evaluate(
     names = tuple(name.strip() for name in objectives.split(","))
     found = evaluate_expressions(expressions, chosen, seeds=seeds, steps=steps, seed=seed, objectives=names)
     if as_json:
-        print_json([
-            {"expression": e.expression, **finite(e.objectives), "gain_over": finite(e.gains), "reason": e.reason,
-             "interval": list(e.interval) if e.gain == e.gain else None}
-            for e in found
-        ])  # fmt: skip
+        print_json([evaluation_to_json(each) for each in found])
         return
     others = [name for name in names if name != "gain"]
     heads = ["expression", "gain", "95 % interval", "over GELU", "over SiLU", *others, "reason"]
@@ -73,7 +72,7 @@ def show(
         draw(parsed, plot)
     found = describe(parsed)
     if as_json:
-        print_json(found)
+        print_json(description_to_json(found))
         return
     for heading, lines in card(found, curve(parsed)):
         console.print(heading, style="bold", highlight=False)
@@ -98,7 +97,7 @@ def replay(
         read_table(table), runs, grammar(source), budget=budget, repeats=repeats, cohort=cohort, seed=seed
     )
     if as_json:
-        print_json(found)
+        print_json({name: asdict(row) for name, row in found.items()})
         return
     console.print(display.replay_table(found, "rank", f"Rank of the best, {repeats} repeats: median (quartiles)"))
     console.print(display.replay_table(found, "regret", "What it lacks of the best gain: median (quartiles)"))

@@ -22,7 +22,9 @@ from search.commands.shell import (
     print_results,
     print_row,
 )
+from search.confirmation import confirmation_to_json
 from search.inspection import dry_run
+from search.inspection_codec import dry_run_to_json
 from search.live import EVERY, Display
 from search.run import Job, Run
 from search.tabulate import CHANGES, tabulated, write_table
@@ -46,7 +48,7 @@ def launch(
     given = {"seed": seed, "workers.count": workers, "workers.address": address}
     job = Job.load(config, [*change, *(f"{key}={value}" for key, value in given.items() if value is not None)])
     if dry:
-        print_row(dry_run(job.config), as_json)
+        print_row(dry_run_to_json(dry_run(job.config)), as_json)
         return
     with Display(console, quiet=quiet or as_json, every=every) as screen:
         made = job.launch(run, screen=screen, max_minutes=max_minutes)
@@ -79,7 +81,7 @@ def confirm(
     with Display(console, quiet=quiet or as_json) as screen:
         found = opened.confirm(workers=workers, address=address, screen=screen)
     if as_json:
-        print_json(found)
+        print_json(confirmation_to_json(found))
     else:
         print_confirmation(found, opened)
 

@@ -11,6 +11,7 @@ import pytest
 
 from search import Job, Run, RunError
 from search.screen import Silent
+from tests.plain import confirmation
 from tests.search_tests.conftest import contents
 
 
@@ -40,7 +41,7 @@ def test_a_class_is_trained_once(small: Path) -> None:
 
 def gains_of(run: Run) -> list[dict[str, Any]]:
     """What a confirmation measured, without the p that is corrected for what was tried before."""
-    found = run.confirmation()
+    found = confirmation(run)
     assert found is not None
     return [{key: row[key] for key in row if key not in ("p_holm", "confirmed")} for row in found["finalists"]]
 
@@ -80,7 +81,7 @@ def test_controls_repeat_bit_for_bit(small: Path) -> None:
     records = [json.loads(path.read_text()) for path in sorted(run.folder.cohorts.iterdir())]
     assert len(records) == 4
     assert all(record["result"]["controls"] == records[0]["result"]["controls"] for record in records)
-    assert run.status()["controls_repeat"] is True
+    assert run.status().controls_repeat is True
 
 
 class Told(Silent):
@@ -126,9 +127,9 @@ def test_the_budget_counts_classes_where_cohorts_are_not_full(small: Path) -> No
         "name: tiny\ndescription: four\nunary: ['a', 'tanh(a)']\nbinary: ['a+b']\ntemplates: [{units: 1}]\n"
     )
     run = Job.load(small, ["grammar=./tiny.yaml", "budget=20", "confirmation.finalists=0"]).launch("tiny")
-    assert run.status()["trained"] == 2
+    assert run.status().trained == 2
     again = run.resume()
-    assert again.status()["trained"] == 2
+    assert again.status().trained == 2
 
 
 @pytest.mark.parametrize("name", ["optuna, sampler: CmaEsSampler", "optuna, sampler: NSGAIISampler", "controller"])

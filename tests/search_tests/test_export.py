@@ -18,6 +18,7 @@ from search import Job, Run, RunError
 from search.errors import FileError
 from search.export import export
 from search.lineage import ancestors
+from tests.plain import confirmation
 
 STRANGER = """
 import importlib.util, sys, torch
@@ -109,7 +110,7 @@ def test_a_card_says_what_the_function_is_and_what_speaks_for_it(small: Path, tm
     run = Job.load(
         small, [*changes, "confirmation.finalists=2", "confirmation.seeds=8", "confirmation.rounds=1"]
     ).launch()
-    found = run.confirmation()
+    found = confirmation(run)
     assert found is not None and found["finalists"]
     ids = [row["id"] for row in found["finalists"]]
     export(run, ids, ["torch"], tmp_path / "out")

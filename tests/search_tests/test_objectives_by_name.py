@@ -11,6 +11,7 @@ import pytest
 
 from search import Job, Run, display
 from search.study import CohortStudy
+from tests.plain import confirmation
 
 OBJECTIVES = ["gain", "complexity", "sparsity", "noise"]
 CHANGES = [f"objectives={OBJECTIVES}", "tasks=[digits, digits-10x32]", "budget=12", "confirmation.finalists=0"]
@@ -48,7 +49,7 @@ def test_ranks_lie_between_0_and_1_and_confirmation_stays_in_nats(small: Path) -
     run = Job.load(small, ["aggregate=rank", "tasks=[digits, digits-10x32]", "budget=12"]).launch("ranks")
     rows = [row for row in run.classes() if not row["reason"]]
     assert all(0.0 <= row["gain"] <= 1.0 for row in rows)
-    found = run.confirmation()
+    found = confirmation(run)
     for finalist in found["finalists"] if found else []:
         row = next(row for row in rows if row["id"] == finalist["id"])
         mean = (row["gain_digits"] + row["gain_digits-10x32"]) / 2

@@ -22,6 +22,7 @@ from search.confirmation.neighbours import length, moved, plain, shorter
 from search.confirmation.short_forms import short_forms
 from search.errors import ConfigError
 from search.workers import Finished, Workers
+from tests.plain import confirmation
 
 CONFIG = Config.model_validate({"budget": 1, "confirmation": {"rounds": 4}, "training": {"learning_rates": [0.01]}})
 
@@ -144,7 +145,7 @@ def test_short_forms_and_a_task_not_searched_are_confirmed(small: Path) -> None:
         "confirmation.unseen=tabular-cancer",
     ]
     run = Job.load(small, [*changes, *more]).launch("one")
-    found = run.confirmation()
+    found = confirmation(run)
     assert found is not None
     rows = {row["id"]: row for row in found["finalists"]}
     assert rows, "no finalist has a gain; take more steps"
