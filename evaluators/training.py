@@ -20,7 +20,7 @@ from evaluators.reasons import Reason
 from evaluators.rejection import promise
 from evaluators.rungs import failure
 from evaluators.stack import Stack
-from evaluators.task import Part, Task
+from evaluators.task import HeldOut, Part, Task
 
 WIDTH = 132  # slices a stack: 33 to 264 differ by a tenth on two small MLPs; wider ones spend less in Python
 
@@ -108,7 +108,7 @@ def _chunks(members: Sequence[Member], schedule: Schedule, width: int) -> Iterat
     yield chunk
 
 
-def _by_member(stack: Stack, kind: str) -> list[list[list[float]]]:
+def _by_member(stack: Stack, kind: HeldOut) -> list[list[list[float]]]:
     """Losses of each member of a stack, seeds x learning rates, NaN at those that it no longer has."""
     losses = stack.loss(kind).to("cpu", torch.float64)
     rows = []
