@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from evaluators.cohort import CONTROLS, CohortRequest
+from evaluators.results import CohortResult, MemberResult
 from primitives import grammar
 from search.config import Config, checked
 from search.loop import Progress, search
@@ -35,6 +36,8 @@ from search.recorder import Recorder
 from search.run_folder import RunFolder
 from search.strategies import Proposal, strategy
 from search.study import CohortStudy
+from search.trial_codec import trial_to_json
+from search.trial_record import TrialRecord
 from search.workers import Workers
 
 SIZE, SEEDS = 24, 2
@@ -53,26 +56,25 @@ class Instant(Workers):
     def submit(self, number: int, request: CohortRequest) -> None:
         self._queue.append((number, request))
 
-    def next(self) -> tuple[int, dict[str, Any]]:
+    def next(self) -> tuple[int, CohortResult]:
         number, request = self._queue.popleft()
-        return number, {
-            "candidates": [row(text, request) for text in request.expressions],
-            "controls": {name: row(text, request) for name, text in CONTROLS.items()},
-            "nulls": [row("relu(x)", request) for _ in range(request.nulls)],
-            "seconds": dict.fromkeys(request.tasks, 0.0),
-        }
+        return number, CohortResult(
+            candidates=tuple(row(text, request) for text in request.expressions),
+            controls={name: row(text, request) for name, text in CONTROLS.items()},
+            nulls=tuple(row("relu(x)", request) for _ in range(request.nulls)),
+            seconds=dict.fromkeys(request.tasks, 0.0),
+        )
 
     def close(self) -> None:
         self._queue.clear()
 
 
-def row(text: str, request: CohortRequest) -> dict[str, Any]:
+def row(text: str, request: CohortRequest) -> MemberResult:
     """A member's row: at each mark the same losses, from 0.1 to 1.1 by the hash of its text."""
     digest = hashlib.sha256(text.encode()).digest()
-    losses = [[0.1 + digest[s * len(request.rates) + r] / 256 for r in range(len(request.rates))]
-              for s in range(request.seeds)]  # fmt: skip
-    marks = {str(mark): losses for mark in (*request.rungs, request.steps)}
-    return {"losses": dict.fromkeys(request.tasks, marks), "tests": {}, "reason": "", "failed_on": ""}
+    losses = np.array([[0.1 + digest[s * len(request.rates) + r] / 256 for r in range(len(request.rates))]
+                       for s in range(request.seeds)])  # fmt: skip
+    return MemberResult(dict.fromkeys(request.tasks, dict.fromkeys((*request.rungs, request.steps), losses)))
 
 
 def config(trials: int) -> Config:
@@ -105,8 +107,8 @@ def run_job(trials: int, folder: Path) -> list[tuple[int, float, float, int]]:
     found: list[tuple[int, float, float, int]] = []
 
     def note(progress: Progress) -> None:
-        if len(found) < len(marks) and progress.entry["trained"] >= marks[len(found)]:
-            found.append((progress.entry["trained"], time.process_time(), time.perf_counter(), resident()))
+        if len(found) < len(marks) and progress.entry.trained >= marks[len(found)]:
+            found.append((progress.entry.trained, time.process_time(), time.perf_counter(), resident()))
 
     search(chosen, run, recorder, Instant(), note)
     return found
@@ -132,9 +134,8 @@ def filled(path: Path, trials: int) -> CohortStudy:
     with study.journal.batch():
         for number in range(trials):
             gain, values = float(rng.normal()), float(rng.random())
-            attributes = {"id": f"0.{number}", "expression": source.sample(rng).text, "class": str(number)}
-            told = attributes | {"reason": "", "gains": {"digits": [gain]}}
-            study.study.add_trial(create_trial(values=[gain, values], user_attrs=told))
+            trial = TrialRecord(f"0.{number}", source.sample(rng).text, str(number), gains={"digits": (gain,)})
+            study.study.add_trial(create_trial(values=[gain, values], user_attrs=trial_to_json(trial)))
     gc.collect()
     gc.freeze()  # as the loop does
     return study

@@ -38,9 +38,10 @@ def job(strategy: str, seed: int, arguments: argparse.Namespace) -> dict[str, An
         started = time.perf_counter()
         run = Job.load("quickstart", [*changes, *arguments.set]).launch()
         seconds = time.perf_counter() - started
-        gains = [-np.inf if row["gain"] is None else row["gain"] for row in run.classes()]
-        found = run.confirmation() or {"finalists": []}
-    confirmed = [row["gains"]["relu"]["mean"] for row in found["finalists"] if row["gains"]]
+        gains = [-np.inf if row.gain is None else row.gain for row in run.class_rows()]
+        found = run.confirmation()
+    tested = found.finalists if found else ()
+    confirmed = [row.verdict.gains["relu"].mean for row in tested if row.verdict.gains]
     best = [max(gains[: round(part * len(gains))]) for part in PARTS]
     return {"best": best, "confirmed": confirmed[0] if confirmed else 0.0, "seconds": seconds}
 

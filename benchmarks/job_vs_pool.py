@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import logging
 import math
 import multiprocessing
@@ -34,9 +33,8 @@ import os
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -47,6 +45,7 @@ import torch
 
 from evaluators.member import Array
 from evaluators.plain import PlainModel
+from evaluators.reasons import Reason
 from evaluators.rungs import failure
 from evaluators.seeds import derive
 from evaluators.task import Task
@@ -55,9 +54,10 @@ from primitives.activation import Activation
 from primitives.expressions import Expression
 from primitives.parsing import parse
 from search import Config, Job
+from search.cohort_codec import read_cohort
+from search.cohort_record import CohortRecord
 
-Record = dict[str, Any]  # a cohort file
-References = dict[str, dict[str, Array]]  # ReLU's losses: task -> mark -> seeds x learning rates
+References = Mapping[str, Mapping[int, Array]]  # ReLU's losses: task -> mark -> seeds x learning rates
 TRIALS = 300
 WARM_UP = 30  # trials before the clock starts
 QUIET = {
@@ -75,41 +75,39 @@ def temporary_directory() -> Iterator[Path]:
         yield Path(folder)
 
 
-def run_job(budget: int, changes: list[str]) -> tuple[Config, list[Record], float]:
+def run_job(budget: int, changes: list[str]) -> tuple[Config, list[CohortRecord], float]:
     """Launch the job; its config, its cohorts, and the seconds from launch to return."""
     with temporary_directory():
         job = Job.load("quickstart", ["confirmation.finalists=0", f"budget={budget}", *changes])
         started = time.perf_counter()
         run = job.launch()
         seconds = time.perf_counter() - started
-        records = [json.loads(path.read_text()) for path in sorted((run.path / "cohorts").glob("*.json"))]
+        records = [record for path in sorted((run.path / "cohorts").glob("*.json")) if (record := read_cohort(path))]
     return job.config, records, seconds
 
 
-def seconds_of_cohorts(records: list[Record]) -> float:
+def seconds_of_cohorts(records: list[CohortRecord]) -> float:
     """From the start of the first training to the end of the last."""
-    started = min(datetime.fromisoformat(record["started"]) for record in records)
-    finished = max(datetime.fromisoformat(record["finished"]) for record in records)
+    started = min(record.started for record in records)
+    finished = max(record.finished for record in records)
     return (finished - started).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A candidate of the job: its text, why it was rejected, or "", and the steps of one of its models on all tasks."""
+    """A candidate of the job: its text, why it was rejected, and the steps of one of its models on all tasks."""
 
     text: str
-    reason: str
+    reason: Reason | None
     steps: int
 
 
-def candidates(records: list[Record]) -> list[Candidate]:
+def candidates(records: list[CohortRecord]) -> list[Candidate]:
     """All candidates of the job, those with the fewest steps first."""
     found = [
-        Candidate(
-            proposal["expression"], row["reason"], sum(max(map(int, losses)) for losses in row["losses"].values())
-        )
+        Candidate(planned.expression, row.reason, sum(max(losses) for losses in row.losses.values()))
         for record in records
-        for proposal, row in zip(record["proposals"], record["result"]["candidates"], strict=True)
+        for planned, row in zip(record.plan.proposals, record.result.candidates, strict=True)
     ]
     return sorted(found, key=lambda candidate: candidate.steps)
 
@@ -125,10 +123,9 @@ def mean_steps(items: list[Candidate]) -> float:
     return sum(item.steps for item in items) / len(items)
 
 
-def references(record: Record) -> References:
-    """ReLU's losses in a cohort; not finite ones are None there and NaN here."""
-    losses = record["result"]["controls"]["relu"]["losses"]
-    return {name: {mark: np.array(v, dtype=np.float64) for mark, v in marks.items()} for name, marks in losses.items()}
+def references(record: CohortRecord) -> References:
+    """ReLU's losses in a cohort."""
+    return record.result.relu.losses
 
 
 def plain_model(chosen: Task, expression: Expression, config: Config, seed: int, rate: float) -> PlainModel:
@@ -152,8 +149,8 @@ def loss_at(model: PlainModel, mark: int) -> float:
     return model.loss("validation")
 
 
-def train_on(chosen: Task, expression: Expression, config: Config, relu: dict[str, Array]) -> str:
-    """Train all models of a candidate on one task; the reason of its rejection, or ""."""
+def train_on(chosen: Task, expression: Expression, config: Config, relu: Mapping[int, Array]) -> Reason | None:
+    """Train all models of a candidate on one task; the reason of its rejection, or None."""
     training = config.training
     models = [
         [plain_model(chosen, expression, config, seed, rate) for rate in training.learning_rates]
@@ -161,17 +158,17 @@ def train_on(chosen: Task, expression: Expression, config: Config, relu: dict[st
     ]
     for mark in marks(config):
         losses = np.array([[loss_at(model, mark) for model in row] for row in models])
-        reason = failure(losses, relu[str(mark)], chosen.chance)
+        reason = failure(losses, relu[mark], chosen.chance)
         if reason:
             return reason
-    return ""
+    return None
 
 
-def train_class(text: str, config: Config, relu: References) -> tuple[float, str]:
+def train_class(text: str, config: Config, relu: References) -> tuple[float, Reason | None]:
     """Train a candidate on every task, or until it fails; seconds and reason."""
     started = time.perf_counter()
     expression = parse(text)
-    reason = ""
+    reason: Reason | None = None
     for name in config.tasks:
         reason = reason or train_on(task(name), expression, config, relu[name])
     return time.perf_counter() - started, reason

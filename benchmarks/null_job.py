@@ -9,21 +9,23 @@ is all there is to beat in the first line; GELU and SiLU stand beside it in the 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from evaluators.cohort import CohortRequest, run_cohort
+from evaluators.member import Array
 from evaluators.objectives import gains
+from evaluators.results import CohortResult, MemberResult
 from evaluators.statistics import seeds_needed
 from search.confirmation import verdicts
+from search.confirmation.record import Field
 
 TASK, STEPS, RATES = "digits", 100, (2e-3, 8e-3)
-Row = dict[str, Any]
 
 
-def train_pool(models: int, seeds: int) -> Row:
+def train_pool(models: int, seeds: int) -> CohortResult:
     """Null controls with enough models between them, and the controls on ``seeds`` seeds."""
     return run_cohort(
         CohortRequest(
@@ -32,28 +34,28 @@ def train_pool(models: int, seeds: int) -> Row:
     )  # fmt: skip
 
 
-def pooled(rows: list[Row]) -> tuple[list[Any], list[Any]]:
-    """Validation and test losses of all models, each a list over the learning rates."""
-    validation = [losses for row in rows for losses in row["losses"][TASK][str(STEPS)]]
-    return validation, [losses for row in rows for losses in row["tests"][TASK]]
+def pooled(rows: Sequence[MemberResult]) -> tuple[Array, Array]:
+    """Validation and test losses of all models, models x learning rates."""
+    validation = np.concatenate([row.losses[TASK][STEPS] for row in rows])
+    return validation, np.concatenate([row.tests[TASK] for row in rows])
 
 
-def row_of(pool: tuple[list[Any], list[Any]], models: np.ndarray) -> Row:
+def row_of(pool: tuple[Array, Array], models: np.ndarray) -> MemberResult:
     """A member made of some of the pool's models."""
-    validation, tests = ([losses[i] for i in models] for losses in pool)
-    return {"losses": {TASK: {str(STEPS): validation}}, "tests": {TASK: tests}, "reason": ""}
+    validation, tests = (losses[models] for losses in pool)
+    return MemberResult({TASK: {STEPS: validation}}, {TASK: tests})
 
 
-def confirmed(trained: Row, finalists: int, seeds: int, repetitions: int, *, others: bool) -> float:
+def confirmed(trained: CohortResult, finalists: int, seeds: int, repetitions: int, *, others: bool) -> float:
     """Share of the repetitions in which something is confirmed."""
-    pool, hits = pooled(trained["nulls"]), 0
+    pool, hits = pooled(trained.nulls), 0
     for repetition in range(repetitions):
         rng = np.random.Generator(np.random.PCG64(repetition))
         drawn = rng.choice(len(pool[0]), size=(finalists + 1, seeds), replace=False)
         relu, *candidates = (row_of(pool, models) for models in drawn)
-        beside = {name: trained["controls"][name] if others else relu for name in ("gelu", "silu")}
-        result = {"task": TASK, "candidates": candidates, "controls": {"relu": relu, **beside}}
-        hits += any(row["confirmed"] for row in verdicts([result], rng))
+        beside = {name: trained.controls[name] if others else relu for name in ("gelu", "silu")}
+        result = Field(TASK, tuple(candidates), {"relu": relu, **beside})
+        hits += any(row.confirmed for row in verdicts([result], rng))
     return hits / repetitions
 
 
@@ -66,7 +68,7 @@ def main() -> None:
     torch.set_num_threads(1)
     seeds = seeds_needed(given.finalists)
     trained = train_pool(given.models, seeds)
-    first, *rest = trained["nulls"]
+    first, *rest = trained.nulls
     table = np.array([gains(row, first, [TASK], test=True)[0] for row in rest])
     spread, of_means = table.std(axis=0, ddof=1).mean(), table.mean(axis=1).std(ddof=1)
     print(

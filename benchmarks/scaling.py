@@ -25,7 +25,7 @@ def rate(workers: int, budget: int) -> float:
     """Classes per minute."""
     lag = f"cohorts.lag={max(1, workers - 1)}"
     _, records, _ = run_job(budget, [*CHANGES, f"workers.count={workers}", lag])
-    return 60 * sum(len(record["proposals"]) for record in records) / seconds_of_cohorts(records)
+    return 60 * sum(len(record.plan.proposals) for record in records) / seconds_of_cohorts(records)
 
 
 def main() -> None:

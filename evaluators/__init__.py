@@ -6,7 +6,8 @@ from evaluators.errors import EvaluationError, TaskError
 from evaluators.evaluate import Evaluation, evaluate
 from evaluators.loop_task import LoopTask
 from evaluators.objectives import OBJECTIVES, Objective, cost, gains
-from evaluators.screens import REASONS, flags, screen
+from evaluators.reasons import Kind, Reason
+from evaluators.screens import flags, screen
 from evaluators.seeds import derive, numpy_generator, torch_generator
 from evaluators.task import Task, split
 from evaluators.tasks import task, task_names
@@ -15,13 +16,14 @@ from evaluators.width import probe_width
 __all__ = [
     "CONTROLS",
     "OBJECTIVES",
-    "REASONS",
     "Backend",
     "CohortRequest",
     "Evaluation",
     "EvaluationError",
+    "Kind",
     "LoopTask",
     "Objective",
+    "Reason",
     "Task",
     "TaskError",
     "cost",

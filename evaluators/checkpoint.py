@@ -10,20 +10,21 @@ import io
 import math
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from evaluators.atomic import replace_file
 from evaluators.backend import Backend
+from evaluators.checkpoint_codec import state_from_plain, state_to_plain
 from evaluators.member import Member, Outcome, Schedule
 from evaluators.stack import Stack
-from evaluators.task import Task
+from evaluators.states import CohortState, SavedStack, TrainingState
+from evaluators.task import Part, Task
 
-Saved = dict[str, Any]
 Stacks = list[tuple[Stack, list[int]]]  # with the members' numbers
 
 DIGEST = 64  # characters of the SHA-256 before the state
@@ -38,70 +39,54 @@ class Checkpoint:
 
     Attributes:
         saved: the state in the file when this was made; None if there is none, or it is damaged.
-        context: what is saved beside each state.
+        context: the cohort as it was before the training under way.
     """
 
     def __init__(self, path: Path | None = None, every: float = math.inf) -> None:
         self.path, self.every = path, every
         self.saved = None if path is None else _read(path)
-        self.context: Saved = {}
+        self.context = CohortState()
         self._last = time.monotonic()
 
-    def offer(self, state: Callable[[], Saved]) -> None:
+    def offer(self, state: Callable[[], TrainingState]) -> None:
         """Save a state if the time has come. A full disk costs the checkpoint, not the training."""
         if time.monotonic() < self._last + self.every or self.path is None or not self.path.parent.is_dir():
             return
         buffer = io.BytesIO()
-        torch.save(self.context | {"training": state()}, buffer)
+        torch.save(state_to_plain(replace(self.context, training=state())), buffer)
+        data = buffer.getvalue()
         with suppress(OSError):
-            _write(self.path, buffer.getvalue())
+            temporary = self.path.with_suffix(f".{os.getpid()}.tmp")  # two workers may have the same cohort
+            replace_file(self.path, hashlib.sha256(data).hexdigest().encode() + data, temporary)
         self._last = time.monotonic()
 
 
 NONE = Checkpoint()
 
 
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(hashlib.sha256(data).hexdigest().encode() + data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _read(path: Path) -> Saved | None:
+def _read(path: Path) -> CohortState | None:
     """The state in a file; None if there is no file, or it is damaged."""
     with suppress(OSError):
         data = path.read_bytes()
         if hashlib.sha256(data[DIGEST:]).hexdigest().encode() == data[:DIGEST]:
-            found: Saved = torch.load(io.BytesIO(data[DIGEST:]), weights_only=True)
-            return found
+            return state_from_plain(torch.load(io.BytesIO(data[DIGEST:]), weights_only=True), str(path))
     return None
 
 
-def frozen(mark: int, outcomes: Sequence[Outcome], stacks: Stacks) -> Saved:
-    """What a training is at a mark, as tensors on the CPU, numbers and text."""
-    rows = [{"chunk": chunk, "rates": list(stack.rates), "stack": stack.saved()} for stack, chunk in stacks]
-    return {"mark": mark, "outcomes": [asdict(outcome) for outcome in outcomes], "stacks": rows}
+def frozen(mark: int, outcomes: Sequence[Outcome], stacks: Stacks) -> TrainingState:
+    """What a training is at a mark."""
+    rows = tuple(SavedStack(tuple(chunk), tuple(stack.rates), stack.saved()) for stack, chunk in stacks)
+    return TrainingState(tuple(outcomes), mark, rows)
 
 
 def thawed(
-    saved: Mapping[str, Any], task: Task, part: str, members: Sequence[Member], schedule: Schedule, backend: Backend
+    saved: TrainingState, task: Task, part: Part, members: Sequence[Member], schedule: Schedule, backend: Backend
 ) -> tuple[list[Outcome], Stacks]:
     """The outcomes and stacks that :func:`frozen` was given."""
     stacks = []
-    for row in saved["stacks"]:
-        stack = Stack(task, part, [members[i] for i in row["chunk"]], schedule, backend=backend)
-        stack.keep(range(len(row["chunk"])), row["rates"])
-        stack.restore(row["stack"])
-        stacks.append((stack, row["chunk"]))
-    return outcomes_of(saved), stacks
-
-
-def outcomes_of(saved: Mapping[str, Any]) -> list[Outcome]:
-    """The outcomes in a state."""
-    return [Outcome(**row) for row in saved["outcomes"]]
+    for row in saved.stacks:
+        stack = Stack(task, part, [members[i] for i in row.members], schedule, backend=backend)
+        stack.keep(range(len(row.members)), row.rates)
+        stack.restore(row.state)
+        stacks.append((stack, list(row.members)))
+    return list(saved.outcomes), stacks

@@ -1,26 +1,27 @@
 """A cohort: candidates trained with the controls, on the same seeds, on every task of the job.
 
-Requests and results are plain data: text, numbers, lists; they travel to workers and into files as JSON.
+Requests and results are records of text, numbers and arrays; they travel to workers as they are.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from evaluators.backend import AUTOCAST, Backend
 from evaluators.checkpoint import Checkpoint
-from evaluators.member import Member, Outcome, Schedule
+from evaluators.member import Member, Schedule
+from evaluators.rejection import Thresholds
+from evaluators.results import CohortResult, MemberResult
 from evaluators.screens import flags
 from evaluators.seeds import derive
-from evaluators.task import Task
+from evaluators.states import CohortState
+from evaluators.task import Part, Task
 from evaluators.tasks import task
 from evaluators.training import WIDTH, train
 from evaluators.width import fastest_width
@@ -51,7 +52,7 @@ class CohortRequest:
         autocast: ``"bfloat16"`` or ``"float16"`` for the network's matrix products, or None.
         nulls: number of null controls. Their seeds are the run's: one cohort of a run shows what every one would.
         measured: names of the objectives to be taken from the trained models.
-        thresholds: of early rejection, one for each stage but the last (:mod:`evaluators.rejection`), or none.
+        thresholds: of early rejection, see :mod:`evaluators.rejection`.
         spared: texts of the candidates that thresholds do not reject.
         drop_worst_rate: at the first rung each member loses its worst learning rate, of three or more.
         checkpoint: beginning of the path of a file that the state at rungs is saved in, or "". The rest of the name
@@ -66,14 +67,14 @@ class CohortRequest:
     steps: int
     rungs: tuple[int, ...] = ()
     rates: tuple[float, ...] = ()
-    purpose: str = "search"
+    purpose: Part = "search"
     width: int | None = WIDTH
     first_seed: int = 0
     nulls: int = NULLS
     device: str = "cpu"
     autocast: str | None = None
     measured: tuple[str, ...] = ()
-    thresholds: tuple[float, ...] = ()
+    thresholds: Thresholds = field(default_factory=dict)
     spared: tuple[str, ...] = ()
     drop_worst_rate: bool = False
     checkpoint: str = ""
@@ -84,9 +85,13 @@ class CohortRequest:
         """The state of this very request, as far as it was saved."""
         if not self.checkpoint:
             return Checkpoint()
-        text = repr(replace(self, checkpoint="", checkpoint_seconds=0.0)) + torch.__version__
-        name = f"{self.checkpoint}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.pt"
+        same = replace(self, checkpoint="", checkpoint_seconds=0.0)
+        name = f"{self.checkpoint}-{same.digest(torch.__version__)}.pt"
         return Checkpoint(Path(name), self.checkpoint_seconds)
+
+    def digest(self, *more: str) -> str:
+        """Beginning of a SHA-256 that tells this request from all others."""
+        return hashlib.sha256("".join((repr(self), *more)).encode()).hexdigest()[:16]
 
     @property
     def backend(self) -> Backend:
@@ -94,7 +99,7 @@ class CohortRequest:
         return Backend(self.device, autocast=AUTOCAST[self.autocast] if self.autocast else None)
 
 
-def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> dict[str, Any]:
+def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> CohortResult:
     """Train a cohort.
 
     Args:
@@ -102,13 +107,7 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> di
         find: gives the task of a name.
 
     Returns:
-        ``candidates``: for each expression ``losses`` (task -> mark -> seeds x learning rates), ``tests`` (task ->
-        seeds x learning rates, in confirmation), ``reason``, ``failed_on``, ``overflows_in`` (half-precision
-        types, see :func:`evaluators.screens.flags`) and, where something was raised, ``error``;
-        ``controls``: the same by name; ``nulls``: the same, a list; ``seconds`` by task. Losses below a task's
-        ``loss_floor`` are raised to it; non-finite ones, and those of dropped learning rates, are None. Where
-        objectives are measured, each member has ``measured`` (task -> objective -> number, or None where that is not
-        finite).
+        What each member did, see :class:`evaluators.results.CohortResult`.
 
     Raises:
         TaskError: a task is unknown or cannot be trained.
@@ -118,39 +117,33 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> di
     named = [parse(text) for text in CONTROLS.values()]
     candidates = [parse(text) for text in request.expressions]
     members = _members(request, named, candidates)
-    rows: list[dict[str, Any]] = [
-        {"losses": {}, "tests": {}, "reason": "", "failed_on": "", "overflows_in": list(flags(member.expression))}
-        for member in members
-    ]
-    seconds: dict[str, float] = {}
     state = request.state
-    if state.saved:
-        rows, seconds = state.saved["rows"], state.saved["seconds"]
-    for number, name in list(enumerate(request.tasks))[len(seconds) :]:
+    begun = state.saved or CohortState(tuple(MemberResult(overflows_in=flags(m.expression)) for m in members))
+    rows, seconds = list(begun.rows), dict(begun.seconds)
+    for name in request.tasks[len(seconds) :]:
         started = time.perf_counter()
-        alive = [index for index, row in enumerate(rows) if not row["reason"]]
+        alive = [index for index, row in enumerate(rows) if not row.reason]
         setting = _setting(request, find(name))
         rates = request.rates or setting.learning_rates
         schedule = Schedule(request.steps, request.rungs, rates, request.drop_worst_rate)
-        own = request.thresholds[number * len(schedule.marks) :]
-        thresholds = dict(zip(schedule.marks, own, strict=False))
+        thresholds = {mark: limit for (task, mark), limit in request.thresholds.items() if task == name}
         width = request.width or fastest_width(setting, request.backend)
-        state.context = {"rows": rows, "seconds": seconds}
+        state.context = CohortState(tuple(rows), dict(seconds))
         outcomes = train(
             setting, request.purpose, [members[i] for i in alive], schedule, width,
             thresholds=thresholds, backend=request.backend, measured=request.measured, checkpoint=state,
         )  # fmt: skip
         state.saved = None
         for index, outcome in zip(alive, outcomes, strict=True):
-            _enter(rows[index], name, outcome, setting.loss_floor)
+            rows[index] = rows[index].after(name, outcome, setting.loss_floor)
         seconds[name] = round(time.perf_counter() - started, 3)
     controls, nulls = len(named), len(named) + request.nulls
-    return {
-        "candidates": rows[nulls:],
-        "controls": dict(zip(CONTROLS, rows[:controls], strict=True)),
-        "nulls": rows[controls:nulls],
-        "seconds": seconds,
-    }
+    return CohortResult(
+        candidates=tuple(rows[nulls:]),
+        controls=dict(zip(CONTROLS, rows[:controls], strict=True)),
+        nulls=tuple(rows[controls:nulls]),
+        seconds=seconds,
+    )
 
 
 def _setting(request: CohortRequest, chosen: Task) -> Task:
@@ -170,21 +163,3 @@ def _members(request: CohortRequest, named: Sequence[Expression], candidates: Se
     spared = (text in request.spared for text in request.expressions)
     own = [Member(e, shared, spared=free) for e, free in zip(candidates, spared, strict=True)]
     return [*controls, *nulls, *own]
-
-
-def _enter(row: dict[str, Any], name: str, outcome: Outcome, floor: float) -> None:
-    """Put one task's outcome into a member's row, in JSON's types."""
-    row["losses"][name] = {str(mark): _plain(losses, floor) for mark, losses in outcome.losses.items()}
-    if outcome.tests is not None:
-        row["tests"][name] = _plain(outcome.tests, floor)
-    if outcome.measured:
-        values = {key: value if math.isfinite(value) else None for key, value in outcome.measured.items()}
-        row.setdefault("measured", {})[name] = values
-    if outcome.reason:
-        row["reason"], row["failed_on"] = outcome.reason, name
-    if outcome.error:
-        row["error"] = outcome.error
-
-
-def _plain(losses: list[list[float]], floor: float) -> list[list[float | None]]:
-    return [[max(value, floor) if math.isfinite(value) else None for value in row] for row in losses]

@@ -30,7 +30,7 @@ class StackedConvolutions(TorchFunctionMode):
     """Within this context, torch's convolutions of a stack's slices are made ``SLICES`` at a time."""
 
     def __torch_function__(
-        self, function: Any, types: Iterable[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self, function: Any, types: Iterable[type], args: tuple[Any, ...] = (), kwargs: dict[str, object] | None = None
     ) -> Any:
         if function not in _ARGUMENTS:
             return function(*args, **(kwargs or {}))

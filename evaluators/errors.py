@@ -9,3 +9,7 @@ class TaskError(ActsearchError):
 
 class EvaluationError(ActsearchError):
     """An evaluation was asked for that cannot be made."""
+
+
+class RecordError(ActsearchError):
+    """A file has another shape than its record; the message names the file and the key."""

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from evaluators.cohort import CONTROLS, CohortRequest, run_cohort
 from evaluators.errors import EvaluationError
 from evaluators.objectives import DEFAULT, OBJECTIVES, check_names, gains, measured_names, score
+from evaluators.reasons import code_of
+from evaluators.results import CohortResult, MemberResult
 from evaluators.seeds import numpy_generator
 from evaluators.statistics import interval
 from evaluators.task import Task
 from evaluators.tasks import task as find_task
 from primitives.expressions import Expression
 from primitives.parsing import parse
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +85,18 @@ def evaluate(
     result = run_cohort(request, lambda _: chosen)
     rng = numpy_generator(seed, "bootstrap")
     found = []
-    for text, row in zip(texts, result["candidates"], strict=True):
-        over = {name: gains(row, result["controls"][name], request.tasks)[0] for name in CONTROLS}
+    for text, row in zip(texts, result.candidates, strict=True):
+        over = {name: gains(row, result.controls[name], request.tasks)[0] for name in CONTROLS}
         mean = {name: float(values.mean()) for name, values in over.items()}
-        bounds = (np.nan, np.nan) if row["reason"] else interval(over["relu"].tolist(), rng)
+        bounds = (np.nan, np.nan) if row.reason else interval(over["relu"].tolist(), rng)
         values = _values(dict.fromkeys(("gain", *objectives)), text, row, mean["relu"], result)
-        found.append(Evaluation(text, values, mean, bounds, row["reason"]))
+        found.append(Evaluation(text, values, mean, bounds, code_of(row.reason)))
     return found
 
 
-def _values(names: Iterable[str], text: str, row: Row, gain: float, result: Row) -> dict[str, float]:
+def _values(names: Iterable[str], text: str, row: MemberResult, gain: float, result: CohortResult) -> dict[str, float]:
     """The objectives by name; of a member that failed, those of its formula."""
-    known = [name for name in names if not row["reason"] or OBJECTIVES[name].kind == "formula"]
-    tasks = list(result["seconds"])
-    scores = score(known, parse(text), row, gain=gain, relu=result["controls"]["relu"], tasks=tasks)
+    known = [name for name in names if not row.reason or OBJECTIVES[name].kind == "formula"]
+    tasks = list(result.seconds)
+    scores = score(known, parse(text), row, gain=gain, relu=result.relu, tasks=tasks)
     return {name: scores.get(name, np.nan) for name in names}

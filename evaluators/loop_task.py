@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from torch import nn
 
-from evaluators.task import Task
+from evaluators.task import Part, Task
 
 
 class LoopTask(Task):
@@ -20,7 +20,7 @@ class LoopTask(Task):
     """
 
     @abstractmethod
-    def fit(self, network: nn.Module, part: str, seed: int, rate: float, marks: Sequence[int]) -> Iterator[float]:
+    def fit(self, network: nn.Module, part: Part, seed: int, rate: float, marks: Sequence[int]) -> Iterator[float]:
         """Train one model: a generator that yields a loss at each mark.
 
         After a ``yield`` the loop may never be continued: then the candidate was rejected. ``torch``'s global random

@@ -5,33 +5,33 @@ from __future__ import annotations
 import math
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from evaluators.backend import CPU, Backend
-from evaluators.checkpoint import NONE, Checkpoint, outcomes_of
+from evaluators.checkpoint import NONE, Checkpoint
 from evaluators.errors import TaskError
 from evaluators.initialisation import initial_network, normalised
 from evaluators.loop_task import LoopTask
 from evaluators.member import Member, Outcome, Schedule, better_rates
+from evaluators.reasons import Reason
 from evaluators.seeds import derive
 from evaluators.sites import find_sites
-from evaluators.task import BLOCK
+from evaluators.states import TrainingState
+from evaluators.task import BLOCK, Part
 from primitives.activation import Activation
 from primitives.expressions import Expression
 
 TRACEBACK = 4000  # characters kept, the last ones
-RAISED = "raised"  # reason of a candidate with which the loop fails, where it does not with the controls
 
 #: Writes reasons of failure at a mark into outcomes, given members, outcomes and the mark; ReLU comes first.
 Judge = Callable[[Sequence[Member], Sequence[Outcome], int], None]
 
 
 def train_by_loop(
-    task: LoopTask, part: str, members: Sequence[Member], schedule: Schedule, judge: Judge, *,
+    task: LoopTask, part: Part, members: Sequence[Member], schedule: Schedule, judge: Judge, *,
     backend: Backend = CPU, checkpoint: Checkpoint = NONE,
 ) -> list[Outcome]:  # fmt: skip
     """Train members one after the other; the models of one member go from mark to mark together.
@@ -51,7 +51,8 @@ def train_by_loop(
     Raises:
         TaskError: the loop ends too early.
     """
-    outcomes = outcomes_of(checkpoint.saved["training"]) if checkpoint.saved else []
+    saved = checkpoint.saved and checkpoint.saved.training
+    outcomes = list(saved.outcomes) if saved else []
     network = partial(_network, task, task.data(part)[0][:BLOCK], backend)
     for member in members[len(outcomes) :]:
         outcomes.append(outcome := Outcome())
@@ -76,8 +77,8 @@ def train_by_loop(
             if member.protected:
                 raise
             outcome.error = traceback.format_exc()[-TRACEBACK:]
-            outcome.reason = RAISED  # the controls go through the same loop: it is the candidate's doing
-        checkpoint.offer(lambda: {"outcomes": [asdict(outcome) for outcome in outcomes]})
+            outcome.reason = Reason.RAISED  # the controls go through the same loop: it is the candidate's doing
+        checkpoint.offer(lambda: TrainingState(tuple(outcomes)))
     return outcomes
 
 

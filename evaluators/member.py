@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluators.reasons import Reason
 from primitives.expressions import Expression
 
 Array = NDArray[np.float64]
@@ -74,14 +75,14 @@ class Outcome:
     Args:
         losses: at each mark reached, the mean validation loss, seeds x learning rates; NaN where a rate was dropped.
         tests: the mean test loss at the end, seeds x learning rates; only in confirmation.
-        reason: why it was rejected or failed, or "".
+        reason: why it was rejected or failed, or None.
         error: the traceback of what was raised, or "".
         measured: objectives taken from the trained models at the end, by name; only those that were asked for.
     """
 
     losses: dict[int, list[list[float]]] = field(default_factory=dict)
     tests: list[list[float]] | None = None
-    reason: str = ""
+    reason: Reason | None = None
     error: str = ""
     measured: dict[str, float] = field(default_factory=dict)
 

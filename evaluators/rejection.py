@@ -9,7 +9,7 @@ thresholds let through, and learning from them never showed what was lost.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,9 @@ from evaluators.member import Array, best_rate
 
 Mask = NDArray[np.bool_]
 
-UNPROMISING = "unpromising"  #: reason code of a candidate above a threshold
+#: The largest promise that goes on, by task and step of a rung or of the task's end.
+Thresholds = Mapping[tuple[str, int], float]
+
 SMALLEST_SET = 100  # rows; with fewer only failures go
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from evaluators.member import Array, best_rate
+from evaluators.reasons import Reason
 
 STUCK = 0.98  # of the chance loss: has learnt nothing
 LEARNT = 0.90  # of the chance loss: ReLU has learnt enough for a comparison
 FAR_BELOW = 3.0  # times ReLU's loss, see evaluation.md's staged funnel
 
 
-def failure(losses: Array, relu: Array, chance: float | None) -> str:
-    """Reason code of a failure at a mark, or "".
+def failure(losses: Array, relu: Array, chance: float | None) -> Reason | None:
+    """Why a candidate has failed at a mark, or None.
 
     Args:
         losses: the candidate's losses, seeds x learning rates.
@@ -20,15 +21,15 @@ def failure(losses: Array, relu: Array, chance: float | None) -> str:
         chance: loss of a network that has learnt nothing, or None.
 
     Returns:
-        ``"non-finite"`` if no learning rate is finite on every seed, ``"stuck-at-chance"``, ``"far-below-relu"``,
-        or "". At its best learning rate the candidate is compared with ReLU at its best.
+        ``DIVERGED`` if no learning rate is finite on every seed, ``STUCK``, ``FAR_BELOW``, or None. At its best
+        learning rate the candidate is compared with ReLU at its best.
     """
     own = float(losses.mean(axis=0)[best_rate(losses)])
     reference = float(relu.mean(axis=0)[best_rate(relu)])
     if not np.isfinite(own):
-        return "non-finite"
+        return Reason.DIVERGED
     if not np.isfinite(reference):
-        return ""
+        return None
     if chance is not None and own >= STUCK * chance and reference <= LEARNT * chance:
-        return "stuck-at-chance"
-    return "far-below-relu" if own > FAR_BELOW * reference else ""
+        return Reason.STUCK
+    return Reason.FAR_BELOW if own > FAR_BELOW * reference else None

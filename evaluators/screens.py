@@ -1,4 +1,4 @@
-"""Screens: tests without training, cheapest first; each has a reason code."""
+"""Screens: tests without training, cheapest first; each has a reason."""
 
 from __future__ import annotations
 
@@ -8,59 +8,48 @@ from functools import cache
 import numpy as np
 import torch
 
+from evaluators.reasons import SCREENS, Reason
 from primitives.analysis import breakdown, finite, moments
 from primitives.classes import GRID, Array, outputs, points
 from primitives.expressions import Expression
 
-#: Reason codes and what they mean.
-REASONS = {
-    "no-input": "the input does not occur",
-    "constant": "all outputs are equal",
-    "affine": "the outputs lie on a straight line",
-    "non-finite": "value or derivative is not finite in float32 for some |x| <= 50",
-    "nan": "value or derivative is NaN in float32 for some 50 < |x| <= 100",
-    "flat": "E f'(z)^2 is below 1e-4 of E f(z)^2: no gradient reaches the layer below",
-    "steep": "E f'(z)^2 is above 1e4 of E f(z)^2",
-}
-#: Reasons that say that a function trains badly, not that it cannot: an audit may pass such candidates on.
-SOFT = frozenset({"affine", "nan", "flat", "steep"})
 LARGEST = torch.finfo(torch.float32).max
 STRAIGHT = 1e-6  # largest residual of the best line, relative to the range of the outputs
 FLATTEST, STEEPEST = 1e-4, 1e4  # chi of every hidden-layer activation in torch lies in [0.15, 1.4]
 COARSE, CALM = 2_000, (1e-2, 1e2)  # cells that settle most cases in a tenth of the time, and for which chi they do
 
 
-def screen(expression: Expression) -> str:
-    """Reason code of the first screen that an expression fails, or ""; at initial parameters.
+def screen(expression: Expression) -> Reason | None:
+    """The first screen that an expression fails, or None; at initial parameters.
 
     Moments cost more than all other tests together and are computed for what passes those.
     """
     return screen_values(expression) or _screen_moments(expression)
 
 
-def screen_values(expression: Expression) -> str:
+def screen_values(expression: Expression) -> Reason | None:
     """The screens of :func:`screen` that look at values and at finite slopes alone."""
     if not expression.uses_input:
-        return "no-input"
+        return Reason.NO_INPUT
     values = outputs(expression)
     largest = float(np.abs(values).max())
     if not largest <= LARGEST:  # or NaN
-        return "non-finite"
+        return Reason.OVERFLOW
     spread = float(np.ptp(values[0]))
     if spread <= 1e-9 * max(1.0, largest):
-        return "constant"
+        return Reason.CONSTANT
     if broken := breakdown(expression, torch.float32):
-        return broken
-    return "affine" if _is_straight(values[0, GRID], spread) else ""
+        return SCREENS[broken]
+    return Reason.AFFINE if _is_straight(values[0, GRID], spread) else None
 
 
-def _screen_moments(expression: Expression) -> str:
+def _screen_moments(expression: Expression) -> Reason | None:
     if CALM[0] < moments(expression, COARSE).chi < CALM[1]:
-        return ""
+        return None
     chi = moments(expression).chi
     if math.isnan(chi) or chi < FLATTEST:
-        return "flat"
-    return "steep" if chi > STEEPEST else ""
+        return Reason.FLAT
+    return Reason.STEEP if chi > STEEPEST else None
 
 
 def flags(expression: Expression) -> tuple[str, ...]:

@@ -20,7 +20,6 @@ from evaluators.seeds import torch_generator
 from primitives.activation import Activation, replace
 from primitives.expressions import Expression
 
-UNSTABLE = "unstable"  # the reason code
 LIMIT = 1e8
 STEPS, STEP = 100, 0.02  # a step in norms of the initial weights
 _EXAMPLES, _INPUTS, _WIDTH, _DEPTH, _CLASSES = 64, 16, 32, 4, 10

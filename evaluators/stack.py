@@ -6,11 +6,10 @@ belongs to a slice (weights, optimiser state, data order) can be dropped with it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import copy
 from functools import reduce
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +24,8 @@ from evaluators.optimiser import OPTIMISERS, clipped
 from evaluators.schedules import SCHEDULES
 from evaluators.sites import find_sites
 from evaluators.slot import Layout, Share, Slot
-from evaluators.task import BLOCK, Split, Task, batches, split
+from evaluators.states import StackState
+from evaluators.task import BLOCK, HeldOut, Part, Split, Task, batches, split
 from primitives.analysis import output_factor
 from primitives.builtin import as_builtin
 from primitives.expressions import variable
@@ -52,7 +52,7 @@ class Stack:
     """
 
     def __init__(
-        self, task: Task, part: str, members: Sequence[Member], schedule: Schedule, *, backend: Backend = CPU
+        self, task: Task, part: Part, members: Sequence[Member], schedule: Schedule, *, backend: Backend = CPU
     ) -> None:
         check_settings(task)
         self.task, self.members, self.schedule, self.backend = task, list(members), schedule, backend
@@ -71,7 +71,7 @@ class Stack:
         self.optimiser = OPTIMISERS[task.optimiser](self.tensors, [rates] * len(self.state) + [own_rates])
         self.step = 0
 
-    def _load(self, part: str, seeds: Sequence[int]) -> None:
+    def _load(self, part: Part, seeds: Sequence[int]) -> None:
         """Data, splits and orders; ``splits`` and ``orders`` have one row a seed."""
         x, y = self.task.data(part)
         self.x, self.y = self.backend.place(x), self.backend.place(y)
@@ -136,7 +136,7 @@ class Stack:
         return torch.cat(taken)
 
     @torch.no_grad()
-    def loss(self, kind: str) -> Tensor:
+    def loss(self, kind: HeldOut) -> Tensor:
         """Mean loss of every slice, shape (width,), on ``"validation"`` or ``"test"`` examples."""
         index = getattr(self.splits, kind)[self.seed]
         count, missing = index.shape[1], -index.shape[1] % BLOCK
@@ -194,17 +194,17 @@ class Stack:
         self._hand_out()
         return slices, flat
 
-    def saved(self) -> dict[str, Any]:
+    def saved(self) -> StackState:
         """What the training has made of the stack: tensors on the CPU, and the number of steps taken."""
-        state = [[tensor.cpu() for tensor in tensors] for tensors in self.optimiser.state]
-        return {"step": self.step, "tensors": [t.detach().cpu() for t in self.tensors], "optimiser": state}
+        optimiser = tuple(tuple(tensor.cpu() for tensor in tensors) for tensors in self.optimiser.state)
+        return StackState(self.step, tuple(t.detach().cpu() for t in self.tensors), optimiser)
 
-    def restore(self, saved: Mapping[str, Any]) -> None:
+    def restore(self, saved: StackState) -> None:
         """Go on from what :meth:`saved` gave for a stack of the same members and learning rates."""
-        *weights, flat = map(self.backend.place, saved["tensors"])
+        *weights, flat = map(self.backend.place, saved.tensors)
         self.state, self.own = dict(zip(self.state, weights, strict=True)), flat
-        self.optimiser.state = [[self.backend.place(tensor) for tensor in row] for row in saved["optimiser"]]
-        self.step = self.optimiser.steps = saved["step"]
+        self.optimiser.state = [[self.backend.place(tensor) for tensor in row] for row in saved.optimiser]
+        self.step = self.optimiser.steps = saved.step
         self._hand_out()
 
     @contextmanager

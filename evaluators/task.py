@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,11 @@ from torch import Tensor, nn
 
 from evaluators.errors import TaskError
 from evaluators.seeds import torch_generator
+
+#: What the examples are for: the parts of a task's data share none.
+Part = Literal["search", "confirmation"]
+#: The share of a part's examples that a loss is taken on, after training on the rest.
+HeldOut = Literal["validation", "test"]
 
 BLOCK = 32  # batches are multiples of it: then no bit of a slice depends on the stack around it
 
@@ -53,7 +59,7 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def data(self, part: str) -> tuple[Tensor, Tensor]:
+    def data(self, part: Part) -> tuple[Tensor, Tensor]:
         """Inputs and targets, first dimension the examples, of a part: ``"search"`` or ``"confirmation"``.
 
         The parts share no example.
@@ -85,7 +91,7 @@ class Split:
     test: Tensor
 
 
-def split(examples: int, part: str, seed: int) -> Split:
+def split(examples: int, part: Part, seed: int) -> Split:
     """Divide a part's examples at random.
 
     In the search 30 % validate and none test; in confirmation 15 % validate and 30 % test. Sizes of both from 32 on

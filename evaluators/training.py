@@ -16,17 +16,18 @@ from evaluators.loop_task import LoopTask
 from evaluators.loops import train_by_loop
 from evaluators.member import Member, Outcome, Schedule, best_rate, better_rates
 from evaluators.objectives.measured import check_measured, measure
-from evaluators.rejection import UNPROMISING, promise
+from evaluators.reasons import Reason
+from evaluators.rejection import promise
 from evaluators.rungs import failure
 from evaluators.stack import Stack
-from evaluators.task import Task
+from evaluators.task import HeldOut, Part, Task
 
 WIDTH = 132  # slices a stack: 33 to 264 differ by a tenth on two small MLPs; wider ones spend less in Python
 
 
 def train(
     task: Task,
-    part: str,
+    part: Part,
     members: Sequence[Member],
     schedule: Schedule,
     width: int = WIDTH,
@@ -63,7 +64,7 @@ def train(
         if measured:
             raise TaskError(f"task {task.name!r} has a loop of its own: {', '.join(measured)} cannot be measured")
         return train_by_loop(task, part, members, schedule, judge, backend=backend, checkpoint=checkpoint)
-    saved = checkpoint.saved["training"] if checkpoint.saved else None
+    saved = checkpoint.saved.training if checkpoint.saved else None
     if saved:
         outcomes, stacks = thawed(saved, task, part, members, schedule, backend)
     else:
@@ -73,7 +74,7 @@ def train(
             for chunk in _chunks(members, schedule, width)
         ]
         check_measured(measured, stacks[0][0])
-    for mark in [mark for mark in schedule.marks if not saved or mark > saved["mark"]]:
+    for mark in [mark for mark in schedule.marks if not saved or mark > saved.mark]:
         for stack, chunk in stacks:
             stack.advance(mark)
             _note(stack, [outcomes[i] for i in chunk], mark)
@@ -107,7 +108,7 @@ def _chunks(members: Sequence[Member], schedule: Schedule, width: int) -> Iterat
     yield chunk
 
 
-def _by_member(stack: Stack, kind: str) -> list[list[list[float]]]:
+def _by_member(stack: Stack, kind: HeldOut) -> list[list[list[float]]]:
     """Losses of each member of a stack, seeds x learning rates, NaN at those that it no longer has."""
     losses = stack.loss(kind).to("cpu", torch.float64)
     rows = []
@@ -133,7 +134,7 @@ def _judge(
             losses = np.maximum(outcome.at(mark), task.loss_floor)
             outcome.reason = failure(losses, relu, task.chance)
             if not (outcome.reason or member.spared) and promise(losses, relu) > thresholds.get(mark, math.inf):
-                outcome.reason = UNPROMISING
+                outcome.reason = Reason.UNPROMISING
 
 
 def _shrink(

@@ -11,7 +11,7 @@ from evaluators.checks import check_floor, check_network
 from evaluators.errors import TaskError
 from evaluators.loop_task import LoopTask
 from evaluators.member import Member, Schedule
-from evaluators.task import BLOCK, Task
+from evaluators.task import BLOCK, Part, Task
 from evaluators.tasks.user_file import blame
 from evaluators.training import train
 from primitives.errors import ActsearchError
@@ -32,7 +32,8 @@ def try_out(task: Task) -> None:
         with torch.random.fork_rng(devices=[]):
             if not isinstance(task, LoopTask):
                 _check_parts(task)
-            for part, each in (("search", task), ("confirmation", task.larger() or task)):
+            pairs: list[tuple[Part, Task]] = [("search", task), ("confirmation", task.larger() or task)]
+            for part, each in pairs:
                 check_floor(each)
                 if not isinstance(each, LoopTask):
                     _check_shapes(each, part)
@@ -53,7 +54,7 @@ def _check_parts(task: Task) -> None:
         )
 
 
-def _digests(task: Task, part: str) -> set[bytes]:
+def _digests(task: Task, part: Part) -> set[bytes]:
     x, y = (tensor.detach().cpu().contiguous() for tensor in task.data(part))
     if len(x) != len(y):
         raise TaskError(f"task {task.name!r}: data: expected a target for each of {len(x)} inputs, got {len(y)}")
@@ -61,7 +62,7 @@ def _digests(task: Task, part: str) -> set[bytes]:
     return {hashlib.blake2b(a.tobytes() + b.tobytes(), digest_size=16).digest() for a, b in rows}
 
 
-def _check_shapes(task: Task, part: str) -> None:
+def _check_shapes(task: Task, part: Part) -> None:
     """Refuse a loss that is not one number for each example."""
     network = task.network()
     check_network(task, network)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from search.commands import functions, jobs, runs
-from search.environment import installed
+from search.packages import installed
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Search for activation functions."

@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
+from evaluators.json_codec import JsonObject
 from evaluators.objectives import DEFAULT, Aggregate, check_names
 from evaluators.statistics import seeds_needed
 from evaluators.tasks import expanded, is_reference, label, parts_of, pinned, task
@@ -135,7 +137,7 @@ class Config(Section):
     tasks: tuple[str, ...] = Field(default=("digits",), min_length=1)
     objectives: tuple[str, ...] = DEFAULT
     aggregate: Aggregate = "mean"
-    strategy: dict[str, Any] = Field(default_factory=lambda: {"name": "evolution"})
+    strategy: dict[str, object] = Field(default_factory=lambda: dict[str, object](name="evolution"))
     start: tuple[str, ...] = ()
     budget: int = Field(..., ge=1)
     seed: int = Field(0, ge=0)
@@ -201,7 +203,7 @@ class Config(Section):
             settings = settings_of(value)
         except ConfigError as error:
             raise ValueError(str(error)) from None
-        _known(settings["name"], lambda: strategy(settings))
+        _known(str(settings["name"]), lambda: strategy(settings))
         return settings
 
 
@@ -274,7 +276,7 @@ def _find(source: str) -> Path:
     )
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> JsonObject:
     """The mapping in a YAML file; a ConfigError names file and line where there is none."""
     try:
         data = loaded(path.read_text(encoding="utf-8"), str(path))
@@ -289,31 +291,32 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return data
 
 
-def _change(data: dict[str, Any], change: str) -> None:
+def _change(data: JsonObject, change: str) -> None:
     key, equals, value = change.partition("=")
     if not equals or not key.strip():
         raise ConfigError(f"--set {change!r}: expected key=value, as in training.steps=200")
     *sections, last = key.strip().split(".")
     for section in sections:
-        data = data.setdefault(section, {})
-        if not isinstance(data, dict):
+        inner = data.setdefault(section, {})
+        if not isinstance(inner, dict):
             raise ConfigError(f"--set {change!r}: {section!r} is not a section")
+        data = inner
     try:
         data[last] = loaded(value, "value")
     except YamlError:
         raise ConfigError(f"--set {change!r}: {value!r} is not a YAML value") from None
 
 
-def checked(data: Mapping[str, Any], place: str) -> Config:
+def checked(data: Mapping[str, object], place: str) -> Config:
     """Validate the values of a config; ``place`` begins the message of a ConfigError."""
     try:
         return Config.model_validate(dict(data))
     except ValidationError as error:
-        problems = [f"{place}: {_explain(dict(problem))}" for problem in error.errors()]
+        problems = [f"{place}: {_explain(problem)}" for problem in error.errors()]
         raise ConfigError("\n".join(problems)) from None
 
 
-def _explain(problem: dict[str, Any]) -> str:
+def _explain(problem: ErrorDetails) -> str:
     """One problem in one line: the key, what was expected, what came, the nearest key."""
     keys = [str(part) for part in problem["loc"]]
     key = ".".join(keys)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Literal
 
 from rich import box
 from rich.table import Table
@@ -12,9 +13,9 @@ from rich.text import Text
 from evaluators.objectives import DEFAULT, OBJECTIVES
 from primitives.builtin import as_builtin
 from primitives.parsing import parse
-from search.confirmation import ordered
-
-Row = dict[str, Any]
+from search.class_row import ClassRow
+from search.confirmation.record import Compared, Confirmation, Estimate
+from search.replay import Comparison
 
 
 def number(value: object, form: str = ".3f") -> str:
@@ -51,24 +52,25 @@ def front_title(objectives: Sequence[str], aggregate: str) -> str:
     return f"Pareto front: {', '.join([f'gain {how[aggregate]}', *others])}"
 
 
-def front_table(rows: Sequence[Row], title: str = "Pareto front: gain in nats over ReLU, cost in ReLUs") -> Table:
+def front_table(rows: Sequence[ClassRow], title: str = "Pareto front: gain in nats over ReLU, cost in ReLUs") -> Table:
     """The front, or all classes with their reasons."""
-    others = [name for name in OBJECTIVES if name not in DEFAULT and rows and name in rows[0]]
+    others = [name for name in OBJECTIVES if name not in DEFAULT and rows and name in rows[0].objectives]
     over = {} if len(others) > 2 else {"gain_over_gelu": "over GELU", "gain_over_silu": "over SiLU"}  # no room
     columns = ["id", "expression", "gain", "cost", *others, *over]
     heads = ["id", "expression", "gain", "cost", *others, *over.values()]
-    if any(row["reason"] for row in rows):
+    if any(row.reason for row in rows):
         columns, heads = [*columns, "reason"], [*heads, "reason"]
-    shown = [row | {"expression": formula(row["expression"])} for row in rows]
+    shown = [row.cells | {"expression": formula(row.expression)} for row in rows]
     return table(title, heads, ([row[column] for column in columns] for row in shown))
 
 
-def replay_table(found: Row, key: str, title: str) -> Table:
+def replay_table(found: Mapping[str, Comparison], key: Literal["rank", "regret"], title: str) -> Table:
     """Quantiles of a replay's ranks or regrets, one row a strategy."""
-    marks = list(next(iter(found.values()))[key])
+    quantiles = {name: row.rank if key == "rank" else row.regret for name, row in found.items()}
+    marks = list(next(iter(quantiles.values())))
     rows = [
-        [name, *(f"{_short(middle)} ({_short(low)} {_short(high)})" for low, middle, high in row[key].values())]
-        for name, row in found.items()
+        [name, *(f"{_short(middle)} ({_short(low)} {_short(high)})" for low, middle, high in row.values())]
+        for name, row in quantiles.items()
     ]
     return table(title, ["strategy", *(str(mark) for mark in marks)], rows)
 
@@ -77,56 +79,58 @@ def _short(value: float) -> str:
     return f"{value:.3g}" if abs(value) >= 1 else f"{value:.2f}"
 
 
-def hits_table(found: Row) -> Table:
+def hits_table(found: Mapping[str, Comparison]) -> Table:
     """How long each strategy of a replay took, and whether it beats random."""
-    tops = list(next(iter(found.values()))["hits"])
+    tops = list(next(iter(found.values())).hits)
     rows = []
     for name, row in found.items():
-        hits = ["not found" if row["hits"][top] is None else row["hits"][top] for top in tops]
-        rows.append([name, *hits, f"{row['better']:+.3f}", row["p"]])
+        hits = ["not found" if row.hits[top] is None else row.hits[top] for top in tops]
+        rows.append([name, *hits, f"{row.better:+.3f}", row.p])
     title = "Evaluations until found in 90 % of the repeats; final gain over random's, paired"
     return table(title, ["strategy", *(f"top {100 * top:g} %" for top in tops), "over random", "p"], rows)
 
 
-def confirmation_table(found: Row) -> Table:
+def confirmation_table(found: Confirmation) -> Table:
     """The finalists on fresh seeds; "expected" is the search's gain over ReLU without the winner's curse."""
-    s = found["setting"]
-    title = f"Finalists over ReLU on {s['seeds']} fresh seeds, held-out data, {', '.join(s['networks'].values())}"
-    heads = ["expression", "expected", "gain", "95 %", "drop-in", *s.get("unseen", [])]
-    return table(
-        title, [*heads, "over best", "p", "verdict"], (_finalist(row, heads[5:]) for row in ordered(found["finalists"]))
-    )
+    s = found.setting
+    title = f"Finalists over ReLU on {s.seeds} fresh seeds, held-out data, {', '.join(s.networks.values())}"
+    heads = ["expression", "expected", "gain", "95 %", "drop-in", *s.unseen]
+    return table(title, [*heads, "over best", "p", "verdict"], (_finalist(row, s.unseen) for row in found.ordered))
 
 
-def _finalist(row: Row, unseen: Sequence[str]) -> list[object]:
-    text = built_form(row["expression"])
-    text = f"- {text}" if "of" in row else text
-    expected = number(row["shrunk_gain"], "+.3f")
-    if not row["gains"]:
-        return [text, expected, *["-"] * (5 + len(unseen)), f"failed: {row['reason']}"]
-    over, best = row["gains"]["relu"], row["best_control"]
-    means = [_mean(row.get("drop_in", {}).get("relu")), *(_mean(row.get("unseen", {}).get(name)) for name in unseen)]
-    verdict = "confirmed" if row["confirmed"] else "open"
-    against = f"{row['gain_over_best_control']:+.3f} {best}"
-    bounds = f"{over['interval'][0]:+.2f} {over['interval'][1]:+.2f}"
-    return [text, expected, _mean(over), bounds, *means, against, f"{row['p_holm']:.3f}", verdict]
+def _finalist(row: Compared, unseen: Sequence[str]) -> list[object]:
+    finalist, v = row.finalist, row.verdict
+    text = built_form(finalist.expression)
+    text = f"- {text}" if finalist.of else text
+    expected = number(finalist.shrunk_gain, "+.3f")
+    if not v.gains:
+        return [text, expected, *["-"] * (5 + len(unseen)), f"failed: {v.reason}"]
+    over = v.gains["relu"]
+    means = [_mean(v.drop_in.get("relu")), *(_mean(row.unseen.get(name)) for name in unseen)]
+    against = f"{number(v.gain_over_best_control, '+.3f')} {v.best_control}"
+    bounds = f"{number(over.low, '+.2f')} {number(over.high, '+.2f')}"
+    verdict = "confirmed" if v.confirmed else "open"
+    return [text, expected, _mean(over), bounds, *means, against, f"{v.p_holm:.3f}", verdict]
 
 
-def _mean(summary: Row | None) -> str:
-    return "-" if summary is None else f"{summary['mean']:+.3f}"
+def _mean(estimate: Estimate | None) -> str:
+    return "-" if estimate is None else f"{estimate.mean:+.3f}"
 
 
-def nulls_line(found: Row) -> str:
+def nulls_line(nulls: Sequence[float]) -> str:
     """The null controls: what the noise alone gives."""
-    values = ", ".join(number(value, "+.3f") for value in found["nulls"])
-    return f"Null controls (ReLU on other seeds, its gain over ReLU is noise): {values}"
+    return f"Null controls (ReLU on other seeds, its gain over ReLU is noise): {gains_line(nulls)}"
 
 
-def times_line(found: Row, times: Mapping[str, float]) -> str:
+def gains_line(gains: Sequence[float]) -> str:
+    """Gains one after the other; a dash for NaN."""
+    return ", ".join("-" if math.isnan(gain) else f"{gain:+.3f}" for gain in gains)
+
+
+def times_line(found: Confirmation, times: Mapping[str, float]) -> str:
     """The finalists' measured time beside their cost, in the order of the table."""
-    pairs = (
-        f"{number(times.get(row['id']), '.1f')} ({number(row['cost'], '.1f')})" for row in ordered(found["finalists"])
-    )
+    finalists = [row.finalist for row in found.ordered]
+    pairs = (f"{number(times.get(row.id), '.1f')} ({number(row.cost, '.1f')})" for row in finalists)
     return f"Measured time here in ReLUs (cost): {', '.join(pairs)}"
 
 

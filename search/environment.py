@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+
+import torch
+
+from evaluators.json_codec import JsonObject
+from evaluators.rounding import rounding
+from search.packages import installed
 
 #: What must be equal for equal bits.
 DECISIVE = ("torch", "cpu_capability", "machine", "threads_per_worker", "rounding")
 
 
-def environment() -> dict[str, Any]:
+def environment() -> JsonObject:
     """Versions and processor of this machine, JSON's types."""
-    import torch  # imported late: `--version` asks for a package alone
-
-    from evaluators.rounding import rounding
-
     packages = ("actsearch", "numpy", "optuna", "ray", "scikit-learn", "scipy")
     return {
         "torch": torch.__version__,
@@ -32,14 +32,6 @@ def environment() -> dict[str, Any]:
     }
 
 
-def installed(package: str) -> str:
-    """The version of a package; a job also runs from a folder of sources, and in one process without Ray."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
-
-
-def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+def differences(old: JsonObject, new: JsonObject) -> list[str]:
     """What differs of that which decides the bits, one line each; a run of an older version may lack a key."""
     return [f"{key}: {old[key]} -> {new[key]}" for key in DECISIVE if key in old and old[key] != new[key]]

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from primitives.analysis import output_factor
 from primitives.errors import ActsearchError, nearest
 from primitives.lowering import files, targets
 from primitives.parsing import parse
+from search.class_row import ClassRow, best_of
 from search.errors import RunError
+from search.exported import Exported
 from search.files import write_atomically, writing
 from search.function_card import evidence, function_card
 from search.lineage import ancestors
 from search.run import Run
-
-Row = dict[str, Any]
 
 ANCESTORS = 12  # on a card
 
@@ -47,7 +46,7 @@ def export(
         raise ActsearchError(
             f"unknown target {unknown[0]!r}{nearest(unknown[0], targets())}; there are {', '.join(targets())}"
         )
-    rows = {row["id"]: row for row in run.classes()}
+    rows = {row.id: row for row in run.class_rows()}
     chosen = _chosen(run, ids, rows)
     written = [(path, data) for row in chosen for path, data in _folder(run, row, rows, to, raw).items()]
     paths = [(out or run.folder.exports) / path for path, _ in written]
@@ -58,43 +57,46 @@ def export(
     return paths
 
 
-def _chosen(run: Run, ids: Sequence[str], rows: dict[str, Row]) -> list[Row]:
-    found = (run.confirmation() or {"finalists": []})["finalists"]
-    forms = {f["id"]: rows[f["of"]] | f | {"gain": rows[f["of"]]["gain"]} for f in found if "of" in f}
-    known = rows | forms
+def _chosen(run: Run, ids: Sequence[str], rows: Mapping[str, ClassRow]) -> list[Exported]:
+    confirmation = run.confirmation()
+    tested = confirmation.finalists if confirmation else ()
+    known = {row.id: Exported(row.id, row.expression, row.cost, row) for row in rows.values()}
+    for finalist in (row.finalist for row in tested if row.finalist.of):
+        known[finalist.id] = Exported(finalist.id, finalist.expression, finalist.cost, rows[finalist.original])
     for name in ids:
         if name not in known:
             raise RunError(
                 f"{run.path} has no candidate {name!r}{nearest(name, known)}; see actsearch front {run.name}"
             )
-    confirmed = [f["id"] for f in found if f["confirmed"]]
+    confirmed = [row.finalist.id for row in tested if row.verdict.confirmed]
     if ids or confirmed:
         return [known[name] for name in dict.fromkeys(ids or confirmed)]
-    front = run.front()
+    front = run.front_rows()
     if not front:
         raise RunError(f"{run.path}: the front is empty; there is nothing to export")
-    return [rows[max(front, key=lambda row: float(row["gain"]))["id"]]]
+    return [known[best_of(front).id]]
 
 
-def _folder(run: Run, row: Row, rows: dict[str, Row], to: Sequence[str], raw: bool) -> dict[Path, str | bytes]:
+def _folder(
+    run: Run, row: Exported, rows: Mapping[str, ClassRow], to: Sequence[str], raw: bool
+) -> dict[Path, str | bytes]:
     """The files of one function, by their path below the folder of exports."""
     from search.plot import picture  # matplotlib takes half a second to load
 
-    expression = parse(row["expression"])
-    name = f"act_{row['id'].replace('.', '_').replace('-', '_')}"
+    expression = parse(row.expression)
+    name = f"act_{row.id.replace('.', '_').replace('-', '_')}"
     factor = output_factor(expression)
     made: dict[str, str | bytes] = {}
     for target in to:
         made |= files(expression, target, name=name, factor=1.0 if raw else factor)
-    own: str = row["of"] if "of" in row else row["id"]
-    lineage = ancestors(own, rows, ANCESTORS)
+    lineage = ancestors(row.origin.id, rows, ANCESTORS)
     card = function_card(
         name,
         expression,
         factor=factor,
         raw=raw,
         evidence=evidence(run.name, run.config, row, len(rows), run.confirmation()),
-        lineage=[rows[own], *lineage] if "of" in row else lineage,
+        lineage=[row.origin, *lineage] if row.is_short_form else lineage,
         files=list(made),
     )
     made |= {f"{name}.svg": picture(expression, ".svg"), "README.md": card}

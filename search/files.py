@@ -10,12 +10,15 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+from evaluators.atomic import replace_file
+from evaluators.json_codec import JsonObject
 from search.errors import FileError
+
+Cell = str | float | None  #: of a flat table
 
 
 @contextmanager
@@ -29,21 +32,13 @@ def writing(path: Path) -> Iterator[None]:
 
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Replace a file in one step; after a crash it has the old or the new content."""
-    temporary = path.parent / f".{path.name}.tmp"
+    data = content.encode() if isinstance(content, str) else content
     with writing(path):
-        try:
-            with temporary.open("wb") as file:
-                file.write(content.encode() if isinstance(content, str) else content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-            _sync_folder(path.parent)
-        except OSError:
-            temporary.unlink(missing_ok=True)  # on a full disk it would take the room that is left
-            raise
+        replace_file(path, data, path.parent / f".{path.name}.tmp")
+        _sync_folder(path.parent)
 
 
-def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]]) -> str:
     """Rows as CSV, floats in full precision; what a row lacks, and None, is empty."""
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, lineterminator="\n")
@@ -60,26 +55,26 @@ def append(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def write_json(path: Path, data: Any) -> None:
+def write_json(path: Path, data: object) -> None:
     """Write strict JSON atomically: no NaN, no infinity."""
     write_atomically(path, json.dumps(data, allow_nan=False, indent=1) + "\n")
 
 
-def read_json(path: Path, keys: Collection[str] = ()) -> Any:
-    """Read a mapping from JSON; None if the file is missing, torn, or no mapping with these keys."""
+def read_json(path: Path) -> JsonObject | None:
+    """Read a mapping from JSON; None if the file is missing, torn, or no mapping."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
         return None
-    return found if isinstance(found, dict) and found.keys() >= set(keys) else None
+    return found if isinstance(found, dict) else None
 
 
-def seal(data: dict[str, Any]) -> dict[str, Any]:
+def seal(data: JsonObject) -> JsonObject:
     """The data with a SHA-256 of it as ``sha256``, the last key."""
     return data | {"sha256": _digest(data)}
 
 
-def unsealed(data: Any) -> dict[str, Any] | None:
+def unsealed(data: object) -> JsonObject | None:
     """The data without its ``sha256``; None where that is not the data's, or they are no mapping."""
     if not isinstance(data, dict):
         return None
@@ -87,17 +82,17 @@ def unsealed(data: Any) -> dict[str, Any] | None:
     return data if digest in (None, _digest(data)) else None  # None: written before there were seals
 
 
-def write_sealed(path: Path, data: dict[str, Any]) -> None:
+def write_sealed(path: Path, data: JsonObject) -> None:
     """Write sealed JSON atomically, on one line: indented it takes Python's own encoder, ten times as long."""
     write_atomically(path, json.dumps(seal(data), allow_nan=False) + "\n")
 
 
-def read_sealed(path: Path) -> dict[str, Any] | None:
+def read_sealed(path: Path) -> JsonObject | None:
     """Read sealed JSON; None if the file is missing, torn or changed."""
     return unsealed(read_json(path))
 
 
-def _digest(data: dict[str, Any]) -> str:
+def _digest(data: JsonObject) -> str:
     return hashlib.sha256(json.dumps(data).encode()).hexdigest()
 
 

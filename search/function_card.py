@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from evaluators.tasks import label
 from primitives.catalogue import known_name
@@ -11,11 +10,12 @@ from primitives.expressions import Expression
 from primitives.lowering import lower
 from primitives.nearest import nearest_known
 from search.card import card
+from search.class_row import ClassRow
 from search.config import Config
-from search.environment import installed
+from search.confirmation.record import Compared, Confirmation, Estimate, Setting
+from search.exported import Exported
 from search.inspection import curve, describe
-
-Row = dict[str, Any]
+from search.packages import installed
 
 _GROUPS = ("function", "shape", "normal inputs z")
 _LICENCE = "Licence of the files in this folder: Apache-2.0."
@@ -28,7 +28,7 @@ def function_card(
     factor: float,
     raw: bool,
     evidence: Sequence[str],
-    lineage: Sequence[Row],
+    lineage: Sequence[ClassRow],
     files: Sequence[str],
 ) -> str:
     """The text of a folder's README.md.
@@ -74,59 +74,58 @@ def _known(expression: Expression) -> list[str]:
     return lines
 
 
-def evidence(run: str, config: Config, row: Row, trained: int, confirmation: Row | None) -> list[str]:
+def evidence(
+    run: str, config: Config, row: Exported, trained: int, confirmation: Confirmation | None
+) -> list[str]:  # fmt: skip
     """What search and confirmation say of a candidate, as lines of Markdown.
 
     Args:
         run: name of the run.
         config: of the job.
-        row: of the candidate, or of its short form's finalist.
+        row: the candidate, or a short form.
         trained: classes that the search trained.
         confirmation: of the run, or None.
     """
-    found = next((f for f in (confirmation or {"finalists": []})["finalists"] if f["id"] == row["id"]), None)
-    origin = f"short form of candidate {row['of']}" if "of" in row else f"candidate {row['id']}"
+    found = next((f for f in (confirmation.finalists if confirmation else ()) if f.finalist.id == row.id), None)
+    origin = f"short form of candidate {row.origin.id}" if row.is_short_form else f"candidate {row.id}"
     t = config.training
     lines = [
         f"- {origin} of run `{run}`: strategy `{config.strategy['name']}`, grammar `{config.grammar}`, seed "
         f"{config.seed}, {trained} classes trained",
-        f"- search: gain {'of that candidate ' if 'of' in row else ''}{_number(row['gain'])} nats over ReLU on "
-        f"{', '.join(map(label, config.tasks))}; {t.seeds} seeds, {t.steps} steps; cost {_number(row['cost'])} ReLUs",
+        f"- search: gain {'of that candidate ' if row.is_short_form else ''}{_number(row.origin.gain)} nats over ReLU "
+        f"on {', '.join(map(label, config.tasks))}; {t.seeds} seeds, {t.steps} steps; cost {_number(row.cost)} ReLUs",
     ]
-    if found and found.get("short") not in (None, row["expression"]):
-        lines.append(f"- short form, as good within noise in the search: `{found['short']}`")
+    if found and found.finalist.short not in ("", row.expression):
+        lines.append(f"- short form, as good within noise in the search: `{found.finalist.short}`")
     if confirmation is None or found is None:
         return [*lines, "- confirmation: none for this function"]
-    if not found["gains"]:
-        return [*lines, f"- confirmation: failed ({found['reason']})"]
-    family = len(confirmation["finalists"]) + len(confirmation.get("earlier", ()))
-    return [*lines, *_confirmed(found, confirmation["setting"], family)]
+    if not found.verdict.gains:
+        return [*lines, f"- confirmation: failed ({found.verdict.reason})"]
+    return [*lines, *_confirmed(found, confirmation.setting, confirmation.family)]
 
 
-def _confirmed(found: Row, setting: Row, family: int) -> list[str]:
-    where = ", ".join(setting["networks"][name] for name in setting["tasks"])
-    over = ", ".join(f"{_summary(g)} over {name}" for name, g in found["gains"].items())
-    lines = [
-        f"- confirmation: {setting['seeds']} fresh seeds, {setting['steps']} steps, held-out data, {where}: {over}"
-    ]
-    if drop_in := (found.get("drop_in") or {}).get("relu"):
-        lines.append(f"- dropped in at ReLU's learning rate: {_summary(drop_in)} over relu")
-    for task, summary in (found.get("unseen") or {}).items():
-        lines.append(f"- on {task}, which was not searched: {_summary(summary) if summary else 'failed'} over relu")
-    verdict = "confirmed" if found["confirmed"] else "not confirmed"
-    p = f"p = {_number(found['p_holm'])}, corrected for {family} that were tried"
-    return [*lines, f"- better than {', '.join(found['gains'])}, each of them: {p}: {verdict}"]
+def _confirmed(found: Compared, setting: Setting, family: int) -> list[str]:
+    verdict = found.verdict
+    where = ", ".join(setting.networks[name] for name in setting.tasks)
+    over = ", ".join(f"{_estimate(g)} over {name}" for name, g in verdict.gains.items())
+    lines = [f"- confirmation: {setting.seeds} fresh seeds, {setting.steps} steps, held-out data, {where}: {over}"]
+    if drop_in := verdict.drop_in.get("relu"):
+        lines.append(f"- dropped in at ReLU's learning rate: {_estimate(drop_in)} over relu")
+    for task, estimate in found.unseen.items():
+        lines.append(f"- on {task}, which was not searched: {_estimate(estimate) if estimate else 'failed'} over relu")
+    said = "confirmed" if verdict.confirmed else "not confirmed"
+    p = f"p = {_number(verdict.p_holm)}, corrected for {family} that were tried"
+    return [*lines, f"- better than {', '.join(verdict.gains)}, each of them: {p}: {said}"]
 
 
-def _summary(summary: Row) -> str:
-    low, high = summary["interval"]
-    return f"{summary['mean']:+.3f} ({low:+.3f} to {high:+.3f})"
+def _estimate(found: Estimate) -> str:
+    return f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
 
 
-def _lineage(rows: Sequence[Row]) -> list[str]:
+def _lineage(rows: Sequence[ClassRow]) -> list[str]:
     if not rows:
         return ["No parents: it was proposed from the grammar or the start list."]
-    cells = (f"| {row['id']} | {_code(row['expression'])} | {_number(row['gain'])} |" for row in rows)
+    cells = (f"| {row.id} | {_code(row.expression)} | {_number(row.gain)} |" for row in rows)
     return ["| ancestor | expression | gain |", "|---|---|---|", *cells]
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from optuna.storages.journal import BaseJournalBackend
 
+from evaluators.json_codec import JsonObject
 from search.files import append, writing
 
 WRITER = "actsearch"
@@ -40,14 +40,14 @@ class CohortJournal(BaseJournalBackend):
         self._hash = hashlib.sha256(content)
         self.length = len(content)
         self._lines = content.count(b"\n")
-        self._waiting: list[dict[str, Any]] = []
+        self._waiting: list[JsonObject] = []
         self._batch = False
 
     @property
     def digest(self) -> str:
         return self._hash.hexdigest()
 
-    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+    def read_logs(self, log_number_from: int) -> Iterator[JsonObject]:
         """Lines from a number on: those in the file, then those that wait."""
         if log_number_from < self._lines:
             with self.path.open("rb") as file:
@@ -56,7 +56,7 @@ class CohortJournal(BaseJournalBackend):
                         yield json.loads(line)
         yield from self._waiting[max(0, log_number_from - self._lines) :]
 
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+    def append_logs(self, logs: list[JsonObject]) -> None:
         """Add lines; outside of a batch they are written at once."""
         self._waiting += logs
         if not self._batch:
@@ -84,7 +84,7 @@ class CohortJournal(BaseJournalBackend):
         self._waiting.clear()
 
 
-def _line(log: dict[str, Any]) -> str:
+def _line(log: JsonObject) -> str:
     return json.dumps(log, separators=(",", ":")) + "\n"
 
 
@@ -97,7 +97,7 @@ def digest_of(path: Path, length: int) -> str:
     return hasher.hexdigest()
 
 
-def _blocks(read: Any, length: int) -> Iterable[bytes]:
+def _blocks(read: Callable[[int], bytes], length: int) -> Iterable[bytes]:
     while length > 0:
         block = read(min(length, 1 << 20))
         if not block:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 from evaluators.cohort import CohortRequest
+from evaluators.json_codec import Fields
+from evaluators.results_codec import cohort_from_json, cohort_to_json
+from evaluators.task import Part
 from search.files import read_sealed, write_sealed, writing
 from search.workers import Finished, Workers
 
-_WORDS = {"search": "shortening the finalists", "confirmation": "confirming the finalists"}
+_WORDS: dict[Part, str] = {"search": "shortening the finalists", "confirmation": "confirming the finalists"}
 
 
 class Kept(Workers):
@@ -39,8 +39,8 @@ class Kept(Workers):
         path = self._path(request)
         self._kinds[number] = _WORDS[request.purpose]
         self._submitted[self._kinds[number]] += 1
-        if (result := read_sealed(path)) is not None:
-            self._found.append((number, result))
+        if (found := read_sealed(path)) is not None:
+            self._found.append((number, cohort_from_json(Fields(found, str(path)))))
         else:
             self._waiting[number] = path
             self.workers.submit(number, request)
@@ -51,7 +51,7 @@ class Kept(Workers):
         finished = self.workers.next()
         if finished is None:
             return None
-        write_sealed(self._waiting.pop(finished[0]), finished[1])
+        write_sealed(self._waiting.pop(finished[0]), cohort_to_json(finished[1]))
         return self._told(finished)
 
     def _told(self, finished: Finished) -> Finished:
@@ -70,4 +70,4 @@ class Kept(Workers):
 
     def _path(self, request: CohortRequest) -> Path:
         """A name that says all of the request, so that another confirmation's results are not taken."""
-        return self.folder / f"{hashlib.sha256(json.dumps(asdict(request)).encode()).hexdigest()[:16]}.json"
+        return self.folder / f"{request.digest()}.json"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from evaluators.objectives import OBJECTIVES
 from evaluators.tasks import task, task_names
@@ -15,10 +14,10 @@ from primitives.operators import CHAINS, operators
 from search.config import shipped_configs
 from search.strategies import STRATEGIES
 
-Row = dict[str, Any]
+Cells = dict[str, str | float | None]
 
 
-def listed(what: str) -> list[Row]:
+def listed(what: str) -> list[Cells]:
     """One row for each operator, grammar, ...; all rows have the same keys.
 
     Raises:
@@ -29,28 +28,28 @@ def listed(what: str) -> list[Row]:
     return LISTS[what]()
 
 
-def _operators() -> list[Row]:
-    rows: list[Row] = [
+def _operators() -> list[Cells]:
+    rows: list[Cells] = [
         {"name": o.name, "inputs": o.arity, "cost": o.cost or "", "formula": o.formula} for o in operators().values()
     ]
-    chains: list[Row] = [
+    chains: list[Cells] = [
         {"name": n, "inputs": "any", "cost": "", "formula": f"{op}(a,{op}(b,...))"} for n, op in CHAINS.items()
     ]
     return [*rows, *chains]
 
 
-def _grammars() -> list[Row]:
+def _grammars() -> list[Cells]:
     return [
         {"name": n, "expressions": grammar(n).count(), "what": grammar(n).description, "source": grammar(n).source}
         for n in grammar_names()
     ]
 
 
-def _catalogue() -> list[Row]:
+def _catalogue() -> list[Cells]:
     return [{"name": e.name, "expression": e.expression.text, "year": e.year, "source": e.source} for e in catalogue()]
 
 
-def _task(name: str) -> Row:
+def _task(name: str) -> Cells:
     own = task(name)
     return {"name": name, "steps": own.steps, "batch": own.batch_size, "what": _doc(own)}
 
@@ -59,7 +58,7 @@ def _doc(thing: object) -> str:
     return (thing.__doc__ or "").strip().partition("\n")[0]
 
 
-LISTS: dict[str, Callable[[], list[Row]]] = {
+LISTS: dict[str, Callable[[], list[Cells]]] = {
     "operators": _operators,
     "grammars": _grammars,
     "catalogue": _catalogue,

@@ -54,7 +54,7 @@ class Display:
 
     def step(self, progress: Progress) -> None:
         """A cohort was recorded."""
-        self._pace.add(progress.entry["trained"])
+        self._pace.add(progress.entry.trained)
         self._progress = progress
         if self.quiet or self._live.is_started:
             return

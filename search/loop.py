@@ -8,18 +8,24 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Literal
 
 from evaluators.cohort import NULLS, CohortRequest
 from evaluators.objectives import measured_names
+from evaluators.results import CohortResult
+from search.cohort_codec import read_cohort, write_cohort
+from search.cohort_record import CohortRecord, Plan
 from search.config import Config
-from search.files import read_sealed, write_sealed
-from search.proposer import Plan, Proposer, expected
+from search.proposer import Proposer, expected
 from search.recorder import Recorder
 from search.rejection import ruled
 from search.run_folder import RunFolder
 from search.tally import Tally
+from search.trace_entry import TraceEntry
 from search.workers import Workers
+
+#: Why a search ended.
+Ended = Literal["budget", "grammar exhausted", "time", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +33,14 @@ class Progress:
     """After a cohort: how far the job is."""
 
     budget: int
-    entry: dict[str, Any]
+    entry: TraceEntry
     tally: Tally
 
 
 def search(
     config: Config, folder: RunFolder, recorder: Recorder, workers: Workers, show: Callable[[Progress], None], *,
     until: float = math.inf,
-) -> str:  # fmt: skip
+) -> Ended:  # fmt: skip
     """Run a job to its budget.
 
     Cohort k is proposed from the results of cohorts 0 .. k-1-lag, whatever the number of workers; results are
@@ -49,18 +55,18 @@ def search(
         until: stop at the end of a cohort once ``time.monotonic()`` is past this.
 
     Returns:
-        Why it ended: ``"budget"``, ``"grammar exhausted"``, ``"time"`` or ``"interrupted"``.
+        Why it ended.
     """
     proposer, lag = Proposer(config, recorder.study.known), config.cohorts.lag
     plans: dict[int, Plan] = {}
-    done: dict[int, dict[str, Any]] = {}
+    done: dict[int, CohortRecord] = {}
     begun = told = recorder.cohorts
     planned, exhausted = recorder.study.trials, False
     folder.sweep_checkpoints()
     while True:
         while begun <= told + lag and planned < config.budget and not exhausted:
-            record = read_sealed(folder.cohort(begun))
-            plan = Plan.stored(record) if record else _proposed(begun, planned, proposer, recorder, plans, lag)
+            record = read_cohort(folder.cohort(begun))
+            plan = record.plan if record else _proposed(begun, planned, proposer, recorder, plans, lag)
             exhausted = not plan.proposals
             if exhausted:
                 break
@@ -118,32 +124,22 @@ def request_for(config: Config, plan: Plan, folder: RunFolder | None = None) -> 
         nulls=NULLS if plan.number == 0 else 0,
         measured=measured_names(config.objectives),
         thresholds=plan.thresholds,
-        spared=tuple(proposal["expression"] for proposal in plan.proposals if "spared" in proposal),
+        spared=tuple(planned.expression for planned in plan.proposals if planned.spared),
         drop_worst_rate=t.drop_worst_rate,
         checkpoint=str(folder.checkpoint(plan.number).absolute()) if folder else "",
         checkpoint_seconds=config.workers.checkpoint_seconds,
     )
 
 
-def _finish(folder: RunFolder, config: Config, plan: Plan, result: dict[str, Any]) -> dict[str, Any]:
+def _finish(folder: RunFolder, config: Config, plan: Plan, result: CohortResult) -> CohortRecord:
     """Write a finished cohort's file; from here on it cannot be lost."""
     finished = time.time()
-    seconds = sum(result["seconds"].values())
-    record = {
-        "cohort": plan.number,
-        "tasks": list(config.tasks),
-        "started": _iso(finished - seconds),
-        "finished": _iso(finished),
-        "counts": plan.counts,
-        "thresholds": list(plan.thresholds),
-        "proposed_in": plan.seconds,
-        "proposals": plan.proposals,
-        "result": result,
-    }
-    write_sealed(folder.cohort(plan.number), record)
+    begun = finished - sum(result.seconds.values())
+    record = CohortRecord(plan, config.tasks, _time(begun), _time(finished), result)
+    write_cohort(folder.cohort(plan.number), record)
     folder.sweep_checkpoints()
     return record
 
 
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

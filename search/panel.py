@@ -10,6 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from search.display import gains_line
 from search.loop import Progress
 
 RECENT = 32  # cohorts that the pace is taken from
@@ -53,8 +54,8 @@ def line(progress: Progress, pace: Pace) -> str:
     """A job's progress in one line of text."""
     entry = progress.entry
     return (
-        f"[{entry['trained']}/{progress.budget}] cohort {entry['cohort']}, {_rate(pace)}, "
-        f"{_clocks(progress, pace)}, front {entry['front']}, {_best(progress)}"
+        f"[{entry.trained}/{progress.budget}] cohort {entry.cohort}, {_rate(pace)}, "
+        f"{_clocks(progress, pace)}, front {entry.front}, {_best(progress)}"
     )
 
 
@@ -72,21 +73,21 @@ def panel(progress: Progress, pace: Pace, *, ended: bool = False) -> Panel:
     grid.add_column(ratio=1)
     bar = Table.grid(padding=(0, 1), expand=True)
     bar.add_row(
-        ProgressBar(total=progress.budget, completed=min(entry["trained"], progress.budget)),
-        Text(f"{entry['trained']}/{progress.budget}", no_wrap=True),
+        ProgressBar(total=progress.budget, completed=min(entry.trained, progress.budget)),
+        Text(f"{entry.trained}/{progress.budget}", no_wrap=True),
     )
     grid.add_row("trained", bar)
     grid.add_row("best", Text(_best(progress).removeprefix("best "), no_wrap=True, overflow="ellipsis", style="bold"))
-    grid.add_row("front", f"{entry['front']}, after cohort {entry['cohort']}")
+    grid.add_row("front", f"{entry.front}, after cohort {entry.cohort}")
     grid.add_row(
         "funnel",
         f"{tally.proposed} proposed, {tally.screened.total()} screened, {tally.known} known, {tally.trained} trained, "
         f"{tally.failed} failed, {tally.unpromising} unpromising",
     )
     grid.add_row("time", f"{clock(pace.elapsed) if ended else _clocks(progress, pace)}, {_rate(pace)}")
-    if nulls := ", ".join("-" if gain is None else f"{gain:+.3f}" for gain in tally.null_gains):
+    if nulls := gains_line(tally.null_gains):
         grid.add_row("noise", f"null controls {nulls}")
-    at_work = entry["trained"] < progress.budget and not ended
+    at_work = entry.trained < progress.budget and not ended
     return Panel(grid, subtitle=STOP if at_work else None, subtitle_align="left", style="none")
 
 
@@ -101,8 +102,8 @@ def _clocks(progress: Progress, pace: Pace) -> str:
 
 
 def _best(progress: Progress) -> str:
-    best = progress.entry["best"]
-    return "no class trained to the end yet" if best is None else f"best {best['gain']:+.3f} {best['expression']}"
+    best = progress.entry.best
+    return "no class trained to the end yet" if best is None else f"best {best.gain:+.3f} {best.expression}"
 
 
 def clock(seconds: float) -> str:

@@ -4,51 +4,21 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
-from evaluators.screens import SOFT, screen
+from evaluators.reasons import SOFT, Reason
+from evaluators.screens import screen
 from evaluators.seeds import lot, numpy_generator
 from primitives.canonical import canonical
 from primitives.expressions import Expression
 from primitives.grammars import grammar
 from primitives.parsing import parse
+from search.cohort_record import Passed, Plan, Planned
 from search.config import Config
 from search.known import KnownClasses, parsed
 from search.strategies import Proposal, Result, strategy
 
 PROPOSALS_PER_PLACE = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A cohort as proposed: plain data.
-
-    Args:
-        number: of the cohort.
-        proposals: for each candidate ``expression``, ``class``, ``parents``, the strategy's ``attributes`` if there
-            are any and, where it is trained to the end whatever it promises, why, as ``spared``: ``"warm-up"``,
-            ``"audit"`` or the reason code of a failed screen.
-        counts: what became of all proposals: ``accepted``, ``known`` and the screens' reason codes.
-        thresholds: of early rejection, for all candidates but those with ``spared`` in their proposal.
-        seconds: what it took to propose and to screen them; nothing depends on it.
-    """
-
-    number: int
-    proposals: list[dict[str, Any]]
-    counts: dict[str, int]
-    thresholds: tuple[float, ...] = ()
-    seconds: float = field(default=0.0, compare=False)
-
-    @classmethod
-    def stored(cls, record: dict[str, Any]) -> Plan:
-        """The plan of a cohort that is in its file."""
-        return cls(record["cohort"], record["proposals"], record["counts"], tuple(record.get("thresholds", ())))
-
-    @property
-    def expressions(self) -> tuple[str, ...]:
-        return tuple(proposal["expression"] for proposal in self.proposals)
 
 
 class Proposer:
@@ -69,8 +39,8 @@ class Proposer:
         started = time.perf_counter()
         rng = numpy_generator(self.config.seed, "ask", number)
         waiting = [_proposal(row) for plan in pending for row in plan.proposals]
-        proposals: list[dict[str, Any]] = []
-        counts: Counter[str] = Counter()
+        proposals: list[Planned] = []
+        counts: Counter[Passed | Reason] = Counter()
         size = self.config.cohorts.size
         # a start list that is longer than a cohort goes on in the next ones
         batch = [Proposal(parse(text)) for text in self.config.start[number * size : (number + 1) * size]]
@@ -83,12 +53,12 @@ class Proposer:
             batch = []
         return Plan(number, proposals, dict(counts), seconds=round(time.perf_counter() - started, 3))
 
-    def _goes_on(self, counts: Counter[str]) -> bool:
+    def _goes_on(self, counts: Counter[Passed | Reason]) -> bool:
         """False once most proposals are in vain; a walk goes on until it has found something or is at its end."""
         in_vain = counts.total() >= PROPOSALS_PER_PLACE * self.config.cohorts.size
-        return not in_vain or (self.strategy.walks and not counts["accepted"])
+        return not in_vain or (self.strategy.walks and not counts[Passed.ACCEPTED])
 
-    def _take(self, proposal: Proposal, proposals: list[dict[str, Any]], counts: Counter[str]) -> None:
+    def _take(self, proposal: Proposal, proposals: list[Planned], counts: Counter[Passed | Reason]) -> None:
         expression = self._shorter(proposal.expression)
         reason = screen(expression)
         if reason and not self._passed_on(expression, reason):
@@ -96,15 +66,13 @@ class Proposer:
             return
         key, known = self.known.find(expression)
         if known:
-            counts["known"] += 1
+            counts[Passed.KNOWN] += 1
             return
-        counts["accepted"] += 1
+        counts[Passed.ACCEPTED] += 1
         self.known.expect(key, expression)
-        row = {"expression": expression.text, "class": key, "parents": list(proposal.parents)}
-        extra = {"attributes": dict(proposal.attributes), "spared": reason}
-        proposals.append(row | {name: value for name, value in extra.items() if value})
+        proposals.append(Planned(expression.text, key, proposal.parents, proposal.attributes, passed_on=reason))
 
-    def _passed_on(self, expression: Expression, reason: str) -> bool:
+    def _passed_on(self, expression: Expression, reason: Reason) -> bool:
         """The lot of a screened candidate, for the audit of the screens; some reasons are beyond doubt."""
         drawn = lot(self.config.seed, "screened", expression.text)
         return reason in SOFT and drawn < self.config.rejection.screened
@@ -115,11 +83,11 @@ class Proposer:
         return form if form.size < expression.size and form in self.grammar else expression
 
 
-def _proposal(row: Mapping[str, Any]) -> Proposal:
-    return Proposal(parsed(row["expression"]), tuple(row["parents"]), row.get("attributes", {}))
+def _proposal(planned: Planned) -> Proposal:
+    return Proposal(parsed(planned.expression), planned.parents, planned.attributes)
 
 
 def expected(known: KnownClasses, plan: Plan) -> None:
     """Note the classes of a plan that was read from a file."""
     for proposal in plan.proposals:
-        known.expect(proposal["class"], parsed(proposal["expression"]))
+        known.expect(proposal.key, parsed(proposal.expression))

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
 
-from evaluators.objectives import DEFAULT, cost, gains
+from evaluators.objectives import DEFAULT, cost, mean_gain
+from evaluators.results import CohortResult
+from evaluators.results_codec import controls_digest
 from evaluators.tasks import label
 from primitives.parsing import parse
+from search.class_row import ClassRow
+from search.cohort_record import CohortRecord, Plan, Planned
 from search.config import Config
 from search.files import csv_text, write_atomically
-from search.proposer import Plan
 from search.rejection import findings
 from search.run_folder import RunFolder
 from search.study import CohortStudy, History
 from search.tally import Tally
 from search.trace import append_trace
-
-Row = dict[str, Any]
+from search.trace_entry import Best, Findings, TraceEntry
 
 
 class Recorder:
@@ -32,11 +33,11 @@ class Recorder:
         config: the job's.
     """
 
-    def __init__(self, folder: RunFolder, study: CohortStudy, trace: list[Row], config: Config) -> None:
+    def __init__(self, folder: RunFolder, study: CohortStudy, trace: Sequence[TraceEntry], config: Config) -> None:
         self.folder, self.study, self.config = folder, study, config
         self.tally = Tally.of(trace)
-        self._ends = [0, *(entry["trained"] for entry in trace)]
-        self._controls: str = trace[0]["controls_sha256"] if trace else ""
+        self._ends = [0, *(entry.trained for entry in trace)]
+        self._controls: str = trace[0].controls_sha256 if trace else ""
 
     @property
     def cohorts(self) -> int:
@@ -54,12 +55,11 @@ class Recorder:
 
     def plan(self, number: int) -> Plan:
         """What a recorded cohort proposed."""
-        trials = (self.study.trial(n) for n in range(self._ends[number], self._ends[number + 1]))
-        keys = ("expression", "class", "parents")
-        rows = [{key: t.user_attrs[key] for key in keys} | {"attributes": t.system_attrs} for t in trials]
-        return Plan(number, rows, {})
+        numbers = range(self._ends[number], self._ends[number + 1])
+        trials = [(self.study.trained(n), self.study.trial(n).system_attrs) for n in numbers]
+        return Plan(number, [Planned(t.expression, t.key, t.parents, own) for t, own in trials], {})
 
-    def record(self, record: Row) -> Row:
+    def record(self, record: CohortRecord) -> TraceEntry:
         """Enter a finished cohort; return its line of the trace."""
         self.study.add(record)
         self._ends.append(self.study.trials)
@@ -75,67 +75,69 @@ class Recorder:
             self.folder.front, rows_csv(front_rows(self.study, self.config.tasks), self.study.scoring.objectives)
         )
 
-    def _entry(self, record: Row) -> Row:
-        controls = hashlib.sha256(json.dumps(record["result"]["controls"]).encode()).hexdigest()
+    def _entry(self, record: CohortRecord) -> TraceEntry:
+        controls = controls_digest(record.result)
         self._controls = self._controls or controls
-        rows = record["result"]["candidates"]
-        reasons = [row["reason"] for row in rows if row["reason"]]
-        best = max((self.study.trial(n) for n in self.study.front.numbers), key=lambda t: t.values[0], default=None)
-        return {
-            "cohort": record["cohort"],
-            "trained": self.study.trials,
-            "proposed": sum(record["counts"].values()),
-            "counts": record["counts"],
-            "rejection": self._rejection(record),
-            "rejected": {reason: reasons.count(reason) for reason in sorted(set(reasons))},
-            "front": len(self.study.front.numbers),
-            "best": None if best is None else {"expression": best.user_attrs["expression"], "gain": best.values[0]},
-            "null_gains": self._null_gains(record["result"]),
-            "controls_sha256": controls,
-            "controls_repeat": controls == self._controls,
-            "finished": record["finished"],
-            "proposed_in": record.get("proposed_in"),
-            "seconds": record["result"]["seconds"],
-            "journal_bytes": self.study.journal.length,
-            "journal_sha256": self.study.journal.digest,
-        }
+        reasons = Counter(row.reason for row in record.result.candidates if row.reason)
+        return TraceEntry(
+            cohort=record.plan.number,
+            trained=self.study.trials,
+            proposed=sum(record.plan.counts.values()),
+            counts=record.plan.counts,
+            findings=self._findings(record),
+            rejected=dict(sorted(reasons.items(), key=lambda item: item[0].code)),
+            front=len(self.study.front.numbers),
+            best=self._best(),
+            null_gains=self._null_gains(record.result),
+            controls_sha256=controls,
+            controls_repeat=controls == self._controls,
+            finished=record.finished,
+            proposed_in=record.plan.seconds,
+            seconds=record.result.seconds,
+            journal_bytes=self.study.journal.length,
+            journal_sha256=self.study.journal.digest,
+        )
 
-    def _rejection(self, record: Row) -> Row:
-        attributes = [self.study.trial(number).user_attrs for number in range(self._ends[-2], self._ends[-1])]
-        return findings(record, attributes, self.uncensored(self.cohorts), self.config)
+    def _findings(self, record: CohortRecord) -> Findings:
+        trials = [self.study.trained(number) for number in range(self._ends[-2], self._ends[-1])]
+        return findings(record, trials, self.uncensored(self.cohorts), self.config)
 
-    def _null_gains(self, result: Row) -> list[float | None]:
-        """Gains of the null controls over ReLU, where the cohort has them; None where one is not finite."""
-        found = [float(gains(row, result["controls"]["relu"], self.config.tasks).mean()) for row in result["nulls"]]
-        return [value if math.isfinite(value) else None for value in found]
+    def _best(self) -> Best | None:
+        front = [self.study.trial(number) for number in self.study.front.numbers]
+        best = max(front, key=lambda trial: trial.values[0], default=None)
+        return None if best is None else Best(self.study.trained(best.number).expression, best.values[0])
+
+    def _null_gains(self, result: CohortResult) -> tuple[float, ...]:
+        """Gains of the null controls over ReLU, where the cohort has them; NaN where one is not finite."""
+        found = (mean_gain(row, result.relu, self.config.tasks) for row in result.nulls)
+        return tuple(gain if math.isfinite(gain) else math.nan for gain in found)
 
 
-def front_rows(study: CohortStudy, tasks: tuple[str, ...]) -> list[Row]:
+def front_rows(study: CohortStudy, tasks: Sequence[str]) -> list[ClassRow]:
     """The Pareto front, cheapest first."""
-    rows = [trial_row(study, number, tasks) for number in study.front.numbers]
-    return sorted(rows, key=lambda row: (row["cost"], -row["gain"], row["id"]))
+    rows = [class_row(study, number, tasks) for number in study.front.numbers]
+    return sorted(rows, key=lambda row: (row.cost, -(row.gain or 0.0), row.id))
 
 
-def trial_row(study: CohortStudy, number: int, tasks: tuple[str, ...]) -> Row:
-    """One class as a flat row; numbers are None where it failed. The cost is shown where it is no objective, too."""
-    trial = study.trial(number)
-    a, values = trial.user_attrs, study.values(trial)
+def class_row(study: CohortStudy, number: int, tasks: Sequence[str]) -> ClassRow:
+    """The class of a trial. The cost is shown where it is no objective, too."""
+    found, values = study.trained(number), study.values(study.trial(number))
     if values and "cost" not in values:
-        values["cost"] = cost(parse(a["expression"]))
-    by_task = {f"gain_{label(name)}": sum(g) / len(g) if (g := a["gains"].get(name)) else None for name in tasks}
-    return {
-        "id": a["id"],
-        "expression": a["expression"],
-        **{name: values.get(name) for name in dict.fromkeys((*study.scoring.objectives, "cost"))},
-        "gain_over_gelu": a["gain_over"].get("gelu"),
-        "gain_over_silu": a["gain_over"].get("silu"),
-        **by_task,
-        "reason": a["reason"],
-        "class": a["class"],
-        "parents": " ".join(a["parents"]),
-    }
+        values["cost"] = cost(parse(found.expression))
+    means = {name: sum(gains) / len(gains) for name, gains in found.gains.items()}
+    return ClassRow(
+        id=found.id,
+        expression=found.expression,
+        objectives={name: values.get(name) for name in dict.fromkeys((*study.scoring.objectives, "cost"))},
+        gain_over={name: found.gain_over.get(name) for name in ("gelu", "silu")},
+        by_task={label(name): means.get(name) for name in tasks},
+        reason=found.reason,
+        key=found.key,
+        parents=found.parents,
+    )
 
 
-def rows_csv(rows: list[Row], objectives: tuple[str, ...] = DEFAULT) -> str:
+def rows_csv(rows: Sequence[ClassRow], objectives: Sequence[str] = DEFAULT) -> str:
     """Rows as CSV, floats in full precision; the header alone where there is no row."""
-    return csv_text(list(rows[0]) if rows else ["id", "expression", *objectives], rows)
+    cells = [row.cells for row in rows]
+    return csv_text(list(cells[0]) if cells else ["id", "expression", *objectives], cells)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from search.cohort_codec import read_cohort
 from search.errors import RunError
 from search.files import read_sealed, writing
 from search.journal import digest_of
@@ -18,11 +18,12 @@ from search.run_folder import RunFolder
 from search.scoring import Scoring
 from search.study import CohortStudy
 from search.trace import cut_trace, read_trace
+from search.trace_entry import TraceEntry
 
 Say = Callable[[str], None]
 
 
-def recover(folder: RunFolder, say: Say, scoring: Scoring) -> tuple[CohortStudy, list[dict[str, Any]]]:
+def recover(folder: RunFolder, say: Say, scoring: Scoring) -> tuple[CohortStudy, list[TraceEntry]]:
     """Repair and open the study.
 
     Returns:
@@ -43,17 +44,17 @@ def recover(folder: RunFolder, say: Say, scoring: Scoring) -> tuple[CohortStudy,
     with writing(folder.journal):
         if not trace:
             folder.journal.unlink(missing_ok=True)
-        elif folder.journal.stat().st_size > trace[-1]["journal_bytes"]:
+        elif folder.journal.stat().st_size > trace[-1].journal_bytes:
             with folder.journal.open("r+b") as file:
-                file.truncate(trace[-1]["journal_bytes"])
+                file.truncate(trace[-1].journal_bytes)
     return CohortStudy(folder.journal, scoring), trace
 
 
-def whole(journal: Path, trace: list[dict[str, Any]]) -> bool:
+def whole(journal: Path, trace: list[TraceEntry]) -> bool:
     """True if the journal has what the trace says of it."""
     if not trace:
         return True
-    length, digest = trace[-1]["journal_bytes"], trace[-1]["journal_sha256"]
+    length, digest = trace[-1].journal_bytes, trace[-1].journal_sha256
     return journal.exists() and digest_of(journal, length) == digest
 
 
@@ -70,15 +71,15 @@ def _check_cohorts(folder: RunFolder, recorded: int, say: Say) -> None:
             say(f"{path}: torn or changed; it is trained again, the old one is {kept.name}")
 
 
-def _rebuild(folder: RunFolder, trace: list[dict[str, Any]], say: Say, scoring: Scoring) -> None:
+def _rebuild(folder: RunFolder, trace: list[TraceEntry], say: Say, scoring: Scoring) -> None:
     """Write the journal again from the cohort files."""
     fresh = folder.journal.with_name("study.journal.new")
     with writing(fresh):
         fresh.unlink(missing_ok=True)
     study = CohortStudy(fresh, scoring)
     for entry in trace:
-        path = folder.cohort(entry["cohort"])
-        record = read_sealed(path)
+        path = folder.cohort(entry.cohort)
+        record = read_cohort(path)
         if record is None:
             line = _first_difference(folder, fresh)
             raise RunError(
@@ -86,7 +87,7 @@ def _rebuild(folder: RunFolder, trace: list[dict[str, Any]], say: Say, scoring: 
                 "is missing, torn or changed"
             )
         study.add(record)
-        if study.journal.digest != entry["journal_sha256"]:
+        if study.journal.digest != entry.journal_sha256:
             raise RunError(f"{folder.journal} is damaged and {path} is not what was recorded in {folder.trace.name}")
     if folder.journal.exists():
         line, kept = _first_difference(folder, fresh), _set_aside(folder.journal)

@@ -8,7 +8,7 @@ strategy is told that member's formula and score, as if it had proposed it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from primitives.expressions import Expression
 from primitives.grammars import Grammar
 from search.errors import ReplayError
 from search.score_table import Table
-from search.strategies import Proposal, Result, strategy
+from search.strategies import Proposal, Result, Settings, strategy
 from search.strategies.features import shape
 
 MARKS = (10, 25, 50, 100, 200, 500, 1000)
@@ -38,9 +38,9 @@ class Replayed:
         cohort: proposals asked for at once.
     """
 
-    def __init__(self, table: Table, settings: Mapping[str, Any], source: Grammar, seed: int, cohort: int) -> None:
+    def __init__(self, table: Table, settings: Settings, source: Grammar, seed: int, cohort: int) -> None:
         self.table, self.cohort, self.seed = table, cohort, seed
-        self.strategy = strategy(dict(settings), source)
+        self.strategy = strategy(settings, source)
         self.untried = np.ones(len(table.expressions), dtype=bool)
         self.order: list[int] = []
 
@@ -79,19 +79,36 @@ class Replayed:
         return int(distance.argmin())
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How a strategy did on a table, over the repeats.
+
+    Args:
+        rank: of the best so far in the table, from 1: mark -> quantiles of 25 %, 50 % and 75 %.
+        regret: what the best so far lacks of the best gain, likewise.
+        hits: evaluations until one of the top 1 % and 0.1 % was found in 90 % of the repeats, None if the budget was
+            too small.
+        better: mean difference of the final gain from random's.
+        p: of a paired sign-flip test of that.
+    """
+
+    rank: Mapping[int, list[float]]
+    regret: Mapping[int, list[float]]
+    hits: Mapping[float, int | None]
+    better: float
+    p: float
+
+
 def replay(
-    table: Table, strategies: Mapping[str, Mapping[str, Any]], source: Grammar, *, budget: int, repeats: int,
+    table: Table, strategies: Mapping[str, Settings], source: Grammar, *, budget: int, repeats: int,
     cohort: int = 8, seed: int = 0,
-) -> dict[str, dict[str, Any]]:  # fmt: skip
+) -> dict[str, Comparison]:  # fmt: skip
     """Run strategies and ``random`` on a table, each ``repeats`` times.
 
     Returns:
-        For each strategy: ``rank`` and ``regret`` (of the best so far: its rank in the table, from 1, and what it lacks
-        of the best gain) at each mark, as 25 %, 50 % and 75 % quantiles over the repeats; ``hits``: evaluations until
-        one of the top 1 % and 0.1 % was found in 90 % of the repeats, None if the budget was too small; ``p``: of a
-        paired sign-flip test of the final regret against random, and ``better``, the mean difference.
+        For each strategy how it did.
     """
-    runs = {"random": {"name": "random"}} | dict(strategies)
+    runs: dict[str, Settings] = {"random": {"name": "random"}, **strategies}
     orders = {
         name: [Replayed(table, settings, source, _seed(seed, n), cohort).run(budget) for n in range(repeats)]
         for name, settings in runs.items()
@@ -109,19 +126,19 @@ def _best_so_far(table: Table, order: Sequence[int]) -> Array:
     return best
 
 
-def _summary(table: Table, best: Array, random: Array, seed: int) -> dict[str, Any]:
+def _summary(table: Table, best: Array, random: Array, seed: int) -> Comparison:
     ordered = np.sort(table.gains)
     ranks = (1 + len(ordered) - np.searchsorted(ordered, best, side="right")).astype(np.float64)
     regrets = ordered[-1] - best
     marks = sorted({*(mark for mark in MARKS if mark < best.shape[1]), best.shape[1]})
     differences = best[:, -1] - random[:, -1]
-    return {
-        "rank": {mark: _quartiles(ranks[:, mark - 1]) for mark in marks},
-        "regret": {mark: _quartiles(regrets[:, mark - 1]) for mark in marks},
-        "hits": {top: _hit(ranks, max(1, round(top * len(ordered)))) for top in TOPS},
-        "better": float(differences.mean()),
-        "p": sign_flip(differences.tolist(), numpy_generator(seed, "replay", "p")),
-    }
+    return Comparison(
+        rank={mark: _quartiles(ranks[:, mark - 1]) for mark in marks},
+        regret={mark: _quartiles(regrets[:, mark - 1]) for mark in marks},
+        hits={top: _hit(ranks, max(1, round(top * len(ordered)))) for top in TOPS},
+        better=float(differences.mean()),
+        p=sign_flip(differences.tolist(), numpy_generator(seed, "replay", "p")),
+    )
 
 
 def _quartiles(values: Array) -> list[float]:
@@ -135,13 +152,13 @@ def _hit(ranks: Array, within: int) -> int | None:
     return int(enough[0]) + 1 if len(enough) else None
 
 
-def labelled(strategies: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+def labelled(strategies: Sequence[Settings]) -> dict[str, Settings]:
     """Strategies by a label: the name, with the settings where there are some.
 
     Raises:
         ReplayError: one is named twice.
     """
-    found: dict[str, Mapping[str, Any]] = {}
+    found: dict[str, Settings] = {}
     for settings in strategies:
         extra = ", ".join(f"{key}={value}" for key, value in settings.items() if key != "name")
         label = f"{settings['name']} ({extra})" if extra else str(settings["name"])

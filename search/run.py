@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from evaluators.backend import Backend
+from evaluators.errors import RecordError
+from search.class_row import ClassRow
 from search.config import Config, checked, load_config, read_yaml, to_yaml, with_pinned_tasks
-from search.confirmation import CONFIRMED, finalists
+from search.confirmation import Confirmation, finalists, read_confirmation
 from search.environment import differences, environment
 from search.errors import RunError
-from search.files import read_json, write_atomically, write_json
+from search.files import Cell, read_json, write_atomically, write_json
 from search.interruption import gently
-from search.recorder import Row, front_rows, trial_row
+from search.recorder import class_row, front_rows
 from search.recovery import recover, whole
-from search.rejection import summary
 from search.report import report_at_end, write_front, write_report
 from search.run_folder import RunFolder, find_run, free_name, named_folder
 from search.screen import Screen, Silent
 from search.start import left_out
+from search.status import Status, status_of
 from search.study import CohortStudy
-from search.tally import Tally
+from search.timing_codec import read_timing
 from search.trace import read_trace
 from search.work import confirm_and_time, work
 from search.workers import Workers, start_workers
@@ -49,60 +51,37 @@ class Run:
         """
         return cls(find_run(name))
 
-    def front(self) -> list[Row]:
-        """The Pareto front, cheapest first: one dict a member, see :func:`search.recorder.trial_row`."""
+    def front(self) -> list[dict[str, Cell]]:
+        """The Pareto front, cheapest first: one dict a member, with the columns of ``front.csv``."""
+        return [row.cells for row in self.front_rows()]
+
+    def classes(self) -> list[dict[str, Cell]]:
+        """Every trained class with its reason, in the order of training, with the columns of ``front.csv``."""
+        return [row.cells for row in self.class_rows()]
+
+    def front_rows(self) -> list[ClassRow]:
+        """The members of the Pareto front, cheapest first."""
         with self._study() as study:
             return front_rows(study, self.config.tasks)
 
-    def classes(self) -> list[Row]:
-        """Every trained class with its reason, in the order of training."""
+    def class_rows(self) -> list[ClassRow]:
+        """Every trained class, in the order of training."""
         with self._study() as study:
-            return [trial_row(study, number, self.config.tasks) for number in range(study.trials)]
+            return [class_row(study, number, self.config.tasks) for number in range(study.trials)]
 
-    def status(self) -> Row:
-        """How far the run is: trained classes, budget, funnel, best, gains of the null controls, number confirmed."""
-        trace = read_trace(self.folder.trace)
-        last = trace[-1] if trace else {}
-        tally = Tally.of(trace)
-        return {
-            "run": str(self.path),
-            "trained": last.get("trained", 0),
-            "budget": self.config.budget,
-            "cohorts": len(trace),
-            "funnel": {
-                "proposed": tally.proposed,
-                "screened": dict(tally.screened.most_common()),
-                "known": tally.known,
-                "trained": tally.trained,
-                "rejected": dict(tally.rejected.most_common()),
-            },
-            "rejection": summary(trace),
-            "best": last.get("best"),
-            "front": last.get("front", 0),
-            "null_gains": tally.null_gains,
-            "controls_repeat": all(entry["controls_repeat"] for entry in trace),
-            "confirmed": self._confirmed(last.get("trained", 0)),
-        }
+    def status(self) -> Status:
+        """How far the run is."""
+        return status_of(str(self.path), self.config.budget, read_trace(self.folder.trace), self.confirmation())
 
-    def _confirmed(self, trained: int) -> int | None:
-        """Number of finalists that were confirmed, they or their short forms; None if this search has no confirmation.
-
-        A confirmation of a search that was continued since is none of this one.
-        """
-        found = self.confirmation()
-        if found is None or found["trained"] != trained:
-            return None
-        return len({row.get("of", row["id"]) for row in found["finalists"] if row["confirmed"]})
-
-    def confirmation(self) -> Row | None:
-        """What the confirmation found, or None if there was none yet."""
-        found: Row | None = read_json(self.folder.confirmation, CONFIRMED)
-        return found
+    def confirmation(self) -> Confirmation | None:
+        """What the confirmation found, or None if there was none yet, or its file is damaged."""
+        with suppress(RecordError):
+            return read_confirmation(self.folder.confirmation)
+        return None
 
     def timing(self) -> dict[str, float]:
         """Measured time of the finalists by id, in ReLUs; empty if there was no confirmation yet."""
-        found: dict[str, float] | None = read_json(self.folder.timing)
-        return found or {}
+        return read_timing(self.folder.timing)
 
     def report(self, path: str | Path | None = None) -> Path:
         """Write the run's page and return its path; ``report.html`` in the run folder by default.
@@ -126,7 +105,7 @@ class Run:
             RunError: the journal is missing or damaged.
         """
         trace = read_trace(self.folder.trace)
-        length = trace[-1]["journal_bytes"] if trace else 0
+        length = trace[-1].journal_bytes if trace else 0
         with TemporaryDirectory() as temporary:
             copy = Path(temporary) / "study.journal"
             if length and self.folder.journal.exists():
@@ -185,7 +164,9 @@ class Run:
             screen.say("this machine is of another kind; results may differ from here on: " + ", ".join(changed))
             write_json(self.folder.environment, new | {"before": old})
 
-    def confirm(self, *, workers: int | None = None, address: str | None = None, screen: Screen | None = None) -> Row:
+    def confirm(
+        self, *, workers: int | None = None, address: str | None = None, screen: Screen | None = None
+    ) -> Confirmation:
         """Confirm the finalists (again) and write ``confirmation.json``; see :meth:`resume`."""
         screen = screen or Silent()
         with self.folder.locked(screen.say):

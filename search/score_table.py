@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -81,7 +80,7 @@ def _scores(path: Path, header: Sequence[str]) -> list[str]:
     return columns
 
 
-def _row(path: Path, line: int, row: dict[str, Any], columns: Sequence[str]) -> tuple[Expression, list[float]]:
+def _row(path: Path, line: int, row: Mapping[str, str], columns: Sequence[str]) -> tuple[Expression, list[float]]:
     try:
         return parse(row["expression"]), [float(row[name]) if row[name] != "" else math.nan for name in columns]
     except (ActsearchError, ValueError, TypeError) as error:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from evaluators.objectives import DEFAULT, OBJECTIVES, Aggregate, cohort_gains, gains, score
+from evaluators.results import MemberResult
 from primitives.expressions import Expression
+from search.cohort_record import CohortRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +28,23 @@ class Scoring:
     def directions(self) -> list[Literal["maximize", "minimize"]]:
         return [OBJECTIVES[name].direction for name in self.objectives]
 
-    def gains(self, record: Mapping[str, Any]) -> list[float]:
+    def gains(self, record: CohortRecord) -> list[float]:
         """The gain of each candidate of a cohort file."""
-        return cohort_gains(record["result"], record["tasks"], self.aggregate)
+        return cohort_gains(record.result, record.tasks, self.aggregate)
 
     def values(
-        self, expression: Expression, row: Mapping[str, Any], gain: float, record: Mapping[str, Any]
-    ) -> dict[str, float]:
+        self, expression: Expression, row: MemberResult, gain: float, record: CohortRecord
+    ) -> dict[str, float]:  # fmt: skip
         """The objectives of one candidate by name; NaN where a measurement has no finite number."""
-        relu, tasks = record["result"]["controls"]["relu"], record["tasks"]
-        return score(self.objectives, expression, row, gain=gain, relu=relu, tasks=tasks)
+        return score(self.objectives, expression, row, gain=gain, relu=record.result.relu, tasks=record.tasks)
 
 
-def gain_attributes(controls: Mapping[str, Any], row: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, Any]:
-    """Gains as attributes: over each control, and over ReLU by task and seed; empty where there is no number."""
-    if row["reason"]:
-        return {"gain_over": {}, "gains": {}}
-    tables = {name: gains(row, control, tasks) for name, control in controls.items()}
+def gains_of(row: MemberResult, record: CohortRecord) -> tuple[dict[str, float], dict[str, tuple[float, ...]]]:
+    """Gains of one candidate: over each control, and over ReLU by task and seed; empty where there is no number."""
+    if row.reason:
+        return {}, {}
+    tables = {name: gains(row, control, record.tasks) for name, control in record.result.controls.items()}
     over = {name: float(table.mean()) for name, table in tables.items()}
     if not all(math.isfinite(value) for value in over.values()):
-        return {"gain_over": {}, "gains": {}}
-    return {"gain_over": over, "gains": dict(zip(tasks, tables["relu"].tolist(), strict=True))}
+        return {}, {}
+    return over, dict(zip(record.tasks, map(tuple, tables["relu"].tolist()), strict=True))

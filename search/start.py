@@ -17,7 +17,7 @@ def left_out(start: Sequence[str]) -> Iterator[str]:
         expression = parse(text)
         key = fingerprint(expression).scale
         if reason := screen(expression):
-            yield f"start: {text} is not trained: the screen {reason!r} stops it"
+            yield f"start: {text} is not trained: the screen {reason.code!r} stops it"
         elif key in known:
             yield f"start: {text} is not trained: it equals {known[key]} up to a factor"
         known.setdefault(key, text)

@@ -5,27 +5,30 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, overload
+from typing import overload
 
 import optuna
 from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from evaluators.cohort import CONTROLS
+from evaluators.json_codec import Fields
+from evaluators.reasons import Kind, Reason, Unmeasured, code_of
 from primitives.classes import fingerprint
+from search.cohort_record import CohortRecord
 from search.front import Front
 from search.journal import CohortJournal
 from search.known import KnownClasses, parsed
 from search.rejection import CALIBRATING, promises
-from search.scoring import Scoring, gain_attributes
+from search.scoring import Scoring, gains_of
 from search.strategies.base import Result
+from search.trial_codec import trial_from_json, trial_to_json
+from search.trial_record import TrialRecord
 
 NAME = "actsearch"
-# what could not be trained or, as "no-noise", not be measured; other reasons are rejections at a rung
-_FAILED = {"worker-died", "timeout", "node-lost", "raised", "non-finite"}
+_STATES = {Kind.FAILED: TrialState.FAIL, Kind.REJECTED: TrialState.PRUNED}
 _DECODED = 1024  # results kept decoded; strategies look at the last ones again and again
 DEFAULT_SCORING = Scoring()
 
@@ -51,7 +54,7 @@ class CohortStudy:
         self.journal = CohortJournal(path)
         self.storage = JournalStorage(self.journal)
         self.study = self._load() if self.storage.get_all_studies() else self._create()
-        self.known = KnownClasses(lambda number: parsed(self.trial(number).user_attrs["expression"]))
+        self.known = KnownClasses(lambda number: parsed(self.trained(number).expression))
         for text in CONTROLS.values():
             self.known.expect(fingerprint(parsed(text)).scale, parsed(text))
         self.front = Front(scoring.directions)
@@ -75,7 +78,15 @@ class CohortStudy:
         """A trial by its number; in a journal with one study the storage's id is the number."""
         return self.storage.get_trial(number)
 
-    def add(self, record: dict[str, Any]) -> None:
+    def trained(self, number: int) -> TrialRecord:
+        """The class that a trial trained."""
+        return self._decoded(self.trial(number))
+
+    def _decoded(self, trial: FrozenTrial) -> TrialRecord:
+        place = f"{self.journal.path}: trial {trial.number}"
+        return trial_from_json(Fields(trial.user_attrs, place), self.scoring.objectives)
+
+    def add(self, record: CohortRecord) -> None:
         """Enter a finished cohort: all its trials with one append."""
         trials = _trials(record, self.scoring)
         with self.journal.batch():
@@ -85,11 +96,12 @@ class CohortStudy:
             self._enter(self.trial(number))
 
     def _enter(self, trial: FrozenTrial) -> None:
-        self.known.enter(trial.user_attrs["class"], trial.number)
+        trained = self._decoded(trial)
+        self.known.enter(trained.key, trial.number)
         if trial.state is TrialState.COMPLETE:
             self.front.add(trial.number, trial.values)
-        if trial.user_attrs.get("spared") in CALIBRATING and (row := trial.user_attrs["promises"]):
-            self.uncensored.append((trial.number, [math.inf if value is None else value for value in row]))
+        if trained.spared in CALIBRATING and trained.promises:
+            self.uncensored.append((trial.number, list(trained.promises)))
         self.trials += 1
 
     def values(self, trial: FrozenTrial) -> dict[str, float]:
@@ -100,11 +112,15 @@ class CohortStudy:
     def _result(self, number: int) -> Result:
         """A trial as strategies see it."""
         trial = self.trial(number)
-        attributes = trial.user_attrs
-        by_task = {name: sum(gains) / len(gains) for name, gains in attributes["gains"].items()}
-        expression = parsed(attributes["expression"])
+        found = self._decoded(trial)
+        by_task = {name: sum(gains) / len(gains) for name, gains in found.gains.items()}
         return Result(
-            attributes["id"], expression, self.values(trial), attributes["reason"], by_task, trial.system_attrs
+            id=found.id,
+            expression=parsed(found.expression),
+            objectives=self.values(trial),
+            reason=code_of(found.reason),
+            by_task=by_task,
+            attributes=trial.system_attrs,
         )
 
     def history(self, trials: int) -> History:
@@ -134,48 +150,41 @@ class History(Sequence[Result]):
         return (self[i] for i in range(self._length))
 
 
-def _trials(record: dict[str, Any], scoring: Scoring) -> list[FrozenTrial]:
+def _trials(record: CohortRecord, scoring: Scoring) -> list[FrozenTrial]:
     """The trials of a cohort file, a pure function of it: the times are the file's, not the clock's."""
     return [_trial(record, slot, gain, scoring) for slot, gain in enumerate(scoring.gains(record))]
 
 
-def _trial(record: dict[str, Any], slot: int, gain: float, scoring: Scoring) -> FrozenTrial:
-    proposal, row = record["proposals"][slot], record["result"]["candidates"][slot]
-    expression = parsed(proposal["expression"])
-    over = gain_attributes(record["result"]["controls"], row, record["tasks"])
-    reason = row["reason"] or ("" if over["gains"] else "no-reference")
-    values = {} if reason else scoring.values(expression, row, gain, record)
-    reason = reason or next((f"no-{name}" for name, value in values.items() if not math.isfinite(value)), "")
-    state = _state(reason)
-    attributes = {
-        "id": f"{record['cohort']}.{slot}",
-        "expression": proposal["expression"],
-        "class": proposal["class"],
-        "parents": proposal["parents"],
-        "reason": reason,
-        "failed_on": row["failed_on"],
-        "overflows_in": row.get("overflows_in", []),
-        **over,
-    }
-    if "spared" in proposal:
-        attributes |= {"spared": proposal["spared"], "promises": promises(record, row, over["gain_over"].get("relu"))}
+def _trial(record: CohortRecord, slot: int, gain: float, scoring: Scoring) -> FrozenTrial:
+    planned, row = record.plan.proposals[slot], record.result.candidates[slot]
+    gain_over, by_task = gains_of(row, record)
+    reason: Reason | Unmeasured | None = row.reason or (None if by_task else Reason.NO_REFERENCE)
+    values = {} if reason else scoring.values(parsed(planned.expression), row, gain, record)
+    reason = reason or next((Unmeasured(name) for name, value in values.items() if not math.isfinite(value)), None)
+    trained = TrialRecord(
+        id=f"{record.plan.number}.{slot}",
+        expression=planned.expression,
+        key=planned.key,
+        parents=planned.parents,
+        reason=reason,
+        failed_on=row.failed_on,
+        overflows_in=row.overflows_in or (),
+        gain_over=gain_over,
+        gains=by_task,
+        spared=planned.spared,
+        promises=promises(record, row, gain_over.get("relu")) if planned.spared else (),
+    )
     return FrozenTrial(
         number=-1,
         trial_id=-1,
-        state=state,
+        state=TrialState.COMPLETE if reason is None else _STATES[reason.kind],
         value=None,
-        values=list(values.values()) if state is TrialState.COMPLETE else None,
-        datetime_start=datetime.fromisoformat(record["started"]),
-        datetime_complete=datetime.fromisoformat(record["finished"]),
+        values=None if reason else list(values.values()),
+        datetime_start=record.started,
+        datetime_complete=record.finished,
         params={},
         distributions={},
-        user_attrs=attributes,
-        system_attrs=proposal.get("attributes", {}),
+        user_attrs=trial_to_json(trained),
+        system_attrs=dict(planned.attributes),
         intermediate_values={},
     )
-
-
-def _state(reason: str) -> TrialState:
-    if not reason:
-        return TrialState.COMPLETE
-    return TrialState.FAIL if reason in _FAILED or reason.startswith("no-") else TrialState.PRUNED

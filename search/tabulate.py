@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
+from evaluators.json_codec import all_finite
 from evaluators.member import best_rate
 from evaluators.tasks import label
+from search.cohort_codec import read_cohort
 from search.config import Config
 from search.errors import RunError
-from search.files import csv_text, read_sealed, write_atomically
+from search.files import Cell, csv_text, write_atomically
 from search.run import Job, Run
 from search.run_folder import named_folder
 from search.screen import Screen
-
-Row = dict[str, Any]
 
 #: What a table asks of its job: nobody is rejected but failures, every learning rate is trained, nothing is confirmed.
 CHANGES = ("rejection.audit=1", "training.drop_worst_rate=false", "confirmation.finalists=0")
@@ -78,28 +74,22 @@ def _name(config: Config, seed: int, task: str, mark: int) -> str:
     return f"loss{seed}{place}" + (f"@{mark}" if mark != config.training.steps else "")
 
 
-def _scores(run: Run) -> list[Row]:
+def _scores(run: Run) -> list[dict[str, Cell]]:
     """Expression, objectives and reason of each class."""
     names = ("expression", *run.config.objectives, "reason")
     return [{name: row[name] for name in names} for row in run.classes()]
 
 
-def _losses(run: Run) -> Iterator[Row]:
+def _losses(run: Run) -> Iterator[dict[str, Cell]]:
     """Losses of each class by column, in the same order."""
-    for number in range(run.status()["cohorts"]):
-        record = read_sealed(run.folder.cohort(number))
+    for number in range(run.status().cohorts):
+        record = read_cohort(run.folder.cohort(number))
         if record is None:
             raise RunError(f"{run.folder.cohort(number)} is missing or torn; actsearch resume {run.path} may mend it")
-        for row in record["result"]["candidates"]:
+        for row in record.result.candidates:
             yield {
-                _name(run.config, seed, task, int(mark)): loss
-                for task, marks in row["losses"].items()
+                _name(run.config, seed, task, mark): loss
+                for task, marks in row.losses.items()
                 for mark, losses in marks.items()
-                for seed, loss in enumerate(_best(losses))
+                for seed, loss in enumerate(all_finite(losses[:, best_rate(losses)].tolist()))
             }
-
-
-def _best(losses: list[list[float | None]]) -> list[float | None]:
-    """The losses of each seed at the best learning rate; None where not finite."""
-    table = np.array(losses, dtype=np.float64)
-    return [value if math.isfinite(value) else None for value in table[:, best_rate(table)].tolist()]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
-from evaluators.rejection import UNPROMISING
-
-Row = dict[str, Any]
+from evaluators.reasons import Reason
+from search.cohort_record import Passed
+from search.trace_entry import TraceEntry
 
 
 @dataclass(slots=True)
@@ -22,38 +21,37 @@ class Tally:
         trained: what a cohort took.
         screened: stopped by a screen, by reason.
         rejected: not trained to the end, by reason.
-        null_gains: of the null controls over ReLU, which the first cohort has.
+        null_gains: of the null controls over ReLU, which the first cohort has; NaN where one is not finite.
     """
 
     proposed: int = 0
     known: int = 0
     trained: int = 0
-    screened: Counter[str] = field(default_factory=Counter)
-    rejected: Counter[str] = field(default_factory=Counter)
-    null_gains: list[float | None] = field(default_factory=list)
+    screened: Counter[Reason] = field(default_factory=Counter)
+    rejected: Counter[Reason] = field(default_factory=Counter)
+    null_gains: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, trace: Iterable[Row]) -> Tally:
+    def of(cls, trace: Iterable[TraceEntry]) -> Tally:
         """The tally of whole lines."""
         made = cls()
         for entry in trace:
             made.add(entry)
         return made
 
-    def add(self, entry: Row) -> None:
+    def add(self, entry: TraceEntry) -> None:
         """Count a cohort."""
-        counts: Counter[str] = Counter(entry["counts"])
-        self.proposed += entry["proposed"]
-        self.known += counts.pop("known", 0)
-        self.trained += counts.pop("accepted", 0)
-        self.screened.update(counts)
-        self.rejected.update(entry["rejected"])
-        self.null_gains = self.null_gains or entry["null_gains"]
+        self.proposed += entry.proposed
+        self.known += entry.counts.get(Passed.KNOWN, 0)
+        self.trained += entry.counts.get(Passed.ACCEPTED, 0)
+        self.screened.update({why: count for why, count in entry.counts.items() if isinstance(why, Reason)})
+        self.rejected.update(entry.rejected)
+        self.null_gains = self.null_gains or entry.null_gains
 
     @property
     def unpromising(self) -> int:
         """How many a threshold rejected."""
-        return self.rejected[UNPROMISING]
+        return self.rejected[Reason.UNPROMISING]
 
     @property
     def failed(self) -> int:

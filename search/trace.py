@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
+from evaluators.json_codec import Fields, JsonObject
 from search.files import append, seal, unsealed, write_atomically
+from search.trace_codec import entry_from_json, entry_to_json
+from search.trace_entry import TraceEntry
 
-Row = dict[str, Any]
 
+def read_trace(path: Path) -> list[TraceEntry]:
+    """The whole lines, up to the first one that is torn or changed.
 
-def read_trace(path: Path) -> list[Row]:
-    """The whole lines, up to the first one that is torn or changed."""
-    return [entry for _, entry in _whole(path)]
+    Raises:
+        RecordError: a whole line has another shape.
+    """
+    return [entry_from_json(Fields(entry, f"{path}, line {n}")) for n, (_, entry) in enumerate(_whole(path), 1)]
 
 
 def cut_trace(path: Path) -> int | None:
@@ -25,14 +29,14 @@ def cut_trace(path: Path) -> int | None:
     return len(lines) + 1
 
 
-def append_trace(path: Path, entry: Row) -> None:
+def append_trace(path: Path, entry: TraceEntry) -> None:
     """Add a cohort's line."""
-    append(path, (json.dumps(seal(entry), allow_nan=False, separators=(",", ":")) + "\n").encode())
+    append(path, (json.dumps(seal(entry_to_json(entry)), allow_nan=False, separators=(",", ":")) + "\n").encode())
 
 
-def _whole(path: Path) -> list[tuple[bytes, Row]]:
-    """The whole lines, as they are and as they are read."""
-    found: list[tuple[bytes, Row]] = []
+def _whole(path: Path) -> list[tuple[bytes, JsonObject]]:
+    """The whole lines, as they are and as JSON's reader gives them."""
+    found: list[tuple[bytes, JsonObject]] = []
     for line in path.read_bytes().splitlines(keepends=True) if path.exists() else []:
         try:
             entry = unsealed(json.loads(line))

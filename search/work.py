@@ -6,17 +6,17 @@ import gc
 import math
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from typing import Any
+from contextlib import AbstractContextManager, suppress
 
+from evaluators.errors import RecordError
 from evaluators.statistics import carried, seeds_needed
 from evaluators.tasks import is_reference, label, parts_of
 from evaluators.timing import time_ratios
 from primitives.parsing import parse
+from search.cohort_record import Passed
 from search.config import Config
-from search.confirmation import CONFIRMED, confirm, finalists
+from search.confirmation import Confirmation, confirm, finalists, read_confirmation, write_confirmation
 from search.errors import FileError, WorkerError
-from search.files import read_json, write_json
 from search.interruption import gently
 from search.kept import Kept
 from search.loop import search
@@ -27,10 +27,10 @@ from search.report import report_at_end
 from search.run_folder import RunFolder
 from search.screen import Screen
 from search.study import CohortStudy
+from search.timing_codec import write_timing
 from search.trace import read_trace
+from search.trace_entry import TraceEntry
 from search.workers import Workers
-
-Row = dict[str, Any]
 
 DEAR = 10.0  # milliseconds a class to propose, of which a user should know
 
@@ -77,7 +77,7 @@ def _search_and_confirm(
             f"proposing took {spent:.0f} ms a class, by the strategy {config.strategy['name']!r} and the screens"
         )
     found = summary(trace)
-    if found["compute"] is not None:
+    if found.compute is not None:
         screen.say(concluded(found))
     if ended != "time" and _to_confirm(config, folder, study):
         screen.say("confirming the finalists")
@@ -85,36 +85,51 @@ def _search_and_confirm(
     report_at_end(folder, config, study, screen)
 
 
-def milliseconds_to_propose(trace: Sequence[Row]) -> float:
+def milliseconds_to_propose(trace: Sequence[TraceEntry]) -> float:
     """What a class took to be proposed and screened, on average over the cohorts that say it; 0 if none does."""
-    rows = [(entry["proposed_in"], entry["counts"].get("accepted", 0)) for entry in trace if entry.get("proposed_in")]
+    rows = [(entry.proposed_in, entry.counts.get(Passed.ACCEPTED, 0)) for entry in trace if entry.proposed_in > 0]
     classes = sum(count for _, count in rows)
     return 1e3 * sum(seconds for seconds, _ in rows) / classes if classes else 0.0
 
 
-def confirm_and_time(config: Config, folder: RunFolder, study: CohortStudy, workers: Workers, screen: Screen) -> Row:
+def confirm_and_time(
+    config: Config, folder: RunFolder, study: CohortStudy, workers: Workers, screen: Screen
+) -> Confirmation:  # fmt: skip
     """Confirm the finalists and time them; times are a file of their own, as no two runs agree in them.
 
     What is trained is kept in ``confirmation/`` until both files are written.
     """
     kept = Kept(workers, folder.confirming, screen.part)
-    before = read_json(folder.confirmation, CONFIRMED)
-    if before is None and folder.confirmation.exists():
-        screen.say(f"{folder.confirmation} is damaged and written anew; what it says was tried before is not counted")
+    before = _before(folder, screen)
     found = confirm(config, study, kept, before)
-    write_json(folder.confirmation, found)
-    tried = len(found["finalists"]) + len(found["earlier"])
-    if tried > carried(found["setting"]["seeds"]):
-        screen.say(f"none can be confirmed: {tried} functions, with earlier looks, need {seeds_needed(tried)} seeds")
-    chosen = found["finalists"]
-    ratios = time_ratios([parse(row["expression"]) for row in chosen])
-    write_json(folder.timing, {row["id"]: round(ratio, 2) for row, ratio in zip(chosen, ratios, strict=True)})
+    write_confirmation(folder.confirmation, found)
+    if found.family > carried(found.setting.seeds):
+        needed = seeds_needed(found.family)
+        screen.say(f"none can be confirmed: {found.family} functions, with earlier looks, need {needed} seeds")
+    chosen = [row.finalist for row in found.finalists]
+    ratios = time_ratios([parse(finalist.expression) for finalist in chosen])
+    write_timing(folder.timing, {row.id: round(ratio, 2) for row, ratio in zip(chosen, ratios, strict=True)})
     kept.clear()
     return found
 
 
+def _before(folder: RunFolder, screen: Screen) -> Confirmation | None:
+    """What an earlier confirmation found; a damaged file is said and counts as none."""
+    why = "is damaged"
+    try:
+        if (found := read_confirmation(folder.confirmation)) is not None:
+            return found
+    except RecordError as error:
+        why = f"is damaged ({str(error).removeprefix(f'{folder.confirmation}: ')})"
+    if folder.confirmation.exists():
+        screen.say(f"{folder.confirmation} {why} and written anew; what it says was tried before is not counted")
+    return None
+
+
 def _to_confirm(config: Config, folder: RunFolder, study: CohortStudy) -> bool:
     """True if finalists are wanted, there are some, and what is trained now was not confirmed to the end yet."""
-    found = read_json(folder.confirmation, CONFIRMED)
-    done = found is not None and found["trained"] == study.trials and not folder.confirming.exists()
-    return bool(finalists(study, config)) and not done
+    with suppress(RecordError):
+        found = read_confirmation(folder.confirmation)
+        if found is not None and found.trained == study.trials and not folder.confirming.exists():
+            return False
+    return bool(finalists(study, config))

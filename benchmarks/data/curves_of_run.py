@@ -8,15 +8,15 @@ Losses are NaN where a failure had ended the training.
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from evaluators.member import Array
+from evaluators.results import MemberResult
 from search import Run
+from search.cohort_codec import read_cohort
 
 
 def main(folder: str, file: str) -> None:
@@ -25,17 +25,17 @@ def main(folder: str, file: str) -> None:
     (task,), training = run.config.tasks, run.config.training
     marks = (*training.rungs, training.steps)
 
-    def curves(row: dict[str, Any]) -> Array:
+    def curves(row: MemberResult) -> Array:
         """Losses (marks, seeds, rates)."""
-        missing = [[None] * len(training.learning_rates)] * training.seeds
-        return np.array([row["losses"][task].get(str(mark), missing) for mark in marks], dtype=np.float64)
+        missing = np.full((training.seeds, len(training.learning_rates)), np.nan)
+        return np.array([row.losses[task].get(mark, missing) for mark in marks])
 
-    records = [json.loads(path.read_text()) for path in sorted(run.folder.cohorts.glob("*.json"))]
-    rows = [row for record in records for row in record["result"]["candidates"]]
-    texts = [proposal["expression"] for record in records for proposal in record["proposals"]]
+    records = [record for path in sorted(run.folder.cohorts.glob("*.json")) if (record := read_cohort(path))]
+    rows = [row for record in records for row in record.result.candidates]
+    texts = [text for record in records for text in record.plan.expressions]
     np.savez_compressed(
         Path(file), expressions=np.array(texts), losses=np.stack([curves(row) for row in rows]).astype(np.float32),
-        relu=curves(records[0]["result"]["controls"]["relu"]).astype(np.float32), marks=np.array(marks),
+        relu=curves(records[0].result.relu).astype(np.float32), marks=np.array(marks),
         rates=np.array(training.learning_rates), task=np.array(task), grammar=np.array(run.config.grammar),
     )  # fmt: skip
     print(f"{file}: {len(rows)} classes")

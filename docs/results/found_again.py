@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 
+from evaluators.reasons import code_of
 from primitives import parse
 from primitives.classes import fingerprint, same_function
 from search import Run
@@ -30,22 +31,22 @@ PAPER = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run")
-    rows = Run.open(parser.parse_args().run).classes()
-    finished = sorted((row for row in rows if row["gain"] is not None), key=lambda row: -row["gain"])
-    ranks = {row["id"]: rank for rank, row in enumerate(finished, 1)}
+    rows = Run.open(parser.parse_args().run).class_rows()
+    finished = sorted((row for row in rows if row.gain is not None), key=lambda row: -(row.gain or 0.0))
+    ranks = {row.id: rank for rank, row in enumerate(finished, 1)}
     print(f"{len(rows)} classes trained, {len(finished)} to the end")
     for text in PAPER:
         function = parse(text)
         key = fingerprint(function).scale
-        found = [row for row in rows if row["class"].rstrip("~") == key]
-        own = next((row for row in found if same_function(parse(row["expression"]), function, scale=True)), None)
+        found = [row for row in rows if row.key.rstrip("~") == key]
+        own = next((row for row in found if same_function(parse(row.expression), function, scale=True)), None)
         if own is None:
             print(f"{text:40} not proposed")
-        elif own["id"] in ranks:
-            place = f"rank {ranks[own['id']]} of {len(rows)}"
-            print(f"{text:40} {place:20} gain {own['gain']:+.3f}  {own['id']} {own['expression']}")
+        elif own.id in ranks:
+            place = f"rank {ranks[own.id]} of {len(rows)}"
+            print(f"{text:40} {place:20} gain {own.gain:+.3f}  {own.id} {own.expression}")
         else:
-            print(f"{text:40} {own['reason']:20} {'':11}  {own['id']} {own['expression']}")
+            print(f"{text:40} {code_of(own.reason):20} {'':11}  {own.id} {own.expression}")
 
 
 if __name__ == "__main__":

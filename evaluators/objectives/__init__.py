@@ -2,7 +2,7 @@
 
 from evaluators.objectives.cost import cost
 from evaluators.objectives.formula import complexity, lipschitz, saved_bytes
-from evaluators.objectives.gain import AGGREGATES, Aggregate, aggregated, chosen_losses, gains
+from evaluators.objectives.gain import AGGREGATES, Aggregate, aggregated, chosen_losses, gains, mean_gain
 from evaluators.objectives.objective import Objective
 from evaluators.objectives.scores import cohort_gains, score
 from evaluators.objectives.table import DEFAULT, OBJECTIVES, check_names, measured_names
@@ -21,6 +21,7 @@ __all__ = [
     "cost",
     "gains",
     "lipschitz",
+    "mean_gain",
     "measured_names",
     "saved_bytes",
     "score",

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Sequence
+from typing import Literal, get_args
 
 import numpy as np
 
 from evaluators.member import Array, best_rate
+from evaluators.results import MemberResult
 
 Aggregate = Literal["mean", "minimum", "rank"]
 AGGREGATES: tuple[str, ...] = get_args(Aggregate)
 
 
-def chosen_losses(row: Mapping[str, Any], name: str, *, test: bool = False) -> Array | None:
+def chosen_losses(row: MemberResult, name: str, *, test: bool = False) -> Array | None:
     """Losses of each seed at the best learning rate of a task, or None where the task was not finished.
 
     Args:
@@ -27,8 +28,8 @@ def chosen_losses(row: Mapping[str, Any], name: str, *, test: bool = False) -> A
 
 
 def gains(
-    row: Mapping[str, Any],
-    control: Mapping[str, Any],
+    row: MemberResult,
+    control: MemberResult,
     tasks: Sequence[str],
     *,
     test: bool = False,
@@ -60,20 +61,25 @@ def gains(
     return np.array(table)
 
 
-def _final(row: Mapping[str, Any], name: str) -> Array:
+def mean_gain(row: MemberResult, control: MemberResult, tasks: Sequence[str], *, test: bool = False) -> float:
+    """The mean over tasks and seeds of :func:`gains`; NaN where the member has no loss."""
+    return float(gains(row, control, tasks, test=test).mean())
+
+
+def _final(row: MemberResult, name: str) -> Array:
     """Validation losses at the end, seeds x learning rates."""
-    marks = row["losses"][name]
-    return np.array(marks[max(marks, key=int)], dtype=np.float64)
+    marks = row.losses[name]
+    return marks[max(marks)]
 
 
-def _chosen_rate(row: Mapping[str, Any], name: str) -> int | None:
+def _chosen_rate(row: MemberResult, name: str) -> int | None:
     """Number of the learning rate that was best in validation; None where the task was not finished."""
-    return None if row["reason"] or name not in row["losses"] else best_rate(_final(row, name))
+    return None if row.reason or name not in row.losses else best_rate(_final(row, name))
 
 
-def _losses_at(row: Mapping[str, Any], name: str, rate: int, test: bool) -> Array:
+def _losses_at(row: MemberResult, name: str, rate: int, test: bool) -> Array:
     """Losses of each seed at one learning rate."""
-    table = np.array(row["tests"][name], dtype=np.float64) if test else _final(row, name)
+    table = row.tests[name] if test else _final(row, name)
     losses: Array = table[:, rate]
     return losses
 

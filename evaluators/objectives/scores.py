@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from evaluators.objectives.gain import Aggregate, aggregated, gains
 from evaluators.objectives.objective import Objective
 from evaluators.objectives.table import OBJECTIVES
+from evaluators.results import CohortResult, MemberResult
 from primitives.expressions import Expression
 
-Row = Mapping[str, Any]
 
-
-def cohort_gains(result: Row, tasks: Sequence[str], how: Aggregate) -> list[float]:
+def cohort_gains(result: CohortResult, tasks: Sequence[str], how: Aggregate) -> list[float]:
     """The gain of each candidate of a cohort's result, aggregated over the tasks; NaN for those that failed."""
-    members = [*result["candidates"], *result["controls"].values()]
-    tables = [gains(row, result["controls"]["relu"], tasks) for row in members]
-    return aggregated(tables, how)[: len(result["candidates"])]
+    members = [*result.candidates, *result.controls.values()]
+    tables = [gains(row, result.relu, tasks) for row in members]
+    return aggregated(tables, how)[: len(result.candidates)]
 
 
 def score(
-    names: Sequence[str], expression: Expression, row: Row, *, gain: float, relu: Row, tasks: Sequence[str]
+    names: Sequence[str],
+    expression: Expression,
+    row: MemberResult,
+    *,
+    gain: float,
+    relu: MemberResult,
+    tasks: Sequence[str],
 ) -> dict[str, float]:
     """The objectives of a candidate by name; NaN where a measurement has no finite number.
 
@@ -37,15 +41,13 @@ def score(
     return {name: gain if name == "gain" else _value(OBJECTIVES[name], expression, row, relu, tasks) for name in names}
 
 
-def _value(objective: Objective, expression: Expression, row: Row, relu: Row, tasks: Sequence[str]) -> float:
+def _value(
+    objective: Objective, expression: Expression, row: MemberResult, relu: MemberResult, tasks: Sequence[str]
+) -> float:
     if objective.of is not None:
         return objective.of(expression)
-    own = [_number(row["measured"][task][objective.name]) for task in tasks]
+    own = [row.measured[task][objective.name] for task in tasks]
     if objective.relative:
-        references = (_number(relu["measured"][task][objective.name]) for task in tasks)
+        references = (relu.measured[task][objective.name] for task in tasks)
         own = [math.log(reference / value) for reference, value in zip(references, own, strict=True)]
     return sum(own) / len(own)
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value

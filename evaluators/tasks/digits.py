@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from evaluators.networks import cnn, mlp
-from evaluators.task import Task
+from evaluators.task import Part, Task
 from evaluators.tasks.sized import SizedTask
 
 Parts = dict[str, tuple[Tensor, Tensor]]
@@ -27,7 +27,7 @@ class Digits(SizedTask):
     def network(self) -> nn.Module:
         return mlp(64, self.width, self.depth, 10)
 
-    def data(self, part: str) -> tuple[Tensor, Tensor]:
+    def data(self, part: Part) -> tuple[Tensor, Tensor]:
         return _digits()[part]
 
 
@@ -43,7 +43,7 @@ class DeepDigits(SizedTask):
     def network(self) -> nn.Module:
         return mlp(64, self.width, self.depth, 10)
 
-    def data(self, part: str) -> tuple[Tensor, Tensor]:
+    def data(self, part: Part) -> tuple[Tensor, Tensor]:
         return _digits()[part]
 
     def larger(self) -> Task:
@@ -62,7 +62,7 @@ class DigitImages(SizedTask):
     def network(self) -> nn.Module:
         return cnn(1, self.width, self.depth, 10)
 
-    def data(self, part: str) -> tuple[Tensor, Tensor]:
+    def data(self, part: Part) -> tuple[Tensor, Tensor]:
         pixels, labels = _digits()[part]
         return pixels.view(-1, 1, 8, 8), labels
 

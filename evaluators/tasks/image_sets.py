@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from evaluators.errors import TaskError
 from evaluators.networks import cnn
 from evaluators.seeds import torch_generator
+from evaluators.task import Part
 from evaluators.tasks.sized import SizedTask
 
 FOLDER = "ACTSEARCH_DATA"  # variable of the environment
@@ -66,14 +67,14 @@ class ImageSet(SizedTask):
     def network(self) -> nn.Module:
         return cnn(SOURCES[self.kind].channels, self.width, self.depth, SOURCES[self.kind].classes)
 
-    def data(self, part: str) -> tuple[Tensor, Tensor]:
+    def data(self, part: Part) -> tuple[Tensor, Tensor]:
         pixels, labels = _images(self.kind, part)
         search = _images(self.kind, "search")[0]
         return (pixels - search.mean()) / search.std(), labels
 
 
 @cache
-def _images(kind: str, part: str) -> tuple[Tensor, Tensor]:
+def _images(kind: str, part: Part) -> tuple[Tensor, Tensor]:
     """Pixels within [0, 1], shape (n, channels, height, width), and labels, of at most 10,000 images."""
     source = SOURCES[kind]
     rows = _rows(kind, "train" if part == "search" else "test")

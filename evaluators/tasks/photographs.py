@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from evaluators.networks import CoordinateNetwork, denoiser
 from evaluators.seeds import torch_generator
+from evaluators.task import Part
 from evaluators.tasks.sized import SizedTask
 
 #: One photograph for the search, the other for confirmation, so that they share nothing.
@@ -37,7 +38,7 @@ class ImageField(SizedTask):
     def network(self) -> nn.Module:
         return CoordinateNetwork(2, self.width, self.depth, 3, frequency=4.0)
 
-    def data(self, part: str) -> tuple[Tensor, Tensor]:
+    def data(self, part: Part) -> tuple[Tensor, Tensor]:
         return _field(part)
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
@@ -60,7 +61,7 @@ class NoisyPatches(SizedTask):
     def network(self) -> nn.Module:
         return denoiser(1, self.width, self.depth)
 
-    def data(self, part: str) -> tuple[Tensor, Tensor]:
+    def data(self, part: Part) -> tuple[Tensor, Tensor]:
         return _patches(part)
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
@@ -68,14 +69,14 @@ class NoisyPatches(SizedTask):
 
 
 @cache
-def _photograph(part: str) -> Tensor:
+def _photograph(part: Part) -> Tensor:
     """Colours within [0, 1], shape (3, 427, 640)."""
     from sklearn.datasets import load_sample_image  # imported where it is used: it takes a second
 
     return torch.tensor(load_sample_image(PHOTOGRAPHS[part])).permute(2, 0, 1).float() / 255
 
 
-def _reduced(part: str) -> Tensor:
+def _reduced(part: Part) -> Tensor:
     """Mean colours of small squares, shape (3, 61, 91)."""
     return F.avg_pool2d(_photograph(part), REDUCED)
 
@@ -87,7 +88,7 @@ def spread() -> float:
 
 
 @cache
-def _field(part: str) -> tuple[Tensor, Tensor]:
+def _field(part: Part) -> tuple[Tensor, Tensor]:
     """Points, the longer side of the picture from -1 to 1, and their colours; one example for each."""
     mean = _reduced("search").flatten(1).mean(dim=1)
     reduced = _reduced(part)
@@ -103,7 +104,7 @@ def _centred(size: int) -> Tensor:
 
 
 @cache
-def _patches(part: str) -> tuple[Tensor, Tensor]:
+def _patches(part: Part) -> tuple[Tensor, Tensor]:
     """Noisy patches that do not overlap, a patch's width apart, and their noise, shape (n, 1, 8, 8)."""
     grey = _photograph(part).mean(dim=0)
     patches = grey.unfold(0, PATCH, 2 * PATCH).unfold(1, PATCH, 2 * PATCH).reshape(-1, 1, PATCH, PATCH)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from evaluators.errors import TaskError
 from evaluators.networks import Transformer
+from evaluators.task import Part
 from evaluators.tasks.sized import SizedTask
 
 CONTEXT = 16  # bytes that an example shows; the last one's successor is asked for too
@@ -52,19 +53,19 @@ class SourceText(SizedTask):
     def network(self) -> nn.Module:
         return Transformer(self.width, self.depth, heads=2, context=CONTEXT, vocabulary=ASCII)
 
-    def data(self, part: str) -> tuple[Tensor, Tensor]:
+    def data(self, part: Part) -> tuple[Tensor, Tensor]:
         return _windows(part)
 
 
 @cache
-def _windows(part: str) -> tuple[Tensor, Tensor]:
+def _windows(part: Part) -> tuple[Tensor, Tensor]:
     """The first 16 bytes of each window and the last 16; what the search has is left out of the confirmation."""
     windows = _cut("search") if part == "search" else _cut("confirmation") - _cut("search")
     tokens = torch.tensor([list(window) for window in sorted(windows)], device="cpu")
     return tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous()
 
 
-def _cut(part: str) -> set[bytes]:
+def _cut(part: Part) -> set[bytes]:
     """Windows of 17 bytes that do not overlap."""
     folder = Path(sysconfig.get_path("stdlib"))
     text = b"".join(pinned_bytes(folder, name, expected) for name, expected in FILES[part].items())

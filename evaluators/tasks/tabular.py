@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from evaluators.networks import mlp
+from evaluators.task import Part
 from evaluators.tasks.sized import SizedTask
 
 Parts = dict[str, tuple[Tensor, Tensor]]
@@ -42,7 +43,7 @@ class Table(SizedTask):
         inputs, outputs, _ = TABLES[self.table]
         return mlp(inputs, self.width, self.depth, outputs)
 
-    def data(self, part: str) -> tuple[Tensor, Tensor]:
+    def data(self, part: Part) -> tuple[Tensor, Tensor]:
         return _halves(self.table)[part]
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -26,12 +27,13 @@ def evaluate(
 ) -> None:
     """Train functions and compare them with ReLU, GELU and SiLU on the same seeds."""
     from evaluators.evaluate import evaluate as evaluate_expressions
+    from evaluators.evaluation_codec import evaluation_to_json
     from evaluators.objectives import DEFAULT
     from evaluators.tasks import is_reference, label
     from evaluators.tasks import task as find_task
     from evaluators.tryout import try_out
     from search import display
-    from search.commands.shell import console, finite, print_json
+    from search.commands.shell import console, print_json
 
     chosen = find_task(task)
     if is_reference(task):
@@ -39,11 +41,7 @@ def evaluate(
     names = DEFAULT if objectives is None else tuple(name.strip() for name in objectives.split(","))
     found = evaluate_expressions(expressions, chosen, seeds=seeds, steps=steps, seed=seed, objectives=names)
     if as_json:
-        print_json([
-            {"expression": e.expression, **finite(e.objectives), "gain_over": finite(e.gains), "reason": e.reason,
-             "interval": list(e.interval) if e.gain == e.gain else None}
-            for e in found
-        ])  # fmt: skip
+        print_json([evaluation_to_json(each) for each in found])
         return
     others = [name for name in names if name != "gain"]
     heads = ["expression", "gain", "95 % interval", "over GELU", "over SiLU", *others, "reason"]
@@ -65,6 +63,7 @@ def show(
     from search.card import card
     from search.commands.shell import console, print_json
     from search.inspection import curve, describe
+    from search.inspection_codec import description_to_json
 
     parsed = parse(expression)
     if plot is not None:
@@ -73,7 +72,7 @@ def show(
         draw(parsed, plot)
     found = describe(parsed)
     if as_json:
-        print_json(found)
+        print_json(description_to_json(found))
         return
     for heading, lines in card(found, curve(parsed)):
         console.print(heading, style="bold", highlight=False)
@@ -106,7 +105,7 @@ def replay(
         read_table(table), runs, grammar(source), budget=budget, repeats=repeats, cohort=cohort, seed=seed
     )
     if as_json:
-        print_json(found)
+        print_json({name: asdict(row) for name, row in found.items()})
         return
     console.print(display.replay_table(found, "rank", f"Rank of the best, {repeats} repeats: median (quartiles)"))
     console.print(display.replay_table(found, "regret", "What it lacks of the best gain: median (quartiles)"))

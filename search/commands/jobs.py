@@ -27,13 +27,14 @@ def launch(
     """Run a job in a new run folder."""
     from search.commands.shell import console, print_results, print_row
     from search.inspection import dry_run
+    from search.inspection_codec import dry_run_to_json
     from search.live import Display
     from search.run import Job
 
     given = {"seed": seed, "workers.count": workers, "workers.address": address}
     job = Job.load(config, [*change, *(f"{key}={value}" for key, value in given.items() if value is not None)])
     if dry:
-        print_row(dry_run(job.config), as_json)
+        print_row(dry_run_to_json(dry_run(job.config)), as_json)
         return
     with Display(console, quiet=quiet or as_json, every=every) as screen:
         made = job.launch(run, screen=screen, max_minutes=max_minutes)
@@ -67,6 +68,7 @@ def confirm(
 ) -> None:
     """Train the finalists again on fresh seeds, data and networks."""
     from search.commands.shell import console, print_confirmation, print_json
+    from search.confirmation import confirmation_to_json
     from search.live import Display
     from search.run import Run
 
@@ -74,7 +76,7 @@ def confirm(
     with Display(console, quiet=quiet or as_json, every=EVERY) as screen:
         found = opened.confirm(workers=workers, address=address, screen=screen)
     if as_json:
-        print_json(found)
+        print_json(confirmation_to_json(found))
     else:
         print_confirmation(found, opened)
 

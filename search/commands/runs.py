@@ -14,8 +14,9 @@ def status(run: RunName, as_json: Json = False) -> None:
     """Show how far a run is."""
     from search.commands.shell import print_row
     from search.run import Run
+    from search.status_codec import status_to_json
 
-    print_row(Run.open(run).status(), as_json)
+    print_row(status_to_json(Run.open(run).status()), as_json)
 
 
 def front(
@@ -34,9 +35,9 @@ def front(
     opened = Run.open(run)
     if plot is not None:
         opened.draw_front(plot)
-    rows = opened.classes() if every else opened.front()
+    rows = opened.class_rows() if every else opened.front_rows()
     if as_json:
-        print_json(rows)
+        print_json([row.cells for row in rows])
     elif as_csv:
         print(rows_csv(rows, opened.config.objectives), end="")
     elif every:

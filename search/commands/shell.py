@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from collections.abc import Mapping
 
 from rich.console import Console
 
 from search import display
+from search.confirmation import Confirmation, confirmation_to_json
 from search.run import Run
-
-Row = dict[str, Any]
+from search.status_codec import status_to_json
 
 console = Console(width=None if sys.stdout.isatty() else 110)
 
@@ -20,9 +20,10 @@ def print_results(run: Run, as_json: bool) -> None:
     """The front and the finalists at the end of a job."""
     found = run.confirmation()
     if as_json:
-        print_json({"status": run.status(), "front": run.front(), "confirmation": found})
+        told = None if found is None else confirmation_to_json(found)
+        print_json({"status": status_to_json(run.status()), "front": run.front(), "confirmation": told})
         return
-    console.print(display.front_table(run.front(), title(run)))
+    console.print(display.front_table(run.front_rows(), title(run)))
     if found:
         print_confirmation(found, run)
     console.print(f"actsearch export {run.path} --to torch,latex", markup=False, highlight=False, soft_wrap=True)
@@ -32,13 +33,13 @@ def title(run: Run) -> str:
     return display.front_title(run.config.objectives, run.config.aggregate)
 
 
-def print_confirmation(found: Row, run: Run) -> None:
+def print_confirmation(found: Confirmation, run: Run) -> None:
     console.print(display.confirmation_table(found))
-    console.print(display.nulls_line(found), highlight=False)
+    console.print(display.nulls_line(found.nulls), highlight=False)
     console.print(display.times_line(found, run.timing()), highlight=False)
 
 
-def print_row(row: Row, as_json: bool) -> None:
+def print_row(row: Mapping[str, object], as_json: bool) -> None:
     """A dict, one key a line."""
     if as_json:
         print_json(row)
@@ -52,7 +53,3 @@ def print_row(row: Row, as_json: bool) -> None:
 
 def print_json(data: object) -> None:
     print(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False))
-
-
-def finite(values: dict[str, float]) -> dict[str, float | None]:
-    return {key: value if abs(value) < float("inf") else None for key, value in values.items()}

@@ -1,7 +1,18 @@
 """Confirmation: the finalists and their short forms again, on seeds, data and networks that the search never saw."""
 
-from search.confirmation.comparison import ordered, verdicts
-from search.confirmation.protocol import CONFIRMED, confirm
+from search.confirmation.codec import confirmation_to_json, read_confirmation, write_confirmation
+from search.confirmation.comparison import verdicts
+from search.confirmation.protocol import confirm
+from search.confirmation.record import Confirmation, Estimate
 from search.confirmation.selection import finalists
 
-__all__ = ["CONFIRMED", "confirm", "finalists", "ordered", "verdicts"]
+__all__ = [
+    "Confirmation",
+    "Estimate",
+    "confirm",
+    "confirmation_to_json",
+    "finalists",
+    "read_confirmation",
+    "verdicts",
+    "write_confirmation",
+]

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+
+import numpy as np
 
 from evaluators.cohort import CohortRequest
+from evaluators.results import CohortResult, MemberResult
+from search.confirmation.record import Field
 from search.workers import Workers
 
-Row = dict[str, Any]
 SEEDS_PER_UNIT = 2  # all workers have something to do, and a stack is still wide
 
 
-def train_fields(requests: Sequence[CohortRequest], workers: Workers) -> list[Row]:
+def train_fields(requests: Sequence[CohortRequest], workers: Workers) -> list[Field]:
     """Train requests of one task each.
 
     Returns:
-        For each request ``task``, and ``candidates``, ``controls``, ``nulls`` as of one cohort with all its seeds; a
-        member that fails on one seed failed.
+        For each request the members with all its seeds; one that fails on one seed failed.
 
     Raises:
         KeyboardInterrupt: the workers were told to end.
@@ -26,7 +27,7 @@ def train_fields(requests: Sequence[CohortRequest], workers: Workers) -> list[Ro
     units = [(number, unit) for number, request in enumerate(requests) for unit in _divided(request)]
     for key, (_, unit) in enumerate(units):
         workers.submit(key, unit)
-    parts: dict[int, Row] = {}
+    parts: dict[int, CohortResult] = {}
     while len(parts) < len(units):
         if (finished := workers.next()) is None:
             raise KeyboardInterrupt
@@ -43,23 +44,21 @@ def _divided(request: CohortRequest) -> list[CohortRequest]:
     ]
 
 
-def _joined(results: Sequence[Row], name: str) -> Row:
+def _joined(results: Sequence[CohortResult], name: str) -> Field:
     """One result of several that differ in their seeds alone."""
     first = results[0]
-    return {
-        "task": name,
-        "candidates": [_row([r["candidates"][n] for r in results], name) for n in range(len(first["candidates"]))],
-        "controls": {key: _row([r["controls"][key] for r in results], name) for key in first["controls"]},
-        "nulls": [_row([r["nulls"][n] for r in results], name) for n in range(len(first["nulls"]))],
-    }
+    return Field(
+        task=name,
+        candidates=tuple(_member([r.candidates[n] for r in results], name) for n in range(len(first.candidates))),
+        controls={key: _member([r.controls[key] for r in results], name) for key in first.controls},
+        nulls=tuple(_member([r.nulls[n] for r in results], name) for n in range(len(first.nulls))),
+    )
 
 
-def _row(parts: Sequence[Row], name: str) -> Row:
+def _member(parts: Sequence[MemberResult], name: str) -> MemberResult:
     """One member's losses with the seeds of all parts; it failed if it failed in one."""
-    reason = next((part["reason"] for part in parts if part["reason"]), "")
-    if reason:
-        return {"losses": {}, "tests": {}, "reason": reason}
-    marks = parts[0]["losses"][name]
-    losses = {mark: [seed for part in parts for seed in part["losses"][name][mark]] for mark in marks}
-    tests = {name: [seed for part in parts for seed in part["tests"][name]]} if parts[0]["tests"] else {}
-    return {"losses": {name: losses}, "tests": tests, "reason": ""}
+    if reason := next((part.reason for part in parts if part.reason), None):
+        return MemberResult(reason=reason)
+    losses = {mark: np.concatenate([part.losses[name][mark] for part in parts]) for mark in parts[0].losses[name]}
+    tests = {name: np.concatenate([part.tests[name] for part in parts])} if parts[0].tests else {}
+    return MemberResult({name: losses}, tests)

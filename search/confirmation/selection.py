@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from optuna.trial import FrozenTrial
 
 from evaluators.member import Array
 from evaluators.objectives import cost
 from evaluators.statistics import reliability, shrunk
 from primitives.parsing import parse
 from search.config import Config
+from search.confirmation.record import Finalist
 from search.study import CohortStudy
+from search.trial_record import TrialRecord
 
-Row = dict[str, Any]
 
-
-def finalists(study: CohortStudy, config: Config) -> list[Row]:
+def finalists(study: CohortStudy, config: Config) -> list[Finalist]:
     """The front's members of highest gain above 0, with the gain that is expected after the winner's curse.
 
     The reliability is estimated on the last 500 trials that were trained to the end whatever they promised: those that
@@ -25,26 +22,19 @@ def finalists(study: CohortStudy, config: Config) -> list[Row]:
     """
     field = _seed_gains(study)
     trust, centre = (reliability(field), float(field.mean())) if len(field) > 1 else (1.0, 0.0)
-    front = [study.trial(number) for number in study.front.numbers]
-    better = [trial for trial in front if trial.user_attrs["gain_over"]["relu"] > 0]
-    best = sorted(better, key=lambda trial: (-trial.values[0], trial.number))[: config.confirmation.finalists]
-    return [_finalist(trial, centre, trust) for trial in best]
+    best = sorted(study.front.numbers, key=lambda number: (-study.trial(number).values[0], number))
+    better = [found for found in map(study.trained, best) if found.gain_over["relu"] > 0]
+    return [_finalist(found, centre, trust) for found in better[: config.confirmation.finalists]]
 
 
 def _seed_gains(study: CohortStudy) -> Array:
     """Gains over ReLU, trials x seeds, mean over the tasks."""
     numbers = [number for number, _ in study.uncensored] or range(study.trials)
-    recent = [study.trial(number) for number in numbers[-500:]]
-    tables = [list(trial.user_attrs["gains"].values()) for trial in recent if trial.user_attrs["gains"]]
+    recent = map(study.trained, numbers[-500:])
+    tables = [list(found.gains.values()) for found in recent if found.gains]
     return np.array(tables, dtype=np.float64).mean(axis=1) if tables else np.zeros((0, 1))
 
 
-def _finalist(trial: FrozenTrial, centre: float, trust: float) -> Row:
-    gain = trial.user_attrs["gain_over"]["relu"]  # the mean over the tasks, however they are aggregated
-    return {
-        "id": trial.user_attrs["id"],
-        "expression": trial.user_attrs["expression"],
-        "cost": cost(parse(trial.user_attrs["expression"])),
-        "search_gain": gain,
-        "shrunk_gain": shrunk(gain, centre, trust),
-    }
+def _finalist(found: TrialRecord, centre: float, trust: float) -> Finalist:
+    gain = found.gain_over["relu"]  # the mean over the tasks, however they are aggregated
+    return Finalist(found.id, found.expression, cost(parse(found.expression)), gain, shrunk(gain, centre, trust))

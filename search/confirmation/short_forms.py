@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -20,8 +19,6 @@ from search.config import Config
 from search.confirmation.field import train_fields
 from search.confirmation.neighbours import length, moved, plain, shorter
 from search.workers import Workers
-
-Row = dict[str, Any]
 
 SEEDS = 6
 FIRST_SEED = 1_000_000  # the search counts its seeds from 0
@@ -82,7 +79,6 @@ def _gains(field: Sequence[Expression], number: int, config: Config, workers: Wo
     ]  # fmt: skip
     results = train_fields(requests, workers)
     tables = [
-        np.array([gains(row, found["controls"]["relu"], [found["task"]])[0] for row in found["candidates"]])
-        for found in results
+        np.array([gains(row, found.controls["relu"], [found.task])[0] for row in found.candidates]) for found in results
     ]
     return dict(zip(distinct, np.mean(tables, axis=0), strict=True))

@@ -12,7 +12,7 @@ _WAYS = {"maximize": "largest", "minimize": "smallest"}
 def asked(config: Config) -> list[tuple[str, str]]:
     """Names and values; what the job does not have is left out."""
     strategy = dict(config.strategy)
-    name = strategy.pop("name")
+    name = str(strategy.pop("name"))
     settings = ", ".join(f"{key} {value}" for key, value in strategy.items())
     confirmation = config.confirmation
     rows = [

@@ -11,7 +11,8 @@ import numpy as np
 from evaluators.tasks import label
 from search.config import Config
 from search.rejection import CALIBRATING
-from search.report.facts import Facts, Row
+from search.report.facts import Facts
+from search.trace_entry import TraceEntry
 
 _FEWEST = 5  # points without which a rank correlation says nothing
 
@@ -40,7 +41,8 @@ class Stage:
 def stages(facts: Facts) -> list[Stage]:
     """All marks but the last, in the order of training."""
     marks = _marks(facts.config)
-    rows = [c.promises for c in facts.candidates if c.spared in CALIBRATING and len(c.promises) == len(marks) + 1]
+    trials = [c.trial for c in facts.candidates if c.trial.spared in CALIBRATING]
+    rows = [trial.promises for trial in trials if len(trial.promises) == len(marks) + 1]
     thresholds = _thresholds(facts.trace)
     limits = [*thresholds] if len(thresholds) == len(marks) else [None] * len(marks)
     return [_stage(task, step, n, rows, limits[n]) for n, (task, step) in enumerate(marks)] if rows else []
@@ -51,17 +53,17 @@ def _marks(config: Config) -> list[tuple[str, int]]:
     return [(label(name), step) for name in config.tasks for step in steps][:-1]
 
 
-def _thresholds(trace: Sequence[Row]) -> list[float]:
+def _thresholds(trace: Sequence[TraceEntry]) -> tuple[float, ...]:
     """Of the last cohort that had any."""
-    found = [entry["rejection"]["thresholds"] for entry in trace if entry.get("rejection", {}).get("thresholds")]
-    return list(found[-1]) if found else []
+    found = [entry.findings.thresholds for entry in trace if entry.findings and entry.findings.thresholds]
+    return found[-1] if found else ()
 
 
 def _stage(
-    task: str, step: int, number: int, rows: Sequence[Sequence[float | None]], limit: float | None
+    task: str, step: int, number: int, rows: Sequence[Sequence[float]], limit: float | None
 ) -> Stage:  # fmt: skip
-    here = [(row[number], row[-1]) for row in rows if row[number] is not None]
-    points = tuple((-early, -late) for early, late in here if early is not None and late is not None)
+    here = [(row[number], row[-1]) for row in rows if math.isfinite(row[number])]
+    points = tuple((-early, -late) for early, late in here if math.isfinite(late))
     threshold = -limit if limit is not None and math.isfinite(limit) else None
     return Stage(task, step, points, len(here) - len(points), _spearman(points), threshold)
 

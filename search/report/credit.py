@@ -50,18 +50,18 @@ def origins(candidates: Sequence[Candidate], config: Config) -> dict[str, str]:
     makes children, it has proposed all others itself.
     """
     given = _start_list(config)
-    first = min((c.cohort for c in candidates if c.parents), default=None)
+    first = min((c.trial.cohort for c in candidates if c.parents), default=None)
     lone = f"proposed by {config.strategy['name']}"
     cohorts = math.ceil(len(config.start) / config.cohorts.size)
 
     def origin(candidate: Candidate) -> str:
         if candidate.parents:
             return "crossover" if len(candidate.parents) > 1 else "mutation"
-        if candidate.cohort < cohorts and candidate.expression in given:
+        if candidate.trial.cohort < cohorts and candidate.expression in given:
             return "start list"
         if first is None:
             return lone
-        return "random start" if candidate.cohort < first else "immigrant"
+        return "random start" if candidate.trial.cohort < first else "immigrant"
 
     return {candidate.id: origin(candidate) for candidate in candidates}
 
@@ -76,7 +76,7 @@ def credits(facts: Facts, origin_of: dict[str, str]) -> list[Credit]:
     """One row for each way, the one with the most good candidates first."""
     gains = sorted((c.gain for c in facts.candidates if c.gain is not None), reverse=True)
     bar = gains[math.ceil(TOP * len(gains)) - 1] if gains else math.inf
-    front = {row["id"] for row in facts.front}
+    front = {row.id for row in facts.front}
     groups: dict[str, list[Candidate]] = {}
     for candidate in facts.candidates:
         groups.setdefault(origin_of[candidate.id], []).append(candidate)
@@ -91,7 +91,7 @@ def _credit(origin: str, members: Sequence[Candidate], bar: float, front: set[st
         origin=origin,
         trained=len(members),
         finished=len(gains),
-        better=sum(1 for c in members if c.gain is not None and c.gain_over.get("relu", 0.0) > 0),
+        better=sum(1 for c in members if c.gain is not None and c.better),
         good=good,
         share=share_interval(good, len(members)),
         front=sum(1 for c in members if c.id in front),

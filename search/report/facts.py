@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from evaluators.errors import RecordError
+from evaluators.json_codec import JsonObject
+from evaluators.reasons import Reason, code_of
+from search.class_row import ClassRow
+from search.cohort_codec import read_cohort
 from search.config import Config
+from search.confirmation import Confirmation, read_confirmation
+from search.confirmation.record import Compared
 from search.files import read_json
 from search.recorder import front_rows
 from search.run_folder import RunFolder
 from search.study import CohortStudy
+from search.timing_codec import read_timing
 from search.trace import read_trace
+from search.trace_entry import TraceEntry
+from search.trial_record import TrialRecord
 
-Row = dict[str, Any]
-
-_WITH_WORDS = frozenset({"worker-died", "timeout", "node-lost", "raised"})  # their rows have the worker's last words
+#: Their rows have the worker's last words.
+_WITH_WORDS = {Reason.WORKER_DIED, Reason.TIMEOUT, Reason.NODE_LOST, Reason.RAISED}
 _ERRORS = 10  # read and shown, the first ones
 
 
@@ -25,26 +34,32 @@ class Candidate:
     """A class that was trained.
 
     Args:
-        id: cohort and slot.
-        expression: its text.
+        trial: as the study keeps it.
         objectives: by name; empty if it was rejected or failed.
-        reason: why, or "".
-        parents: ids of the candidates that it was made from.
-        gain_over: mean gain over each control; empty if it failed.
-        gains: over ReLU by task and seed; empty if it failed.
-        spared: why it was trained to the end whatever it promised, or "".
-        promises: at each stage of rejection, None for infinity; the last is the gain's negative.
     """
 
-    id: str
-    expression: str
-    objectives: Mapping[str, float]
-    reason: str = ""
-    parents: tuple[str, ...] = ()
-    gain_over: Mapping[str, float] = field(default_factory=dict)
-    gains: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    spared: str = ""
-    promises: Sequence[float | None] = ()
+    trial: TrialRecord
+    objectives: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """Cohort and slot."""
+        return self.trial.id
+
+    @property
+    def expression(self) -> str:
+        """Its text."""
+        return self.trial.expression
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Ids of the candidates that it was made from."""
+        return self.trial.parents
+
+    @property
+    def reason(self) -> str:
+        """The code of why it was rejected or failed, or ""."""
+        return code_of(self.trial.reason)
 
     @property
     def gain(self) -> float | None:
@@ -52,9 +67,9 @@ class Candidate:
         return self.objectives.get("gain")
 
     @property
-    def cohort(self) -> int:
-        """The number of its cohort."""
-        return int(self.id.partition(".")[0])
+    def better(self) -> bool:
+        """Its loss was lower than ReLU's."""
+        return (self.trial.gain or 0.0) > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +82,7 @@ class Facts:
         config_text: of the file.
         trace: one line a cohort.
         candidates: in the order of training.
-        front: rows of the Pareto front, cheapest first, see :func:`search.recorder.trial_row`.
+        front: the Pareto front, cheapest first.
         environment: the machine, empty if its file is missing.
         confirmation: what a confirmation found, or None.
         timing: measured time of the finalists by id, in ReLUs.
@@ -77,18 +92,23 @@ class Facts:
     path: Path
     config: Config
     config_text: str = ""
-    trace: Sequence[Row] = ()
+    trace: Sequence[TraceEntry] = ()
     candidates: Sequence[Candidate] = ()
-    front: Sequence[Row] = ()
-    environment: Row = field(default_factory=dict)
-    confirmation: Row | None = None
+    front: Sequence[ClassRow] = ()
+    environment: JsonObject = field(default_factory=dict)
+    confirmation: Confirmation | None = None
     timing: Mapping[str, float] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def finalists(self) -> list[Row]:
-        """Rows of the confirmation; none without one."""
-        return list((self.confirmation or {}).get("finalists", ()))
+    def tested(self) -> list[Compared]:
+        """The finalists with their short forms, as the reader wants them; none without a confirmation."""
+        return self.confirmation.ordered if self.confirmation else []
+
+    @property
+    def finalists(self) -> list[Compared]:
+        """The finalists without their short forms."""
+        return [row for row in self.tested if not row.finalist.of]
 
 
 def gather(folder: RunFolder, config: Config, study: CohortStudy) -> Facts:
@@ -99,7 +119,8 @@ def gather(folder: RunFolder, config: Config, study: CohortStudy) -> Facts:
         config: the job's.
         study: of the run; it may be at work.
     """
-    candidates = [_candidate(study, number) for number in range(study.trials)]
+    numbers = range(study.trials)
+    candidates = [Candidate(study.trained(number), study.values(study.trial(number))) for number in numbers]
     return Facts(
         path=folder.path,
         config=config,
@@ -108,35 +129,24 @@ def gather(folder: RunFolder, config: Config, study: CohortStudy) -> Facts:
         candidates=candidates,
         front=front_rows(study, config.tasks),
         environment=read_json(folder.environment) or {},
-        confirmation=read_json(folder.confirmation),
-        timing=read_json(folder.timing) or {},
+        confirmation=_confirmation(folder),
+        timing=read_timing(folder.timing),
         errors=_errors(folder, candidates),
     )
 
 
-def _candidate(study: CohortStudy, number: int) -> Candidate:
-    trial = study.trial(number)
-    a = trial.user_attrs
-    return Candidate(
-        id=a["id"],
-        expression=a["expression"],
-        objectives=study.values(trial),
-        reason=a["reason"],
-        parents=tuple(a.get("parents", ())),
-        gain_over=a.get("gain_over", {}),
-        gains=a.get("gains", {}),
-        spared=a.get("spared", ""),
-        promises=a.get("promises", ()),
-    )
+def _confirmation(folder: RunFolder) -> Confirmation | None:
+    """A damaged file is as none."""
+    with suppress(RecordError):
+        return read_confirmation(folder.confirmation)
+    return None
 
 
 def _errors(folder: RunFolder, candidates: Sequence[Candidate]) -> dict[str, str]:
-    """The last words of the first few workers that died."""
-    broken = [c for c in candidates if c.reason in _WITH_WORDS][:_ERRORS]
-    found = {}
-    for candidate in broken:
-        record = read_json(folder.cohort(candidate.cohort)) or {}
-        rows = record.get("result", {}).get("candidates", [])
-        slot = int(candidate.id.partition(".")[2])
-        found[candidate.id] = rows[slot].get("error", "") if slot < len(rows) else ""
-    return found
+    """The last words of the first few workers that died; "" where the cohort's file is lost."""
+    broken = [c.trial for c in candidates if c.trial.reason in _WITH_WORDS][:_ERRORS]
+    records = {trial.cohort: read_cohort(folder.cohort(trial.cohort)) for trial in broken}
+    return {
+        trial.id: record.result.candidates[trial.slot].error if (record := records[trial.cohort]) else ""
+        for trial in broken
+    }

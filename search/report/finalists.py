@@ -1,16 +1,16 @@
-"""The confirmation as the report shows it; keys that a run does not have are left out."""
+"""The confirmation as the report shows it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from primitives.builtin import as_builtin
 from primitives.parsing import parse
-from search.confirmation import ordered
-from search.report.facts import Facts, Row
-from search.report.members import Estimate, verdict
+from search.confirmation import Estimate
+from search.confirmation.record import Compared
+from search.report.facts import Facts
+from search.report.members import verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,49 +56,40 @@ class Finalist:
 
 def finalists(facts: Facts) -> list[Finalist]:
     """Best in the search first, each short form behind its function."""
-    return [_finalist(row, facts.timing) for row in ordered(facts.finalists)]
+    return [_finalist(row, facts.timing) for row in facts.tested]
 
 
 def setting(facts: Facts) -> str:
     """On what they were trained."""
-    told = (facts.confirmation or {}).get("setting", {})
-    seeds = f"on {told['seeds']} fresh seeds" if "seeds" in told else "on fresh seeds"
-    networks = ", ".join(map(str, told.get("networks", {}).values()))
-    return f"{seeds} and held-out data" + (f", with the networks {networks}" if networks else "")
+    if facts.confirmation is None:
+        return "on fresh seeds and held-out data"
+    told = facts.confirmation.setting
+    networks = ", ".join(told.networks.values())
+    return f"on {told.seeds} fresh seeds and held-out data, with the networks {networks}"
 
 
-def _finalist(row: Row, timing: Mapping[str, float]) -> Finalist:
-    text, name = str(row.get("expression", "")), str(row.get("id", ""))
+def _finalist(row: Compared, timing: Mapping[str, float]) -> Finalist:
+    f, v = row.finalist, row.verdict
     return Finalist(
-        id=name,
-        expression=text,
-        short=as_builtin(parse(text)).text if text else "",
+        id=f.id,
+        expression=f.expression,
+        short=as_builtin(parse(f.expression)).text,
         verdict=verdict(row),
-        reason=str(row.get("reason", "")),
-        found=row.get("search_gain"),
-        expected=row.get("shrunk_gain"),
-        over=_estimates(row.get("gains")),
-        drop_in=_estimates(row.get("drop_in")),
-        by_task=_estimates(row.get("by_task")),
-        unseen=_estimates(row.get("unseen")),
-        p=row.get("p_holm"),
-        best_control=str(row.get("best_control", "")),
-        short_form_of=str(row.get("of") or ""),
-        cost=row.get("cost"),
-        time=timing.get(name),
+        reason=v.reason,
+        found=f.search_gain,
+        expected=f.shrunk_gain,
+        over=v.gains,
+        drop_in=_known(v.drop_in),
+        by_task=_known(v.by_task),
+        unseen=_known(row.unseen),
+        p=v.p_holm,
+        best_control=v.best_control or "",
+        short_form_of=f.of or "",
+        cost=f.cost,
+        time=timing.get(f.id),
     )
 
 
-def _estimates(values: Any) -> dict[str, Estimate]:
-    """Numbers, or means with their intervals; what is neither is left out."""
-    pairs = values.items() if isinstance(values, dict) else ()
-    return {str(name): found for name, value in pairs if (found := _estimate(value))}
-
-
-def _estimate(value: Any) -> Estimate | None:
-    if isinstance(value, int | float):
-        return Estimate(float(value))
-    if not isinstance(value, dict) or not isinstance(value.get("mean"), int | float):
-        return None
-    low, high = value.get("interval") or (None, None)
-    return Estimate(float(value["mean"]), low, high)
+def _known(found: Mapping[str, Estimate | None]) -> dict[str, Estimate]:
+    """Without those that failed."""
+    return {name: estimate for name, estimate in found.items() if estimate}

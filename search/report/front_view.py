@@ -81,7 +81,7 @@ def views(facts: Facts, members: Sequence[Member]) -> list[View]:
 def _view(facts: Facts, members: Sequence[Member], name: str) -> View:
     values = _values(facts, name)
     points = {c.id: (values[c.id], c.gain) for c in facts.candidates if c.gain is not None and c.id in values}
-    front = {row["id"] for row in facts.front}
+    front = {row.id for row in facts.front}
     chosen = {m.id for m in members}
     controls = _controls(facts) if name == "cost" else []
     nulls = null_gains(facts) if facts.config.aggregate == "mean" else []
@@ -118,13 +118,12 @@ def _values(facts: Facts, name: str) -> dict[str, float]:
 
 def null_gains(facts: Facts) -> list[float]:
     """Of the search: what the noise alone gives."""
-    first = facts.trace[0].get("null_gains", []) if facts.trace else []
-    return [value for value in first if value is not None]
+    return [value for value in (facts.trace[0].null_gains if facts.trace else ()) if math.isfinite(value)]
 
 
 def _controls(facts: Facts) -> list[Mark]:
     """The controls repeat from cohort to cohort, so that any candidate tells where they are."""
-    over = next((c.gain_over for c in facts.candidates if c.gain_over), None)
+    over = next((c.trial.gain_over for c in facts.candidates if c.trial.gain_over), None)
     if over is None or facts.config.aggregate != "mean":
         return []
     return [

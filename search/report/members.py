@@ -14,18 +14,12 @@ from primitives.builtin import as_builtin
 from primitives.catalogue import known_name
 from primitives.expressions import Expression
 from primitives.parsing import parse
-from search.report.facts import Candidate, Facts, Row
+from search.class_row import ClassRow, best_of
+from search.confirmation import Estimate
+from search.confirmation.record import Compared
+from search.report.facts import Candidate, Facts
 
 MOST = 48  #: members drawn; many objectives can have a front of hundreds
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean with its 95 % interval; ``low`` and ``high`` are None where there is none."""
-
-    mean: float
-    low: float | None = None
-    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +37,7 @@ class Member:
     """
 
     candidate: Candidate
-    row: Row
+    row: ClassRow
     function: Expression
     short: str
     known: str
@@ -56,32 +50,31 @@ class Member:
 
     @property
     def gain(self) -> float:
-        return float(self.row["gain"])
+        return self.row.gain or 0.0
 
 
 def members(facts: Facts) -> list[Member]:
     """At most 48 of the front, cheapest first: finalists, the best, and the others evenly by cost."""
     by_id = {c.id: c for c in facts.candidates}
-    verdicts = {str(row.get("id")): verdict(row) for row in facts.finalists if not row.get("of")}
+    verdicts = {row.finalist.id: verdict(row) for row in facts.finalists}
     rng = numpy_generator(facts.config.seed, "report", "intervals")
     return [
-        _member(by_id[row["id"]], row, verdicts.get(row["id"], "not tested"), rng)
+        _member(by_id[row.id], row, verdicts.get(row.id, "not tested"), rng)
         for row in _drawn(facts.front, set(verdicts))
     ]
 
 
-def _drawn(front: Sequence[Row], finalists: set[str]) -> list[Row]:
+def _drawn(front: Sequence[ClassRow], finalists: set[str]) -> list[ClassRow]:
     if len(front) <= MOST:
         return list(front)
-    best = max(front, key=lambda row: float(row["gain"]))
-    wanted = {best["id"]} | finalists
-    others = [row for row in front if row["id"] not in wanted]
+    wanted = {best_of(front).id} | finalists
+    others = [row for row in front if row.id not in wanted]
     places = np.linspace(0, len(others) - 1, max(0, MOST - len(wanted))).round().astype(int)
-    wanted |= {others[place]["id"] for place in places}
-    return [row for row in front if row["id"] in wanted]
+    wanted |= {others[place].id for place in places}
+    return [row for row in front if row.id in wanted]
 
 
-def _member(candidate: Candidate, row: Row, found: str, rng: np.random.Generator) -> Member:
+def _member(candidate: Candidate, row: ClassRow, found: str, rng: np.random.Generator) -> Member:
     function = parse(candidate.expression)
     match = known_name(function)
     return Member(
@@ -91,7 +84,7 @@ def _member(candidate: Candidate, row: Row, found: str, rng: np.random.Generator
         short=as_builtin(function).text,
         known=f"{match.name} ({match.relation})" if match else "",
         verdict=found,
-        by_task={label(name): _estimate(gains, rng) for name, gains in candidate.gains.items()},
+        by_task={label(name): _estimate(gains, rng) for name, gains in candidate.trial.gains.items()},
     )
 
 
@@ -101,8 +94,8 @@ def _estimate(gains: Sequence[float], rng: np.random.Generator) -> Estimate:
     return Estimate(mean, *interval(gains, rng)) if len(gains) > 1 else Estimate(mean)
 
 
-def verdict(row: Row) -> str:
+def verdict(row: Compared) -> str:
     """Of a finalist: ``confirmed``, ``failed`` or, as long as it is neither, ``open``."""
-    if not row.get("gains"):
+    if not row.verdict.gains:
         return "failed"
-    return "confirmed" if row.get("confirmed") else "open"
+    return "confirmed" if row.verdict.confirmed else "open"

@@ -4,33 +4,44 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from evaluators.tasks import label
+from search.confirmation import Estimate
 from search.rejection import summary
 from search.report.asked import asked
 from search.report.calibration import stages
 from search.report.credit import credits, origins
 from search.report.curve_picture import curve_picture
-from search.report.facts import Facts, Row
+from search.report.facts import Facts
 from search.report.finalists import Finalist, finalists, setting
 from search.report.front_picture import NARROW, WIDE, front_file, front_picture
-from search.report.front_view import gain_label, null_gains, views
+from search.report.front_view import View, gain_label, null_gains, views
 from search.report.funnel import losses, steps
 from search.report.interval_picture import Bar, interval_picture
 from search.report.line_pictures import best_picture, clock_picture, stage_picture
 from search.report.lineage import line
-from search.report.members import Estimate, Member, members
+from search.report.members import Member, members
 from search.report.progress import timeline
 from search.run_folder import named_folder
 
 _TASKS, _ROWS = 12, 12  # pictures of gains by task, and rows in each
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """The front against one objective: in numbers, and as pictures for wide and narrow screens."""
+
+    view: View
+    wide: Markup
+    narrow: Markup
 
 
 def page(facts: Facts) -> str:
@@ -55,7 +66,7 @@ def _environment() -> Environment:
     return made
 
 
-def _content(facts: Facts) -> Row:
+def _content(facts: Facts) -> dict[str, object]:
     drawn, tested = members(facts), finalists(facts)
     by_id = {c.id: c for c in facts.candidates}
     origin_of = origins(facts.candidates, facts.config)
@@ -80,11 +91,11 @@ def _content(facts: Facts) -> Row:
         "confirmed": len({f.short_form_of or f.id for f in tested if f.verdict == "confirmed"}),
         "confirmation_picture": _confirmation_picture(tested, _confirmation_nulls(facts)),
         "nulls": {"search": null_gains(facts), "confirmation": _confirmation_nulls(facts)},
-        "controls_repeat": all(entry.get("controls_repeat", True) for entry in facts.trace),
+        "controls_repeat": all(entry.controls_repeat for entry in facts.trace),
         "by_task": _by_task(facts, drawn, tested),
         "lines": {m.id: line(m.candidate, by_id, origin_of) for m in drawn},
         "stages": [(stage, stage_picture(stage) if stage.points else None) for stage in stages(facts)],
-        "rejection": summary([{"rejected": {}} | entry for entry in facts.trace]),
+        "rejection": summary(facts.trace),
         "credits": credits(facts, origin_of),
         **_timeline(facts),
         "repeat": _repeat(facts),
@@ -101,20 +112,16 @@ def _others(facts: Facts) -> list[str]:
     return [name for name in facts.config.objectives if name not in {"gain", "cost"}]
 
 
-def _fronts(facts: Facts, drawn: Sequence[Member]) -> list[Row]:
+def _fronts(facts: Facts, drawn: Sequence[Member]) -> list[Front]:
     return [
-        {
-            "view": view,
-            "wide": front_picture(view, WIDE),
-            "narrow": front_picture(view, NARROW, labels=False),
-        }
+        Front(view, wide=front_picture(view, WIDE), narrow=front_picture(view, NARROW, labels=False))
         for view in views(facts, drawn)
         if view.marks
     ]
 
 
 def _confirmation_nulls(facts: Facts) -> list[float]:
-    return [value for value in (facts.confirmation or {}).get("nulls", ()) if value is not None]
+    return [value for value in (facts.confirmation.nulls if facts.confirmation else ()) if math.isfinite(value)]
 
 
 def _confirmation_picture(tested: Sequence[Finalist], nulls: Sequence[float]) -> Markup | None:
@@ -146,7 +153,7 @@ def _task_bar(member: Member, task: str, fresh: Mapping[str, Estimate]) -> Bar:
     return Bar(member.short, found, fresh.get(task), member.verdict == "confirmed", "" if found else "no number")
 
 
-def _timeline(facts: Facts) -> Row:
+def _timeline(facts: Facts) -> dict[str, object]:
     found = timeline(facts)
     return {
         "timeline": found,
@@ -166,7 +173,7 @@ def _repeat(facts: Facts) -> dict[str, str]:
     }
 
 
-def _flat(environment: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
+def _flat(environment: Mapping[str, object], before: str = "") -> list[tuple[str, str]]:
     """Keys with their values, those of a mapping in it behind its name."""
     rows: list[tuple[str, str]] = []
     for key, value in environment.items():

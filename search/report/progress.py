@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
 from statistics import median
 
 from evaluators.tasks import label
-from search.report.facts import Facts, Row
+from search.rejection import sizes
+from search.report.facts import Facts
+from search.trace_entry import TraceEntry
 
 _PAUSE = 10.0  # times the median time between two cohorts, and at least a minute: the job was stopped in between
 
@@ -49,7 +50,7 @@ def timeline(facts: Facts) -> Timeline:
     minutes = (clock[-1][0] if clock else 0.0) - sum(pauses)
     training: Counter[str] = Counter()
     for entry in facts.trace:
-        training.update({label(name): seconds for name, seconds in entry.get("seconds", {}).items()})
+        training.update({label(name): seconds for name, seconds in entry.seconds.items()})
     return Timeline(
         best=_best(facts),
         medians=_medians(facts),
@@ -58,7 +59,7 @@ def timeline(facts: Facts) -> Timeline:
         pauses=pauses,
         per_minute=clock[-1][1] / minutes if minutes > 0 else None,
         training=dict(training),
-        proposing=sum(entry.get("proposed_in") or 0.0 for entry in facts.trace),
+        proposing=sum(entry.proposed_in for entry in facts.trace if entry.proposed_in > 0),
     )
 
 
@@ -71,18 +72,20 @@ def _best(facts: Facts) -> tuple[tuple[float, float], ...]:
 
 
 def _medians(facts: Facts) -> tuple[tuple[float, float], ...]:
-    ends = [0, *(entry["trained"] for entry in facts.trace)]
+    ends = [0, *(entry.trained for entry in facts.trace)]
     groups = (
         (end, [c.gain for c in facts.candidates[start:end] if c.gain is not None]) for start, end in pairwise(ends)
     )
     return tuple((end, median(gains)) for end, gains in groups if gains)
 
 
-def _clock(trace: Sequence[Row]) -> tuple[tuple[float, float], ...]:
+def _clock(trace: Sequence[TraceEntry]) -> tuple[tuple[float, float], ...]:
     """Cohorts may finish in another order than they are recorded in."""
-    sizes = [after - before for before, after in pairwise([0, *(entry["trained"] for entry in trace)])]
-    ends = sorted((_seconds(entry), size, sum(entry.get("seconds", {}).values())) for entry, size in
-                  zip(trace, sizes, strict=True) if "finished" in entry)  # fmt: skip
+    ends = sorted(
+        (entry.finished.timestamp(), size, sum(entry.seconds.values()))
+        for entry, size in zip(trace, sizes(trace), strict=True)
+        if entry.finished
+    )
     if not ends:
         return ()
     begun, done, found = min(end - spent for end, _, spent in ends), 0, [(0.0, 0.0)]
@@ -90,7 +93,3 @@ def _clock(trace: Sequence[Row]) -> tuple[tuple[float, float], ...]:
         done += size
         found.append(((end - begun) / 60, float(done)))
     return tuple(found)
-
-
-def _seconds(entry: Row) -> float:
-    return datetime.fromisoformat(entry["finished"]).timestamp()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from primitives.errors import nearest
 from primitives.grammars import Grammar, grammar
 from primitives.yaml_text import YamlError, loaded
 from search.errors import ConfigError
-from search.strategies.base import Proposal, Result, Strategy
+from search.strategies.base import Proposal, Result, Settings, Strategy
 from search.strategies.controller import Controller
 from search.strategies.evolution import Evolution
 from search.strategies.exhaustive import Exhaustive
@@ -21,7 +20,7 @@ from search.strategies.optuna_strategy import OptunaStrategy
 from search.strategies.random import Random
 from search.strategies.surrogate import Surrogate
 
-__all__ = ["STRATEGIES", "Proposal", "Result", "Strategy", "settings_of", "strategy"]
+__all__ = ["STRATEGIES", "Proposal", "Result", "Settings", "Strategy", "settings_of", "strategy"]
 
 STRATEGIES: dict[str, type[Strategy]] = {
     "controller": Controller,
@@ -35,7 +34,7 @@ STRATEGIES: dict[str, type[Strategy]] = {
 }
 
 
-def settings_of(value: object) -> dict[str, Any]:
+def settings_of(value: object) -> dict[str, object]:
     """A strategy's settings from its name, or from a mapping or its YAML text with ``name`` and settings.
 
     Raises:
@@ -49,14 +48,14 @@ def settings_of(value: object) -> dict[str, Any]:
     return dict(settings)
 
 
-def strategy(settings: dict[str, Any], source: Grammar | None = None) -> Strategy:
+def strategy(settings: Settings, source: Grammar | None = None) -> Strategy:
     """Make a strategy of its config section: ``name`` and its keyword arguments.
 
     Raises:
         ConfigError: the name or a setting is unknown, or a setting has the wrong type.
     """
     arguments = dict(settings)
-    name = arguments.pop("name")
+    name = str(arguments.pop("name"))
     if name not in STRATEGIES:
         raise ConfigError(f"unknown strategy {name!r}{nearest(name, STRATEGIES)}; there are {', '.join(STRATEGIES)}")
     kind = STRATEGIES[name]
@@ -66,10 +65,11 @@ def strategy(settings: dict[str, Any], source: Grammar | None = None) -> Strateg
         if key not in known:
             raise ConfigError(f"strategy {name!r}: unknown setting {key!r}{nearest(str(key), known)}")
         _check(name, key, value, known[key], kind.choices.get(key, ()))
-    return kind(source or grammar("default"), **arguments)
+    make: Callable[..., Strategy] = kind
+    return make(source or grammar("default"), **arguments)
 
 
-def _check(name: str, key: str, value: Any, default: Any, choices: tuple[str, ...]) -> None:
+def _check(name: str, key: str, value: object, default: object, choices: tuple[str, ...]) -> None:
     """A setting is one of its choices, or of its default's kind: a probability, a number above 0, a name, a section."""
     if choices:
         near = nearest(str(value), choices)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from primitives.expressions import Expression
 from primitives.grammars import Grammar
+
+#: A strategy's config section: ``name`` and its keyword arguments.
+Settings = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class Proposal:
 
     expression: Expression
     parents: tuple[str, ...] = ()
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class Result:
     objectives: dict[str, float]
     reason: str
     by_task: dict[str, float] = field(default_factory=dict)
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def gain(self) -> float:

@@ -6,7 +6,6 @@ import importlib.util
 import inspect
 import warnings
 from collections.abc import Mapping
-from typing import Any
 
 import optuna
 from optuna.samplers import BaseSampler
@@ -37,7 +36,7 @@ def sampler_names() -> list[str]:
     return sorted(name for name in found if name not in REFUSED)
 
 
-def make_sampler(name: str, arguments: Mapping[str, Any], seed: int) -> BaseSampler:
+def make_sampler(name: str, arguments: Mapping[str, object], seed: int) -> BaseSampler:
     """A sampler of Optuna.
 
     Args:
@@ -66,7 +65,7 @@ def make_sampler(name: str, arguments: Mapping[str, Any], seed: int) -> BaseSamp
     return sampler
 
 
-def _check(name: str, kind: type, arguments: Mapping[str, Any]) -> None:
+def _check(name: str, kind: type, arguments: Mapping[str, object]) -> None:
     """Each argument is one of the sampler's and of a kind that its annotation names."""
     parameters = inspect.signature(kind).parameters
     kinds = {key: _plain_kinds(parameter.annotation) for key, parameter in parameters.items() if key != "seed"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -46,7 +46,7 @@ class OptunaStrategy(Folding[Best]):
     choices: ClassVar[dict[str, tuple[str, ...]]] = {"objectives": ("all", "gain")}
 
     def __init__(
-        self, grammar: Grammar, *, sampler: str = "TPESampler", arguments: Mapping[str, Any] = MappingProxyType({}),
+        self, grammar: Grammar, *, sampler: str = "TPESampler", arguments: Mapping[str, object] = MappingProxyType({}),
         window: int = 500, best: int = 100, objectives: str = "all",
     ) -> None:  # fmt: skip
         make_sampler(sampler, arguments, 0)

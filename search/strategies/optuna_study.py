@@ -17,6 +17,9 @@ from primitives.grammars import Grammar
 from search.strategies.base import Proposal, Result
 
 _GENERATION = ":generation"
+#: What a sampler notes at a trial, as JSON's types.
+Attributes = Mapping[str, object]
+
 _SEQUENCE = "qmc:"  # an attribute of the study: where a quasi-random sequence stands
 _PICKLE = ":optimizer"  # of CMA-ES
 #: Not carried: a pickle, as reading one executes it, and what serves trials that run.
@@ -71,7 +74,7 @@ class DecisionStudy:
         self._seen |= {fingerprint(each.expression).scale for each in known}
         self._first = min((_generation(each.attributes) for each in recent), default=0)
         self._continue_sequence(each.attributes for each in known)
-        generation, optimizer = 0, dict[str, Any]()
+        generation, optimizer = 0, dict[str, object]()
         for each in known:
             vector = self.grammar.encode(each.expression) if each.expression in self.grammar else None
             if vector is None:
@@ -85,33 +88,33 @@ class DecisionStudy:
         choice: str = self.choices[name][value] if self.numeric else value
         return choice
 
-    def _carried(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
+    def _carried(self, attributes: Attributes) -> dict[str, object]:
         """A trial's attributes that its sampler must see again, and where the study's sequence stands."""
         own = {key: value for key, value in attributes.items() if not any(word in key for word in _DROPPED)}
         of_study = self.study._storage.get_study_system_attrs(self.study._study_id)
         sequence = {key: value for key, value in of_study.items() if key.startswith(_SEQUENCE)}
         return _moved(own, self._first) | sequence
 
-    def _attributes(self, trial: optuna.Trial) -> dict[str, Any]:
+    def _attributes(self, trial: optuna.Trial) -> dict[str, object]:
         # system attributes are for samplers; these too reach them by the storage alone
         return self.study._storage.get_trial(trial._trial_id).system_attrs
 
-    def _continue_sequence(self, known: Iterable[Mapping[str, Any]]) -> None:
+    def _continue_sequence(self, known: Iterable[Attributes]) -> None:
         places: dict[str, int] = {}
         for attributes in known:
             for key in attributes:
-                if key.startswith(_SEQUENCE):
-                    places[key] = max(places.get(key, 0), attributes[key])
+                if key.startswith(_SEQUENCE) and isinstance(place := attributes[key], int):
+                    places[key] = max(places.get(key, 0), place)
         for key, place in places.items():
             self.study._storage.set_study_system_attr(self.study._study_id, key, place)
 
-    def _optimizer(self) -> dict[str, Any]:
+    def _optimizer(self) -> dict[str, object]:
         """CMA-ES after the generations entered so far: asked, it makes its optimizer itself."""
         trial = self.study.ask(self.distributions)
         self.study.tell(trial, state=TrialState.FAIL)
         return {key: value for key, value in self._attributes(trial).items() if _PICKLE in key}
 
-    def _trial(self, each: Result | Proposal, vector: Mapping[str, str], attributes: dict[str, Any]) -> FrozenTrial:
+    def _trial(self, each: Result | Proposal, vector: Mapping[str, str], attributes: dict[str, object]) -> FrozenTrial:
         objectives = each.objectives if isinstance(each, Result) else {}
         ended = TrialState.COMPLETE if objectives else TrialState.PRUNED
         return create_trial(
@@ -127,10 +130,14 @@ def _distribution(choices: Sequence[str], numeric: bool) -> BaseDistribution:
     return IntDistribution(0, len(choices) - 1) if numeric else CategoricalDistribution(choices)
 
 
-def _generation(attributes: Mapping[str, Any]) -> int:
-    return next((value for key, value in attributes.items() if key.endswith(_GENERATION)), 0)
+def _generation(attributes: Attributes) -> int:
+    found = (value for key, value in attributes.items() if key.endswith(_GENERATION))
+    return next((value for value in found if isinstance(value, int)), 0)
 
 
-def _moved(attributes: Mapping[str, Any], by: int) -> dict[str, Any]:
+def _moved(attributes: Attributes, by: int) -> dict[str, object]:
     """Attributes with another count of generations."""
-    return {k: max(0, value + by) if k.endswith(_GENERATION) else value for k, value in attributes.items()}
+    return {
+        key: max(0, value + by) if key.endswith(_GENERATION) and isinstance(value, int) else value
+        for key, value in attributes.items()
+    }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -13,11 +13,19 @@ import evaluators
 import primitives
 import search
 from evaluators.cohort import CohortRequest, run_cohort
+from evaluators.results import CohortResult
 from primitives.errors import ActsearchError
-from search.environment import installed
+from search.packages import installed
 
 #: The folders of the code, as this process has imported it; on a cluster they lie apart.
 PACKAGES = tuple(Path(name.__path__[0]).resolve() for name in (primitives, evaluators, search))
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a worker cannot train what it was asked to."""
+
+    error: str
 
 
 class Worker:
@@ -31,12 +39,12 @@ class Worker:
         """What it runs, see :func:`versions`; answers once the worker is up."""
         return versions()
 
-    def run(self, request: CohortRequest) -> dict[str, Any]:
-        """Train; ``error`` alone where it is the task's or the network's: every candidate would fail."""
+    def run(self, request: CohortRequest) -> CohortResult | Refusal:
+        """Train; a refusal where it is the task's or the network's fault: every candidate would fail."""
         try:
             result = run_cohort(request)
         except ActsearchError as error:
-            return {"error": str(error)}
+            return Refusal(str(error))
         gc.collect()
         return result
 

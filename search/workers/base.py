@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
 
 from evaluators.cohort import CohortRequest
+from evaluators.results import CohortResult
 
 #: A cohort's number and its result, see :func:`evaluators.run_cohort`.
-Finished = tuple[int, dict[str, Any]]
+Finished = tuple[int, CohortResult]
 
 
 class Workers(ABC):

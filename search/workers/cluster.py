@@ -80,4 +80,4 @@ def _variables(own: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-_QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+_QUIET: dict[str, object] = {"log_to_driver": False, "logging_level": logging.ERROR}

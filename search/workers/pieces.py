@@ -6,16 +6,16 @@ import itertools
 import math
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from evaluators.cohort import CohortRequest
+from evaluators.reasons import Reason
+from evaluators.results import CohortResult, MemberResult
 from search.errors import WorkerError
 from search.workers.base import Finished
 
 ATTEMPTS = 2
 #: How often a piece may lose its machine before that counts against it.
 LOSSES = 3
-DIED, TIMEOUT, NODE_LOST = "worker-died", "timeout", "node-lost"
 
 
 @dataclass(slots=True)
@@ -34,8 +34,8 @@ class _Partial:
     """A cohort's result as its pieces come in."""
 
     number: int
-    candidates: list[dict[str, Any] | None]
-    rest: dict[str, Any] = field(default_factory=dict)
+    candidates: dict[int, MemberResult] = field(default_factory=dict)
+    rest: CohortResult | None = None
     open: int = 1
     begun: bool = False
 
@@ -55,7 +55,7 @@ class Pieces:
     def submit(self, number: int, request: CohortRequest) -> None:
         """Add a cohort."""
         ticket, size = next(self._tickets), len(request.expressions)
-        self._partial[ticket] = _Partial(number, [None] * size)
+        self._partial[ticket] = _Partial(number)
         self._queue.append(Piece(ticket, request, list(range(size))))
 
     def waiting(self, *, begun_only: bool = False) -> bool:
@@ -70,21 +70,20 @@ class Pieces:
         self._partial[piece.ticket].begun = True
         return piece
 
-    def finished(self, piece: Piece, result: dict[str, Any]) -> None:
+    def finished(self, piece: Piece, result: CohortResult) -> None:
         """Enter a piece's result."""
         partial = self._partial[piece.ticket]
-        for slot, row in zip(piece.slots, result.pop("candidates"), strict=True):
-            partial.candidates[slot] = row
+        partial.candidates.update(zip(piece.slots, result.candidates, strict=True))
         partial.rest = result
         self._close(piece)
 
-    def failed(self, piece: Piece, reason: str, error: str) -> None:
+    def failed(self, piece: Piece, reason: Reason, error: str) -> None:
         """Put a piece whose worker was lost back into the queue, whole or halved, or give up its single candidate.
 
         Raises:
             WorkerError: it is the controls that fail.
         """
-        if reason == NODE_LOST and piece.losses < LOSSES:
+        if reason is Reason.NODE_LOST and piece.losses < LOSSES:
             piece.losses += 1
             self._queue.appendleft(piece)
             return
@@ -101,11 +100,10 @@ class Pieces:
             number = self._partial[piece.ticket].number
             raise WorkerError(f"the controls of cohort {number} cannot be trained: {error}")
 
-    def _give_up(self, piece: Piece, reason: str, error: str) -> None:
+    def _give_up(self, piece: Piece, reason: Reason, error: str) -> None:
         partial = self._partial[piece.ticket]
-        row = {"losses": {}, "tests": {}, "reason": reason, "failed_on": "", "error": error[-4000:]}
-        partial.candidates[piece.slots[0]] = row
-        if partial.open == 1 and not partial.rest:  # the controls are still owed
+        partial.candidates[piece.slots[0]] = MemberResult(reason=reason, overflows_in=None, error=error[-4000:])
+        if partial.open == 1 and partial.rest is None:  # the controls are still owed
             self._queue.appendleft(Piece(piece.ticket, replace(piece.request, expressions=()), []))
         else:
             self._close(piece)
@@ -120,7 +118,10 @@ class Pieces:
         if not self._whole:
             return None
         partial = self._partial.pop(self._whole.popleft())
-        return partial.number, partial.rest | {"candidates": partial.candidates}
+        assert partial.rest is not None
+        return partial.number, replace(
+            partial.rest, candidates=tuple(partial.candidates[slot] for slot in sorted(partial.candidates))
+        )
 
 
 def _part(piece: Piece, start: int, stop: int | None) -> Piece:

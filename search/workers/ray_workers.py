@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from evaluators.cohort import CohortRequest
+from evaluators.reasons import Reason
 from search.errors import WorkerError
-from search.workers.actor import Worker, versions
+from search.workers.actor import Refusal, Worker, versions
 from search.workers.base import Finished, Workers
 from search.workers.clock import Clock
 from search.workers.cluster import start_ray
-from search.workers.pieces import ATTEMPTS, DIED, NODE_LOST, TIMEOUT, Piece, Pieces
+from search.workers.pieces import ATTEMPTS, Piece, Pieces
 
 #: Seconds for the first worker to start, and for a new one to take the place of the last.
 START = 300.0
@@ -114,11 +115,13 @@ class RayWorkers(Workers):
             result = self._ray.get(answer)
         except self._ray.exceptions.RayError as error:
             # Ray has no error of its own for it
-            self._replace(work, NODE_LOST if "its node has died" in str(error) else DIED, str(error))
+            self._replace(
+                work, Reason.NODE_LOST if "its node has died" in str(error) else Reason.WORKER_DIED, str(error)
+            )
             return
         self._idle.append(work.actor)
-        if "error" in result:
-            raise WorkerError(result["error"])
+        if isinstance(result, Refusal):
+            raise WorkerError(result.error)
         self._clock.finished(work.piece.request, time.monotonic() - work.started)
         self._pieces.finished(work.piece, result)
 
@@ -128,9 +131,11 @@ class RayWorkers(Workers):
             limit = self._clock.limit(work.piece.request)
             if now - work.started > limit:
                 del self._busy[answer]
-                self._replace(work, TIMEOUT, f"no answer after {limit:.0f} s, {ATTEMPTS} times; the worker was ended")
+                self._replace(
+                    work, Reason.TIMEOUT, f"no answer after {limit:.0f} s, {ATTEMPTS} times; the worker was ended"
+                )
 
-    def _replace(self, work: _Work, reason: str, error: str) -> None:
+    def _replace(self, work: _Work, reason: Reason, error: str) -> None:
         self._ray.kill(work.actor)
         self._start_actor()
         self._pieces.failed(work.piece, reason, error)

@@ -10,9 +10,10 @@ import pytest
 
 from evaluators import training
 from evaluators.checkpoint import Checkpoint
-from evaluators.cohort import CohortRequest, run_cohort
+from evaluators.cohort import CohortRequest
 from tests.evaluators_tests.families import Family
 from tests.evaluators_tests.test_loops import Looped
+from tests.plain import ran
 
 TEXTS = ("x*sigmoid(beta*x); beta=1.0:channel", "exp(exp(x))", "sin(3*x)", "c*elu(x); c=0.5")
 PLAIN = CohortRequest(
@@ -41,7 +42,7 @@ def killed_after(monkeypatch: pytest.MonkeyPatch, count: int, request: CohortReq
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(Checkpoint, "offer", counting)
-        run_cohort(request, **options)
+        ran(request, **options)
 
 
 def results(found: dict[str, Any]) -> dict[str, Any]:
@@ -54,10 +55,10 @@ def test_it_goes_on_with_the_same_bits(count: int, tmp_path: Path, monkeypatch: 
     taken: list[int] = []
     advance = training.Stack.advance
     monkeypatch.setattr(training.Stack, "advance", lambda self, to: (taken.append(self.step), advance(self, to))[1])
-    resumed = run_cohort(asked(tmp_path))
+    resumed = ran(asked(tmp_path))
     assert taken[0] == (4, 8, 4, 8)[count - 1]
     monkeypatch.undo()
-    assert results(resumed) == results(run_cohort(PLAIN))
+    assert results(resumed) == results(ran(PLAIN))
 
 
 @pytest.mark.parametrize("family", ["cnn", "transformer", "mlp-norm"])
@@ -65,23 +66,23 @@ def test_every_family(family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     options = {"find": lambda _: Family(family)}
     request = replace(PLAIN, tasks=(family,))
     killed_after(monkeypatch, 2, asked(tmp_path, request), **options)
-    assert results(run_cohort(asked(tmp_path, request), **options)) == results(run_cohort(request, **options))
+    assert results(ran(asked(tmp_path, request), **options)) == results(ran(request, **options))
 
 
 def test_measured_objectives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     request = replace(PLAIN, measured=("sparsity", "reproducibility"))
     killed_after(monkeypatch, 3, asked(tmp_path, request))
-    assert results(run_cohort(asked(tmp_path, request))) == results(run_cohort(request))
+    assert results(ran(asked(tmp_path, request))) == results(ran(request))
 
 
 def test_a_loop_of_ones_own_keeps_the_members_that_are_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     request = replace(PLAIN, tasks=("looped",))
     killed_after(monkeypatch, 5, asked(tmp_path, request), find=lambda _: Looped())
     looped = Looped()
-    resumed = run_cohort(asked(tmp_path, request), find=lambda _: looped)
-    assert results(resumed) == results(run_cohort(request, find=lambda _: Looped()))
+    resumed = ran(asked(tmp_path, request), find=lambda _: looped)
+    assert results(resumed) == results(ran(request, find=lambda _: Looped()))
     whole = Looped()
-    run_cohort(request, find=lambda _: whole)
+    ran(request, find=lambda _: whole)
     assert 0 < looped.steps_taken < whole.steps_taken
 
 
@@ -93,7 +94,7 @@ def test_a_damaged_file_is_as_none(place: int, tmp_path: Path, monkeypatch: pyte
     data[place] ^= 1
     file.write_bytes(data)
     assert asked(tmp_path).state.saved is None
-    assert results(run_cohort(asked(tmp_path))) == results(run_cohort(PLAIN))
+    assert results(ran(asked(tmp_path))) == results(ran(PLAIN))
 
 
 def test_another_request_has_another_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,9 +105,9 @@ def test_another_request_has_another_file(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_it_writes_as_often_as_it_is_asked_and_never_without_a_folder(tmp_path: Path) -> None:
-    run_cohort(replace(asked(tmp_path), checkpoint_seconds=1000.0))
+    ran(replace(asked(tmp_path), checkpoint_seconds=1000.0))
     assert list(tmp_path.iterdir()) == []
-    run_cohort(asked(tmp_path / "missing"))
+    ran(asked(tmp_path / "missing"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -115,5 +116,5 @@ def test_a_disk_that_takes_nothing_costs_the_checkpoint_alone(tmp_path: Path, mo
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("evaluators.checkpoint.os.fsync", full)
-    assert results(run_cohort(asked(tmp_path))) == results(run_cohort(PLAIN))
+    assert results(ran(asked(tmp_path))) == results(ran(PLAIN))
     assert list(tmp_path.iterdir()) == []

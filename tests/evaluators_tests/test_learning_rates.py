@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from evaluators.cohort import CohortRequest, run_cohort
+from evaluators.cohort import CohortRequest
 from evaluators.member import Member, Outcome, Schedule, best_rate, better_rates
 from evaluators.stack import Stack
 from evaluators.task import Task
@@ -15,6 +15,7 @@ from evaluators.training import train
 from primitives.parsing import parse
 from tests.evaluators_tests.families import Family
 from tests.evaluators_tests.test_loops import Looped, Stacked
+from tests.plain import ran
 
 MARKS, RATES = (4, 8, 20), (1e-4, 1e-3, 3e-2)
 TEXTS = ("relu(x)", "x*sigmoid(beta*x); beta=1.0:channel", "sin(3*x)", "exp(exp(x))", "c*elu(x); c=0.5")
@@ -71,8 +72,8 @@ def test_objectives_are_measured_at_a_rate_that_is_left() -> None:
     request = CohortRequest(
         ("tanh(x)",), ("digits",), 0, 2, 20, (4,), RATES, measured=("sparsity",), drop_worst_rate=True
     )
-    dropped = run_cohort(request)
-    whole = run_cohort(CohortRequest(("tanh(x)",), ("digits",), 0, 2, 20, (4,), (*RATES[1:],), measured=("sparsity",)))
+    dropped = ran(request)
+    whole = ran(CohortRequest(("tanh(x)",), ("digits",), 0, 2, 20, (4,), (*RATES[1:],), measured=("sparsity",)))
     assert dropped["candidates"][0]["measured"] == whole["candidates"][0]["measured"]
 
 

@@ -11,14 +11,16 @@ from torch import Tensor, nn
 
 from evaluators import LoopTask, Task, split
 from evaluators.backend import Backend
-from evaluators.cohort import CohortRequest, run_cohort
+from evaluators.cohort import CohortRequest
 from evaluators.errors import TaskError
 from evaluators.initialisation import normalised
 from evaluators.member import Member, Outcome, Schedule
+from evaluators.reasons import Reason
 from evaluators.task import batches
 from evaluators.training import train
 from evaluators.width import probe_width
 from primitives.parsing import parse
+from tests.plain import ran
 
 MARKS = (4, 8, 20)
 RATES = (1e-3, 1e-2)
@@ -94,13 +96,13 @@ def test_outcomes_equal_the_stacks(part: str) -> None:
 def test_a_rejected_candidate_is_not_trained_on() -> None:
     looped = Looped()
     found = outcomes(looped)
-    assert [outcome.reason for outcome in found] == ["", "", "non-finite", ""]
+    assert [outcome.reason for outcome in found] == [None, None, Reason.DIVERGED, None]
     assert looped.steps_taken == 4 * (3 * MARKS[-1] + MARKS[0])
 
 
 def test_controls_and_nulls_of_a_cohort_go_through_the_loop() -> None:
     request = CohortRequest(("x*atan(x)", "relu(x)"), ("looped",), 3, 2, 8, (4,))
-    found, again = (run_cohort(request, lambda _: Looped()) for _ in range(2))
+    found, again = (ran(request, lambda _: Looped()) for _ in range(2))
     assert found["candidates"][1] == found["controls"]["relu"]
     assert len(found["nulls"]) == 4
     assert all(found[group] == again[group] for group in ("candidates", "controls", "nulls"))
@@ -139,7 +141,7 @@ def test_a_loop_that_ends_early() -> None:
     with pytest.raises(TaskError, match=r"task 'looped': its loop fit\(\) ended before it yielded the loss at step 4"):
         outcomes(Failing(control=True))
     found = outcomes(Failing(control=False))
-    assert [outcome.reason for outcome in found] == ["", "raised", "raised", "raised"]
+    assert [outcome.reason for outcome in found] == [None, Reason.RAISED, Reason.RAISED, Reason.RAISED]
     assert ["ended before" in outcome.error for outcome in found] == [False, True, True, True]
 
 

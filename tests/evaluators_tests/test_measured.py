@@ -25,6 +25,7 @@ from evaluators.timing import time_ratios
 from evaluators.training import train
 from primitives.parsing import parse
 from tests.evaluators_tests.families import FAMILIES, Family
+from tests.plain import ran
 
 NAMES = measured_names(OBJECTIVES)
 SEEDS = (4, 5)
@@ -186,8 +187,8 @@ def test_every_tensor_is_made_on_a_named_device() -> None:
 
 
 def test_no_bit_depends_on_the_stack() -> None:
-    wide = run_cohort(request("x*sigmoid(beta*x); beta=1.0:channel", "exp(exp(x))", "x*atan(x)"))
-    alone = run_cohort(request("x*atan(x)", width=4))
+    wide = ran(request("x*sigmoid(beta*x); beta=1.0:channel", "exp(exp(x))", "x*atan(x)"))
+    alone = ran(request("x*atan(x)", width=4))
     assert alone["candidates"][0] == wide["candidates"][2]
     assert alone["controls"] == wide["controls"]
     assert set(wide["controls"]["gelu"]["measured"]["digits"]) == set(NAMES)
@@ -196,7 +197,7 @@ def test_no_bit_depends_on_the_stack() -> None:
 
 
 def test_measuring_changes_no_loss() -> None:
-    measured, not_measured = (run_cohort(request("sin(x)", measured=names)) for names in (NAMES, ()))
+    measured, not_measured = (ran(request("sin(x)", measured=names)) for names in (NAMES, ()))
     assert all("measured" not in row for row in (*not_measured["candidates"], *not_measured["controls"].values()))
     for group in ("candidates",):
         assert [row["losses"] for row in measured[group]] == [row["losses"] for row in not_measured[group]]

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
 
 from evaluators.objectives import OBJECTIVES, chosen_losses, cost, gains
+from evaluators.results import MemberResult
 from primitives.parsing import parse
+from tests.plain import member
 
 INNER = ("x", "tanh(x)", "x*sigmoid(beta*x); beta=1.0", "max(x,exp(x))", "gelu(x)")
 WRAPPERS = ("exp", "tanh", "sigmoid", "softplus", "asinh", "erf", "mish")
 
 
-def row(final: list[list[float | None]], reason: str = "", tests: list[list[float]] | None = None) -> dict[str, Any]:
-    return {
+def row(final: list[list[float | None]], reason: str = "", tests: list[list[float]] | None = None) -> MemberResult:
+    return member({
         "losses": {"digits": {"8": [[9.0] * len(final[0])] * len(final), "20": final}},
         "tests": {} if tests is None else {"digits": tests},
         "reason": reason,
-        "failed_on": "",
-    }
+    })  # fmt: skip
 
 
 def test_table() -> None:

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluators.cohort import CohortRequest, run_cohort
+from evaluators.cohort import CohortRequest
 from evaluators.member import Array
 from evaluators.rejection import (
     SMALLEST_SET,
-    UNPROMISING,
     Aim,
     alive,
     best_rows,
@@ -25,6 +24,7 @@ from evaluators.rejection import (
     promise,
 )
 from evaluators.statistics import share_interval
+from tests.plain import ran
 
 STEPS = (1, 1, 2, 4, 8)
 
@@ -171,33 +171,39 @@ def request(*expressions: str, **changes: Any) -> CohortRequest:
     return CohortRequest(expressions, **(given | {"rates": (1e-3, 1e-2)} | changes))
 
 
+def limits(*values: float) -> dict[tuple[str, int], float]:
+    """Thresholds at the stages of two tasks, as many as there are values."""
+    stages = [(name, mark) for name in ("digits", "digits-10x32") for mark in (3, 6, 12)]
+    return dict(zip(stages, values, strict=False))
+
+
 def test_thresholds_reject_all_but_controls_and_the_spared() -> None:
     texts = ("tanh(x)", "sin(x)", "x*atan(x)")
-    free = run_cohort(request(*texts))
-    strict = run_cohort(request(*texts, thresholds=(-99.0, -99.0), spared=("sin(x)",)))
-    assert [row["reason"] for row in strict["candidates"]] == [UNPROMISING, "", UNPROMISING]
+    free = ran(request(*texts))
+    strict = ran(request(*texts, thresholds=limits(-99.0, -99.0), spared=("sin(x)",)))
+    assert [row["reason"] for row in strict["candidates"]] == ["unpromising", "", "unpromising"]
     assert [list(row["losses"]["digits"]) for row in strict["candidates"]] == [["3"], ["3", "6", "12"], ["3"]]
     assert strict["candidates"][1] == free["candidates"][1]
     assert (strict["controls"], strict["nulls"]) == (free["controls"], free["nulls"])
 
 
 def test_a_threshold_keeps_who_just_meets_it() -> None:
-    free = run_cohort(request("tanh(x)"))
+    free = ran(request("tanh(x)"))
     relu, own = (
         np.array(r["losses"]["digits"]["6"]) for r in (free["controls"]["relu"], free["candidates"][0])
     )  # fmt: skip
     exact = promise(own, relu)
-    (kept,) = run_cohort(request("tanh(x)", thresholds=(99.0, exact)))["candidates"]
-    (gone,) = run_cohort(request("tanh(x)", thresholds=(99.0, exact - 1e-12)))["candidates"]
+    (kept,) = ran(request("tanh(x)", thresholds=limits(99.0, exact)))["candidates"]
+    (gone,) = ran(request("tanh(x)", thresholds=limits(99.0, exact - 1e-12)))["candidates"]
     assert kept == free["candidates"][0]
-    assert (gone["reason"], list(gone["losses"]["digits"])) == (UNPROMISING, ["3", "6"])
+    assert (gone["reason"], list(gone["losses"]["digits"])) == ("unpromising", ["3", "6"])
 
 
 def test_the_end_of_a_first_task_is_a_stage() -> None:
     tasks = ("digits", "digits-10x32")
-    (row,) = run_cohort(request("sin(x)", tasks=tasks, thresholds=(99.0, 99.0, -99.0, 99.0, 99.0)))["candidates"]
-    assert (row["reason"], row["failed_on"], list(row["losses"])) == (UNPROMISING, "digits", ["digits"])
-    (row,) = run_cohort(request("sin(x)", tasks=tasks, thresholds=(99.0, 99.0, 99.0, -99.0, 99.0)))["candidates"]
+    (row,) = ran(request("sin(x)", tasks=tasks, thresholds=limits(99.0, 99.0, -99.0, 99.0, 99.0)))["candidates"]
+    assert (row["reason"], row["failed_on"], list(row["losses"])) == ("unpromising", "digits", ["digits"])
+    (row,) = ran(request("sin(x)", tasks=tasks, thresholds=limits(99.0, 99.0, 99.0, -99.0, 99.0)))["candidates"]
     assert (row["failed_on"], list(row["losses"]["digits-10x32"])) == ("digits-10x32", ["3"])
 
 

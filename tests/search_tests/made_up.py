@@ -10,8 +10,13 @@ from typing import Any
 import numpy as np
 
 from evaluators.cohort import CONTROLS, CohortRequest
+from evaluators.member import Array
+from evaluators.reasons import Reason
+from evaluators.results import CohortResult, MemberResult
 from primitives import grammar
 from search import Run
+from search.class_row import ClassRow
+from search.cohort_record import Exempt
 from search.config import Config, checked, to_yaml
 from search.environment import environment
 from search.files import write_json
@@ -21,7 +26,10 @@ from search.recorder import Recorder
 from search.report.facts import Candidate, Facts
 from search.run_folder import RunFolder
 from search.study import CohortStudy
+from search.trace_entry import TraceEntry
+from search.trial_record import TrialRecord
 from search.workers import Workers
+from tests.plain import entry
 
 ERROR = "Traceback: <script>alert('worker')</script> & \"more\""
 
@@ -35,32 +43,31 @@ class Instant(Workers):
     def submit(self, number: int, request: CohortRequest) -> None:
         self._queue.append((number, request))
 
-    def next(self) -> tuple[int, dict[str, Any]]:
+    def next(self) -> tuple[int, CohortResult]:
         number, request = self._queue.popleft()
-        return number, {
-            "candidates": [_row(text, request, may_fail=True) for text in request.expressions],
-            "controls": {name: _row(text, request) for name, text in CONTROLS.items()},
-            "nulls": [_row(f"null {n}", request) for n in range(request.nulls)],
-            "seconds": dict.fromkeys(request.tasks, 1.5),
-        }
+        return number, CohortResult(
+            candidates=tuple(_row(text, request, may_fail=True) for text in request.expressions),
+            controls={name: _row(text, request) for name, text in CONTROLS.items()},
+            nulls=tuple(_row(f"null {n}", request) for n in range(request.nulls)),
+            seconds=dict.fromkeys(request.tasks, 1.5),
+        )
 
     def close(self) -> None:
         self._queue.clear()
 
 
-def _row(text: str, request: CohortRequest, *, may_fail: bool = False) -> dict[str, Any]:
+def _row(text: str, request: CohortRequest, *, may_fail: bool = False) -> MemberResult:
     if may_fail and hashlib.sha256(text.encode()).digest()[0] < 32:
-        return {"losses": {}, "tests": {}, "reason": "worker-died", "failed_on": request.tasks[0], "error": ERROR}
-    losses = {name: {str(m): _losses(f"{text} {name} {m}", request) for m in (*request.rungs, request.steps)}
-              for name in request.tasks}  # fmt: skip
-    return {"losses": losses, "tests": {}, "reason": "", "failed_on": ""}
+        return MemberResult(reason=Reason.WORKER_DIED, failed_on=request.tasks[0], error=ERROR)
+    marks = (*request.rungs, request.steps)
+    return MemberResult({name: {m: _losses(f"{text} {name} {m}", request) for m in marks} for name in request.tasks})
 
 
-def _losses(text: str, request: CohortRequest) -> list[list[float]]:
+def _losses(text: str, request: CohortRequest) -> Array:
     """Seeds x learning rates, from 0.1 to 1.1."""
     digest = hashlib.sha256(text.encode()).digest()
-    return [[0.1 + digest[s * len(request.rates) + r] / 256 for r in range(len(request.rates))]
-            for s in range(request.seeds)]  # fmt: skip
+    return np.array([[0.1 + digest[s * len(request.rates) + r] / 256 for r in range(len(request.rates))]
+                     for s in range(request.seeds)])  # fmt: skip
 
 
 def made_up_run(folder: Path, **changes: Any) -> Run:
@@ -116,14 +123,14 @@ def many_candidates(count: int) -> Facts:
     for number, candidate in enumerate(candidates):
         if not candidate.reason:
             front.add(number, list(candidate.objectives.values()))
-    rows = [_front_row(candidates[number]) for number in front.numbers]
+    rows = [front_row(candidates[number]) for number in front.numbers]
     return Facts(
         path=Path("runs/many"),
         config=config,
         config_text=to_yaml(config),
         trace=[_entry(number) for number in range(count // 50)],
         candidates=candidates,
-        front=sorted(rows, key=lambda row: row["cost"]),
+        front=sorted(rows, key=lambda row: row.cost or 0.0),
     )
 
 
@@ -132,35 +139,37 @@ def _candidate(number: int, text: str, rng: np.random.Generator) -> Candidate:
     young = rng.integers(max(0, number - 114), max(1, number - 50), size=1 + (rng.random() < 0.3))
     parents = tuple(f"{p // 50}.{p % 50}" for p in young) if number >= 50 else ()
     if rng.random() < 0.3:
-        return Candidate(name, text, {}, "unpromising", parents)
+        return Candidate(TrialRecord(name, text, "", parents, Reason.UNPROMISING))
     gain, cost = float(rng.normal(-0.2, 0.3)), float(np.exp(rng.normal(2.5, 0.5)))
-    return Candidate(
-        name,
-        text,
-        {"gain": gain + 0.1 * np.log(cost), "cost": cost},
+    audited = rng.random() < 0.05 if number >= 256 else False
+    trial = TrialRecord(
+        id=name,
+        expression=text,
+        key="",
         parents=parents,
         gain_over={"relu": gain, "gelu": gain - 0.1, "silu": gain - 0.12},
-        gains={"digits": [gain - 0.05, gain + 0.05]},
-        spared="warm-up" if number < 256 else "audit" if rng.random() < 0.05 else "",
-        promises=[-gain + float(rng.normal(0, 0.1)), -gain],
+        gains={"digits": (gain - 0.05, gain + 0.05)},
+        spared=Exempt.WARM_UP if number < 256 else Exempt.AUDIT if audited else None,
+        promises=(-gain + float(rng.normal(0, 0.1)), -gain),
     )
+    return Candidate(trial, {"gain": gain + 0.1 * np.log(cost), "cost": cost})
 
 
-def _front_row(candidate: Candidate) -> dict[str, Any]:
-    return {"id": candidate.id, "expression": candidate.expression, **candidate.objectives, "reason": ""}
+def front_row(candidate: Candidate) -> ClassRow:
+    """As if it was on the front."""
+    return ClassRow(candidate.id, candidate.expression, candidate.objectives)
 
 
-def _entry(number: int) -> dict[str, Any]:
-    return {
-        "cohort": number,
-        "trained": 50 * (number + 1),
-        "proposed": 70,
-        "counts": {"accepted": 50, "known": 15, "flat": 5},
-        "rejected": {"unpromising": 15},
-        "rejection": {"thresholds": [0.2], "compute": 0.7, "audited": 2, "missed": [], "passed_on": [], "bar": 0.4},
-        "null_gains": [0.05, -0.03, 0.01, -0.02] if number == 0 else [],
-        "controls_repeat": True,
-        "finished": f"2026-01-01T{number // 60:02d}:{number % 60:02d}:00+00:00",
-        "proposed_in": 0.5,
-        "seconds": {"digits": 55.0},
-    }
+def _entry(number: int) -> TraceEntry:
+    return entry(
+        cohort=number,
+        trained=50 * (number + 1),
+        proposed=70,
+        counts={"accepted": 50, "known": 15, "flat": 5},
+        rejected={"unpromising": 15},
+        rejection={"thresholds": [0.2], "compute": 0.7, "audited": 2, "missed": [], "passed_on": [], "bar": 0.4},
+        null_gains=[0.05, -0.03, 0.01, -0.02] if number == 0 else [],
+        finished=f"2026-01-01T{number // 60:02d}:{number % 60:02d}:00+00:00",
+        proposed_in=0.5,
+        seconds={"digits": 55.0},
+    )

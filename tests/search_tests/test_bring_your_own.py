@@ -40,7 +40,7 @@ def test_a_job_is_pinned_and_resumed_from_anywhere(config: Path, monkeypatch: py
     Run.open(path).resume()
     opened = Run.open(path)
     assert opened.config.tasks == (reference,)
-    assert opened.status()["trained"] == 8
+    assert opened.status().trained == 8
     assert "gain_own.py:Lines" in opened.front()[0]
     whole = Job.load(config, [f"tasks=['{file}:Lines']"]).launch(str(config.parent / "two"))
     assert whole.front() == opened.front()
@@ -58,10 +58,10 @@ def test_a_changed_or_missing_file_ends_a_resume_but_not_a_look(config: Path) ->
         change()
         with pytest.raises(TaskError, match=message):
             Run.open("one").resume()
-        assert Run.open("one").status()["trained"] == len(Run.open("one").classes()) == 4
+        assert Run.open("one").status().trained == len(Run.open("one").classes()) == 4
     assert sorted(Path("runs/one").rglob("*")) in (before, sorted([*before, Path("runs/one/lock")]))
     file.write_text(text)
-    assert Run.open("one").resume().status()["trained"] == 8
+    assert Run.open("one").resume().status().trained == 8
 
 
 def test_a_task_that_cannot_be_stacked_is_refused_before_anything_is_written(config: Path) -> None:

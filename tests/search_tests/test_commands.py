@@ -13,6 +13,7 @@ import pytest
 
 from search import Run
 from search.cli import main
+from tests.plain import confirmation
 
 
 class Shell:
@@ -42,7 +43,7 @@ def test_a_run_from_launch_to_export(small: Path, shell: Shell) -> None:
     out = shell("launch", str(small), "--run", "one")
     assert "[24/24] cohort 3" in out
     assert "Pareto front" in out and "Finalists over ReLU on 6 fresh seeds" in out and "Null controls" in out
-    found = Run.open("one").confirmation()
+    found = confirmation(Run.open("one"))
     assert found is not None
     assert "Measured time here in ReLUs" in out
     assert list(Run.open("one").timing()) == [row["id"] for row in found["finalists"]]

@@ -11,6 +11,7 @@ from evaluators.tasks import label, task
 from search import Job
 from search.config import Config, checked, load_config, shipped_configs, to_yaml
 from search.inspection import dry_run
+from tests.plain import confirmation
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,9 +58,9 @@ def test_it_loads_unchanged_and_reads_back(name: str) -> None:
 def test_a_tiny_budget_is_launched(name: str, tmp_path: Path) -> None:
     run = Job.load(name, TINY).launch(str(tmp_path / "run"))
     status = run.status()
-    assert status["trained"] >= 4
-    assert status["controls_repeat"]
-    assert len(run.classes()) == status["trained"]
+    assert status.trained >= 4
+    assert status.controls_repeat
+    assert len(run.classes()) == status.trained
     assert (run.path / "front.csv").read_text().startswith("id,expression,gain,")
 
 
@@ -69,7 +70,7 @@ def test_a_tiny_budget_is_confirmed(name: str, tmp_path: Path) -> None:
     """On the larger networks, where there are some; up to 20 s."""
     changes = ["confirmation.finalists=1", "confirmation.seeds=7"]
     run = Job.load(name, [*TINY, *changes]).launch(str(tmp_path / "run"))
-    found = run.confirmation()
+    found = confirmation(run)
     tasks = [f"gain_{label(name)}" for name in run.config.tasks]
     assert (found is None) == all(sum(row[name] for name in tasks) <= 0 for row in run.front())
     assert found is None or sum("of" not in row for row in found["finalists"]) == 1

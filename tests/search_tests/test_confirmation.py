@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,30 +13,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluators.cohort import CONTROLS
+from evaluators.reasons import Reason
+from evaluators.results import MemberResult
 from evaluators.stability import is_unstable
 from evaluators.statistics import ALPHA, carried, holm, seeds_needed, sign_flip
 from primitives.parsing import parse
 from search import Job, Run
 from search.confirmation import verdicts
 from search.confirmation.comparison import null_gains
+from search.confirmation.record import Field
 from search.display import nulls_line
 from search.export import export
 from search.screen import Silent
+from tests.plain import confirmation
 
 SPREAD = 0.3  # nats: standard deviation of a log loss over seeds; a ReLU's gain over a ReLU then has 0.42
 
 
-def member(losses: np.ndarray) -> dict[str, Any]:
+def member(losses: np.ndarray) -> MemberResult:
     """One learning rate; validation and test losses alike."""
-    rows = [[float(loss)] for loss in losses]
-    return {"losses": {"t": {"9": rows}}, "tests": {"t": rows}, "reason": ""}
+    return MemberResult({"t": {9: losses[:, None]}}, {"t": losses[:, None]})
 
 
-def result(rng: np.random.Generator, finalists: int, seeds: int, better: float = 0.0) -> dict[str, Any]:
+def result(rng: np.random.Generator, finalists: int, seeds: int, better: float = 0.0) -> Field:
     """Losses that are lognormal, and independent as those of models with seeds of their own are."""
-    candidates = [member(np.exp(rng.normal(-2.0 - better, SPREAD, seeds))) for _ in range(finalists)]
+    candidates = tuple(member(np.exp(rng.normal(-2.0 - better, SPREAD, seeds))) for _ in range(finalists))
     relu = member(np.exp(rng.normal(-2.0, SPREAD, seeds)))
-    return {"task": "t", "candidates": candidates, "controls": {"relu": relu, "gelu": relu, "silu": relu}}
+    return Field("t", candidates, {"relu": relu, "gelu": relu, "silu": relu})
 
 
 @pytest.mark.parametrize("finalists", [1, 3])
@@ -46,7 +49,7 @@ def test_a_job_of_relus_confirms_nothing(finalists: int) -> None:
     for repetition in range(200):
         rng = np.random.Generator(np.random.PCG64(repetition))
         found = verdicts([result(rng, finalists, seeds_needed(finalists))], rng)
-        hits += any(row["confirmed"] for row in found)
+        hits += any(row.confirmed for row in found)
     assert hits <= 10
 
 
@@ -73,67 +76,66 @@ def test_the_rate_is_exact_where_all_signs_can_be_counted() -> None:
 def test_what_is_better_on_every_seed_is_confirmed() -> None:
     rng = np.random.Generator(np.random.PCG64(0))
     found = verdicts([result(rng, 5, 8, better=3.0)], rng)
-    assert all(row["confirmed"] and row["p_holm"] == 5 * 2.0**-7 for row in found)
-    assert not any(row["confirmed"] for row in verdicts([result(rng, 5, 7, better=3.0)], rng))  # a seed too few
-    assert not any(row["confirmed"] for row in verdicts([result(rng, 5, 8, better=-3.0)], rng))
+    assert all(row.confirmed and row.p_holm == 5 * 2.0**-7 for row in found)
+    assert not any(row.confirmed for row in verdicts([result(rng, 5, 7, better=3.0)], rng))  # a seed too few
+    assert not any(row.confirmed for row in verdicts([result(rng, 5, 8, better=-3.0)], rng))
 
 
 def test_the_best_control_is_the_one_to_beat() -> None:
     rng = np.random.Generator(np.random.PCG64(0))
     data = result(rng, 1, 8, better=1.5)
-    data["controls"]["silu"] = member(np.exp(rng.normal(-6.0, SPREAD, 8)))
-    (row,) = verdicts([data], rng)
-    assert row["best_control"] == "silu"
-    assert row["gains"]["relu"]["mean"] > 0 > row["gain_over_best_control"]
-    assert not row["confirmed"]
+    silu = member(np.exp(rng.normal(-6.0, SPREAD, 8)))
+    (row,) = verdicts([replace(data, controls={**data.controls, "silu": silu})], rng)
+    assert row.best_control == "silu" and row.gain_over_best_control is not None
+    assert row.gains["relu"].mean > 0 > row.gain_over_best_control
+    assert not row.confirmed
 
 
 def test_what_is_better_than_the_best_control_alone_is_open() -> None:
     """SiLU looks best on these seeds; ReLU may be, its losses scatter."""
     rng = np.random.Generator(np.random.PCG64(0))
     gains = {"relu": np.tile([2.0, -1.0], 4), "gelu": np.full(8, 0.3), "silu": np.full(8, 0.2)}
-    data = result(rng, 1, 8) | {"controls": {name: member(np.exp(values)) for name, values in gains.items()}}
-    data["candidates"] = [member(np.ones(8))]
+    data = Field("t", (member(np.ones(8)),), {name: member(np.exp(values)) for name, values in gains.items()})
     (row,) = verdicts([data], rng)
-    assert row["best_control"] == "silu"
-    assert sign_flip(row["by_seed"]["silu"], rng) == 2.0**-7
-    assert row["p"] == sign_flip(row["by_seed"]["relu"], rng) > 0.05
-    assert not row["confirmed"]
+    assert row.best_control == "silu"
+    assert sign_flip(row.by_seed["silu"], rng) == 2.0**-7
+    assert row.p == sign_flip(row.by_seed["relu"], rng) > 0.05
+    assert not row.confirmed
 
 
 def test_a_finalist_that_failed_stays_in_the_family() -> None:
     rng = np.random.Generator(np.random.PCG64(0))
     data = result(rng, 2, 8, better=3.0)
-    data["candidates"][0] = {"losses": {}, "tests": {}, "reason": "non-finite"}
-    failed, other = verdicts([data], rng)
-    assert (failed["reason"], failed["p_holm"], failed["confirmed"]) == ("non-finite", 1.0, False)
-    assert other["p_holm"] == 2 * 2.0**-7
-    assert math.isfinite(other["gain_over_best_control"])
+    broken = MemberResult(reason=Reason.DIVERGED)
+    failed, other = verdicts([replace(data, candidates=(broken, data.candidates[1]))], rng)
+    assert (failed.reason, failed.p_holm, failed.confirmed) == ("non-finite", 1.0, False)
+    assert other.p_holm == 2 * 2.0**-7
+    assert other.gain_over_best_control is not None and math.isfinite(other.gain_over_best_control)
 
 
 @pytest.mark.parametrize("control", CONTROLS)
 def test_a_control_that_failed_is_not_held_against_a_finalist(control: str) -> None:
     rng = np.random.Generator(np.random.PCG64(0))
     data = result(rng, 2, 8, better=3.0)
-    data["controls"][control] = member(np.full(8, np.nan))
-    data["candidates"][1] = {"losses": {}, "tests": {}, "reason": "raised"}
-    assert [row["reason"] for row in verdicts([data], rng)] == ["no-reference", "raised"]
-    data = result(rng, 1, 8)
-    data["candidates"][0] = member(np.full(8, np.nan))
-    assert [row["reason"] for row in verdicts([data], rng)] == ["non-finite"]
+    lost = member(np.full(8, np.nan))
+    candidates = (data.candidates[0], MemberResult(reason=Reason.RAISED))
+    data = replace(data, candidates=candidates, controls={**data.controls, control: lost})
+    assert [row.reasons for row in verdicts([data], rng)] == [(Reason.NO_REFERENCE,), (Reason.RAISED,)]
+    data = replace(result(rng, 1, 8), candidates=(lost,))
+    assert [row.reasons for row in verdicts([data], rng)] == [(Reason.DIVERGED,)]
 
 
 def test_a_null_control_without_a_number() -> None:
     rng = np.random.Generator(np.random.PCG64(0))
-    data = result(rng, 1, 8) | {"nulls": [member(np.full(8, np.nan)), member(np.ones(8))]}
+    data = replace(result(rng, 1, 8), nulls=(member(np.full(8, np.nan)), member(np.ones(8))))
     found = null_gains([data])
-    assert found[0] is None and found[1] is not None
-    assert nulls_line({"nulls": found}).endswith(f": -, {found[1]:+.3f}")
+    assert math.isnan(found[0]) and math.isfinite(found[1])
+    assert nulls_line(found).endswith(f": -, {found[1]:+.3f}")
 
 
 def test_the_verdict_follows_from_the_file(small: Path) -> None:
     """Gains by seed are there, so that another program can test them."""
-    found = Job.load(small).launch("one").confirmation()
+    found = confirmation(Job.load(small).launch("one"))
     assert found is not None
     (row,) = found["finalists"]
     rng = np.random.Generator(np.random.PCG64(0))
@@ -151,8 +153,8 @@ def test_what_earlier_looks_tried_stays_in_the_family() -> None:
     rng = np.random.Generator(np.random.PCG64(0))
     data = result(rng, 1, 8, better=3.0)
     alone, again = (verdicts([data], rng, earlier)[0] for earlier in ([], [0.4, 0.9, 0.9, 0.9, 0.9, 0.9]))
-    assert (alone["p_holm"], again["p_holm"]) == (2.0**-7, 7 * 2.0**-7)
-    assert alone["confirmed"] and not again["confirmed"]
+    assert (alone.p_holm, again.p_holm) == (2.0**-7, 7 * 2.0**-7)
+    assert alone.confirmed and not again.confirmed
 
 
 @given(st.integers(2, 30))
@@ -164,8 +166,8 @@ def test_so_many_seeds_carry_so_many_finalists(seeds: int) -> None:
 
 def test_another_look_at_a_longer_search_counts_the_first(small: Path) -> None:
     run = Job.load(small, ["start=['atan(x)']", "budget=6"]).launch("looks")
-    first = run.confirmation()
-    again = run.resume(changes=["budget=24"]).confirmation()
+    first = confirmation(run)
+    again = confirmation(run.resume(changes=["budget=24"]))
     assert first is not None and again is not None
     assert first["earlier"] == []
     tried = {row["expression"] for row in first["finalists"]} - {row["expression"] for row in again["finalists"]}
@@ -180,7 +182,7 @@ def test_an_unstable_finalist_is_refused_if_the_config_says_so(small: Path) -> N
     reasons = {}
     for stability in (False, True):
         run = Job.load(small, [*changes, f"confirmation.stability={stability}"]).launch(str(stability))
-        found = run.confirmation()
+        found = confirmation(run)
         assert found is not None
         (row,) = found["finalists"]
         reasons[stability] = (row["reason"], bool(row["gains"]))
@@ -201,7 +203,7 @@ class Told(Silent):
 def test_a_family_that_the_seeds_no_longer_carry_is_said(small: Path, tmp_path: Path) -> None:
     """Six seeds carry one function; the second one that is looked at cannot be confirmed, nor can the first."""
     run, told = Job.load(small, ["start=['atan(x)']", "budget=6"]).launch("looks"), Told()
-    found = run.resume(changes=["budget=24"], screen=told).confirmation()
+    found = confirmation(run.resume(changes=["budget=24"], screen=told))
     assert found is not None
     assert len(found["earlier"]) == 1, "the longer search has the same finalist; choose another seed"
     assert "none can be confirmed: 2 functions, with earlier looks, need 7 seeds" in told.lines
@@ -215,7 +217,7 @@ def test_a_damaged_confirmation_is_said_and_written_anew(small: Path) -> None:
     whole = run.folder.confirmation.read_bytes()
     for damaged in (b"[]", b"{}", whole[:200]):
         run.folder.confirmation.write_bytes(damaged)
-        assert run.confirmation() is None and run.status()["confirmed"] is None
+        assert run.confirmation() is None and run.status().confirmed is None
     run.confirm(screen=told)
     assert run.folder.confirmation.read_bytes() == whole
     assert any("confirmation.json is damaged" in line for line in told.lines)
@@ -245,7 +247,7 @@ def test_a_confirmation_killed_after_its_verdicts_is_finished(
 
 def test_a_task_file_that_was_not_searched_has_its_column(small: Path) -> None:
     reference = f"{Path(__file__).with_name('faulty_tasks.py')}:Quiet"
-    found = Job.load(small, [f"confirmation.unseen={reference}"]).launch("one").confirmation()
+    found = confirmation(Job.load(small, [f"confirmation.unseen={reference}"]).launch("one"))
     assert found is not None
     assert found["setting"]["unseen"] == ["faulty_tasks.py:Quiet"]
     assert all(set(row["unseen"]) == {"faulty_tasks.py:Quiet"} for row in found["finalists"])

@@ -95,8 +95,7 @@ def test_flips_in_the_trace_are_found_and_repaired(original: Run, copy: Run) -> 
             assert copy.folder.trace.read_bytes() == whole
             found += 1
         else:  # the hash's own key, or a digit beyond a float's precision
-            pairs = zip(read_trace(copy.folder.trace), entries, strict=True)
-            assert all(row.items() >= entry.items() for row, entry in pairs)
+            assert read_trace(copy.folder.trace) == entries
         assert copy.folder.journal.read_bytes() == original.folder.journal.read_bytes()
     assert found >= 28
 

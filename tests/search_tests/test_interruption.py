@@ -103,7 +103,7 @@ def test_ctrl_c_once_finishes_what_is_in_flight(small: Path, workers: int) -> No
     assert "Continue with: actsearch resume runs/c" in said
     run = Run.open("c")
     assert not any(path.name.startswith(".") for path in run.folder.cohorts.iterdir())
-    cohorts = run.status()["cohorts"]
+    cohorts = run.status().cohorts
     assert 2 <= cohorts < 20
     assert len(list(run.folder.cohorts.iterdir())) == cohorts
     assert contents(run.resume(workers=0)) == whole

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from evaluators import rejection
-from evaluators.rejection import UNPROMISING
 from search import Job, Run
+from search.cohort_record import Plan, Planned
 from search.config import checked
-from search.proposer import Plan
 from search.rejection import announced, concluded, ruled, schedules, summary
+from search.trace_entry import TraceEntry
+from tests.plain import entry
 
 SETTINGS = [
     "budget=60",
@@ -51,15 +52,15 @@ def contents(run: Run) -> tuple[Any, ...]:
 
 def test_thresholds_reject_after_the_warm_up_and_the_report_counts_them(early: Path) -> None:
     run = launched(early, "one")
-    lines, rows, status = trace(run), run.classes(), run.status()["rejection"]
+    lines, rows, status = trace(run), run.classes(), run.status().rejection
     first = next(line["cohort"] for line in lines if line["rejection"]["thresholds"])
     assert first == 3  # cohort 2 is proposed from cohort 0 alone: 12 candidates
-    gone = [row for row in rows if row["reason"] == UNPROMISING]
-    assert len(gone) == status["unpromising"] > 0
+    gone = [row for row in rows if row["reason"] == "unpromising"]
+    assert len(gone) == status.unpromising > 0
     assert all(int(row["id"].partition(".")[0]) >= first for row in gone)
     assert all(row["gain"] is None for row in gone)
-    assert 0 < status["compute"] < 1
-    assert status["missed"] <= status["audited"] <= 24
+    assert 0 < status.compute < 1
+    assert status.missed <= status.audited <= 24
     assert f"{len(gone)} unpromising" in concluded(status)
 
 
@@ -71,7 +72,7 @@ def test_two_workers_change_nothing(early: Path) -> None:
 def test_interruptions_change_nothing(early: Path) -> None:
     whole = contents(launched(early, "whole"))
     part = launched(early, "part", max_minutes=0.0)
-    while part.status()["trained"] < 60:
+    while part.status().trained < 60:
         part.resume(max_minutes=0.0)
     assert contents(part) == whole
 
@@ -93,7 +94,7 @@ def test_the_cohort_files_rebuild_the_calibration_set(early: Path) -> None:
 def test_short_jobs_reject_failures_only(small: Path) -> None:
     run = Job.load(small, ["confirmation.finalists=0"]).launch("short")
     assert all(not line["rejection"]["thresholds"] for line in trace(run))
-    assert run.status()["rejection"]["unpromising"] == 0
+    assert run.status().rejection.unpromising == 0
 
 
 def config(**changes: Any) -> Any:
@@ -113,29 +114,32 @@ def test_what_a_job_says_at_its_start() -> None:
 def test_who_is_spared_depends_on_the_number_alone() -> None:
     given = config(warmup=10, audit=0.1)
     sets = [
-        ruled(Plan(1, [{"expression": f"{name}({n}*x)"} for n in range(2000)], {}), given, 5, [])
+        ruled(Plan(1, [Planned(f"{name}({n}*x)", "") for n in range(2000)], {}), given, 5, [])
         for name in ("tanh", "sin")
     ]
-    spared = [[row.get("spared", "") for row in plan.proposals] for plan in sets]
+    spared = [[str(row.spared or "") for row in plan.proposals] for plan in sets]
     assert spared[0] == spared[1]
     assert spared[0][:5] == ["warm-up"] * 5
     assert "warm-up" not in spared[0][5:]
     assert 150 < spared[0].count("audit") < 250
     other = ruled(sets[0], checked(given.model_dump() | {"seed": 1}, ""), 3000, [])
-    assert [row.get("spared", "") for row in other.proposals] != spared[0]
+    assert [str(row.spared or "") for row in other.proposals] != spared[0]
 
 
 def test_stages_go_from_mark_to_mark_and_task_to_task() -> None:
     two = checked(config().model_dump() | {"tasks": ["digits", "digits-10x32"]}, "")
     assert [own.marks for own in schedules(two)] == [(4, 8, 16), (4, 8, 16)]
     rows = np.random.Generator(np.random.PCG64(0)).normal(size=(120, 6)).tolist()
-    assert len(ruled(Plan(9, [{}] * 50, {}), two, 600, rows).thresholds) == 5
+    assert (
+        list(ruled(Plan(9, [Planned("x", "")] * 50, {}), two, 600, rows).thresholds)
+        == [(name, mark) for name in two.tasks for mark in (4, 8, 16)][:5]
+    )
 
 
 def test_learning_rates_are_dropped_and_counted(small: Path) -> None:
     rates = "training.learning_rates=[0.001,0.003,0.01]"
     runs = [launched(small, f"{drop}", rates, f"training.drop_worst_rate={drop}") for drop in ("true", "false")]
-    fewer, whole = (run.status()["rejection"]["compute"] for run in runs)
+    fewer, whole = (run.status().rejection.compute for run in runs)
     assert fewer < 0.9 * whole
     record = json.loads(runs[0].folder.cohort(0).read_text())
     for row in (*record["result"]["controls"].values(), *record["result"]["candidates"]):
@@ -143,27 +147,27 @@ def test_learning_rates_are_dropped_and_counted(small: Path) -> None:
             assert np.isnan(losses).all(axis=0).sum() >= 1
 
 
-def line(**found: Any) -> dict[str, Any]:
+def line(trained: int = 10, rejected: dict[str, int] | None = None, **found: Any) -> TraceEntry:
     rest: dict[str, Any] = {"thresholds": [], "compute": 1.0, "audited": 0, "missed": [], "passed_on": [], "bar": None}
-    return {"trained": 10, "rejected": {}, "rejection": rest | found}
+    return entry(trained=trained, rejected=rejected or {}, rejection=rest | found)
 
 
 def test_the_audit_counts_the_good_among_those_that_would_have_gone() -> None:
     found = summary([
         line(),
-        line(compute=0.25, audited=3, missed=[0.1, None], bar=0.3) | {"trained": 40, "rejected": {UNPROMISING: 20}},
-        line(compute=0.25, audited=2, missed=[0.4], passed_on=[None, 0.2], bar=0.2) | {"trained": 70},
+        line(40, {"unpromising": 20}, compute=0.25, audited=3, missed=[0.1, None], bar=0.3),
+        line(70, compute=0.25, audited=2, missed=[0.4], passed_on=[None, 0.2], bar=0.2),
     ])  # fmt: skip
-    assert (found["audited"], found["missed"], found["missed_good"]) == (5, 3, 1)
-    assert (found["passed_on"], found["passed_on_good"]) == (2, 1)
-    assert found["compute"] == pytest.approx((10 + 0.25 * 60) / 70, abs=1e-4)
+    assert (found.audited, found.missed, found.missed_good) == (5, 3, 1)
+    assert (found.passed_on, found.passed_on_good) == (2, 1)
+    assert found.compute == pytest.approx((10 + 0.25 * 60) / 70, abs=1e-4)
     assert concluded(found).endswith("audit: of 3 that would have gone 1 were good (95 %: 1% to 91%); "
                                      "of 2 screened 1 were good (95 %: 1% to 99%)")  # fmt: skip
 
 
 def test_runs_of_older_versions_have_no_findings() -> None:
-    assert summary([{"trained": 6, "rejected": {"non-finite": 1}}])["compute"] is None
-    assert summary([])["unpromising"] == 0
+    assert summary([entry(trained=6, rejected={"non-finite": 1})]).compute is None
+    assert summary([]).unpromising == 0
 
 
 def test_screened_candidates_are_passed_on_by_lot(small: Path) -> None:
@@ -177,6 +181,6 @@ def test_screened_candidates_are_passed_on_by_lot(small: Path) -> None:
         run = Job.load(small, [*changes, f"rejection.screened={share}"]).launch(f"tiny-{share:.0f}")
         records = [json.loads(path.read_text()) for path in sorted(run.folder.cohorts.iterdir())]
         reasons[share] = [row["spared"] for record in records for row in record["proposals"]]
-        assert run.status()["rejection"]["passed_on"] == reasons[share].count("affine")
+        assert run.status().rejection.passed_on == reasons[share].count("affine")
     assert "affine" not in reasons[0.0]
     assert "affine" in reasons[1.0]

@@ -12,13 +12,15 @@ from optuna.storages import JournalStorage
 from optuna.trial import TrialState, create_trial
 
 from primitives.classes import fingerprint
+from search.cohort_record import CohortRecord
 from search.front import Front
 from search.journal import CohortJournal, digest_of
 from search.known import KnownClasses
 from search.study import CohortStudy
+from tests import plain
 
 
-def record(cohort: int, expressions: list[str], reasons: dict[int, str] | None = None) -> dict[str, Any]:
+def record(cohort: int, expressions: list[str], reasons: dict[int, str] | None = None) -> CohortRecord:
     """A cohort file with made-up losses."""
     rng = random.Random(cohort)
 
@@ -26,7 +28,7 @@ def record(cohort: int, expressions: list[str], reasons: dict[int, str] | None =
         losses = [[rng.uniform(0.1, 0.5) for _ in range(2)] for _ in range(2)]
         return {"losses": {"digits": {"50": losses, "100": losses}}, "tests": {}, "reason": reason, "failed_on": ""}
 
-    return {
+    return plain.record({
         "cohort": cohort,
         "tasks": ["digits"],
         "started": "2026-01-01T00:00:00.000000+00:00",
@@ -39,7 +41,7 @@ def record(cohort: int, expressions: list[str], reasons: dict[int, str] | None =
             "nulls": [row() for _ in range(4)],
             "seconds": {"digits": 1.0},
         },
-    }
+    })  # fmt: skip
 
 
 def test_a_cohort_is_one_append_and_a_pure_function_of_its_record(tmp_path: Path) -> None:

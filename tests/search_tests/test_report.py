@@ -13,14 +13,19 @@ from typing import Any
 
 import pytest
 
+from evaluators.reasons import Reason
 from primitives import ActsearchError
 from search import Job, Run
+from search.class_row import best_of
 from search.cli import main
+from search.confirmation.record import Compared, Confirmation, Finalist, Setting, Verdict
 from search.errors import FileError
 from search.files import write_json
 from search.report import page
+from search.report.facts import Candidate
 from search.report.members import MOST, members
-from tests.search_tests.made_up import ERROR, finalist, made_up_run, many_candidates
+from search.trial_record import TrialRecord
+from tests.search_tests.made_up import ERROR, finalist, front_row, made_up_run, many_candidates
 
 SECTIONS = (
     "asked",
@@ -83,9 +88,15 @@ def confirmed(run: Run, **changes: Any) -> list[dict[str, Any]]:
     """Write a confirmation of the front's best; return its rows."""
     best = max(run.front(), key=lambda row: row["gain"])
     rows = [finalist(best, **changes)]
-    setting = {"seeds": 6, "steps": 12, "tasks": ["digits"], "networks": {"digits": "digits-3x80"}, "alpha": 0.05}
-    write_json(run.folder.confirmation, {"trained": 24, "setting": setting, "finalists": rows, "nulls": [0.1, -0.1]})
+    write_confirmation(run, rows)
     return rows
+
+
+def write_confirmation(run: Run, rows: list[dict[str, Any]], **changes: Any) -> None:
+    """The file of a confirmation of such finalists."""
+    setting = {"seeds": 6, "steps": 12, "tasks": ["digits"], "networks": {"digits": "digits-3x80"}, "alpha": 0.05}
+    whole = {"trained": 24, "setting": setting, "finalists": rows, "nulls": [0.1, -0.1]}
+    write_json(run.folder.confirmation, whole | changes)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +125,7 @@ def test_every_kind_of_run_has_a_page(changes: dict[str, Any], tmp_path: Path) -
     assert sorted(drawn) == sorted(2 * charts * [row["id"] for row in front])  # wide and narrow
     assert [i for i in found.ids if i.startswith("member-")] == [f"member-{row['id']}" for row in front]
     assert all(row["expression"] in found.text for row in front)
-    assert "no confirmation yet" in found.text and run.status()["trained"] == len(run.classes())
+    assert "no confirmation yet" in found.text and run.status().trained == len(run.classes())
     assert "nan" not in found.text.lower().split() and "None" not in found.text
 
 
@@ -129,7 +140,7 @@ def test_a_run_without_a_cohort_has_a_page(tmp_path: Path) -> None:
 
 def test_a_run_in_which_all_failed_has_a_page() -> None:
     facts = many_candidates(100)
-    failed = [replace(c, objectives={}, reason="non-finite", gain_over={}, gains={}) for c in facts.candidates]
+    failed = [Candidate(TrialRecord(c.id, c.expression, "", reason=Reason.DIVERGED)) for c in facts.candidates]
     found = Page(page(replace(facts, candidates=failed, front=[])))
     assert set(SECTIONS) <= set(found.ids)
     assert "The front is empty" in found.text and "no learning rate kept its loss finite" in found.text
@@ -184,48 +195,45 @@ def test_the_confirmation_is_told_as_it_is(run: Run) -> None:
     assert not [a for tag, a in found.tags if "chip confirmed" in (a.get("class") or "")]
     confirmed(run, gains={}, confirmed=False, reason="stuck-at-chance", p_holm=1.0)
     assert "failed: stuck-at-chance" in read(run).text
-    write_json(run.folder.confirmation, {"trained": 12, "finalists": rows})
+    write_confirmation(run, rows, trained=12)
     assert "when 12 classes were trained; now there are 24" in read(run).text
-    write_json(run.folder.confirmation, {"trained": 24, "finalists": [], "nulls": []})
+    write_confirmation(run, [], nulls=[])
     assert "There was nothing to confirm" in read(run).text
     run.folder.confirmation.write_text('{"trained": 24, "fin')
     assert "There was no confirmation yet" in read(run).text
 
 
 def test_what_later_confirmations_add_is_shown(run: Run) -> None:
-    """A drop-in, a task that was not searched, a short form; and a row that has next to nothing."""
+    """A drop-in, a task that was not searched, a short form; and a row that has none of them."""
     row = max(run.front(), key=lambda row: row["gain"])
     drop_in = {"relu": {"mean": 0.123, "interval": [0.1, 0.15]}}
     unseen = {"spirals": {"mean": 0.456, "interval": [0.4, 0.5]}, "odd": None}
     rows = [
         finalist(row, drop_in=drop_in, unseen=unseen),
         finalist(row, id="short", of=row["id"], expression="sin(x)"),
-        {"id": "bare", "expression": "x*sin(x)"},
+        finalist(row, id="bare", expression="x*sin(x)", confirmed=False),
     ]
-    write_json(run.folder.confirmation, {"trained": 24, "finalists": rows})
+    write_confirmation(run, rows)
     found = read(run)
     assert "drop-in" in found.text and "+0.123" in found.text
     assert "on spirals, not searched" in found.text and "+0.456" in found.text
     assert f"short form of {row['id']}" in found.text
     assert "1 of 2 finalists confirmed" in found.text  # a short form is no finalist of its own
-    rows[2]["confirmed"] = False
-    write_json(run.folder.confirmation, {"trained": 24, "finalists": rows})
-    assert run.status()["confirmed"] == 1
+    assert run.status().confirmed == 1
     rows[0]["confirmed"] = False  # the short form alone: its finalist led to something
-    write_json(run.folder.confirmation, {"trained": 24, "finalists": rows})
+    write_confirmation(run, rows)
     assert "1 of 2 finalists confirmed" in read(run).text
-    assert run.status()["confirmed"] == 1
+    assert run.status().confirmed == 1
 
 
 def test_nothing_from_a_run_becomes_markup(run: Run) -> None:
     """Names, formulas, errors and reasons with markup in them are text; only the page's own script may run."""
     evil = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'>"
-    rows = confirmed(run, gains={}, reason=evil, best_control=evil)
+    rows = confirmed(run, gains={}, reason="raised", best_control=evil)
     unseen = {evil: {"mean": 0.1, "interval": [0.0, 0.2]}}
-    rows.append(
-        finalist(rows[0] | {"gain": 0.1}, id=evil, of=evil, unseen=unseen, by_task={evil: 0.1}, best_control=evil)
-    )
-    write_json(run.folder.confirmation, {"trained": 24, "setting": {"networks": {"a": evil}}, "finalists": rows})
+    rows.append(finalist(rows[0] | {"gain": 0.1}, id=evil, of=evil, unseen=unseen, by_task=unseen, best_control=evil))
+    setting = {"seeds": 6, "steps": 12, "tasks": [evil], "networks": {evil: evil}, "alpha": 0.05}
+    write_confirmation(run, rows, setting=setting)
     write_json(run.folder.environment, {evil: evil, "packages": {evil: evil}})
     run.folder.config.write_text(f"# {evil}\n" + run.folder.config.read_text())
     found = read(run)
@@ -260,13 +268,13 @@ def test_the_page_of_10000_candidates_is_small_and_loads_nothing() -> None:
 def test_a_large_front_is_drawn_in_part() -> None:
     """With many objectives nearly all are on the front; finalists and the best are always drawn."""
     facts = many_candidates(500)
-    rows = [{"id": c.id, "expression": c.expression, **c.objectives} for c in facts.candidates if c.gain is not None]
-    rows.sort(key=lambda row: row["cost"])
-    last = finalist(rows[3])
-    drawn = members(replace(facts, front=rows, confirmation={"finalists": [last]}))
+    rows = [front_row(c) for c in facts.candidates if c.gain is not None]
+    rows.sort(key=lambda row: row.cost or 0.0)
+    last = Compared(Finalist(rows[3].id, rows[3].expression, 1.0, 0.1, 0.1), Verdict())
+    setting = Setting(6, 12, ("digits",), (), {}, 0.05)
+    drawn = members(replace(facts, front=rows, confirmation=Confirmation(500, setting, (last,))))
     assert len(drawn) <= MOST
-    best = max(rows, key=lambda row: row["gain"])
-    assert {best["id"], last["id"], rows[0]["id"], rows[-1]["id"]} <= {m.id for m in drawn}
+    assert {best_of(rows).id, rows[3].id, rows[0].id, rows[-1].id} <= {m.id for m in drawn}
     assert Page(page(replace(facts, front=rows)))
 
 

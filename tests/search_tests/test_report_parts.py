@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from evaluators.reasons import Reason
 from primitives import parse
 from search import Run
 from search.report import Facts, gather
@@ -19,6 +21,7 @@ from search.report.funnel import losses, steps
 from search.report.lineage import LONGEST, line
 from search.report.progress import timeline
 from search.study import CohortStudy
+from search.trial_record import TrialRecord
 from tests.search_tests.made_up import made_up_run, many_candidates
 
 
@@ -30,13 +33,14 @@ def test_the_funnel_adds_up(tmp_path: Path) -> None:
     run = made_up_run(tmp_path / "run")
     status, facts = run.status(), gathered(run)
     counts = {step.name: step.count for step in steps(facts)}
-    funnel = status["funnel"]
-    assert counts["proposed"] == funnel["proposed"] and counts["new class, trained"] == funnel["trained"]
+    funnel = status.funnel
+    assert counts["proposed"] == funnel.proposed and counts["new class, trained"] == funnel.trained
     assert counts["trained to the end"] == sum(1 for row in run.classes() if not row["reason"])
     gone = losses(facts)
-    assert sum(loss.count for loss in gone if loss.where != "training") == funnel["proposed"] - funnel["trained"]
-    assert {loss.reason: loss.count for loss in gone if loss.where == "training"} == funnel["rejected"]
-    assert funnel["rejected"]["worker-died"] == len(facts.errors) > 0
+    assert sum(loss.count for loss in gone if loss.where != "training") == funnel.proposed - funnel.trained
+    rejected = {reason.code: count for reason, count in funnel.rejected.items()}
+    assert {loss.reason: loss.count for loss in gone if loss.where == "training"} == rejected
+    assert funnel.rejected[Reason.WORKER_DIED] == len(facts.errors) > 0
 
 
 def test_credit_is_read_off_the_parents(tmp_path: Path) -> None:
@@ -56,24 +60,29 @@ def test_credit_is_read_off_the_parents(tmp_path: Path) -> None:
     assert all(row.share[0] <= row.good / row.trained <= row.share[1] for row in rows)
 
 
+def made(name: str, gain: float, *parents: str) -> Candidate:
+    return Candidate(TrialRecord(name, "x", "", parents), {"gain": gain})
+
+
 def test_a_line_ends_at_its_founder_and_is_cut_where_it_is_long() -> None:
-    chain = [Candidate("0.0", "x", {"gain": 0.0})]
-    chain += [Candidate(f"{n}.0", "x", {"gain": 0.5 * n}, parents=(f"{n - 1}.0", "0.0")) for n in range(1, 40)]
+    chain = [made("0.0", 0.0)]
+    chain += [made(f"{n}.0", 0.5 * n, f"{n - 1}.0", "0.0") for n in range(1, 40)]
     by_id = {c.id: c for c in chain}
     ways = dict.fromkeys(by_id, "crossover")
     short, long = line(chain[5], by_id, ways), line(chain[-1], by_id, ways)
     assert [b.candidate.id for b in short.births] == [f"{n}.0" for n in range(6)] and short.left_out == 0
     assert short.births[-1].father is chain[0] and short.births[-1].change == 0.5
     assert len(long.births) == LONGEST and long.left_out == 40 - LONGEST
-    orphan = Candidate("9.9", "x", {"gain": 1.0}, parents=("not there",))
+    orphan = made("9.9", 1.0, "not there")
     assert [b.candidate for b in line(orphan, {"9.9": orphan}, {"9.9": "mutation"}).births] == [orphan]
 
 
 def test_pauses_are_no_work() -> None:
     facts = many_candidates(1_000)
-    trace = [dict(entry) for entry in facts.trace]
-    for entry in trace[10:]:
-        entry["finished"] = entry["finished"].replace("2026-01-01", "2026-01-03")
+    trace = [
+        replace(entry, finished=entry.finished + timedelta(days=2)) if n >= 10 and entry.finished else entry
+        for n, entry in enumerate(facts.trace)
+    ]
     steady, paused = timeline(facts), timeline(replace(facts, trace=trace))
     assert len(paused.pauses) == 1 and paused.pauses[0] == pytest.approx(2 * 24 * 60 + 1)
     assert paused.minutes == pytest.approx(steady.minutes - 1)

@@ -14,6 +14,7 @@ from primitives.analysis import analyse
 from search.card import card
 from search.cli import main
 from search.inspection import curve, describe
+from search.inspection_codec import description_to_json
 from search.plot import draw, figure
 
 
@@ -44,7 +45,7 @@ def test_the_card_leaves_nothing_out(text: str) -> None:
     groups = dict(card(found, curve(parse(text))))
     assert list(groups) == ["function", "shape", "normal inputs z", "edge of chaos", "screens", "classes"]
     for part, heading in (("gaussian", "normal inputs z"), ("shape", "shape")):
-        features = found["analysis"][part]
+        features = description_to_json(found)["analysis"][part]
         if features:
             lines = len(groups[heading]) + 1 if part == "shape" else len(groups[heading])  # both bounds in one line
             assert lines == len(features), heading

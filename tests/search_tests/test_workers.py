@@ -12,13 +12,17 @@ from unittest.mock import ANY
 
 import pytest
 
-from evaluators.cohort import CohortRequest, run_cohort
+from evaluators.cohort import CohortRequest
+from evaluators.reasons import Reason, code_of
+from evaluators.results import CohortResult
+from evaluators.results_codec import cohort_to_json
 from search import Job, Run
 from search import run as run_module
 from search.errors import WorkerError
 from search.workers import Clock, InProcess, RayWorkers, ray_workers
 from search.workers.actor import Worker
-from search.workers.pieces import ATTEMPTS, DIED, LOSSES, NODE_LOST, Pieces
+from search.workers.pieces import ATTEMPTS, LOSSES, Pieces
+from tests.plain import ran
 from tests.search_tests.faulty_tasks import OFFENDER
 
 REQUEST = CohortRequest(("tanh(x)", "x*atan(x)", "erf(x)", "sin(x)"), ("digits",), 0, 2, 4, rates=(0.01,))
@@ -48,7 +52,7 @@ def faulty(kind: str, expressions: Sequence[str] = REQUEST.expressions) -> Cohor
 def undisturbed(kind: str, request: CohortRequest) -> dict[str, Any]:
     """What the candidates and controls would have given without the harm."""
     name = request.tasks[0]
-    result = run_cohort(replace(request, tasks=(name.replace(kind, "Quiet"),)))
+    result = ran(replace(request, tasks=(name.replace(kind, "Quiet"),)))
     rows = [*result["candidates"], *result["controls"].values()]
     for row in rows:
         row["losses"] = dict.fromkeys([name], *row["losses"].values())
@@ -65,7 +69,7 @@ def test_the_offender_alone_fails(kind: str, reason: str, error: str) -> None:
     with ray(2, clock=Impatient()) as pool:
         pool.submit(7, request)
         pool.submit(8, replace(request, expressions=("erf(x)",)))
-        results = dict(filter(None, [pool.next(), pool.next()]))
+        results = {number: cohort_to_json(found) for number, found in filter(None, [pool.next(), pool.next()])}
     alone = undisturbed(kind, request)
     found = results[7]
     assert [row["reason"] for row in found["candidates"]] == ["", reason, "", ""]
@@ -81,8 +85,8 @@ def test_a_candidate_that_takes_all_memory_fails_alone_and_its_worker_lives_on()
         pool.submit(0, request)
         finished = pool.next()
     assert finished is not None
-    assert [row["reason"] for row in finished[1]["candidates"]] == ["", "raised", "", ""]
-    assert "MemoryError" in finished[1]["candidates"][1]["error"]
+    assert [code_of(row.reason) for row in finished[1].candidates] == ["", "raised", "", ""]
+    assert "MemoryError" in finished[1].candidates[1].error
 
 
 def test_a_worker_that_is_killed_once_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +99,7 @@ def test_a_worker_that_is_killed_once_leaves_no_trace(tmp_path: Path, monkeypatc
     assert finished is not None
     alone = undisturbed("DiesOnce", request)
     for part in ("candidates", "controls"):
-        assert finished[1][part] == alone[part]
+        assert cohort_to_json(finished[1])[part] == alone[part]
 
 
 def test_ray_gives_what_this_process_gives() -> None:
@@ -106,7 +110,7 @@ def test_ray_gives_what_this_process_gives() -> None:
         far, near = pool.next(), here.next()
     assert far is not None and near is not None
     for part in ("candidates", "controls", "nulls"):
-        assert far[1][part] == near[1][part]
+        assert cohort_to_json(far[1])[part] == cohort_to_json(near[1])[part]
 
 
 def test_a_worker_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,15 +153,15 @@ def test_a_lost_machine_is_held_against_nobody_but_not_for_ever() -> None:
     pieces = Pieces()
     pieces.submit(0, replace(REQUEST, expressions=("tanh(x)",)))
     for _ in range(LOSSES + ATTEMPTS - 1):
-        pieces.failed(pieces.take(), NODE_LOST, "gone")
+        pieces.failed(pieces.take(), Reason.NODE_LOST, "gone")
         assert pieces.whole() is None
-    pieces.failed(pieces.take(), NODE_LOST, "gone")
+    pieces.failed(pieces.take(), Reason.NODE_LOST, "gone")
     controls = pieces.take()
     assert not controls.request.expressions
-    pieces.finished(controls, {"candidates": [], "controls": {}})
+    pieces.finished(controls, CohortResult((), {}))
     finished = pieces.whole()
     assert finished is not None
-    assert [row["reason"] for row in finished[1]["candidates"]] == [NODE_LOST]
+    assert [row.reason for row in finished[1].candidates] == [Reason.NODE_LOST]
 
 
 def test_only_what_was_begun_is_waited_for_once_it_is_on_request() -> None:
@@ -167,7 +171,7 @@ def test_only_what_was_begun_is_waited_for_once_it_is_on_request() -> None:
     first = pieces.take()
     assert pieces.waiting() and not pieces.waiting(begun_only=True)
     for _ in range(ATTEMPTS):
-        pieces.failed(first, DIED, "gone")
+        pieces.failed(first, Reason.WORKER_DIED, "gone")
         assert pieces.waiting(begun_only=True)
         first = pieces.take()
     halves = [first, pieces.take()]
@@ -203,7 +207,9 @@ def test_a_worker_that_does_not_start_is_tried_again_for_a_while(
     needed = 6
     with ray(1) as pool:
         pool.submit(0, REQUEST)
-        assert pool.next() == (0, run_cohort(REQUEST) | {"seconds": ANY})
+        finished = pool.next()
+    assert finished is not None
+    assert cohort_to_json(finished[1]) == ran(REQUEST) | {"seconds": ANY}
     assert tries.stat().st_size == needed + 1
     needed = 10**9
     monkeypatch.setattr(ray_workers, "GRACE", 3.0)

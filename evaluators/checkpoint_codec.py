@@ -1,0 +1,65 @@
+"""The state of a cohort as plain data that torch loads without running code: numbers, text, tensors on the CPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evaluators.json_codec import Fields
+from evaluators.member import Outcome
+from evaluators.reasons import TRAINED, code_of
+from evaluators.results_codec import member_from_json, member_to_json
+from evaluators.states import CohortState, SavedStack, StackState, TrainingState
+
+Plain = dict[str, Any]
+
+
+def state_to_plain(state: CohortState) -> Plain:
+    """Of a cohort whose training is under way."""
+    training = state.training
+    assert training is not None
+    return {
+        "rows": [member_to_json(row) for row in state.rows],
+        "seconds": dict(state.seconds),
+        "training": {
+            "mark": training.mark,
+            "outcomes": [_outcome_to_plain(outcome) for outcome in training.outcomes],
+            "stacks": [_stack_to_plain(stack) for stack in training.stacks],
+        },
+    }
+
+
+def state_from_plain(plain: Plain, place: str) -> CohortState:
+    """What :func:`state_to_plain` was given; the file carries its own hash, so that its shape is that."""
+    training = plain["training"]
+    return CohortState(
+        rows=tuple(member_from_json(Fields(row, place)) for row in plain["rows"]),
+        seconds=plain["seconds"],
+        training=TrainingState(
+            outcomes=tuple(map(_outcome_from_plain, training["outcomes"])),
+            mark=training["mark"],
+            stacks=tuple(map(_stack_from_plain, training["stacks"])),
+        ),
+    )
+
+
+def _outcome_to_plain(outcome: Outcome) -> Plain:
+    return {
+        "losses": outcome.losses,
+        "tests": outcome.tests,
+        "reason": code_of(outcome.reason),
+        "error": outcome.error,
+        "measured": outcome.measured,
+    }
+
+
+def _outcome_from_plain(plain: Plain) -> Outcome:
+    return Outcome(**(plain | {"reason": TRAINED[plain["reason"]] if plain["reason"] else None}))
+
+
+def _stack_to_plain(stack: SavedStack) -> Plain:
+    state = {"step": stack.state.step, "tensors": stack.state.tensors, "optimiser": stack.state.optimiser}
+    return {"members": stack.members, "rates": stack.rates, "stack": state}
+
+
+def _stack_from_plain(plain: Plain) -> SavedStack:
+    return SavedStack(tuple(plain["members"]), tuple(map(tuple, plain["rates"])), StackState(**plain["stack"]))

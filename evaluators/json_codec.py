@@ -1,0 +1,173 @@
+"""What all codecs share: JSON's objects read key by key, and the one place where non-finite numbers become null."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from evaluators.errors import RecordError
+from evaluators.member import Array
+
+T = TypeVar("T")
+JsonObject = dict[str, object]  #: as JSON's writer takes it and its reader gives it
+
+
+def finite(value: float) -> float | None:
+    """A number for JSON: null where it is not finite."""
+    return value if math.isfinite(value) else None
+
+
+def all_finite(values: Iterable[float]) -> list[float | None]:
+    """Numbers for JSON, null where one is not finite."""
+    return [finite(value) for value in values]
+
+
+def table_to_json(table: Array) -> list[list[float | None]]:
+    """A matrix for JSON, null where a number is not finite."""
+    return [all_finite(row) for row in table.tolist()]
+
+
+class Fields:
+    """An object of a JSON file.
+
+    Args:
+        value: as JSON's reader gives it.
+        place: the file, and the keys that lead to this object, for messages.
+
+    Raises:
+        RecordError: it is no object, or, from the methods, a key is missing or has another kind of value.
+    """
+
+    def __init__(self, value: object, place: str) -> None:
+        if not isinstance(value, dict):
+            raise RecordError(f"{place}: expected an object, got {_kind(value)}")
+        self.values: JsonObject = value
+        self.place = place
+
+    def __contains__(self, key: str) -> bool:
+        return self.values.get(key) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values)
+
+    def refusal(self, key: str, expected: str) -> RecordError:
+        """What is raised where a key has no value of the expected kind."""
+        if key not in self.values:
+            return RecordError(f"{self.place}: {key!r} is missing; expected {expected}")
+        return RecordError(f"{self.place}: {key!r}: expected {expected}, got {_kind(self.values[key])}")
+
+    def text(self, key: str) -> str:
+        """A string."""
+        return self._of(key, str, "a string")
+
+    def flag(self, key: str) -> bool:
+        """True or false."""
+        return self._of(key, bool, "true or false")
+
+    def integer(self, key: str) -> int:
+        """A whole number."""
+        if isinstance(self.values.get(key), bool):
+            raise self.refusal(key, "a whole number")
+        return self._of(key, int, "a whole number")
+
+    def number(self, key: str) -> float:
+        """A number, NaN for null."""
+        return self._number(key, self._value(key, "a number or null"), math.nan)
+
+    def number_or_none(self, key: str) -> float | None:
+        """A number; None where the key is null or missing: there is nothing that the number could be of."""
+        return self.number(key) if key in self else None
+
+    def numbers(self, key: str, absent: float = math.nan) -> tuple[float, ...]:
+        """A list of numbers, with ``absent`` for null."""
+        return tuple(self._number(key, value, absent) for value in self._list(key))
+
+    def numbers_or_none(self, key: str) -> tuple[float | None, ...]:
+        """A list of numbers, with None for null."""
+        return tuple(None if value is None else self._number(key, value, math.nan) for value in self._list(key))
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of strings."""
+        found = self._list(key)
+        if not all(isinstance(value, str) for value in found):
+            raise self.refusal(key, "a list of strings")
+        return tuple(map(str, found))
+
+    def table(self, key: str) -> Array:
+        """A matrix of numbers, NaN for null."""
+        try:
+            found = np.array(self._list(key), dtype=np.float64)
+        except (TypeError, ValueError):
+            raise self.refusal(key, "rows of numbers, all of one length") from None
+        if found.ndim != 2:
+            raise self.refusal(key, "rows of numbers, all of one length")
+        return found
+
+    def section(self, key: str) -> Fields:
+        """An object."""
+        return Fields(self._value(key, "an object"), f"{self.place}: {key}")
+
+    def sections(self, key: str) -> list[Fields]:
+        """A list of objects."""
+        return [Fields(value, f"{self.place}: {key}[{n}]") for n, value in enumerate(self._list(key))]
+
+    def numbers_by_name(self, key: str) -> dict[str, float]:
+        """An object of numbers, NaN for null."""
+        found = self.section(key)
+        return {name: found.number(name) for name in found}
+
+    def coded(self, key: str, known: Mapping[str, T]) -> T:
+        """What a string stands for."""
+        return decoded(self.text(key), known, f"{self.place}: {key!r}")
+
+    def reason(self, key: str, known: Mapping[str, T]) -> T | None:
+        """What a reason's code stands for, None for ""."""
+        return self.coded(key, known) if self.text(key) else None
+
+    def counts(self, key: str, known: Mapping[str, T]) -> dict[T, int]:
+        """An object of whole numbers by what their names stand for."""
+        found = self.section(key)
+        return {decoded(name, known, found.place): found.integer(name) for name in found}
+
+    def _of(self, key: str, kind: type[T], expected: str) -> T:
+        value = self._value(key, expected)
+        if not isinstance(value, kind):
+            raise self.refusal(key, expected)
+        return value
+
+    def _value(self, key: str, expected: str) -> object:
+        if key not in self.values:
+            raise self.refusal(key, expected)
+        return self.values[key]
+
+    def _list(self, key: str) -> Sequence[object]:
+        return self._of(key, list, "a list")
+
+    def _number(self, key: str, value: object, absent: float) -> float:
+        if value is None:
+            return absent
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.refusal(key, "numbers or null")
+        return float(value)
+
+
+def decoded(code: str, known: Mapping[str, T], place: str) -> T:
+    """What a code stands for.
+
+    Raises:
+        RecordError: it is none of those that are known.
+    """
+    if code not in known:
+        raise RecordError(f"{place}: unknown code {code!r}; available: {', '.join(known)}")
+    return known[code]
+
+
+def _kind(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int | float | str):
+        return repr(value)
+    return "an object" if isinstance(value, dict) else "a list"

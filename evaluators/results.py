@@ -1,0 +1,85 @@
+"""What a worker returns: the results of the members of a cohort. A number that is not finite is NaN."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from evaluators.member import Array, Outcome
+from evaluators.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MemberResult:
+    """What one member of a cohort did.
+
+    Args:
+        losses: by task and step of a rung or the end: validation losses, seeds x learning rates; NaN where a loss is
+            not finite or a learning rate was dropped, and not below the task's ``loss_floor``.
+        tests: by task: test losses at the end, in confirmation.
+        reason: why it was rejected or failed, or None.
+        failed_on: the task on which it did, or "".
+        overflows_in: half-precision types, see :func:`evaluators.screens.flags`; None where no worker has told.
+        measured: by task and name: objectives taken from the trained models.
+        error: a worker's last words, or "".
+    """
+
+    losses: Mapping[str, Mapping[int, Array]] = field(default_factory=dict)
+    tests: Mapping[str, Array] = field(default_factory=dict)
+    reason: Reason | None = None
+    failed_on: str = ""
+    overflows_in: tuple[str, ...] | None = ()
+    measured: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    error: str = ""
+
+    def after(self, task: str, outcome: Outcome, floor: float) -> MemberResult:
+        """With what came of one more task.
+
+        Args:
+            task: its name.
+            outcome: of the training.
+            floor: the smallest loss that counts.
+        """
+        losses = {mark: _floored(table, floor) for mark, table in outcome.losses.items()}
+        tests = {} if outcome.tests is None else {task: _floored(outcome.tests, floor)}
+        values = {name: value if math.isfinite(value) else math.nan for name, value in outcome.measured.items()}
+        return replace(
+            self,
+            losses={**self.losses, task: losses},
+            tests={**self.tests, **tests},
+            reason=outcome.reason,
+            failed_on=task if outcome.reason else "",
+            measured={**self.measured, task: values} if values else self.measured,
+            error=outcome.error,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CohortResult:
+    """What a cohort did.
+
+    Args:
+        candidates: in the order of the request.
+        controls: by name.
+        nulls: the null controls.
+        seconds: by task.
+    """
+
+    candidates: tuple[MemberResult, ...]
+    controls: Mapping[str, MemberResult]
+    nulls: tuple[MemberResult, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def relu(self) -> MemberResult:
+        """The reference of all gains."""
+        return self.controls["relu"]
+
+
+def _floored(losses: list[list[float]], floor: float) -> Array:
+    table = np.array(losses, dtype=np.float64)
+    floored: Array = np.where(np.isfinite(table), np.maximum(table, floor), np.nan)
+    return floored

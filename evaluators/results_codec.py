@@ -1,0 +1,89 @@
+"""A cohort's results as JSON, in files and back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from evaluators.json_codec import Fields, JsonObject, all_finite, table_to_json
+from evaluators.member import Array
+from evaluators.reasons import TRAINED, code_of
+from evaluators.results import CohortResult, MemberResult
+
+
+def cohort_to_json(result: CohortResult) -> JsonObject:
+    """JSON's types."""
+    return {
+        "candidates": [member_to_json(row) for row in result.candidates],
+        "controls": {name: member_to_json(row) for name, row in result.controls.items()},
+        "nulls": [member_to_json(row) for row in result.nulls],
+        "seconds": dict(result.seconds),
+    }
+
+
+def cohort_from_json(fields: Fields) -> CohortResult:
+    """The result in an object of a file.
+
+    Raises:
+        RecordError: it has another shape, or an unknown reason.
+    """
+    controls = fields.section("controls")
+    return CohortResult(
+        candidates=tuple(map(member_from_json, fields.sections("candidates"))),
+        controls={name: member_from_json(controls.section(name)) for name in controls},
+        nulls=tuple(map(member_from_json, fields.sections("nulls"))),
+        seconds=fields.numbers_by_name("seconds"),
+    )
+
+
+def controls_digest(result: CohortResult) -> str:
+    """SHA-256 of the controls' results, hexadecimal: cohorts of a run must agree in them bit for bit."""
+    controls = {name: member_to_json(row) for name, row in result.controls.items()}
+    return hashlib.sha256(json.dumps(controls).encode()).hexdigest()
+
+
+def member_to_json(row: MemberResult) -> JsonObject:
+    """JSON's types; marks become strings."""
+    losses = {
+        task: {str(mark): table_to_json(table) for mark, table in marks.items()} for task, marks in row.losses.items()
+    }
+    made: JsonObject = {
+        "losses": losses,
+        "tests": {task: table_to_json(table) for task, table in row.tests.items()},
+        "reason": code_of(row.reason),
+        "failed_on": row.failed_on,
+    }
+    if row.overflows_in is not None:
+        made["overflows_in"] = list(row.overflows_in)
+    if row.measured:
+        made["measured"] = {
+            task: dict(zip(values, all_finite(values.values()), strict=True)) for task, values in row.measured.items()
+        }
+    if row.error or row.overflows_in is None:  # without its flags: its worker was lost
+        made["error"] = row.error
+    return made
+
+
+def member_from_json(fields: Fields) -> MemberResult:
+    """One member's row.
+
+    Raises:
+        RecordError: it has another shape, or an unknown reason.
+    """
+    losses, tests = fields.section("losses"), fields.section("tests")
+    measured = fields.section("measured") if "measured" in fields else ()
+    return MemberResult(
+        losses={task: _marks(losses.section(task)) for task in losses},
+        tests={task: tests.table(task) for task in tests},
+        reason=fields.reason("reason", TRAINED),
+        failed_on=fields.text("failed_on"),
+        overflows_in=fields.texts("overflows_in") if "overflows_in" in fields else None,
+        measured={task: fields.section("measured").numbers_by_name(task) for task in measured},
+        error=fields.text("error") if "error" in fields else "",
+    )
+
+
+def _marks(fields: Fields) -> dict[int, Array]:
+    if not all(mark.isdigit() for mark in fields):
+        raise fields.refusal(next(mark for mark in fields if not mark.isdigit()), "steps as keys")
+    return {int(mark): fields.table(mark) for mark in fields}

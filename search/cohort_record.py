@@ -1,0 +1,111 @@
+"""A cohort as it was proposed and as it was trained: what its file holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from evaluators.reasons import Reason
+from evaluators.rejection import Thresholds
+from evaluators.results import CohortResult
+
+
+class Exempt(StrEnum):
+    """Why a candidate is trained to the end whatever it promises."""
+
+    WARM_UP = "warm-up"
+    AUDIT = "audit"
+
+
+class Passed(StrEnum):
+    """What became of a proposal that no screen stopped."""
+
+    ACCEPTED = "accepted"
+    KNOWN = "known"
+
+
+#: Why thresholds do not hold for a candidate: an exemption, or the screen that it failed and was passed on from.
+Spared = Exempt | Reason
+
+#: How many proposals were accepted, known, or stopped by each screen.
+Counts = Mapping[Passed | Reason, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A candidate of a cohort.
+
+    Args:
+        expression: its text.
+        key: of its class.
+        parents: ids of the candidates that it was made from.
+        attributes: the strategy's own, as JSON's types.
+        exempt: why thresholds do not hold for it, or None.
+        passed_on: the screen that it failed, where the audit of the screens passed it on.
+    """
+
+    expression: str
+    key: str
+    parents: tuple[str, ...] = ()
+    attributes: Mapping[str, object] = field(default_factory=dict)
+    exempt: Exempt | None = None
+    passed_on: Reason | None = None
+
+    @property
+    def spared(self) -> Spared | None:
+        """Why thresholds do not hold for it. The screens' audit comes first: it is another population."""
+        return self.passed_on or self.exempt
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A cohort as proposed.
+
+    Args:
+        number: of the cohort.
+        proposals: the candidates.
+        counts: what became of all proposals.
+        thresholds: of early rejection, for all candidates that are not spared.
+        seconds: what it took to propose and to screen them, NaN where it is not known; nothing depends on it.
+    """
+
+    number: int
+    proposals: Sequence[Planned]
+    counts: Counts
+    thresholds: Thresholds = field(default_factory=dict)
+    seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def expressions(self) -> tuple[str, ...]:
+        """The candidates' texts."""
+        return tuple(planned.expression for planned in self.proposals)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CohortRecord:
+    """A finished cohort.
+
+    Args:
+        plan: as proposed.
+        tasks: names, in the order of training.
+        started, finished: by the clock, with a time zone.
+        result: what the workers returned.
+    """
+
+    plan: Plan
+    tasks: tuple[str, ...]
+    started: datetime
+    finished: datetime
+    result: CohortResult
+
+    @property
+    def stages(self) -> list[tuple[str, int]]:
+        """Task and step of each rung and end, in the order of training."""
+        return stages_of(self.tasks, self.result)
+
+
+def stages_of(tasks: Sequence[str], result: CohortResult) -> list[tuple[str, int]]:
+    """Task and step of each rung and end; ReLU has reached all."""
+    return [(task, mark) for task in tasks for mark in sorted(result.relu.losses.get(task, ()))]

@@ -1,0 +1,147 @@
+"""``confirmation.json``: a record as JSON and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from evaluators.json_codec import Fields, JsonObject, all_finite, decoded
+from evaluators.reasons import TRAINED
+from search.confirmation.record import Compared, Confirmation, Estimate, Finalist, Setting, Tried, Verdict
+from search.files import read_json, write_json
+
+
+def read_confirmation(path: Path) -> Confirmation | None:
+    """The file; None if it is missing or torn.
+
+    Raises:
+        RecordError: it is whole and has another shape, or an unknown code.
+    """
+    found = read_json(path)
+    return None if found is None else confirmation_from_json(Fields(found, str(path)))
+
+
+def write_confirmation(path: Path, found: Confirmation) -> None:
+    """Write the file."""
+    write_json(path, confirmation_to_json(found))
+
+
+def confirmation_to_json(found: Confirmation) -> JsonObject:
+    """JSON's types."""
+    s = found.setting
+    return {
+        "trained": found.trained,
+        "setting": {
+            "seeds": s.seeds,
+            "steps": s.steps,
+            "tasks": list(s.tasks),
+            "unseen": list(s.unseen),
+            "networks": dict(s.networks),
+            "alpha": s.alpha,
+        },
+        "finalists": [_compared_to_json(row) for row in found.finalists],
+        "nulls": all_finite(found.nulls),
+        "earlier": [{"expression": row.expression, "p": row.p} for row in found.earlier],
+    }
+
+
+def confirmation_from_json(fields: Fields) -> Confirmation:
+    """The record in a file; older files lack what came later: drop-in, short forms, unseen tasks, earlier looks.
+
+    Raises:
+        RecordError: it has another shape, or an unknown code.
+    """
+    setting = fields.section("setting")
+    networks = setting.section("networks")
+    earlier = fields.sections("earlier") if "earlier" in fields else []
+    return Confirmation(
+        trained=fields.integer("trained"),
+        setting=Setting(
+            seeds=setting.integer("seeds"),
+            steps=setting.integer("steps"),
+            tasks=setting.texts("tasks"),
+            unseen=setting.texts("unseen") if "unseen" in setting else (),
+            networks={task: networks.text(task) for task in networks},
+            alpha=setting.number("alpha"),
+        ),
+        finalists=tuple(map(_compared_from_json, fields.sections("finalists"))),
+        nulls=fields.numbers("nulls"),
+        earlier=tuple(Tried(row.text("expression"), row.number("p")) for row in earlier),
+    )
+
+
+def _compared_to_json(row: Compared) -> JsonObject:
+    f, v = row.finalist, row.verdict
+    return {
+        "id": f.id,
+        "expression": f.expression,
+        "cost": f.cost,
+        "search_gain": f.search_gain,
+        "shrunk_gain": f.shrunk_gain,
+        **({} if f.of is None else {"of": f.of}),
+        **({"short": f.short} if f.short else {}),
+        "gains": _estimates_to_json(v.gains),
+        "by_seed": {name: list(gains) for name, gains in v.by_seed.items()},
+        "drop_in": _estimates_to_json(v.drop_in),
+        "best_control": v.best_control,
+        "gain_over_best_control": v.gain_over_best_control,
+        "p": v.p,
+        "reason": v.reason,
+        "by_task": _estimates_to_json(v.by_task),
+        "p_holm": v.p_holm,
+        "confirmed": v.confirmed,
+        **({"unseen": _estimates_to_json(row.unseen)} if row.unseen else {}),
+    }
+
+
+def _compared_from_json(fields: Fields) -> Compared:
+    return Compared(_finalist_from_json(fields), _verdict_from_json(fields), _estimates(fields, "unseen"))
+
+
+def _finalist_from_json(fields: Fields) -> Finalist:
+    return Finalist(
+        id=fields.text("id"),
+        expression=fields.text("expression"),
+        cost=fields.number("cost"),
+        search_gain=fields.number_or_none("search_gain"),
+        shrunk_gain=fields.number_or_none("shrunk_gain"),
+        of=fields.text("of") if "of" in fields else None,
+        short=fields.text("short") if "short" in fields else "",
+    )
+
+
+def _verdict_from_json(fields: Fields) -> Verdict:
+    seeds = fields.section("by_seed") if "by_seed" in fields else None
+    over = fields.section("gains")
+    return Verdict(
+        gains={name: _estimate_from_json(over.section(name)) for name in over},
+        by_seed={} if seeds is None else {name: seeds.numbers(name) for name in seeds},
+        drop_in=_estimates(fields, "drop_in"),
+        best_control=fields.text("best_control") if "best_control" in fields else None,
+        gain_over_best_control=fields.number_or_none("gain_over_best_control"),
+        p=fields.number("p"),
+        reasons=tuple(decoded(code, TRAINED, f"{fields.place}: 'reason'") for code in fields.text("reason").split()),
+        by_task=_estimates(fields, "by_task"),
+        p_holm=fields.number("p_holm"),
+        confirmed=fields.flag("confirmed"),
+    )
+
+
+def _estimates_to_json(found: Mapping[str, Estimate | None]) -> JsonObject:
+    return {name: None if e is None else {"mean": e.mean, "interval": [e.low, e.high]} for name, e in found.items()}
+
+
+def _estimates(fields: Fields, key: str) -> dict[str, Estimate | None]:
+    """Estimates by name; none where an older file lacks the key."""
+    if key not in fields:
+        return {}
+    found = fields.section(key)
+    return {name: _estimate_from_json(found.section(name)) if name in found else None for name in found}
+
+
+def _estimate_from_json(fields: Fields) -> Estimate:
+    ends = fields.numbers("interval")
+    if len(ends) != 2 or not all(map(math.isfinite, ends)):
+        raise fields.refusal("interval", "two numbers")
+    return Estimate(fields.number("mean"), *ends)

@@ -1,0 +1,56 @@
+"""A class that was trained, as the study keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from evaluators.reasons import Reason, Unmeasured
+from search.cohort_record import Spared
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """The attributes of a trial.
+
+    Args:
+        id: cohort and slot, as in ``"12.7"``.
+        expression: its text.
+        key: of its class.
+        parents: ids of the candidates that it was made from.
+        reason: why it has no values, or None.
+        failed_on: the task on which it was rejected or failed, or "".
+        overflows_in: half-precision types in which it is not finite.
+        gain_over: mean gain over each control; empty if it failed.
+        gains: over ReLU, by task and seed; empty if it failed.
+        spared: why it was trained to the end whatever it promised, or None.
+        promises: of a spared one: at each stage, infinite from a failure on; the last is the gain's negative. Empty
+            where its training says nothing.
+    """
+
+    id: str
+    expression: str
+    key: str
+    parents: tuple[str, ...] = ()
+    reason: Reason | Unmeasured | None = None
+    failed_on: str = ""
+    overflows_in: tuple[str, ...] = ()
+    gain_over: Mapping[str, float] = field(default_factory=dict)
+    gains: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    spared: Spared | None = None
+    promises: tuple[float, ...] = ()
+
+    @property
+    def gain(self) -> float | None:
+        """Mean gain over ReLU, however the job aggregates it; None if it failed."""
+        return self.gain_over.get("relu")
+
+    @property
+    def cohort(self) -> int:
+        """The number of its cohort."""
+        return int(self.id.partition(".")[0])
+
+    @property
+    def slot(self) -> int:
+        """Its place in the cohort."""
+        return int(self.id.partition(".")[2])
