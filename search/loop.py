@@ -119,6 +119,7 @@ def request_for(config: Config, plan: Plan, folder: RunFolder | None = None) -> 
         autocast=t.autocast,
         nulls=NULLS if plan.number == 0 else 0,
         measured=measured_names(config.objectives),
+        rule=config.rejection.rule,
         thresholds=plan.thresholds,
         exempt=tuple(planned.expression for planned in plan.proposals if planned.exempt),
         drop_worst_rate=t.drop_worst_rate,

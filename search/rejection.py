@@ -11,7 +11,15 @@ import numpy as np
 
 from evaluators.member import Array, Schedule
 from evaluators.reasons import SOFT, Reason
-from evaluators.rejection import SMALLEST_SET, CalibrationSet, RecallTarget, best_rows, relative_loss, rung_rule
+from evaluators.rejection import (
+    SMALLEST_SET,
+    CalibrationSet,
+    RecallTarget,
+    RungRule,
+    best_rows,
+    relative_loss,
+    rung_rule,
+)
 from evaluators.results import MemberResult
 from evaluators.seeds import uniform
 from evaluators.statistics import share_interval
@@ -41,7 +49,7 @@ def with_thresholds(plan: Plan, config: Config, first: int, uncensored: Sequence
     rungs = [(name, mark) for name, schedule in zip(config.tasks, planned, strict=True) for mark in schedule.marks]
     work = [steps for schedule in planned for steps in schedule.work]
     known = CalibrationSet(np.array(uncensored), rungs, work)
-    thresholds = rung_rule("recall").calibrate(known, target_of(config))
+    thresholds = rung_rule(config.rejection.rule).calibrate(known, target_of(config))
     return replace(plan, proposals=rows, thresholds=thresholds)
 
 
@@ -96,17 +104,16 @@ def findings(
         thresholds=thresholds,
         compute=_compute(record, schedules(config)),
         audited=len(audited),
-        missed=tuple(t.gain for t in audited if _would_go(t.relative_losses, record)),
+        missed=tuple(t.gain for t in audited if _would_go(rung_rule(config.rejection.rule), t.relative_losses, record)),
         passed_on=tuple(t.gain for t in trials if t.exempt in SOFT),
         bar=_bar(np.array([row[-1] for row in uncensored]), target_of(config)),
     )
 
 
-def _would_go(row: Sequence[float], record: CohortRecord) -> bool:
+def _would_go(rule: RungRule, row: Sequence[float], record: CohortRecord) -> bool:
     """True if the rule rejects it before it fails."""
-    rule, thresholds = rung_rule("recall"), record.plan.thresholds
-    found = zip(record.rungs, row, strict=False)
-    return any(rule.decide(thresholds, rung, value) for rung, value in found if math.isfinite(value))
+    reached = [(rung, value) for rung, value in zip(record.rungs, row, strict=False) if math.isfinite(value)]
+    return any(rule.decide(record.plan.thresholds, rung, value) for rung, value in reached)
 
 
 def _bar(final: Array, target: RecallTarget) -> float | None:
@@ -182,13 +189,12 @@ def announced(config: Config) -> str:
     r = config.rejection
     stages = len(config.tasks) * len(schedules(config)[0].marks)
     exempt = r.warmup + r.audit * max(0, config.budget - r.warmup)
-    if stages == 1 or r.audit == 1 or exempt < SMALLEST_SET:
+    thresholds = rung_rule(r.rule).describe(target_of(config))
+    if not thresholds or stages == 1 or r.audit == 1 or exempt < SMALLEST_SET:
         return "rejection: failures only"
     if config.budget <= r.warmup:
         return f"rejection: failures only; a job of up to {r.warmup} classes is too short to learn more"
-    return (
-        f"rejection: failures only for {r.warmup} classes, then thresholds for {r.recall:.0%} of the best {r.top:.0%}"
-    )
+    return f"rejection: failures only for {r.warmup} classes, then {thresholds}"
 
 
 def concluded(found: Summary) -> str:

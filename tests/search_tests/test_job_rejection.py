@@ -13,6 +13,7 @@ from evaluators.rejection import base
 from search import Job, Run
 from search.cohort_record import Plan, Planned
 from search.config import checked
+from search.errors import ConfigError
 from search.rejection import announced, concluded, schedules, summary, with_thresholds
 from search.trace_entry import TraceEntry
 from tests.plain import entry
@@ -109,6 +110,23 @@ def test_what_a_job_says_at_its_start() -> None:
     assert announced(checked({"budget": 1000}, "")) == "rejection: failures only"  # no rungs
     assert announced(config(warmup=20, audit=0.01)) == "rejection: failures only"
     assert "95% of the best 1%" in announced(config())
+    assert "the median of each rung" in announced(config(rule="median"))
+    assert announced(config(rule="failures")) == "rejection: failures only"
+
+
+def test_the_rule_is_the_configs(early: Path) -> None:
+    found = {
+        rule: launched(early, rule, f"rejection.rule={rule}").status().rejection for rule in ("median", "failures")
+    }
+    assert found["failures"].unpromising == 0 < found["median"].unpromising
+    with pytest.raises(ConfigError, match=r"rejection\.rule: unknown rung rule 'medain'; did you mean 'median'"):
+        Job.load(early, ["rejection.rule=medain"])
+
+
+def test_a_config_without_a_rule_is_that_of_an_older_run() -> None:
+    older = config().model_dump(mode="json")
+    del older["rejection"]["rule"]
+    assert checked(older, "config.yaml") == config()
 
 
 def test_who_is_exempt_depends_on_the_number_alone() -> None:
