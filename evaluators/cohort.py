@@ -16,6 +16,7 @@ import torch
 from evaluators.backend import AUTOCAST, Backend
 from evaluators.checkpoint import Checkpoint
 from evaluators.member import Member, Schedule
+from evaluators.objectives import measured_objectives
 from evaluators.rejection import Judge, Thresholds, rung_rule
 from evaluators.results import CohortResult, MemberResult
 from evaluators.screens import flags
@@ -133,7 +134,7 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> Co
         state.context = CohortState(tuple(rows), dict(seconds))
         outcomes = train(
             setting, request.purpose, [members[i] for i in alive], schedule, width,
-            judge=judge, backend=request.backend, measured=request.measured, checkpoint=state,
+            judge=judge, backend=request.backend, measured=measured_objectives(request.measured), checkpoint=state,
         )  # fmt: skip
         state.saved = None
         for index, outcome in zip(alive, outcomes, strict=True):

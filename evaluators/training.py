@@ -14,7 +14,7 @@ from evaluators.errors import TaskError
 from evaluators.loop_task import LoopTask
 from evaluators.loops import train_by_loop
 from evaluators.member import Member, Outcome, Schedule, best_rate, better_rates
-from evaluators.objectives.measured import check_measured, measure
+from evaluators.objectives import MeasuredObjective, check_measured, measure
 from evaluators.rejection import FAILURES_ONLY, Judge
 from evaluators.stack import Stack
 from evaluators.task import Part, Task
@@ -31,7 +31,7 @@ def train(
     *,
     judge: Judge = FAILURES_ONLY,
     backend: Backend = CPU,
-    measured: Sequence[str] = (),
+    measured: Sequence[MeasuredObjective] = (),
     checkpoint: Checkpoint = NONE,
 ) -> list[Outcome]:
     """Train members; in the search, reject at the rungs and the end. The first member is ReLU, the reference.
@@ -58,7 +58,8 @@ def train(
     """
     if isinstance(task, LoopTask):
         if measured:
-            raise TaskError(f"task {task.name!r} has a loop of its own: {', '.join(measured)} cannot be measured")
+            names = ", ".join(objective.name for objective in measured)
+            raise TaskError(f"task {task.name!r} has a loop of its own: {names} cannot be measured")
         return train_by_loop(task, part, members, schedule, judge, backend=backend, checkpoint=checkpoint)
     saved = checkpoint.saved.training if checkpoint.saved else None
     if saved:

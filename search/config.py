@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from pydantic_core import ErrorDetails
 
 from evaluators.json_codec import Json
-from evaluators.objectives import DEFAULT, Aggregate, check_names
+from evaluators.objectives import DEFAULT, Aggregate, check_names, measured_objectives
 from evaluators.rejection import rung_rule
 from evaluators.statistics import seeds_needed
 from evaluators.tasks import expanded, is_reference, label, parts_of, pinned, task
@@ -186,8 +186,10 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _differences(self) -> Config:
-        if "reproducibility" in self.objectives and self.training.seeds < 2:
-            raise ValueError(f"training.seeds: reproducibility needs at least 2 seeds, got {self.training.seeds}")
+        seeds = self.training.seeds
+        for objective in measured_objectives(self.objectives):
+            if seeds < (fewest := objective.fewest_seeds):
+                raise ValueError(f"training.seeds: {objective.name} needs at least {fewest} seeds, got {seeds}")
         if self.confirmation.unseen in self.tasks:
             raise ValueError(f"confirmation.unseen: {label(str(self.confirmation.unseen))} is searched; name another")
         return self

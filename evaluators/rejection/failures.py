@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from evaluators.rejection.base import CalibrationSet, RungRule
 from evaluators.rejection.target import RecallTarget
@@ -12,7 +11,7 @@ from evaluators.rejection.target import RecallTarget
 class Failures(RungRule):
     """Has no threshold: all that have not failed are trained to the end."""
 
-    name: ClassVar[str] = "failures"
+    name = "failures"
 
     def thresholds(self, known: CalibrationSet, target: RecallTarget) -> Sequence[float]:
         return ()

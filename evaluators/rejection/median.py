@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import numpy as np
 
@@ -17,7 +16,7 @@ class Median(RungRule):
     Vizier compares the best loss so far with running means; the relative loss at the rung stands for both.
     """
 
-    name: ClassVar[str] = "median"
+    name = "median"
 
     def thresholds(self, known: CalibrationSet, target: RecallTarget) -> Sequence[float]:
         columns = [column[np.isfinite(column)] for column in known.rows[:, :-1].T]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from evaluators.rejection.target import Mask, RecallTarget, best_rows, counted
 class Recall(RungRule):
     """Keeps the target's recall of the best, with as little training as can be."""
 
-    name: ClassVar[str] = "recall"
+    name = "recall"
 
     def thresholds(self, known: CalibrationSet, target: RecallTarget) -> Sequence[float]:
         best = best_rows(known.rows[:, -1], target)
