@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from evaluators.atomic import replace_file
 from evaluators.backend import Backend
 from evaluators.checkpoint_codec import state_from_plain, state_to_plain
 from evaluators.member import Member, Outcome, Schedule
@@ -53,24 +54,14 @@ class Checkpoint:
             return
         buffer = io.BytesIO()
         torch.save(state_to_plain(replace(self.context, training=state())), buffer)
+        data = buffer.getvalue()
         with suppress(OSError):
-            _write(self.path, buffer.getvalue())
+            temporary = self.path.with_suffix(f".{os.getpid()}.tmp")  # two workers may have the same cohort
+            replace_file(self.path, hashlib.sha256(data).hexdigest().encode() + data, temporary)
         self._last = time.monotonic()
 
 
 NONE = Checkpoint()
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(hashlib.sha256(data).hexdigest().encode() + data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> CohortState | None:

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 
 from evaluators.evaluate import Evaluation
-from evaluators.json_codec import Json, finite
+from evaluators.json_codec import JsonObject, finite
 
 
-def evaluation_to_json(found: Evaluation) -> Json:
+def evaluation_to_json(found: Evaluation) -> JsonObject:
     """JSON's types."""
     return {
         "expression": found.expression,

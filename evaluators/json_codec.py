@@ -12,7 +12,7 @@ from evaluators.errors import RecordError
 from evaluators.member import Array
 
 T = TypeVar("T")
-Json = dict[str, object]
+JsonObject = dict[str, object]  #: as JSON's writer takes it and its reader gives it
 
 
 def finite(value: float) -> float | None:
@@ -44,7 +44,7 @@ class Fields:
     def __init__(self, value: object, place: str) -> None:
         if not isinstance(value, dict):
             raise RecordError(f"{place}: expected an object, got {_kind(value)}")
-        self.values: Json = value
+        self.values: JsonObject = value
         self.place = place
 
     def __contains__(self, key: str) -> bool:

@@ -11,7 +11,7 @@ from evaluators.checks import check_network, check_settings
 from evaluators.initialisation import initial_network, normalised
 from evaluators.optimiser import MOMENTUM
 from evaluators.sites import find_sites
-from evaluators.task import Part, Task, batches, split
+from evaluators.task import HeldOut, Part, Task, batches, split
 from primitives.activation import Activation
 from primitives.expressions import Expression
 
@@ -79,7 +79,7 @@ class PlainModel:
         return losses
 
     @torch.no_grad()
-    def loss(self, kind: str) -> float:
+    def loss(self, kind: HeldOut) -> float:
         """Mean loss on ``"validation"`` or ``"test"`` examples."""
         index: Tensor = getattr(self.split, kind)
         return float(self._losses(index).mean())

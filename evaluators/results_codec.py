@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 
-from evaluators.json_codec import Fields, Json, all_finite, table_to_json
+from evaluators.json_codec import Fields, JsonObject, all_finite, table_to_json
 from evaluators.member import Array
 from evaluators.reasons import TRAINED, code_of
 from evaluators.results import CohortResult, MemberResult
 
 
-def cohort_to_json(result: CohortResult) -> Json:
+def cohort_to_json(result: CohortResult) -> JsonObject:
     """JSON's types."""
     return {
         "candidates": [member_to_json(row) for row in result.candidates],
@@ -42,12 +42,12 @@ def controls_digest(result: CohortResult) -> str:
     return hashlib.sha256(json.dumps(controls).encode()).hexdigest()
 
 
-def member_to_json(row: MemberResult) -> Json:
+def member_to_json(row: MemberResult) -> JsonObject:
     """JSON's types; marks become strings."""
     losses = {
         task: {str(mark): table_to_json(table) for mark, table in marks.items()} for task, marks in row.losses.items()
     }
-    made: Json = {
+    made: JsonObject = {
         "losses": losses,
         "tests": {task: table_to_json(table) for task, table in row.tests.items()},
         "reason": code_of(row.reason),

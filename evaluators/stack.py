@@ -25,7 +25,7 @@ from evaluators.schedules import SCHEDULES
 from evaluators.sites import find_sites
 from evaluators.slot import Layout, Share, Slot
 from evaluators.states import StackState
-from evaluators.task import BLOCK, Part, Split, Task, batches, split
+from evaluators.task import BLOCK, HeldOut, Part, Split, Task, batches, split
 from primitives.builtin import as_builtin
 from primitives.expressions import variable
 
@@ -135,7 +135,7 @@ class Stack:
         return torch.cat(taken)
 
     @torch.no_grad()
-    def loss(self, kind: str) -> Tensor:
+    def loss(self, kind: HeldOut) -> Tensor:
         """Mean loss of every slice, shape (width,), on ``"validation"`` or ``"test"`` examples."""
         index = getattr(self.splits, kind)[self.seed]
         count, missing = index.shape[1], -index.shape[1] % BLOCK

@@ -16,6 +16,8 @@ from evaluators.seeds import torch_generator
 
 #: What the examples are for: the parts of a task's data share none.
 Part = Literal["search", "confirmation"]
+#: The share of a part's examples that a loss is taken on, after training on the rest.
+HeldOut = Literal["validation", "test"]
 
 BLOCK = 32  # batches are multiples of it: then no bit of a slice depends on the stack around it
 

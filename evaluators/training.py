@@ -17,7 +17,7 @@ from evaluators.member import Member, Outcome, Schedule, best_rate, better_rates
 from evaluators.objectives import MeasuredObjective, check_measured, measure
 from evaluators.rejection import FAILURES_ONLY, Judge
 from evaluators.stack import Stack
-from evaluators.task import Part, Task
+from evaluators.task import HeldOut, Part, Task
 
 WIDTH = 132  # slices a stack: 33 to 264 differ by a tenth on two small MLPs; wider ones spend less in Python
 
@@ -105,7 +105,7 @@ def _chunks(members: Sequence[Member], schedule: Schedule, width: int) -> Iterat
     yield chunk
 
 
-def _by_member(stack: Stack, kind: str) -> list[list[list[float]]]:
+def _by_member(stack: Stack, kind: HeldOut) -> list[list[list[float]]]:
     """Losses of each member of a stack, seeds x learning rates, NaN at those that it no longer has."""
     losses = stack.loss(kind).to("cpu", torch.float64)
     rows = []

@@ -6,7 +6,7 @@ import math
 from datetime import datetime
 from pathlib import Path
 
-from evaluators.json_codec import Fields, Json, decoded, finite
+from evaluators.json_codec import Fields, JsonObject, decoded, finite
 from evaluators.reasons import SCREENS, Reason
 from evaluators.results_codec import cohort_from_json, cohort_to_json
 from search.cohort_record import CohortRecord, Counts, Exemption, Passed, Plan, Planned, WhyExempt, rungs_of
@@ -31,7 +31,7 @@ def write_cohort(path: Path, record: CohortRecord) -> None:
     write_sealed(path, record_to_json(record))
 
 
-def record_to_json(record: CohortRecord) -> Json:
+def record_to_json(record: CohortRecord) -> JsonObject:
     """JSON's types."""
     plan = record.plan
     return {
@@ -83,7 +83,7 @@ def time_from_json(fields: Fields, key: str) -> datetime:
         raise fields.refusal(key, "a time as in ISO 8601") from None
 
 
-def counts_to_json(counts: Counts) -> Json:
+def counts_to_json(counts: Counts) -> JsonObject:
     """Counts by code."""
     return {fate.code if isinstance(fate, Reason) else fate.value: count for fate, count in counts.items()}
 
@@ -98,13 +98,13 @@ def exempt_code(exempt: WhyExempt) -> str:
     return exempt.code if isinstance(exempt, Reason) else exempt.value
 
 
-def _planned_to_json(planned: Planned) -> Json:
-    made: Json = {"expression": planned.expression, "class": planned.key, "parents": list(planned.parents)}
+def _planned_to_json(planned: Planned) -> JsonObject:
+    made: JsonObject = {"expression": planned.expression, "class": planned.key, "parents": list(planned.parents)}
     if planned.attributes:
         made["attributes"] = dict(planned.attributes)
     if planned.exempt is None:
         return made
-    exempt: Json = {"spared": exempt_code(planned.exempt)}
+    exempt: JsonObject = {"spared": exempt_code(planned.exempt)}
     return exempt | made if planned.exemption else made | exempt
 
 

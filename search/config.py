@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from evaluators.json_codec import Json
+from evaluators.json_codec import JsonObject
 from evaluators.objectives import DEFAULT, Aggregate, check_names, measured_objectives
 from evaluators.rejection import rung_rule
 from evaluators.statistics import seeds_needed
@@ -286,7 +286,7 @@ def _find(source: str) -> Path:
     )
 
 
-def read_yaml(path: Path) -> Json:
+def read_yaml(path: Path) -> JsonObject:
     """The mapping in a YAML file; a ConfigError names file and line where there is none."""
     try:
         data = loaded(path.read_text(encoding="utf-8"), str(path))
@@ -301,7 +301,7 @@ def read_yaml(path: Path) -> Json:
     return data
 
 
-def _change(data: Json, change: str) -> None:
+def _change(data: JsonObject, change: str) -> None:
     key, equals, value = change.partition("=")
     if not equals or not key.strip():
         raise ConfigError(f"--set {change!r}: expected key=value, as in training.steps=200")

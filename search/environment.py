@@ -9,13 +9,13 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-from evaluators.json_codec import Json
+from evaluators.json_codec import JsonObject
 
 #: What must be equal for equal bits.
 DECISIVE = ("torch", "cpu_capability", "machine", "threads_per_worker")
 
 
-def environment() -> Json:
+def environment() -> JsonObject:
     """Versions and processor of this machine, JSON's types."""
     packages = ("actsearch", "numpy", "optuna", "ray", "scikit-learn", "scipy")
     return {
@@ -38,6 +38,6 @@ def installed(package: str) -> str:
         return "not installed"
 
 
-def differences(old: Json, new: Json) -> list[str]:
+def differences(old: JsonObject, new: JsonObject) -> list[str]:
     """What differs of that which decides the bits, one line each."""
     return [f"{key}: {old.get(key)} -> {new.get(key)}" for key in DECISIVE if old.get(key) != new.get(key)]

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from evaluators.json_codec import Json
+from evaluators.atomic import replace_file
+from evaluators.json_codec import JsonObject
 from search.errors import FileError
 
 Cell = str | float | None  #: of a flat table
@@ -31,18 +32,10 @@ def writing(path: Path) -> Iterator[None]:
 
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Replace a file in one step; after a crash it has the old or the new content."""
-    temporary = path.parent / f".{path.name}.tmp"
+    data = content.encode() if isinstance(content, str) else content
     with writing(path):
-        try:
-            with temporary.open("wb") as file:
-                file.write(content.encode() if isinstance(content, str) else content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-            _sync_folder(path.parent)
-        except OSError:
-            temporary.unlink(missing_ok=True)  # on a full disk it would take the room that is left
-            raise
+        replace_file(path, data, path.parent / f".{path.name}.tmp")
+        _sync_folder(path.parent)
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]]) -> str:
@@ -67,7 +60,7 @@ def write_json(path: Path, data: object) -> None:
     write_atomically(path, json.dumps(data, allow_nan=False, indent=1) + "\n")
 
 
-def read_json(path: Path) -> Json | None:
+def read_json(path: Path) -> JsonObject | None:
     """Read a mapping from JSON; None if the file is missing, torn, or no mapping."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -76,12 +69,12 @@ def read_json(path: Path) -> Json | None:
     return found if isinstance(found, dict) else None
 
 
-def seal(data: Json) -> Json:
+def seal(data: JsonObject) -> JsonObject:
     """The data with a SHA-256 of it as ``sha256``, the last key."""
     return data | {"sha256": _digest(data)}
 
 
-def unsealed(data: object) -> Json | None:
+def unsealed(data: object) -> JsonObject | None:
     """The data without its ``sha256``; None where that is not the data's, or they are no mapping."""
     if not isinstance(data, dict):
         return None
@@ -89,17 +82,17 @@ def unsealed(data: object) -> Json | None:
     return data if digest in (None, _digest(data)) else None  # None: written before there were seals
 
 
-def write_sealed(path: Path, data: Json) -> None:
+def write_sealed(path: Path, data: JsonObject) -> None:
     """Write sealed JSON atomically, on one line: indented it takes Python's own encoder, ten times as long."""
     write_atomically(path, json.dumps(seal(data), allow_nan=False) + "\n")
 
 
-def read_sealed(path: Path) -> Json | None:
+def read_sealed(path: Path) -> JsonObject | None:
     """Read sealed JSON; None if the file is missing, torn or changed."""
     return unsealed(read_json(path))
 
 
-def _digest(data: Json) -> str:
+def _digest(data: JsonObject) -> str:
     return hashlib.sha256(json.dumps(data).encode()).hexdigest()
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from search.dominance import dominates
+
 
 class Front:
     """The trials that no other one dominates; equals Optuna's ``best_trials``.
@@ -13,24 +17,21 @@ class Front:
     """
 
     def __init__(self, directions: Sequence[str]) -> None:
-        self._signs = [1.0 if direction == "minimize" else -1.0 for direction in directions]
-        self._members: dict[int, tuple[float, ...]] = {}
+        self._signs = np.array([1.0 if direction == "minimize" else -1.0 for direction in directions])
+        self._numbers: list[int] = []
+        self._points = np.zeros((0, len(directions)))
 
     @property
     def numbers(self) -> list[int]:
         """Trial numbers of the front, in order of entry."""
-        return list(self._members)
+        return list(self._numbers)
 
     def add(self, number: int, values: Sequence[float]) -> bool:
         """Enter a trial; True if it is on the front now."""
-        point = tuple(sign * value for sign, value in zip(self._signs, values, strict=True))
-        if any(_dominates(other, point) for other in self._members.values()):
+        point = self._signs * np.array(values)
+        if dominates(self._points, point).any():
             return False
-        self._members = {n: other for n, other in self._members.items() if not _dominates(point, other)}
-        self._members[number] = point
+        kept = ~dominates(point, self._points)
+        self._numbers = [*(n for n, stays in zip(self._numbers, kept, strict=True) if stays), number]
+        self._points = np.vstack([self._points[kept], point])
         return True
-
-
-def _dominates(a: Sequence[float], b: Sequence[float]) -> bool:
-    """No value worse, one better; smaller is better."""
-    return all(x <= y for x, y in zip(a, b, strict=True)) and tuple(a) != tuple(b)

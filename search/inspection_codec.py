@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from evaluators.json_codec import Json
+from evaluators.json_codec import JsonObject
 from evaluators.reasons import code_of
 from search.cohort_codec import counts_to_json
 from search.inspection import Description, DryRun
 
 
-def description_to_json(found: Description) -> Json:
+def description_to_json(found: Description) -> JsonObject:
     """As ``actsearch show --json`` prints it."""
     expression = found.expression
     return {
@@ -34,6 +34,6 @@ def description_to_json(found: Description) -> Json:
     }
 
 
-def dry_run_to_json(found: DryRun) -> Json:
+def dry_run_to_json(found: DryRun) -> JsonObject:
     """As ``actsearch launch --dry-run --json`` prints it."""
     return asdict(found) | {"counts": counts_to_json(found.counts)}

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from optuna.storages.journal import BaseJournalBackend
 
-from evaluators.json_codec import Json
+from evaluators.json_codec import JsonObject
 from search.files import append, writing
 
 WRITER = "actsearch"
@@ -40,14 +40,14 @@ class CohortJournal(BaseJournalBackend):
         self._hash = hashlib.sha256(content)
         self.length = len(content)
         self._lines = content.count(b"\n")
-        self._waiting: list[Json] = []
+        self._waiting: list[JsonObject] = []
         self._batch = False
 
     @property
     def digest(self) -> str:
         return self._hash.hexdigest()
 
-    def read_logs(self, log_number_from: int) -> Iterator[Json]:
+    def read_logs(self, log_number_from: int) -> Iterator[JsonObject]:
         """Lines from a number on: those in the file, then those that wait."""
         if log_number_from < self._lines:
             with self.path.open("rb") as file:
@@ -56,7 +56,7 @@ class CohortJournal(BaseJournalBackend):
                         yield json.loads(line)
         yield from self._waiting[max(0, log_number_from - self._lines) :]
 
-    def append_logs(self, logs: list[Json]) -> None:
+    def append_logs(self, logs: list[JsonObject]) -> None:
         """Add lines; outside of a batch they are written at once."""
         self._waiting += logs
         if not self._batch:
@@ -84,7 +84,7 @@ class CohortJournal(BaseJournalBackend):
         self._waiting.clear()
 
 
-def _line(log: Json) -> str:
+def _line(log: JsonObject) -> str:
     return json.dumps(log, separators=(",", ":")) + "\n"
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 from evaluators.cohort import NULLS, CohortRequest
 from evaluators.objectives import measured_names
@@ -23,6 +24,9 @@ from search.tally import Tally
 from search.trace_entry import TraceEntry
 from search.workers import Workers
 
+#: Why a search ended.
+Ended = Literal["budget", "grammar exhausted", "time", "interrupted"]
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -36,7 +40,7 @@ class Progress:
 def search(
     config: Config, folder: RunFolder, recorder: Recorder, workers: Workers, show: Callable[[Progress], None], *,
     until: float = math.inf,
-) -> str:  # fmt: skip
+) -> Ended:  # fmt: skip
     """Run a job to its budget.
 
     Cohort k is proposed from the results of cohorts 0 .. k-1-lag, whatever the number of workers; results are
@@ -51,7 +55,7 @@ def search(
         until: stop at the end of a cohort once ``time.monotonic()`` is past this.
 
     Returns:
-        Why it ended: ``"budget"``, ``"grammar exhausted"``, ``"time"`` or ``"interrupted"``.
+        Why it ended.
     """
     proposer, lag = Proposer(config, recorder.study.known), config.cohorts.lag
     plans: dict[int, Plan] = {}

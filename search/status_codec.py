@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict
 
-from evaluators.json_codec import Json, all_finite
+from evaluators.json_codec import JsonObject, all_finite
 from evaluators.reasons import Reason
 from search.status import Status
 from search.trace_codec import best_to_json
 
 
-def status_to_json(status: Status) -> Json:
+def status_to_json(status: Status) -> JsonObject:
     """JSON's types."""
     funnel = status.funnel
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from evaluators.json_codec import Fields, Json
+from evaluators.json_codec import Fields, JsonObject
 from search.files import append, seal, unsealed, write_atomically
 from search.trace_codec import entry_from_json, entry_to_json
 from search.trace_entry import TraceEntry
@@ -34,9 +34,9 @@ def append_trace(path: Path, entry: TraceEntry) -> None:
     append(path, (json.dumps(seal(entry_to_json(entry)), allow_nan=False, separators=(",", ":")) + "\n").encode())
 
 
-def _whole(path: Path) -> list[tuple[bytes, Json]]:
+def _whole(path: Path) -> list[tuple[bytes, JsonObject]]:
     """The whole lines, as they are and as JSON's reader gives them."""
-    found: list[tuple[bytes, Json]] = []
+    found: list[tuple[bytes, JsonObject]] = []
     for line in path.read_bytes().splitlines(keepends=True) if path.exists() else []:
         try:
             entry = unsealed(json.loads(line))

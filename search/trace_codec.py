@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from evaluators.json_codec import Fields, Json, all_finite, finite
+from evaluators.json_codec import Fields, JsonObject, all_finite, finite
 from evaluators.reasons import TRAINED
 from search.cohort_codec import counts_from_json, counts_to_json, time_from_json, time_to_json
 from search.trace_entry import Best, Findings, TraceEntry
 
 
-def entry_to_json(entry: TraceEntry) -> Json:
+def entry_to_json(entry: TraceEntry) -> JsonObject:
     """JSON's types."""
     return {
         "cohort": entry.cohort,
@@ -58,7 +58,7 @@ def entry_from_json(fields: Fields) -> TraceEntry:
     )
 
 
-def best_to_json(best: Best | None) -> Json | None:
+def best_to_json(best: Best | None) -> JsonObject | None:
     """JSON's types."""
     return None if best is None else {"expression": best.expression, "gain": best.gain}
 
@@ -67,7 +67,7 @@ def _best_from_json(fields: Fields) -> Best:
     return Best(fields.text("expression"), fields.number("gain"))
 
 
-def _findings_to_json(found: Findings) -> Json:
+def _findings_to_json(found: Findings) -> JsonObject:
     return {
         "thresholds": list(found.thresholds),
         "compute": found.compute,

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from evaluators.json_codec import Fields, Json, all_finite
+from evaluators.json_codec import Fields, JsonObject, all_finite
 from evaluators.reasons import TRAINED, Reason, Unmeasured, code_of, unmeasured
 from search.cohort_codec import EXEMPT, exempt_code
 from search.trial_record import TrialRecord
 
 
-def trial_to_json(trial: TrialRecord) -> Json:
+def trial_to_json(trial: TrialRecord) -> JsonObject:
     """JSON's types."""
-    made: Json = {
+    made: JsonObject = {
         "id": trial.id,
         "expression": trial.expression,
         "class": trial.key,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from evaluators.json_codec import Fields, Json, all_finite, decoded
+from evaluators.json_codec import Fields, JsonObject, all_finite, decoded
 from evaluators.reasons import TRAINED
 from search.confirmation.record import Compared, Confirmation, Estimate, Finalist, Setting, Tried, Verdict
 from search.files import read_json, write_json
@@ -27,7 +27,7 @@ def write_confirmation(path: Path, found: Confirmation) -> None:
     write_json(path, confirmation_to_json(found))
 
 
-def confirmation_to_json(found: Confirmation) -> Json:
+def confirmation_to_json(found: Confirmation) -> JsonObject:
     """JSON's types."""
     s = found.setting
     return {
@@ -71,7 +71,7 @@ def confirmation_from_json(fields: Fields) -> Confirmation:
     )
 
 
-def _compared_to_json(row: Compared) -> Json:
+def _compared_to_json(row: Compared) -> JsonObject:
     f, v = row.finalist, row.verdict
     return {
         "id": f.id,
@@ -128,7 +128,7 @@ def _verdict_from_json(fields: Fields) -> Verdict:
     )
 
 
-def _estimates_to_json(found: Mapping[str, Estimate | None]) -> Json:
+def _estimates_to_json(found: Mapping[str, Estimate | None]) -> JsonObject:
     return {name: None if e is None else {"mean": e.mean, "interval": [e.low, e.high]} for name, e in found.items()}
 
 

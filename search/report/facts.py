@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evaluators.errors import RecordError
-from evaluators.json_codec import Json
+from evaluators.json_codec import JsonObject
 from evaluators.reasons import Reason, code_of
 from search.class_row import ClassRow
 from search.cohort_codec import read_cohort
@@ -95,7 +95,7 @@ class Facts:
     trace: Sequence[TraceEntry] = ()
     candidates: Sequence[Candidate] = ()
     front: Sequence[ClassRow] = ()
-    environment: Json = field(default_factory=dict)
+    environment: JsonObject = field(default_factory=dict)
     confirmation: Confirmation | None = None
     timing: Mapping[str, float] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)

@@ -9,6 +9,7 @@ import numpy as np
 from evaluators.member import Array
 from evaluators.objectives import OBJECTIVES
 from primitives.grammars import Grammar
+from search.dominance import dominates
 from search.strategies.base import Proposal, Result
 from search.strategies.fold import Folding
 
@@ -93,7 +94,7 @@ def costs(results: Sequence[Result]) -> Array:
 
 def ranked(values: Array) -> tuple[Array, Array]:
     """Pareto rank of each row, from 0, and its crowding distance within the rank."""
-    better = (values[:, None] <= values[None]).all(axis=2) & (values[:, None] < values[None]).any(axis=2)
+    better = dominates(values[:, None], values[None])
     ranks = np.full(len(values), -1)
     crowding = np.zeros(len(values))
     left = np.ones(len(values), dtype=bool)

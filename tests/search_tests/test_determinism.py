@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -111,11 +112,8 @@ def test_a_start_list_is_tried_first_and_may_be_longer_than_a_cohort(small: Path
 def test_an_early_confirmation_does_not_stand_for_the_finished_run(small: Path) -> None:
     whole = in_process(small, "whole")
     part = Job.load(small).launch("part", max_minutes=0.0)
-    try:
-        early = part.confirm()
-    except RunError:  # none of the first six classes is better than ReLU
-        early = {"trained": 6}
-    assert early["trained"] == 6
+    with contextlib.suppress(RunError):  # none of the first six classes may be better than ReLU
+        assert part.confirm().trained == 6
     later = part.resume()
     assert contents(later)[:2] == contents(whole)[:2]
     assert gains_of(later) == gains_of(whole)  # the early look counts in p alone

@@ -15,6 +15,7 @@ from primitives import ActsearchError, derivative, evaluate, parse
 from primitives.errors import LoweringError
 from primitives.nearest import nearest_known
 from search import Job, Run, RunError
+from search.class_row import ClassRow
 from search.errors import FileError
 from search.export import export
 from search.lineage import ancestors
@@ -140,9 +141,9 @@ def test_the_nearest_known_function() -> None:
 
 def test_lineage_names_each_ancestor_once_and_ends() -> None:
     rows = {
-        name: {"id": name, "parents": parents}
+        name: ClassRow(name, "x", {}, parents=tuple(parents.split()))
         for name, parents in {"0.0": "", "0.1": "", "1.0": "0.0 0.1", "2.0": "1.0 0.0", "3.0": "3.0 2.0"}.items()
     }
-    assert [row["id"] for row in ancestors("2.0", rows, 12)] == ["1.0", "0.0", "0.1"]
-    assert [row["id"] for row in ancestors("2.0", rows, 2)] == ["1.0", "0.0"]
+    assert [row.id for row in ancestors("2.0", rows, 12)] == ["1.0", "0.0", "0.1"]
+    assert [row.id for row in ancestors("2.0", rows, 2)] == ["1.0", "0.0"]
     assert ancestors("0.0", rows, 12) == []

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import termios
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -26,22 +25,25 @@ from search.panel import panel as drawn
 from search.screen import Silent
 from search.tally import Tally
 from search.trace import read_trace
+from search.trace_codec import entry_to_json
+from search.trace_entry import TraceEntry
+from tests import plain
 
 LONG = "min(" * 30 + "x" + ",sin(x))" * 30
 
 
-def entry(cohort: int, best: str | None = "x*atan(x)") -> dict[str, Any]:
-    """The line of a cohort of ten, as far as the display reads it."""
-    return {
-        "cohort": cohort,
-        "trained": 10 * cohort + 10,
-        "proposed": 16,
-        "counts": {"known": 4, "affine": 2, "accepted": 10},
-        "rejected": {"non-finite": 1, "unpromising": 3},
-        "front": 4,
-        "best": None if best is None else {"expression": best, "gain": 0.25},
-        "null_gains": [0.1, None] if cohort == 0 else [],
-    }
+def entry(cohort: int, best: str | None = "x*atan(x)") -> TraceEntry:
+    """The line of a cohort of ten."""
+    return plain.entry(
+        cohort=cohort,
+        trained=10 * cohort + 10,
+        proposed=16,
+        counts={"known": 4, "affine": 2, "accepted": 10},
+        rejected={"non-finite": 1, "unpromising": 3},
+        front=4,
+        best=None if best is None else {"expression": best, "gain": 0.25},
+        null_gains=[0.1, None] if cohort == 0 else [],
+    )
 
 
 def progress(cohorts: int, best: str | None = "x*atan(x)") -> Progress:
@@ -172,14 +174,16 @@ import json, sys
 from rich.console import Console
 from search.live import Display
 from search.loop import Progress
+from evaluators.json_codec import Fields
 from search.tally import Tally
+from search.trace_codec import entry_from_json
 
-lines = json.loads(sys.argv[1])
+lines = [entry_from_json(Fields(line, "argument")) for line in json.loads(sys.argv[1])]
 tally = Tally()
 with Display(Console()) as shown:
     for line in lines:
         tally.add(line)
-        shown.say(f"said {line['cohort']}")
+        shown.say(f"said {line.cohort}")
         shown.step(Progress(100, line, tally))
     if sys.argv[2]:
         raise KeyboardInterrupt
@@ -190,7 +194,7 @@ def at_a_terminal(kind: str, columns: int, interrupt: bool) -> str:
     """What the display writes to a pseudo-terminal."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    arguments = [json.dumps([entry(0), entry(1, LONG)]), "yes" if interrupt else ""]
+    arguments = [json.dumps([entry_to_json(entry(0)), entry_to_json(entry(1, LONG))]), "yes" if interrupt else ""]
     keep = {
         key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")
     }

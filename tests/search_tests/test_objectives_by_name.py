@@ -11,7 +11,7 @@ import pytest
 
 from search import Job, Run, display
 from search.study import CohortStudy
-from tests.plain import confirmation
+from tests.plain import confirmation, record
 
 OBJECTIVES = ["gain", "complexity", "sparsity", "noise"]
 CHANGES = [f"objectives={OBJECTIVES}", "tasks=[digits, digits-10x32]", "budget=12", "confirmation.finalists=0"]
@@ -30,7 +30,7 @@ def test_the_front_is_optunas_over_all_objectives(run: Run) -> None:
     assert {t.user_attrs["id"] for t in study.best_trials} == {row["id"] for row in run.front()}
     rows = list(csv.DictReader(run.folder.front.read_text().splitlines()))
     assert list(rows[0])[:7] == ["id", "expression", *OBJECTIVES, "cost"]
-    table = display.front_table(run.front(), display.front_title(run.config.objectives, "minimum"))
+    table = display.front_table(run.front_rows(), display.front_title(run.config.objectives, "minimum"))
     assert [str(column.header) for column in table.columns][2:7] == ["gain", "cost", "complexity", "sparsity", "noise"]
     assert "smallest of the tasks, complexity in nodes" in str(table.title)
     for row in run.classes():
@@ -64,12 +64,12 @@ def test_a_default_job_measures_nothing(small: Path) -> None:
 
 
 def test_a_number_that_cannot_be_measured_fails_the_candidate_by_name(run: Run, tmp_path: Path) -> None:
-    record = json.loads(run.folder.cohort(0).read_text())
-    rows = record["result"]["candidates"]
+    written = json.loads(run.folder.cohort(0).read_text())
+    rows = written["result"]["candidates"]
     slot = next(n for n, row in enumerate(rows) if not row["reason"])
     rows[slot]["measured"]["digits"]["noise"] = None
     study = CohortStudy(tmp_path / "j", run.config.scoring)
-    study.add(record)
+    study.add(record(written))
     assert study.trial(slot).user_attrs["reason"] == "no-noise"
     assert study.trial(slot).state.name == "FAIL"
     assert study.result(slot).gain == float("-inf")

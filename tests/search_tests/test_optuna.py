@@ -17,6 +17,7 @@ from search.strategies import Proposal, Result, strategy
 from search.strategies.optuna_samplers import sampler_names
 from search.strategies.optuna_strategy import OptunaStrategy
 from search.work import milliseconds_to_propose
+from tests.plain import entry
 
 GRAMMAR = grammar("swish2017")
 CMAES = pytest.mark.skipif(importlib.util.find_spec("cmaes") is None, reason="the package cmaes is not installed")
@@ -130,10 +131,10 @@ def test_bad_settings_are_refused_when_the_config_is_checked(settings: dict[str,
 
 def test_a_job_says_what_proposing_took() -> None:
     trace = [
-        {"proposed_in": 0.5, "counts": {"accepted": 20, "known": 7}},
-        {"proposed_in": None, "counts": {"accepted": 20}},
-        {"counts": {}},
-        {"proposed_in": 0.7, "counts": {"accepted": 4}},
+        entry(proposed_in=0.5, counts={"accepted": 20, "known": 7}),
+        entry(proposed_in=None, counts={"accepted": 20}),
+        entry(),
+        entry(proposed_in=0.7, counts={"accepted": 4}),
     ]
     assert milliseconds_to_propose(trace) == pytest.approx(50.0)
     assert milliseconds_to_propose([]) == 0.0

@@ -66,11 +66,11 @@ def test_a_tried_class_becomes_the_nearest_one(table: Table) -> None:
 def test_learning_beats_random_and_random_is_itself(table: Table) -> None:
     learner = {"name": "surrogate", "choice": "nearest", "pool": 48}
     found = replay(table, {"learner": learner}, GRAMMAR, budget=32, repeats=24)
-    assert found["random"]["better"] == 0.0
-    assert found["random"]["p"] == 1.0
-    assert found["learner"]["better"] > 0
-    assert found["learner"]["p"] < 0.05
-    ranks = [found["learner"]["rank"][mark][1] for mark in (10, 25, 32)]
+    assert found["random"].better == 0.0
+    assert found["random"].p == 1.0
+    assert found["learner"].better > 0
+    assert found["learner"].p < 0.05
+    ranks = [found["learner"].rank[mark][1] for mark in (10, 25, 32)]
     assert ranks == sorted(ranks, reverse=True)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from evaluators.cohort import CohortRequest
+from evaluators.results import CohortResult, MemberResult
 from evaluators.screens import screen
 from primitives.classes import same_function
 from primitives.expressions import Expression, Parameter, postorder
@@ -38,16 +38,14 @@ class Scripted(Workers):
     def submit(self, number: int, request: CohortRequest) -> None:
         self.requests.append(request)
         members = {"relu": "relu(x)", "gelu": "gelu(x)", "silu": "silu(x)"}
-        self.found.append((number, {
-            "candidates": [self.row(text, request) for text in request.expressions],
-            "controls": {name: self.row(text, request) for name, text in members.items()},
-            "nulls": [],
-        }))  # fmt: skip
+        candidates = tuple(self.row(text, request) for text in request.expressions)
+        controls = {name: self.row(text, request) for name, text in members.items()}
+        self.found.append((number, CohortResult(candidates, controls)))
 
-    def row(self, text: str, request: CohortRequest) -> dict[str, Any]:
+    def row(self, text: str, request: CohortRequest) -> MemberResult:
         rng = np.random.Generator(np.random.PCG64([request.first_seed, *text.encode()]))
         log_losses = self.script(parse(text)) + self.noise * rng.standard_normal((request.seeds, 1))
-        return {"losses": {request.tasks[0]: {"9": np.exp(log_losses).tolist()}}, "tests": {}, "reason": ""}
+        return MemberResult({request.tasks[0]: {9: np.exp(log_losses)}})
 
     def next(self) -> Finished | None:
         return self.found.popleft()

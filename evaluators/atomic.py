@@ -1,0 +1,27 @@
+"""Files that are whole or not there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def replace_file(path: Path, data: bytes, temporary: Path) -> None:
+    """Replace a file in one step; after a crash it has the old or the new content.
+
+    Args:
+        path: the file.
+        data: its content.
+        temporary: in the same folder; it does not stay, where it would take the room that is left on a full disk.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
