@@ -46,7 +46,7 @@ import torch
 from evaluators.member import Array
 from evaluators.plain import PlainModel
 from evaluators.reasons import Reason
-from evaluators.rungs import failure
+from evaluators.rejection import failure
 from evaluators.seeds import derive
 from evaluators.task import Task
 from evaluators.tasks import task

@@ -6,7 +6,8 @@ way.
 Recall is the share of the table's best 1 % (5 %) that is trained to the end, judged by the same seeds or by those that
 took no part in the decisions. Compute is in optimiser steps, warm-up and audit included, as a share of
 everything to the end; "later" is that of the candidates behind the warm-up, and "3,200" what both make of a job of
-that size. "Misled" is the same table with the promises of its first two rungs dealt anew among all that did not fail.
+that size. "Misled" is the same table with the relative losses of its first two rungs dealt anew among all that did not
+fail.
 Where "the worst rate dropped" is said, each candidate loses its worst learning rate at the first rung, as in a job, in
 every way; who is best is judged with all rates all the same. Last, what dropping rates at other rungs costs.
 
@@ -25,8 +26,8 @@ from pathlib import Path
 import numpy as np
 
 from evaluators.member import Array, Schedule, better_rates
-from evaluators.rejection import Aim, calibrate, cheapest, promise
-from evaluators.rungs import failure
+from evaluators.rejection import CalibrationSet, RecallTarget, failure, relative_loss, rung_rule
+from evaluators.rejection.recall import cheapest
 from evaluators.tasks import task
 
 COHORT, LAG, ORDERS = 25, 1, 20
@@ -39,7 +40,7 @@ class Field:
     """What decisions see and what they are judged by.
 
     Args:
-        rows: promises, (candidates, stages), infinite from a failure on.
+        rows: relative losses, (candidates, stages), infinite from a failure on.
         losses: at each candidate's best rate, relative to nothing, for median stopping.
         truth: final values that recall is judged by, all learning rates trained.
         work: of the stages, in steps times learning rates.
@@ -69,8 +70,8 @@ def read(path: Path, deciding: Sequence[int], judging: Sequence[int], drop: bool
     seen, seen_relu = losses[:, :, deciding], relu[:, deciding]
     if drop:
         seen, seen_relu = np.array([dropped(one) for one in seen]), dropped(seen_relu)
-    rows = promises(seen, seen_relu, setting.chance)
-    truth = promises(losses[:, :, judging], relu[:, judging], setting.chance)[:, -1]
+    rows = relative_losses(seen, seen_relu, setting.chance)
+    truth = relative_losses(losses[:, :, judging], relu[:, judging], setting.chance)[:, -1]
     level = np.array([math.log(np.nanmin(stage.mean(axis=0))) for stage in seen_relu])
     return Field(rows, np.exp(rows + level), truth, np.array(schedule.work), float(last * len(schedule.rates)))
 
@@ -83,16 +84,16 @@ def dropped(curves: Array) -> Array:
     return curves
 
 
-def promises(losses: Array, relu: Array, chance: float | None) -> Array:
+def relative_losses(losses: Array, relu: Array, chance: float | None) -> Array:
     """(candidates, stages), infinite from the stage of a failure on."""
-    rows = np.array([[promise(*pair) for pair in zip(one, relu, strict=True)] for one in losses])
+    rows = np.array([[relative_loss(*pair) for pair in zip(one, relu, strict=True)] for one in losses])
     failed = np.array([[bool(failure(*pair, chance)) for pair in zip(one, relu, strict=True)] for one in losses])
     rows[np.logical_or.accumulate(failed, axis=1)] = math.inf
     return rows
 
 
 def misled(field: Field) -> Field:
-    """The field with promises at the first two stages that say nothing."""
+    """The field with relative losses at the first two stages that say nothing."""
     rows, losses, rng = field.rows.copy(), field.losses.copy(), np.random.Generator(np.random.PCG64(0))
     for stage in (0, 1):
         there = np.flatnonzero(np.isfinite(rows[:, stage]))
@@ -113,15 +114,17 @@ def cohorts(count: int) -> Iterator[tuple[slice, int]]:
         yield slice(start, start + COHORT), max(0, start - LAG * COHORT)
 
 
-def calibrated(field: Field, rng: np.random.Generator, aim: Aim, warmup: int) -> Array:
+def calibrated(field: Field, rng: np.random.Generator, target: RecallTarget, warmup: int) -> Array:
     """Our way: (candidates, stages - 1), which stages each one passes."""
     rows = field.rows
     free = (np.arange(len(rows)) < warmup) | (rng.random(len(rows)) < AUDIT)
     passed = np.isfinite(rows[:, :-1])
     for here, known in cohorts(len(rows)):
-        thresholds = calibrate(rows[:known][free[:known]], field.work, aim)
+        rungs = [("", stage) for stage in range(rows.shape[1])]
+        known_rows = CalibrationSet(rows[:known][free[:known]], rungs, field.work)
+        thresholds = rung_rule("recall").calibrate(known_rows, target)
         if thresholds:
-            passed[here] &= (rows[here, :-1] <= np.array(thresholds)) | free[here, None]
+            passed[here] &= (rows[here, :-1] <= np.array(list(thresholds.values()))) | free[here, None]
     return passed
 
 
@@ -173,7 +176,7 @@ def ways(warmup: int) -> dict[str, Way]:
     """What is compared."""
     made: dict[str, Way] = {"failures only": failures}
     for recall in (0.80, 0.90, 0.95, 0.99):
-        made[f"calibrated, recall {recall}"] = partial(calibrated, aim=Aim(recall), warmup=warmup)
+        made[f"calibrated, recall {recall}"] = partial(calibrated, target=RecallTarget(recall), warmup=warmup)
     made["best fixed in hindsight"] = partial(hindsight, recall=0.95)
     made |= {f"successive halving, eta {eta}": partial(halving, eta=eta) for eta in (2, 3)}
     return made | {"median stopping": median_stopping}

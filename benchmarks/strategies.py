@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from evaluators.rejection import promise
+from evaluators.rejection import relative_loss
 from primitives import grammar, parse
 from primitives.classes import fingerprint
 from search.display import hits_table, replay_table
@@ -46,7 +46,7 @@ def recorded(path: Path) -> tuple[Table, str]:
         losses, relu = stored["losses"][:, -1].astype(np.float64), stored["relu"][-1].astype(np.float64)
     table = Table(
         expressions,
-        tuple({"gain": -promise(own, relu)} for own in losses),
+        tuple({"gain": -relative_loss(own, relu)} for own in losses),
         {fingerprint(expression).scale: number for number, expression in enumerate(expressions)},
         np.array([shape(expression) for expression in expressions]),
     )

@@ -16,7 +16,8 @@ import torch
 from evaluators.backend import AUTOCAST, Backend
 from evaluators.checkpoint import Checkpoint
 from evaluators.member import Member, Schedule
-from evaluators.rejection import Thresholds
+from evaluators.objectives import measured_objectives
+from evaluators.rejection import Judge, Thresholds, rung_rule
 from evaluators.results import CohortResult, MemberResult
 from evaluators.screens import flags
 from evaluators.seeds import derive
@@ -39,7 +40,7 @@ class CohortRequest:
 
     Args:
         expressions: the candidates' texts.
-        tasks: names of the tasks, in the order of training; a candidate that fails on one is spared the next.
+        tasks: names of the tasks, in the order of training; a candidate that fails on one is not trained on the next.
         seed: the run's seed.
         seeds: number of seeds.
         first_seed: number of the first one: seeds are derived from their numbers, so that work can be divided.
@@ -52,8 +53,9 @@ class CohortRequest:
         autocast: ``"bfloat16"`` or ``"float16"`` for the network's matrix products, or None.
         nulls: number of null controls. Their seeds are the run's: one cohort of a run shows what every one would.
         measured: names of the objectives to be taken from the trained models.
-        thresholds: of early rejection, see :mod:`evaluators.rejection`.
-        spared: texts of the candidates that thresholds do not reject.
+        rule: name of the rung rule, see :mod:`evaluators.rejection`.
+        thresholds: what the rule has learnt.
+        exempt: texts of the candidates that thresholds do not reject.
         drop_worst_rate: at the first rung each member loses its worst learning rate, of three or more.
         checkpoint: beginning of the path of a file that the state at rungs is saved in, or "". The rest of the name
             comes from the request, so that a state is never taken for that of another.
@@ -74,8 +76,9 @@ class CohortRequest:
     device: str = "cpu"
     autocast: str | None = None
     measured: tuple[str, ...] = ()
+    rule: str = "recall"
     thresholds: Thresholds = field(default_factory=dict)
-    spared: tuple[str, ...] = ()
+    exempt: tuple[str, ...] = ()
     drop_worst_rate: bool = False
     checkpoint: str = ""
     checkpoint_seconds: float = 60.0
@@ -126,12 +129,12 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> Co
         setting = _setting(request, find(name))
         rates = request.rates or setting.learning_rates
         schedule = Schedule(request.steps, request.rungs, rates, request.drop_worst_rate)
-        thresholds = {mark: limit for (task, mark), limit in request.thresholds.items() if task == name}
+        judge = Judge(name, rung_rule(request.rule), request.thresholds)
         width = request.width or fastest_width(setting, request.backend)
         state.context = CohortState(tuple(rows), dict(seconds))
         outcomes = train(
             setting, request.purpose, [members[i] for i in alive], schedule, width,
-            thresholds=thresholds, backend=request.backend, measured=request.measured, checkpoint=state,
+            judge=judge, backend=request.backend, measured=measured_objectives(request.measured), checkpoint=state,
         )  # fmt: skip
         state.saved = None
         for index, outcome in zip(alive, outcomes, strict=True):
@@ -160,6 +163,6 @@ def _members(request: CohortRequest, named: Sequence[Expression], candidates: Se
     shared = seeds("seed")
     controls = [Member(expression, shared, protected=True) for expression in named]
     nulls = [Member(named[0], seeds("null", n), protected=True) for n in range(request.nulls)]
-    spared = (text in request.spared for text in request.expressions)
-    own = [Member(e, shared, spared=free) for e, free in zip(candidates, spared, strict=True)]
+    exempt = (text in request.exempt for text in request.expressions)
+    own = [Member(e, shared, exempt=free) for e, free in zip(candidates, exempt, strict=True)]
     return [*controls, *nulls, *own]

@@ -9,7 +9,7 @@ import numpy as np
 
 from evaluators.cohort import CONTROLS, CohortRequest, run_cohort
 from evaluators.errors import EvaluationError
-from evaluators.objectives import DEFAULT, OBJECTIVES, check_names, gains, measured_names, score
+from evaluators.objectives import DEFAULT, OBJECTIVES, Trained, check_names, gains, measured_names, score
 from evaluators.reasons import code_of
 from evaluators.results import CohortResult, MemberResult
 from evaluators.seeds import numpy_generator
@@ -97,6 +97,5 @@ def evaluate(
 def _values(names: Iterable[str], text: str, row: MemberResult, gain: float, result: CohortResult) -> dict[str, float]:
     """The objectives by name; of a member that failed, those of its formula."""
     known = [name for name in names if not row.reason or OBJECTIVES[name].kind == "formula"]
-    tasks = list(result.seconds)
-    scores = score(known, parse(text), row, gain=gain, relu=result.relu, tasks=tasks)
+    scores = score(known, Trained(parse(text), row, gain, result.relu, list(result.seconds)))
     return {name: scores.get(name, np.nan) for name in names}

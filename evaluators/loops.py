@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import torch
@@ -17,6 +17,7 @@ from evaluators.initialisation import initial_network, normalised
 from evaluators.loop_task import LoopTask
 from evaluators.member import Member, Outcome, Schedule, better_rates
 from evaluators.reasons import Reason
+from evaluators.rejection import Judge
 from evaluators.seeds import derive
 from evaluators.sites import find_sites
 from evaluators.states import TrainingState
@@ -25,9 +26,6 @@ from primitives.activation import Activation
 from primitives.expressions import Expression
 
 TRACEBACK = 4000  # characters kept, the last ones
-
-#: Writes reasons of failure at a mark into outcomes, given members, outcomes and the mark; ReLU comes first.
-Judge = Callable[[Sequence[Member], Sequence[Outcome], int], None]
 
 
 def train_by_loop(
@@ -41,7 +39,7 @@ def train_by_loop(
         part: ``"search"``, or ``"confirmation"``, where test losses are taken too and nobody is rejected.
         members: ReLU first.
         schedule: budget, rungs, learning rates.
-        judge: rejects members at a mark.
+        judge: says who goes at a mark.
         backend: device and types of the networks.
         checkpoint: where the outcomes of finished members are offered; those that it has saved are not trained again.
 
@@ -66,7 +64,7 @@ def train_by_loop(
             for mark in schedule.marks:
                 outcome.losses[mark] = _next(loops, rates, f"step {mark}")
                 if part == "search":
-                    judge([members[0], member], [outcomes[0], outcome], mark)
+                    judge.at(mark, task, [members[0], member], [outcomes[0], outcome])
                 if outcome.reason:
                     break
                 if mark == schedule.drop_mark:

@@ -25,13 +25,13 @@ class Member:
         expression: the function as the user wrote it; the slot applies it normalised.
         seeds: seeds of initial weights, split and data order.
         protected: a control; never rejected.
-        spared: trained to the end whatever it promises; rejected as a failure only.
+        exempt: trained to the end whatever its losses are; rejected as a failure only.
     """
 
     expression: Expression
     seeds: tuple[int, ...]
     protected: bool = False
-    spared: bool = False
+    exempt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,6 @@ def numpy_generator(seed: int, *purpose: str | int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(derive(seed, *purpose)))
 
 
-def lot(seed: int, *purpose: str | int) -> float:
+def uniform(seed: int, *purpose: str | int) -> float:
     """A number drawn for one purpose, uniform in [0, 1)."""
     return derive(seed, *purpose) / 2**63

@@ -53,6 +53,9 @@ class Layout:
         return Layout(tuple(share.by(name) for share in self.shares), self.names)
 
 
+#: Given the stacked inputs and outputs of an activation, shape (slices, ...), what goes on in the outputs' place.
+After = Callable[[Tensor, Tensor], Tensor]
+
 _Scaled = tuple[Program, Tensor]  # a program and the factor of its outputs
 
 
@@ -86,7 +89,7 @@ class _Contents:
     layout: Layout
     axis: int
     values: tuple[Tensor, ...]
-    after: Callable[[Tensor], Tensor] | None = None
+    after: After | None = None
 
     def by(self, name: str) -> _Contents:
         return replace(self, layout=self.layout.by(name), after=None)
@@ -103,8 +106,8 @@ class Slot(nn.Module):
         layout: shared by all slots of a network.
         first_order: losses that need no second derivative: the slope is computed with the value and stored.
 
-    ``after`` is applied to the stacked outputs, shape (slices, ...), to look at them or to disturb them; derivatives
-    stay those of the formula.
+    ``after`` is applied to the stacked inputs and outputs, to look at them or to disturb the outputs; derivatives stay
+    those of the formula.
 
     ``values`` holds one tensor for each candidate parameter, in the order of ``layout``: shape (slices,) for one
     per layer, (slices, channels) for one per channel; ``channels`` is known after a first call.
@@ -117,7 +120,7 @@ class Slot(nn.Module):
         self.layout = layout
         self.first_order = first_order
         self.values: list[Tensor] = []
-        self.after: Callable[[Tensor], Tensor] | None = None
+        self.after: After | None = None
         self.channels = 0
         self.register_buffer("marker", torch.zeros((), device="cpu"))
 
@@ -249,4 +252,4 @@ class _Sliced(torch.autograd.Function):
             return _call(_Sliced, once, contents, x, marker), 0
         function = _StackedOnce if once and torch.is_grad_enabled() else _Stacked
         result = contents.on(function, x.contiguous())
-        return result if contents.after is None else contents.after(result), 0
+        return result if contents.after is None else contents.after(x, result), 0

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
-import numpy as np
 import torch
 
 from evaluators.backend import CPU, Backend
@@ -15,10 +14,8 @@ from evaluators.errors import TaskError
 from evaluators.loop_task import LoopTask
 from evaluators.loops import train_by_loop
 from evaluators.member import Member, Outcome, Schedule, best_rate, better_rates
-from evaluators.objectives.measured import check_measured, measure
-from evaluators.reasons import Reason
-from evaluators.rejection import promise
-from evaluators.rungs import failure
+from evaluators.objectives import MeasuredObjective, check_measured, measure
+from evaluators.rejection import FAILURES_ONLY, Judge
 from evaluators.stack import Stack
 from evaluators.task import HeldOut, Part, Task
 
@@ -32,15 +29,15 @@ def train(
     schedule: Schedule,
     width: int = WIDTH,
     *,
-    thresholds: Mapping[int, float] | None = None,
+    judge: Judge = FAILURES_ONLY,
     backend: Backend = CPU,
-    measured: Sequence[str] = (),
+    measured: Sequence[MeasuredObjective] = (),
     checkpoint: Checkpoint = NONE,
 ) -> list[Outcome]:
     """Train members; in the search, reject at the rungs and the end. The first member is ReLU, the reference.
 
-    Failures go, and at a mark with a threshold whoever promises less than it asks (:mod:`evaluators.rejection`). Those
-    that stay may lose a learning rate, controls too.
+    Failures go, and those that the job's rung rule gives up (:mod:`evaluators.rejection`). Those that stay may lose a
+    learning rate, controls too.
 
     Args:
         task: data, network, loss.
@@ -48,7 +45,7 @@ def train(
         members: ReLU first; protected ones are never rejected.
         schedule: budget, rungs, learning rates.
         width: slices in one stack; it changes speed and memory, no result.
-        thresholds: mark -> the largest promise that goes on.
+        judge: says who goes at a mark.
         backend: device and types.
         measured: objectives to take from the models at the end, at the best learning rate.
         checkpoint: where the state at each rung is offered; begins with the state that it has saved.
@@ -59,10 +56,10 @@ def train(
     Raises:
         TaskError: an objective cannot be measured on this task.
     """
-    judge = partial(_judge, task, thresholds or {})
     if isinstance(task, LoopTask):
         if measured:
-            raise TaskError(f"task {task.name!r} has a loop of its own: {', '.join(measured)} cannot be measured")
+            names = ", ".join(objective.name for objective in measured)
+            raise TaskError(f"task {task.name!r} has a loop of its own: {names} cannot be measured")
         return train_by_loop(task, part, members, schedule, judge, backend=backend, checkpoint=checkpoint)
     saved = checkpoint.saved.training if checkpoint.saved else None
     if saved:
@@ -79,7 +76,7 @@ def train(
             stack.advance(mark)
             _note(stack, [outcomes[i] for i in chunk], mark)
         if part == "search":
-            judge(members, outcomes, mark)
+            judge.at(mark, task, members, outcomes)
         stacks = [shrunk for stack, chunk in stacks if (shrunk := _shrink(stack, chunk, outcomes, mark)) is not None]
         if mark < schedule.steps:
             checkpoint.offer(partial(frozen, mark, outcomes, stacks))
@@ -122,19 +119,6 @@ def _by_member(stack: Stack, kind: HeldOut) -> list[list[list[float]]]:
 def _note(stack: Stack, outcomes: Sequence[Outcome], mark: int) -> None:
     for outcome, losses in zip(outcomes, _by_member(stack, "validation"), strict=True):
         outcome.losses[mark] = losses
-
-
-def _judge(
-    task: Task, thresholds: Mapping[int, float], members: Sequence[Member], outcomes: Sequence[Outcome], mark: int
-) -> None:  # fmt: skip
-    """Write the reason of each rejection at a mark into its outcome."""
-    relu = np.maximum(outcomes[0].at(mark), task.loss_floor)
-    for member, outcome in zip(members, outcomes, strict=True):
-        if not member.protected and mark in outcome.losses:
-            losses = np.maximum(outcome.at(mark), task.loss_floor)
-            outcome.reason = failure(losses, relu, task.chance)
-            if not (outcome.reason or member.spared) and promise(losses, relu) > thresholds.get(mark, math.inf):
-                outcome.reason = Reason.UNPROMISING
 
 
 def _shrink(

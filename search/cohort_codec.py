@@ -9,11 +9,11 @@ from pathlib import Path
 from evaluators.json_codec import Fields, JsonObject, decoded, finite
 from evaluators.reasons import SCREENS, Reason
 from evaluators.results_codec import cohort_from_json, cohort_to_json
-from search.cohort_record import CohortRecord, Counts, Exempt, Passed, Plan, Planned, Spared, stages_of
+from search.cohort_record import CohortRecord, Counts, Exemption, Passed, Plan, Planned, WhyExempt, rungs_of
 from search.files import read_sealed, write_sealed
 
 _FATES: dict[str, Passed | Reason] = {**{each.value: each for each in Passed}, **SCREENS}
-SPARED: dict[str, Spared] = {**{each.value: each for each in Exempt}, **SCREENS}
+EXEMPT: dict[str, WhyExempt] = {**{each.value: each for each in Exemption}, **SCREENS}
 
 
 def read_cohort(path: Path) -> CohortRecord | None:
@@ -60,7 +60,7 @@ def record_from_json(fields: Fields) -> CohortRecord:
             number=fields.integer("cohort"),
             proposals=tuple(map(_planned_from_json, fields.sections("proposals"))),
             counts=counts_from_json(fields),
-            thresholds=dict(zip(stages_of(tasks, result), limits, strict=False)),
+            thresholds=dict(zip(rungs_of(tasks, result), limits, strict=False)),
             seconds=fields.number("proposed_in") if "proposed_in" in fields else math.nan,
         ),
         tasks=tasks,
@@ -93,28 +93,28 @@ def counts_from_json(fields: Fields) -> Counts:
     return fields.counts("counts", _FATES)
 
 
-def spared_code(spared: Spared) -> str:
+def exempt_code(exempt: WhyExempt) -> str:
     """As in files."""
-    return spared.code if isinstance(spared, Reason) else spared.value
+    return exempt.code if isinstance(exempt, Reason) else exempt.value
 
 
 def _planned_to_json(planned: Planned) -> JsonObject:
     made: JsonObject = {"expression": planned.expression, "class": planned.key, "parents": list(planned.parents)}
     if planned.attributes:
         made["attributes"] = dict(planned.attributes)
-    if planned.spared is None:
+    if planned.exempt is None:
         return made
-    spared: JsonObject = {"spared": spared_code(planned.spared)}
-    return spared | made if planned.exempt else made | spared
+    exempt: JsonObject = {"spared": exempt_code(planned.exempt)}
+    return exempt | made if planned.exemption else made | exempt
 
 
 def _planned_from_json(fields: Fields) -> Planned:
-    spared = decoded(fields.text("spared"), SPARED, fields.place) if "spared" in fields else None
+    exempt = decoded(fields.text("spared"), EXEMPT, fields.place) if "spared" in fields else None
     return Planned(
         expression=fields.text("expression"),
         key=fields.text("class"),
         parents=fields.texts("parents"),
         attributes=fields.section("attributes").values if "attributes" in fields else {},
-        exempt=spared if isinstance(spared, Exempt) else None,
-        passed_on=spared if isinstance(spared, Reason) else None,
+        exemption=exempt if isinstance(exempt, Exemption) else None,
+        passed_on=exempt if isinstance(exempt, Reason) else None,
     )

@@ -8,12 +8,12 @@ from datetime import datetime
 from enum import StrEnum
 
 from evaluators.reasons import Reason
-from evaluators.rejection import Thresholds
+from evaluators.rejection import Rung, Thresholds
 from evaluators.results import CohortResult
 
 
-class Exempt(StrEnum):
-    """Why a candidate is trained to the end whatever it promises."""
+class Exemption(StrEnum):
+    """Why a candidate is trained to the end whatever its losses are."""
 
     WARM_UP = "warm-up"
     AUDIT = "audit"
@@ -27,7 +27,7 @@ class Passed(StrEnum):
 
 
 #: Why thresholds do not hold for a candidate: an exemption, or the screen that it failed and was passed on from.
-Spared = Exempt | Reason
+WhyExempt = Exemption | Reason
 
 #: How many proposals were accepted, known, or stopped by each screen.
 Counts = Mapping[Passed | Reason, int]
@@ -42,7 +42,7 @@ class Planned:
         key: of its class.
         parents: ids of the candidates that it was made from.
         attributes: the strategy's own, as JSON's types.
-        exempt: why thresholds do not hold for it, or None.
+        exemption: why it is trained to the end by rule, or None.
         passed_on: the screen that it failed, where the audit of the screens passed it on.
     """
 
@@ -50,13 +50,13 @@ class Planned:
     key: str
     parents: tuple[str, ...] = ()
     attributes: Mapping[str, object] = field(default_factory=dict)
-    exempt: Exempt | None = None
+    exemption: Exemption | None = None
     passed_on: Reason | None = None
 
     @property
-    def spared(self) -> Spared | None:
+    def exempt(self) -> WhyExempt | None:
         """Why thresholds do not hold for it. The screens' audit comes first: it is another population."""
-        return self.passed_on or self.exempt
+        return self.passed_on or self.exemption
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Plan:
         number: of the cohort.
         proposals: the candidates.
         counts: what became of all proposals.
-        thresholds: of early rejection, for all candidates that are not spared.
+        thresholds: of early rejection, for all candidates that are not exempt.
         seconds: what it took to propose and to screen them, NaN where it is not known; nothing depends on it.
     """
 
@@ -101,11 +101,11 @@ class CohortRecord:
     result: CohortResult
 
     @property
-    def stages(self) -> list[tuple[str, int]]:
+    def rungs(self) -> list[Rung]:
         """Task and step of each rung and end, in the order of training."""
-        return stages_of(self.tasks, self.result)
+        return rungs_of(self.tasks, self.result)
 
 
-def stages_of(tasks: Sequence[str], result: CohortResult) -> list[tuple[str, int]]:
+def rungs_of(tasks: Sequence[str], result: CohortResult) -> list[Rung]:
     """Task and step of each rung and end; ReLU has reached all."""
     return [(task, mark) for task in tasks for mark in sorted(result.relu.losses.get(task, ()))]

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from pydantic_core import ErrorDetails
 
 from evaluators.json_codec import JsonObject
-from evaluators.objectives import DEFAULT, Aggregate, check_names
+from evaluators.objectives import DEFAULT, Aggregate, check_names, measured_objectives
+from evaluators.rejection import rung_rule
 from evaluators.statistics import seeds_needed
 from evaluators.tasks import expanded, is_reference, label, parts_of, pinned, task
 from evaluators.training import WIDTH
@@ -75,18 +76,25 @@ class Training(Section):
 
 
 class Rejection(Section):
-    """Early rejection: what it has to hold, and who is trained to the end to calibrate and to audit it.
+    """Early rejection: the rule, what it has to hold, and who is trained to the end to calibrate and to audit it.
 
-    ``recall`` of the best ``top`` of all candidates is kept. The first ``warmup`` candidates and then the share
-    ``audit``, by lot, are trained to the end but for failures; ``audit: 1`` turns thresholds off. The share
-    ``screened`` of the candidates that a soft screen stops is passed on, to see what the screens cost.
+    ``rule`` names a rung rule, see :mod:`evaluators.rejection`. ``recall`` of the best ``top`` of all candidates is
+    kept. The first ``warmup`` candidates and then the share ``audit``, by lot, are trained to the end but for failures;
+    ``audit: 1`` turns thresholds off. The share ``screened`` of the candidates that a soft screen stops is passed on,
+    to see what the screens cost.
     """
 
+    rule: str = "recall"
     recall: float = Field(0.95, gt=0, le=1)
     top: float = Field(0.01, gt=0, le=1)
     warmup: int = Field(256, ge=0)
     audit: float = Field(0.05, ge=0, le=1)
     screened: float = Field(0.0, ge=0, le=1)
+
+    @field_validator("rule")
+    @classmethod
+    def _rule(cls, name: str) -> str:
+        return _known(name, lambda: rung_rule(name))
 
 
 class Confirmation(Section):
@@ -178,8 +186,10 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _differences(self) -> Config:
-        if "reproducibility" in self.objectives and self.training.seeds < 2:
-            raise ValueError(f"training.seeds: reproducibility needs at least 2 seeds, got {self.training.seeds}")
+        seeds = self.training.seeds
+        for objective in measured_objectives(self.objectives):
+            if seeds < (fewest := objective.fewest_seeds):
+                raise ValueError(f"training.seeds: {objective.name} needs at least {fewest} seeds, got {seeds}")
         if self.confirmation.unseen in self.tasks:
             raise ValueError(f"confirmation.unseen: {label(str(self.confirmation.unseen))} is searched; name another")
         return self

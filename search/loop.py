@@ -18,7 +18,7 @@ from search.cohort_record import CohortRecord, Plan
 from search.config import Config
 from search.proposer import Proposer, expected
 from search.recorder import Recorder
-from search.rejection import ruled
+from search.rejection import with_thresholds
 from search.run_folder import RunFolder
 from search.tally import Tally
 from search.trace_entry import TraceEntry
@@ -104,7 +104,7 @@ def _proposed(
     """The plan of a cohort that begins with candidate ``planned`` of the job; thresholds see what proposals see."""
     pending = [plans[n] if n in plans else recorder.plan(n) for n in range(max(0, number - lag), number)]
     plan = proposer.propose(number, recorder.history(number - lag), pending)
-    return ruled(plan, proposer.config, planned, recorder.uncensored(number - lag))
+    return with_thresholds(plan, proposer.config, planned, recorder.uncensored(number - lag))
 
 
 def request_for(config: Config, plan: Plan, folder: RunFolder | None = None) -> CohortRequest:
@@ -123,8 +123,9 @@ def request_for(config: Config, plan: Plan, folder: RunFolder | None = None) -> 
         autocast=t.autocast,
         nulls=NULLS if plan.number == 0 else 0,
         measured=measured_names(config.objectives),
+        rule=config.rejection.rule,
         thresholds=plan.thresholds,
-        spared=tuple(planned.expression for planned in plan.proposals if planned.spared),
+        exempt=tuple(planned.expression for planned in plan.proposals if planned.exempt),
         drop_worst_rate=t.drop_worst_rate,
         checkpoint=str(folder.checkpoint(plan.number).absolute()) if folder else "",
         checkpoint_seconds=config.workers.checkpoint_seconds,

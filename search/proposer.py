@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from evaluators.reasons import SOFT, Reason
 from evaluators.screens import screen
-from evaluators.seeds import lot, numpy_generator
+from evaluators.seeds import numpy_generator, uniform
 from primitives.canonical import canonical
 from primitives.expressions import Expression
 from primitives.grammars import grammar
@@ -74,7 +74,7 @@ class Proposer:
 
     def _passed_on(self, expression: Expression, reason: Reason) -> bool:
         """The lot of a screened candidate, for the audit of the screens; some reasons are beyond doubt."""
-        drawn = lot(self.config.seed, "screened", expression.text)
+        drawn = uniform(self.config.seed, "screened", expression.text)
         return reason in SOFT and drawn < self.config.rejection.screened
 
     def _shorter(self, expression: Expression) -> Expression:

@@ -11,48 +11,57 @@ import numpy as np
 
 from evaluators.member import Array, Schedule
 from evaluators.reasons import SOFT, Reason
-from evaluators.rejection import SMALLEST_SET, Aim, best_rows, calibrate, promise
+from evaluators.rejection import (
+    SMALLEST_SET,
+    CalibrationSet,
+    RecallTarget,
+    RungRule,
+    best_rows,
+    relative_loss,
+    rung_rule,
+)
 from evaluators.results import MemberResult
-from evaluators.seeds import lot
+from evaluators.seeds import uniform
 from evaluators.statistics import share_interval
 from evaluators.tasks import task
-from search.cohort_record import CohortRecord, Exempt, Plan
+from search.cohort_record import CohortRecord, Exemption, Plan
 from search.config import Config
 from search.trace_entry import Findings, TraceEntry
 from search.trial_record import TrialRecord
 
-#: Reasons to be spared that make a candidate a row of the calibration set. The screens' audit is another population.
-CALIBRATING = frozenset(Exempt)
+#: Exemptions that make a candidate a row of the calibration set. The screens' audit is another population.
+CALIBRATING = frozenset(Exemption)
 
 
-def ruled(plan: Plan, config: Config, first: int, uncensored: Sequence[Sequence[float]]) -> Plan:
-    """A plan with its spared candidates and its thresholds.
+def with_thresholds(plan: Plan, config: Config, first: int, uncensored: Sequence[Sequence[float]]) -> Plan:
+    """A plan with its exempt candidates and its thresholds.
 
     Args:
         plan: as proposed.
         config: the job's.
-        first: the number in the job of the plan's first candidate. Numbers and lots decide, not quality.
+        first: the number in the job of the plan's first candidate. Numbers and chance decide, not quality.
         uncensored: the calibration set, as far as this cohort may know it.
     """
-    rows = [replace(row, exempt=_exempt(config, first + slot)) for slot, row in enumerate(plan.proposals)]
-    if all(row.spared for row in rows):
+    rows = [replace(row, exemption=_exemption(config, first + slot)) for slot, row in enumerate(plan.proposals)]
+    if all(row.exempt for row in rows):
         return replace(plan, proposals=rows)
     planned = schedules(config)
-    stages = [(name, mark) for name, own in zip(config.tasks, planned, strict=True) for mark in own.marks]
+    rungs = [(name, mark) for name, schedule in zip(config.tasks, planned, strict=True) for mark in schedule.marks]
     work = [steps for schedule in planned for steps in schedule.work]
-    limits = calibrate(np.array(uncensored), work, aim_of(config))
-    return replace(plan, proposals=rows, thresholds=dict(zip(stages, limits, strict=False)))
+    known = CalibrationSet(np.array(uncensored), rungs, work)
+    thresholds = rung_rule(config.rejection.rule).calibrate(known, target_of(config))
+    return replace(plan, proposals=rows, thresholds=thresholds)
 
 
-def aim_of(config: Config) -> Aim:
+def target_of(config: Config) -> RecallTarget:
     """What a job's rejection has to hold."""
-    return Aim(config.rejection.recall, config.rejection.top)
+    return RecallTarget(config.rejection.recall, config.rejection.top)
 
 
-def _exempt(config: Config, number: int) -> Exempt | None:
+def _exemption(config: Config, number: int) -> Exemption | None:
     if number < config.rejection.warmup:
-        return Exempt.WARM_UP
-    return Exempt.AUDIT if lot(config.seed, "audit", number) < config.rejection.audit else None
+        return Exemption.WARM_UP
+    return Exemption.AUDIT if uniform(config.seed, "audit", number) < config.rejection.audit else None
 
 
 def schedules(config: Config) -> list[Schedule]:
@@ -62,19 +71,20 @@ def schedules(config: Config) -> list[Schedule]:
     return [Schedule(t.steps, t.rungs, own, t.drop_worst_rate) for own in rates]
 
 
-def promises(record: CohortRecord, row: MemberResult, gain: float | None) -> tuple[float, ...]:
-    """A trained candidate as a row of the calibration set: its promise at each stage, at the end its gain's negative.
+def relative_losses(record: CohortRecord, row: MemberResult, gain: float | None) -> tuple[float, ...]:
+    """A trained candidate as a row of the calibration set: its relative loss at each rung.
 
-    Infinite from a failure on. Empty if it says nothing: its worker died, or ReLU has no loss.
+    At the end it is the gain's negative. Infinite from a failure on. Empty if it says nothing: its worker died,
+    or ReLU has no loss.
     """
     relu = record.result.relu.losses
-    reached = [(name, mark) for name, mark in record.stages if mark in row.losses.get(name, ())]
+    reached = [(name, mark) for name, mark in record.rungs if mark in row.losses.get(name, ())]
     if not reached or (gain is None and not row.reason):
         return ()
-    at = [promise(row.losses[name][mark], relu[name][mark]) for name, mark in reached]
+    at = [relative_loss(row.losses[name][mark], relu[name][mark]) for name, mark in reached]
     if gain is not None:
         return (*at[:-1], -gain)
-    return (*at[:-1], *[math.inf] * (len(record.stages) - len(at) + 1))
+    return (*at[:-1], *[math.inf] * (len(record.rungs) - len(at) + 1))
 
 
 def findings(
@@ -89,24 +99,25 @@ def findings(
         config: the job's.
     """
     thresholds = tuple(record.plan.thresholds.values())
-    audited = [t for t in trials if t.spared is Exempt.AUDIT and t.promises] if thresholds else []
+    audited = [t for t in trials if t.exempt is Exemption.AUDIT and t.relative_losses] if thresholds else []
     return Findings(
         thresholds=thresholds,
         compute=_compute(record, schedules(config)),
         audited=len(audited),
-        missed=tuple(t.gain for t in audited if _above(t.promises, thresholds)),
-        passed_on=tuple(t.gain for t in trials if t.spared in SOFT),
-        bar=_bar(np.array([row[-1] for row in uncensored]), aim_of(config)),
+        missed=tuple(t.gain for t in audited if _would_go(rung_rule(config.rejection.rule), t.relative_losses, record)),
+        passed_on=tuple(t.gain for t in trials if t.exempt in SOFT),
+        bar=_bar(np.array([row[-1] for row in uncensored]), target_of(config)),
     )
 
 
-def _above(row: Sequence[float], thresholds: Sequence[float]) -> bool:
-    """True if a threshold rejects it before it fails."""
-    return any(math.isfinite(value) and value > limit for value, limit in zip(row, thresholds, strict=False))
+def _would_go(rule: RungRule, row: Sequence[float], record: CohortRecord) -> bool:
+    """True if the rule rejects it before it fails."""
+    reached = [(rung, value) for rung, value in zip(record.rungs, row, strict=False) if math.isfinite(value)]
+    return any(rule.decide(record.plan.thresholds, rung, value) for rung, value in reached)
 
 
-def _bar(final: Array, aim: Aim) -> float | None:
-    best = best_rows(final, aim)
+def _bar(final: Array, target: RecallTarget) -> float | None:
+    best = best_rows(final, target)
     return -float(final[best].max()) if len(final) >= SMALLEST_SET and best.any() else None
 
 
@@ -125,7 +136,7 @@ class Summary:
     Args:
         compute: as a share of training all candidates to the end; None where nothing was trained.
         unpromising: how many thresholds rejected.
-        audited: how many were spared by lot.
+        audited: how many were exempt by lot.
         missed, missed_good: how many of these a threshold would have rejected, and how many of those are good.
         good_share: a 95 % interval of that share.
         passed_on, passed_on_good, passed_on_share: the same of the screens.
@@ -177,14 +188,13 @@ def announced(config: Config) -> str:
     """One line: what will be rejected in this job."""
     r = config.rejection
     stages = len(config.tasks) * len(schedules(config)[0].marks)
-    spared = r.warmup + r.audit * max(0, config.budget - r.warmup)
-    if stages == 1 or r.audit == 1 or spared < SMALLEST_SET:
+    exempt = r.warmup + r.audit * max(0, config.budget - r.warmup)
+    thresholds = rung_rule(r.rule).describe(target_of(config))
+    if not thresholds or stages == 1 or r.audit == 1 or exempt < SMALLEST_SET:
         return "rejection: failures only"
     if config.budget <= r.warmup:
         return f"rejection: failures only; a job of up to {r.warmup} classes is too short to learn more"
-    return (
-        f"rejection: failures only for {r.warmup} classes, then thresholds for {r.recall:.0%} of the best {r.top:.0%}"
-    )
+    return f"rejection: failures only for {r.warmup} classes, then {thresholds}"
 
 
 def concluded(found: Summary) -> str:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from evaluators.objectives import DEFAULT, OBJECTIVES, Aggregate, cohort_gains, gains, score
+from evaluators.objectives import DEFAULT, OBJECTIVES, Aggregate, Trained, cohort_gains, gains, score
 from evaluators.results import MemberResult
 from primitives.expressions import Expression
 from search.cohort_record import CohortRecord
@@ -36,7 +36,7 @@ class Scoring:
         self, expression: Expression, row: MemberResult, gain: float, record: CohortRecord
     ) -> dict[str, float]:  # fmt: skip
         """The objectives of one candidate by name; NaN where a measurement has no finite number."""
-        return score(self.objectives, expression, row, gain=gain, relu=record.result.relu, tasks=record.tasks)
+        return score(self.objectives, Trained(expression, row, gain, record.result.relu, record.tasks))
 
 
 def gains_of(row: MemberResult, record: CohortRecord) -> tuple[dict[str, float], dict[str, tuple[float, ...]]]:

@@ -21,7 +21,7 @@ from search.cohort_record import CohortRecord
 from search.front import Front
 from search.journal import CohortJournal
 from search.known import KnownClasses, parsed
-from search.rejection import CALIBRATING, promises
+from search.rejection import CALIBRATING, relative_losses
 from search.scoring import Scoring, gains_of
 from search.strategies.base import Result
 from search.trial_codec import trial_from_json, trial_to_json
@@ -44,7 +44,8 @@ class CohortStudy:
         study: the Optuna study.
         known: the classes that were trained or are on their way; the controls' classes are known from the start.
         front: the Pareto front.
-        uncensored: the calibration set of early rejection: trial numbers, increasing, with the promises at each stage.
+        uncensored: the calibration set of early rejection: trial numbers, increasing, with the relative loss at
+            each rung.
         result: a trial by its number, as strategies see it.
     """
 
@@ -100,8 +101,8 @@ class CohortStudy:
         self.known.enter(trained.key, trial.number)
         if trial.state is TrialState.COMPLETE:
             self.front.add(trial.number, trial.values)
-        if trained.spared in CALIBRATING and trained.promises:
-            self.uncensored.append((trial.number, list(trained.promises)))
+        if trained.exempt in CALIBRATING and trained.relative_losses:
+            self.uncensored.append((trial.number, list(trained.relative_losses)))
         self.trials += 1
 
     def values(self, trial: FrozenTrial) -> dict[str, float]:
@@ -171,8 +172,8 @@ def _trial(record: CohortRecord, slot: int, gain: float, scoring: Scoring) -> Fr
         overflows_in=row.overflows_in or (),
         gain_over=gain_over,
         gains=by_task,
-        spared=planned.spared,
-        promises=promises(record, row, gain_over.get("relu")) if planned.spared else (),
+        exempt=planned.exempt,
+        relative_losses=relative_losses(record, row, gain_over.get("relu")) if planned.exempt else (),
     )
     return FrozenTrial(
         number=-1,

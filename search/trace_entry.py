@@ -17,7 +17,7 @@ class Findings:
     Args:
         thresholds: of the cohort, one for each rung, task after task; none while only failures go.
         compute: share of all models' full steps that was taken.
-        audited: how many were spared by lot while thresholds held.
+        audited: how many were exempt by lot while thresholds held.
         missed: gains of those that a threshold would have rejected; None for a failure later.
         passed_on: gains of the screened candidates that were trained; None for a failure.
         bar: the gain from which on a candidate is among the best of the calibration set; None if that is too small.

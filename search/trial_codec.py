@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from evaluators.json_codec import Fields, JsonObject, all_finite
 from evaluators.reasons import TRAINED, Reason, Unmeasured, code_of, unmeasured
-from search.cohort_codec import SPARED, spared_code
+from search.cohort_codec import EXEMPT, exempt_code
 from search.trial_record import TrialRecord
 
 
@@ -24,8 +24,8 @@ def trial_to_json(trial: TrialRecord) -> JsonObject:
         "gain_over": dict(trial.gain_over),
         "gains": {task: list(gains) for task, gains in trial.gains.items()},
     }
-    if trial.spared is not None:
-        made |= {"spared": spared_code(trial.spared), "promises": all_finite(trial.promises)}
+    if trial.exempt is not None:
+        made |= {"spared": exempt_code(trial.exempt), "promises": all_finite(trial.relative_losses)}
     return made
 
 
@@ -41,7 +41,7 @@ def trial_from_json(fields: Fields, objectives: Sequence[str]) -> TrialRecord:
     """
     gains = fields.section("gains")
     reasons: dict[str, Reason | Unmeasured] = {**unmeasured(objectives), **TRAINED}
-    spared = "spared" in fields
+    exempt = "spared" in fields
     return TrialRecord(
         id=fields.text("id"),
         expression=fields.text("expression"),
@@ -52,6 +52,6 @@ def trial_from_json(fields: Fields, objectives: Sequence[str]) -> TrialRecord:
         overflows_in=fields.texts("overflows_in") if "overflows_in" in fields else (),
         gain_over=fields.numbers_by_name("gain_over"),
         gains={task: gains.numbers(task) for task in gains},
-        spared=fields.coded("spared", SPARED) if spared else None,
-        promises=fields.numbers("promises", math.inf) if spared else (),
+        exempt=fields.coded("spared", EXEMPT) if exempt else None,
+        relative_losses=fields.numbers("promises", math.inf) if exempt else (),
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from evaluators.reasons import Reason, Unmeasured
-from search.cohort_record import Spared
+from search.cohort_record import WhyExempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class TrialRecord:
         overflows_in: half-precision types in which it is not finite.
         gain_over: mean gain over each control; empty if it failed.
         gains: over ReLU, by task and seed; empty if it failed.
-        spared: why it was trained to the end whatever it promised, or None.
-        promises: of a spared one: at each stage, infinite from a failure on; the last is the gain's negative. Empty
-            where its training says nothing.
+        exempt: why it was trained to the end whatever its losses were, or None.
+        relative_losses: of an exempt one: at each rung, infinite from a failure on; the last is the gain's negative.
+            Empty where its training says nothing.
     """
 
     id: str
@@ -37,8 +37,8 @@ class TrialRecord:
     overflows_in: tuple[str, ...] = ()
     gain_over: Mapping[str, float] = field(default_factory=dict)
     gains: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    spared: Spared | None = None
-    promises: tuple[float, ...] = ()
+    exempt: WhyExempt | None = None
+    relative_losses: tuple[float, ...] = ()
 
     @property
     def gain(self) -> float | None:

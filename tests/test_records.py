@@ -51,7 +51,7 @@ def test_a_cohorts_result_comes_back_and_only_there_non_finite_is_null() -> None
 
 
 def test_a_trial_comes_back() -> None:
-    trial = TrialRecord("1.2", "x", "k", spared=Reason.FLAT, promises=(0.5, math.inf), gains={"t": (0.1, 0.2)})
+    trial = TrialRecord("1.2", "x", "k", exempt=Reason.FLAT, relative_losses=(0.5, math.inf), gains={"t": (0.1, 0.2)})
     assert trial_from_json(Fields(json.loads(json.dumps(trial_to_json(trial))), "file"), ()) == trial
     unmeasured = trial_to_json(trial) | {"reason": "no-noise"}
     found = trial_from_json(Fields(unmeasured, "file"), ("gain", "noise"))

@@ -1,28 +1,34 @@
-"""Objectives: a named dict; each has a unit, a direction, a formula and a source."""
+"""Objectives: the numbers by which candidates are compared; each has a unit, a direction, a formula and a source."""
 
 from evaluators.objectives.cost import cost
-from evaluators.objectives.formula import complexity, lipschitz, saved_bytes
 from evaluators.objectives.gain import AGGREGATES, Aggregate, aggregated, chosen_losses, gains, mean_gain
-from evaluators.objectives.objective import Objective
+from evaluators.objectives.lipschitz import lipschitz
+from evaluators.objectives.measured import MeasuredObjective, check_measured, measure
+from evaluators.objectives.objective import Objective, Trained
+from evaluators.objectives.registry import DEFAULT, OBJECTIVES, check_names, measured_names, measured_objectives
+from evaluators.objectives.saved_bytes import saved_bytes
 from evaluators.objectives.scores import cohort_gains, score
-from evaluators.objectives.table import DEFAULT, OBJECTIVES, check_names, measured_names
 
 __all__ = [
     "AGGREGATES",
     "DEFAULT",
     "OBJECTIVES",
     "Aggregate",
+    "MeasuredObjective",
     "Objective",
+    "Trained",
     "aggregated",
+    "check_measured",
     "check_names",
     "chosen_losses",
     "cohort_gains",
-    "complexity",
     "cost",
     "gains",
     "lipschitz",
     "mean_gain",
+    "measure",
     "measured_names",
+    "measured_objectives",
     "saved_bytes",
     "score",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from evaluators.objectives.formula import FormulaObjective
 from primitives.builtin import as_builtin
 from primitives.derivative import derivative
 from primitives.evaluation import constants
@@ -25,6 +26,19 @@ def cost(expression: Expression) -> float:
     f) and one product with the incoming gradient.
     """
     return round(_time(as_builtin(expression)) / _time(parse("relu(x)")), 4)
+
+
+class Cost(FormulaObjective):
+    """:func:`cost` of the candidate."""
+
+    name = "cost"
+    unit = "ReLUs"
+    direction = "minimize"
+    formula = "operator costs of value and derivative / the same of ReLU"
+    source = "operator table, benchmarks/operator_costs.py"
+
+    def of(self, expression: Expression) -> float:
+        return cost(expression)
 
 
 def _time(expression: Expression) -> float:

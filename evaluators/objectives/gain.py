@@ -9,10 +9,25 @@ from typing import Literal, get_args
 import numpy as np
 
 from evaluators.member import Array, best_rate
+from evaluators.objectives.objective import Objective, Trained
 from evaluators.results import MemberResult
 
 Aggregate = Literal["mean", "minimum", "rank"]
 AGGREGATES: tuple[str, ...] = get_args(Aggregate)
+
+
+class Gain(Objective):
+    """By how much a candidate's loss is below ReLU's."""
+
+    name = "gain"
+    unit = "nats"
+    direction = "maximize"
+    formula = "mean over seeds and tasks of log(loss of ReLU / loss of the candidate)"
+    source = "paired by seed, Bouthillier et al. 2021, arXiv:2103.03098"
+    kind = "training"
+
+    def value(self, found: Trained) -> float:
+        return found.gain
 
 
 def chosen_losses(row: MemberResult, name: str, *, test: bool = False) -> Array | None:

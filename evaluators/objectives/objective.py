@@ -1,19 +1,39 @@
-"""What an objective is."""
+"""What an objective is: a number by which candidates are compared, computed from what is known of one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
+from evaluators.results import MemberResult
 from primitives.expressions import Expression
 
 
-@dataclass(frozen=True, slots=True)
-class Objective:
-    """A number by which candidates are compared.
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """What a candidate's objectives are computed from.
 
     Args:
+        expression: the candidate.
+        row: its row in the cohort's result.
+        gain: aggregated over the tasks.
+        relu: ReLU's row.
+        tasks: names of the tasks.
+    """
+
+    expression: Expression
+    row: MemberResult
+    gain: float
+    relu: MemberResult
+    tasks: Sequence[str]
+
+
+class Objective(ABC):
+    """A number by which candidates are compared.
+
+    Attributes:
         name: in configs, results and ``front.csv``.
         unit: of the number.
         direction: ``"maximize"`` or ``"minimize"``.
@@ -21,15 +41,15 @@ class Objective:
         source: paper that it is taken from, or what it is computed from.
         kind: ``"training"`` for the gain, ``"formula"`` for a property of the formula, ``"measured"`` on the trained
             models for what a cohort takes at the end of training if it is asked to.
-        of: computes a property of the formula.
-        relative: a measured loss, of which the objective is log(ReLU's / the candidate's).
     """
 
-    name: str
-    unit: str
-    direction: Literal["maximize", "minimize"]
-    formula: str
-    source: str
-    kind: Literal["training", "formula", "measured"]
-    of: Callable[[Expression], float] | None = None
-    relative: bool = False
+    name: ClassVar[str]
+    unit: ClassVar[str]
+    direction: ClassVar[Literal["maximize", "minimize"]]
+    formula: ClassVar[str]
+    source: ClassVar[str]
+    kind: ClassVar[Literal["training", "formula", "measured"]]
+
+    @abstractmethod
+    def value(self, found: Trained) -> float:
+        """The number of a candidate; NaN where a measurement has no finite one."""

@@ -17,8 +17,8 @@ from search.trial_record import TrialRecord
 def finalists(study: CohortStudy, config: Config) -> list[Finalist]:
     """The front's members of highest gain above 0, with the gain that is expected after the winner's curse.
 
-    The reliability is estimated on the last 500 trials that were trained to the end whatever they promised: those that
-    thresholds let through are too good and too alike.
+    The reliability is estimated on the last 500 trials that were trained to the end whatever their losses were: those
+    that thresholds let through are too good and too alike.
     """
     field = _seed_gains(study)
     trust, centre = (reliability(field), float(field.mean())) if len(field) > 1 else (1.0, 0.0)

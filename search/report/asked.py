@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from evaluators.objectives import OBJECTIVES
+from evaluators.rejection import rung_rule
 from evaluators.tasks import label
-from search.config import Config, Rejection, Training
+from search.config import Config, Training
+from search.rejection import target_of
 
 _WAYS = {"maximize": "largest", "minimize": "smallest"}
 
@@ -24,7 +26,7 @@ def asked(config: Config) -> list[tuple[str, str]]:
         ("start list", f"{len(config.start)} functions" if config.start else ""),
         ("budget", f"{config.budget:,} classes in cohorts of {config.cohorts.size}"),
         ("training", _training(config.training)),
-        ("early rejection", _rejection(config.rejection, config.budget)),
+        ("early rejection", _rejection(config)),
         (
             "confirmation",
             f"{confirmation.finalists} finalists on {confirmation.seeds} fresh seeds"
@@ -47,10 +49,9 @@ def _training(training: Training) -> str:
     return f"{training.steps} steps{rungs}; {training.seeds} seeds; learning rates {rates}"
 
 
-def _rejection(rejection: Rejection, budget: int) -> str:
-    if rejection.audit == 1 or budget <= rejection.warmup:
+def _rejection(config: Config) -> str:
+    rejection = config.rejection
+    thresholds = rung_rule(rejection.rule).describe(target_of(config))
+    if not thresholds or rejection.audit == 1 or config.budget <= rejection.warmup:
         return "failures only"
-    return (
-        f"thresholds after {rejection.warmup} classes that keep {rejection.recall:.0%} of the best {rejection.top:.1%};"
-        f" {rejection.audit:.0%} audited"
-    )
+    return f"failures only for {rejection.warmup} classes, then {thresholds}; {rejection.audit:.0%} audited"

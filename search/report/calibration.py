@@ -24,7 +24,7 @@ class Stage:
     Args:
         task: its label.
         step: of training.
-        points: gain here and gain at the end of each candidate that was trained to the end whatever it promised.
+        points: gain here and gain at the end of each candidate that was trained to the end whatever its losses were.
         failed: how many more had a gain here and failed later.
         correlation: Spearman's, None with fewer than five points or where all are equal.
         threshold: gain here below which candidates are rejected in the last cohort; None without one.
@@ -41,8 +41,8 @@ class Stage:
 def stages(facts: Facts) -> list[Stage]:
     """All marks but the last, in the order of training."""
     marks = _marks(facts.config)
-    trials = [c.trial for c in facts.candidates if c.trial.spared in CALIBRATING]
-    rows = [trial.promises for trial in trials if len(trial.promises) == len(marks) + 1]
+    trials = [c.trial for c in facts.candidates if c.trial.exempt in CALIBRATING]
+    rows = [trial.relative_losses for trial in trials if len(trial.relative_losses) == len(marks) + 1]
     thresholds = _thresholds(facts.trace)
     limits = [*thresholds] if len(thresholds) == len(marks) else [None] * len(marks)
     return [_stage(task, step, n, rows, limits[n]) for n, (task, step) in enumerate(marks)] if rows else []

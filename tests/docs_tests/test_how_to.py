@@ -11,8 +11,11 @@ import textwrap
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
+from evaluators.objectives import OBJECTIVES
+from evaluators.rejection import CalibrationSet, RecallTarget
 from primitives import LoweringError, lower, lowering, parse
 from primitives.operators import remove_operator
 from search import Job
@@ -70,6 +73,24 @@ def test_a_task(small: Path) -> None:
     run = Job.load(small, changes).launch("one")
     assert all(row["gain_my_task.py:Wine"] is not None for row in run.front())
     assert run.confirmation()
+
+
+def test_a_rung_rule(tmp_path: Path) -> None:
+    rule = saved("rejection.md", "class UpperQuarter", tmp_path / "upper_quarter.py").UpperQuarter()
+    rows = np.random.Generator(np.random.PCG64(0)).normal(size=(400, 3))
+    known = CalibrationSet(rows, [("task", step) for step in (4, 8, 16)], (4, 4, 8))
+    thresholds = rule.calibrate(known, RecallTarget())
+    goes = [rule.decide(thresholds, ("task", 4), row[0]) for row in rows]
+    assert list(thresholds) == list(known.rungs[:2]) and sum(why is not None for why in goes) == 99
+
+
+def test_an_objective(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    depth = saved("objectives.md", "class Depth", small.with_name("depth.py")).Depth()
+    distance = saved("objectives.md", "class Distance", small.with_name("distance.py")).Distance()
+    for each in (depth, distance):
+        monkeypatch.setitem(OBJECTIVES, each.name, each)
+    run = Job.load(small, ["objectives=[gain, depth, distance]"]).launch("one")
+    assert run.front() and all(row["depth"] >= 1.0 and row["distance"] > 0.0 for row in run.front())
 
 
 def test_an_operator(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_width_changes_nothing_on_any_task(name: str) -> None:
         assert wide["controls"] == narrow["controls"]
 
 
-def test_a_failure_on_one_task_is_spared_the_next() -> None:
+def test_a_failure_on_one_task_is_not_trained_on_the_next() -> None:
     found = ran(request("exp(exp(x))", "gelu(x)", tasks=("digits", "digits-10x32"), steps=10, rungs=(5,)))
     assert list(found["candidates"][0]["losses"]) == ["digits"]
     assert list(found["candidates"][1]["losses"]) == ["digits", "digits-10x32"]

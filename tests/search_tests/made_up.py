@@ -16,7 +16,7 @@ from evaluators.results import CohortResult, MemberResult
 from primitives import grammar
 from search import Run
 from search.class_row import ClassRow
-from search.cohort_record import Exempt
+from search.cohort_record import Exemption
 from search.config import Config, checked, to_yaml
 from search.environment import environment
 from search.files import write_json
@@ -149,8 +149,8 @@ def _candidate(number: int, text: str, rng: np.random.Generator) -> Candidate:
         parents=parents,
         gain_over={"relu": gain, "gelu": gain - 0.1, "silu": gain - 0.12},
         gains={"digits": (gain - 0.05, gain + 0.05)},
-        spared=Exempt.WARM_UP if number < 256 else Exempt.AUDIT if audited else None,
-        promises=(-gain + float(rng.normal(0, 0.1)), -gain),
+        exempt=Exemption.WARM_UP if number < 256 else Exemption.AUDIT if audited else None,
+        relative_losses=(-gain + float(rng.normal(0, 0.1)), -gain),
     )
     return Candidate(trial, {"gain": gain + 0.1 * np.log(cost), "cost": cost})
 

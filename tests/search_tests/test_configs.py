@@ -80,8 +80,8 @@ def test_a_tiny_budget_is_confirmed(name: str, tmp_path: Path) -> None:
 @every_config
 def test_a_dry_run(name: str) -> None:
     found = dry_run(Job.load(name, TINY).config)
-    assert found["counts"]["accepted"] == 4
-    assert found["classes_per_minute"] > 0
+    assert found.counts["accepted"] == 4
+    assert found.classes_per_minute > 0
 
 
 def test_what_the_configs_are_about() -> None:

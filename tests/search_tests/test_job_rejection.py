@@ -1,4 +1,4 @@
-"""Early rejection in a job: the same whatever the workers and interruptions, spared by number, reported."""
+"""Early rejection in a job: the same whatever the workers and interruptions, exempt by number, reported."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evaluators import rejection
+from evaluators.rejection import base
 from search import Job, Run
 from search.cohort_record import Plan, Planned
 from search.config import checked
-from search.rejection import announced, concluded, ruled, schedules, summary
+from search.errors import ConfigError
+from search.rejection import announced, concluded, schedules, summary, with_thresholds
 from search.trace_entry import TraceEntry
 from tests.plain import entry
 
@@ -32,7 +33,7 @@ SETTINGS = [
 @pytest.fixture
 def early(small: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The small job, with thresholds from 20 candidates on."""
-    monkeypatch.setattr(rejection, "SMALLEST_SET", 20)
+    monkeypatch.setattr(base, "SMALLEST_SET", 20)
     return small
 
 
@@ -109,21 +110,38 @@ def test_what_a_job_says_at_its_start() -> None:
     assert announced(checked({"budget": 1000}, "")) == "rejection: failures only"  # no rungs
     assert announced(config(warmup=20, audit=0.01)) == "rejection: failures only"
     assert "95% of the best 1%" in announced(config())
+    assert "the median of each rung" in announced(config(rule="median"))
+    assert announced(config(rule="failures")) == "rejection: failures only"
 
 
-def test_who_is_spared_depends_on_the_number_alone() -> None:
+def test_the_rule_is_the_configs(early: Path) -> None:
+    found = {
+        rule: launched(early, rule, f"rejection.rule={rule}").status().rejection for rule in ("median", "failures")
+    }
+    assert found["failures"].unpromising == 0 < found["median"].unpromising
+    with pytest.raises(ConfigError, match=r"rejection\.rule: unknown rung rule 'medain'; did you mean 'median'"):
+        Job.load(early, ["rejection.rule=medain"])
+
+
+def test_a_config_without_a_rule_is_that_of_an_older_run() -> None:
+    older = config().model_dump(mode="json")
+    del older["rejection"]["rule"]
+    assert checked(older, "config.yaml") == config()
+
+
+def test_who_is_exempt_depends_on_the_number_alone() -> None:
     given = config(warmup=10, audit=0.1)
     sets = [
-        ruled(Plan(1, [Planned(f"{name}({n}*x)", "") for n in range(2000)], {}), given, 5, [])
+        with_thresholds(Plan(1, [Planned(f"{name}({n}*x)", "") for n in range(2000)], {}), given, 5, [])
         for name in ("tanh", "sin")
     ]
-    spared = [[str(row.spared or "") for row in plan.proposals] for plan in sets]
-    assert spared[0] == spared[1]
-    assert spared[0][:5] == ["warm-up"] * 5
-    assert "warm-up" not in spared[0][5:]
-    assert 150 < spared[0].count("audit") < 250
-    other = ruled(sets[0], checked(given.model_dump() | {"seed": 1}, ""), 3000, [])
-    assert [str(row.spared or "") for row in other.proposals] != spared[0]
+    exempt = [[str(row.exempt or "") for row in plan.proposals] for plan in sets]
+    assert exempt[0] == exempt[1]
+    assert exempt[0][:5] == ["warm-up"] * 5
+    assert "warm-up" not in exempt[0][5:]
+    assert 150 < exempt[0].count("audit") < 250
+    other = with_thresholds(sets[0], checked(given.model_dump() | {"seed": 1}, ""), 3000, [])
+    assert [str(row.exempt or "") for row in other.proposals] != exempt[0]
 
 
 def test_stages_go_from_mark_to_mark_and_task_to_task() -> None:
@@ -131,7 +149,7 @@ def test_stages_go_from_mark_to_mark_and_task_to_task() -> None:
     assert [own.marks for own in schedules(two)] == [(4, 8, 16), (4, 8, 16)]
     rows = np.random.Generator(np.random.PCG64(0)).normal(size=(120, 6)).tolist()
     assert (
-        list(ruled(Plan(9, [Planned("x", "")] * 50, {}), two, 600, rows).thresholds)
+        list(with_thresholds(Plan(9, [Planned("x", "")] * 50, {}), two, 600, rows).thresholds)
         == [(name, mark) for name in two.tasks for mark in (4, 8, 16)][:5]
     )
 

@@ -1,4 +1,4 @@
-"""Rungs: which candidates have failed at a mark. Nothing good is rejected here; only failures go."""
+"""Which candidates have failed at a rung, whatever the rule."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FAR_BELOW = 3.0  # times ReLU's loss, see evaluation.md's staged funnel
 
 
 def failure(losses: Array, relu: Array, chance: float | None) -> Reason | None:
-    """Why a candidate has failed at a mark, or None.
+    """Why a candidate has failed at a rung, or None.
 
     Args:
         losses: the candidate's losses, seeds x learning rates.
@@ -24,12 +24,12 @@ def failure(losses: Array, relu: Array, chance: float | None) -> Reason | None:
         ``DIVERGED`` if no learning rate is finite on every seed, ``STUCK``, ``FAR_BELOW``, or None. At its best
         learning rate the candidate is compared with ReLU at its best.
     """
-    own = float(losses.mean(axis=0)[best_rate(losses)])
+    found = float(losses.mean(axis=0)[best_rate(losses)])
     reference = float(relu.mean(axis=0)[best_rate(relu)])
-    if not np.isfinite(own):
+    if not np.isfinite(found):
         return Reason.DIVERGED
     if not np.isfinite(reference):
         return None
-    if chance is not None and own >= STUCK * chance and reference <= LEARNT * chance:
+    if chance is not None and found >= STUCK * chance and reference <= LEARNT * chance:
         return Reason.STUCK
-    return Reason.FAR_BELOW if own > FAR_BELOW * reference else None
+    return Reason.FAR_BELOW if found > FAR_BELOW * reference else None

@@ -1,0 +1,20 @@
+"""Complexity: how large a formula is."""
+
+from __future__ import annotations
+
+from evaluators.objectives.formula import FormulaObjective
+from primitives.canonical import canonical
+from primitives.expressions import Expression
+
+
+class Complexity(FormulaObjective):
+    """Number of nodes of the canonical form written as a tree: operators, inputs, constants, parameters."""
+
+    name = "complexity"
+    unit = "nodes"
+    direction = "minimize"
+    formula = "nodes of the canonical form written as a tree"
+    source = "Cranmer 2023, arXiv:2305.01582"
+
+    def of(self, expression: Expression) -> float:
+        return float(canonical(expression).size)

@@ -1,0 +1,28 @@
+"""Lipschitz constant: how steep the function is that a network applies."""
+
+from __future__ import annotations
+
+from evaluators.objectives.formula import FormulaObjective
+from primitives.analysis import analyse, output_factor
+from primitives.expressions import Expression
+
+UNBOUNDED = 1e6  # stands for a slope without a bound: Optuna's hypervolumes cannot use infinity
+
+
+def lipschitz(expression: Expression) -> float:
+    """sup |f'| on the whole line, at most 1e6, which also stands for no bound and for jumps."""
+    shape = analyse(expression).shape
+    return UNBOUNDED if shape is None or shape.lipschitz is None else min(shape.lipschitz, UNBOUNDED)
+
+
+class Lipschitz(FormulaObjective):
+    """:func:`lipschitz` of the function that a network applies, f / sqrt(E f(z)^2): c*f has the same as f."""
+
+    name = "lipschitz"
+    unit = "slope"
+    direction = "minimize"
+    formula = "sup |f'(x)| / sqrt(E f(z)^2), at most 1e6"
+    source = "Szegedy et al. 2014, arXiv:1312.6199, section 4.3"
+
+    def of(self, expression: Expression) -> float:
+        return min(lipschitz(expression) * output_factor(expression), UNBOUNDED)

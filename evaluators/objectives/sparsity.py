@@ -1,0 +1,29 @@
+"""Sparsity: how many activations are near zero."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from evaluators.objectives.measured import MeasuredObjective, mean_of_activations
+from evaluators.stack import Stack
+
+NEAR_ZERO = 1e-3  # of the root mean square of a layer's activations
+
+
+class Sparsity(MeasuredObjective):
+    """Share of activations near zero: at most 1e-3 of their root mean square in that layer and model."""
+
+    name = "sparsity"
+    unit = "share"
+    direction = "maximize"
+    formula = "share of activations with |a| <= 1e-3 of their root mean square"
+    source = "Li et al. 2022, arXiv:2210.06313"
+
+    def measure(self, models: Stack) -> Tensor:
+        return mean_of_activations(models, _share_near_zero)
+
+
+def _share_near_zero(_: Tensor, output: Tensor) -> Tensor:
+    values = output.flatten(1).double()
+    near = values.abs() <= NEAR_ZERO * values.square().mean(dim=1, keepdim=True).sqrt()
+    return near.double().mean(dim=1)

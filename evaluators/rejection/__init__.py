@@ -1,0 +1,24 @@
+"""Early rejection: who goes at a rung, by a rule that is calibrated on candidates that were trained to the end."""
+
+from evaluators.rejection.base import SMALLEST_SET, CalibrationSet, Rung, RungRule, Thresholds
+from evaluators.rejection.failure_checks import failure
+from evaluators.rejection.judge import FAILURES_ONLY, Judge
+from evaluators.rejection.registry import RULES, rung_rule
+from evaluators.rejection.relative_loss import relative_loss
+from evaluators.rejection.target import RecallTarget, best_rows
+
+__all__ = [
+    "FAILURES_ONLY",
+    "RULES",
+    "SMALLEST_SET",
+    "CalibrationSet",
+    "Judge",
+    "RecallTarget",
+    "Rung",
+    "RungRule",
+    "Thresholds",
+    "best_rows",
+    "failure",
+    "relative_loss",
+    "rung_rule",
+]

@@ -1,0 +1,45 @@
+"""Who goes at the rungs of one task: failures, and those that the job's rule gives up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from evaluators.member import Member, Outcome
+from evaluators.rejection.base import RungRule, Thresholds
+from evaluators.rejection.failure_checks import failure
+from evaluators.rejection.failures import Failures
+from evaluators.rejection.relative_loss import relative_loss
+from evaluators.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Writes the reasons of rejection into outcomes.
+
+    Args:
+        task_name: of the task, as the thresholds name it.
+        rule: the job's.
+        thresholds: what the rule has learnt.
+    """
+
+    task_name: str = ""
+    rule: RungRule = field(default_factory=Failures)
+    thresholds: Thresholds = field(default_factory=dict)
+
+    def at(self, step: int, task: Task, members: Sequence[Member], outcomes: Sequence[Outcome]) -> None:
+        """Judge all that have losses at a step; ReLU is the first member."""
+        relu = np.maximum(outcomes[0].at(step), task.loss_floor)
+        for member, outcome in zip(members, outcomes, strict=True):
+            if not member.protected and step in outcome.losses:
+                losses = np.maximum(outcome.at(step), task.loss_floor)
+                outcome.reason = failure(losses, relu, task.chance)
+                if not (outcome.reason or member.exempt):
+                    rung = self.task_name, step
+                    outcome.reason = self.rule.decide(self.thresholds, rung, relative_loss(losses, relu))
+
+
+#: Where no rule has learnt anything.
+FAILURES_ONLY = Judge()
