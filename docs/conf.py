@@ -6,16 +6,13 @@ The source is the repository's root, so that relative links from page to page ar
 project = "actsearch"
 extensions = ["myst_parser"]
 root_doc = "docs/index"
-include_patterns = ["*.md", "docs/**.md", "benchmarks/README.md", "runs/README.md"]
+include_patterns = ["*.md", "*/README.md", "docs/**.md"]
 exclude_patterns = [
     ".*",
     "build",
     "dist",
     "runs/*/**",
     "benchmarks/data",
-    "evaluators",
-    "primitives",
-    "search",
     "tests",
 ]
 html_theme = "furo"
