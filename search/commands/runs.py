@@ -11,7 +11,8 @@ from primitives.lowering import targets
 from search import display
 from search.commands.shell import Json, RunName, console, print_json, print_row, title
 from search.export import export as export_functions
-from search.recorder import rows_csv
+from search.report import write_front
+from search.rows import class_rows, front_rows, rows_csv
 from search.run import Run
 from search.status_codec import status_to_json
 
@@ -30,9 +31,10 @@ def front(
 ) -> None:
     """Show the Pareto front of a run, or every class."""
     opened = Run.open(run)
+    study = opened.read()
     if plot is not None:
-        opened.draw_front(plot)
-    rows = opened.class_rows() if every else opened.front_rows()
+        write_front(opened.folder, opened.config, study, plot)
+    rows = (class_rows if every else front_rows)(study, opened.config.tasks)
     if as_json:
         print_json([row.cells for row in rows])
     elif as_csv:
