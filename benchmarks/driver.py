@@ -17,26 +17,29 @@ import os
 import time
 from collections import deque
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
-from optuna.trial import create_trial
 from rich.console import Console
 from rich.table import Table
 
 from evaluators.cohort import CONTROLS, CohortRequest
 from evaluators.results import CohortResult, MemberResult
 from primitives import grammar
+from search.cohort_record import CohortRecord, Plan
 from search.config import Config, checked
 from search.loop import Progress, search
 from search.recorder import Recorder
+from search.rows import write_front_csv
 from search.run_folder import RunFolder
+from search.storage import open_store
 from search.strategies import Proposal, strategy
-from search.study import CohortStudy
-from search.trial_codec import trial_to_json
+from search.study import Study
+from search.trace_entry import TraceEntry
 from search.trial_record import TrialRecord
 from search.workers import Workers
 
@@ -101,16 +104,16 @@ def run_job(trials: int, folder: Path) -> list[tuple[int, float, float, int]]:
     """Trials, seconds of this process, seconds of the clock and bytes in memory at some moments of a job."""
     chosen, run = config(trials), RunFolder(folder)
     run.cohorts.mkdir(parents=True)
-    study = CohortStudy(run.journal, chosen.scoring)
-    recorder = Recorder(run, study, [], chosen)
+    study = Study(open_store(run, print, chosen.scoring), chosen.scoring)
     marks = [FEW, *range(trials // 4, trials + 1, trials // 4)]
     found: list[tuple[int, float, float, int]] = []
 
     def note(progress: Progress) -> None:
+        write_front_csv(run, study, chosen.tasks)
         if len(found) < len(marks) and progress.entry.trained >= marks[len(found)]:
             found.append((progress.entry.trained, time.process_time(), time.perf_counter(), resident()))
 
-    search(chosen, run, recorder, Instant(), note)
+    search(chosen, Recorder(study, chosen), Instant(), note, folder=run)
     return found
 
 
@@ -127,21 +130,30 @@ def job_table(found: Sequence[tuple[int, float, float, int]]) -> Table:
     return table
 
 
-def filled(path: Path, trials: int) -> CohortStudy:
+def filled(folder: Path, trials: int) -> Study:
     """A study with trials of random expressions; of each there is what strategies look at, and no more."""
     source, rng = grammar("default"), np.random.Generator(np.random.PCG64(0))
-    study = CohortStudy(path, config(trials).scoring)
-    with study.journal.batch():
-        for number in range(trials):
-            gain, values = float(rng.normal()), float(rng.random())
-            trial = TrialRecord(f"0.{number}", source.sample(rng).text, str(number), gains={"digits": (gain,)})
-            study.study.add_trial(create_trial(values=[gain, values], user_attrs=trial_to_json(trial)))
+    run, scoring, now = RunFolder(folder), config(trials).scoring, datetime.now(UTC)
+    run.create()
+    store = open_store(run, print, scoring)
+    nothing = CohortResult(candidates=(), controls={}, nulls=(), seconds={})
+    store.append(
+        CohortRecord(Plan(0, (), {}), (), now, now, nothing),
+        [_trial(number, source.sample(rng).text, rng) for number in range(trials)],
+        TraceEntry(0, trials, trials, {}, None, {}, 0, None),
+    )
+    study = Study(store, scoring)
     gc.collect()
     gc.freeze()  # as the loop does
     return study
 
 
-def ask_cost(study: CohortStudy, settings: dict[str, Any], trials: int, cohorts: int = 8) -> tuple[float, float]:
+def _trial(number: int, text: str, rng: np.random.Generator) -> TrialRecord:
+    values = {"gain": float(rng.normal()), "cost": float(rng.random())}
+    return TrialRecord(f"0.{number}", text, str(number), gains={"digits": (values["gain"],)}, objectives=values)
+
+
+def ask_cost(study: Study, settings: dict[str, Any], trials: int, cohorts: int = 8) -> tuple[float, float]:
     """Milliseconds a candidate in the cohorts that end at ``trials``; seconds until the first, as after a resume."""
     chosen = strategy(dict(settings), grammar("default"))
     first = trials - cohorts * SIZE
@@ -154,7 +166,7 @@ def ask_cost(study: CohortStudy, settings: dict[str, Any], trials: int, cohorts:
     return 1e3 * (time.process_time() - ready) / (cohorts * SIZE), ready - started
 
 
-def cost_table(study: CohortStudy, many: int) -> Table:
+def cost_table(study: Study, many: int) -> Table:
     table = Table("strategy", f"ms a candidate at {FEW:,}", f"at {many:,}", "ratio", f"s to begin at {many:,}")
     for name, settings in STRATEGIES.items():
         few, _ = ask_cost(study, settings, FEW)
@@ -172,7 +184,7 @@ def main() -> None:
     console = Console(width=120)
     with TemporaryDirectory() as folder:
         console.print(job_table(run_job(arguments.trials, Path(folder) / "run")))
-        console.print(cost_table(filled(Path(folder) / "filled.journal", arguments.many), arguments.many))
+        console.print(cost_table(filled(Path(folder) / "filled", arguments.many), arguments.many))
 
 
 if __name__ == "__main__":

@@ -54,7 +54,6 @@ from primitives.activation import Activation
 from primitives.expressions import Expression
 from primitives.parsing import parse
 from search import Config, Job
-from search.cohort_codec import read_cohort
 from search.cohort_record import CohortRecord
 
 References = Mapping[str, Mapping[int, Array]]  # ReLU's losses: task -> mark -> seeds x learning rates
@@ -82,7 +81,7 @@ def run_job(budget: int, changes: list[str]) -> tuple[Config, list[CohortRecord]
         started = time.perf_counter()
         run = job.launch()
         seconds = time.perf_counter() - started
-        records = [record for path in sorted((run.path / "cohorts").glob("*.json")) if (record := read_cohort(path))]
+        records = list(run.cohorts())
     return job.config, records, seconds
 
 

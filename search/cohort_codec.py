@@ -1,34 +1,17 @@
-"""A cohort's file: a record as JSON and back."""
+"""A cohort as JSON and back."""
 
 from __future__ import annotations
 
 import math
 from datetime import datetime
-from pathlib import Path
 
 from evaluators.json_codec import Fields, JsonObject, decoded, finite
 from evaluators.reasons import SCREENS, Reason
 from evaluators.results_codec import cohort_from_json, cohort_to_json
 from search.cohort_record import CohortRecord, Counts, Exemption, Passed, Plan, Planned, WhyExempt, rungs_of
-from search.files import read_sealed, write_sealed
 
 _FATES: dict[str, Passed | Reason] = {**{each.value: each for each in Passed}, **SCREENS}
 EXEMPT: dict[str, WhyExempt] = {**{each.value: each for each in Exemption}, **SCREENS}
-
-
-def read_cohort(path: Path) -> CohortRecord | None:
-    """A cohort's file; None if it is missing, torn or changed.
-
-    Raises:
-        RecordError: it is whole and has another shape.
-    """
-    found = read_sealed(path)
-    return None if found is None else record_from_json(Fields(found, str(path)))
-
-
-def write_cohort(path: Path, record: CohortRecord) -> None:
-    """Write a cohort's file; from here on it cannot be lost."""
-    write_sealed(path, record_to_json(record))
 
 
 def record_to_json(record: CohortRecord) -> JsonObject:

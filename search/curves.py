@@ -1,9 +1,31 @@
-"""Drawing a function: which part of its values to show, and where its curve has a gap."""
+"""A function as curves: value and slope, which part of them to show, and where a curve has a gap.
+
+Both pictures of a function are made of these. There are two, because no drawing can be both: ``search/plot.py`` writes
+files, .png among them, and sets text with matplotlib, which takes a second to import; the report's page has a picture
+for each of 48 members, inline, with the page's own text and with colours that CSS changes in the dark and on paper, and
+must be written at the end of a job that has no use for matplotlib. Its front alone, ``front --plot``, is drawn there.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+from primitives.derivative import derivative
+from primitives.evaluation import evaluate
+from primitives.expressions import Expression
+
+_POINTS = 4_000  # so many that a jump can be told from a steep slope; 0 is none of them
+
+
+def value_and_slope(function: Expression, end: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Inputs from ``-end`` to ``end``, f and f' there at the initial parameters, each (4000,) of float64.
+
+    The slope is NaN where the value is not finite.
+    """
+    x = torch.linspace(-end, end, _POINTS, dtype=torch.float64)
+    value, slope = evaluate((function, derivative(function)), x, function.initial_values)
+    return x, value, torch.where(value.isfinite(), slope, torch.nan)
 
 
 def limits(x: Tensor, y: Tensor) -> tuple[float, float]:
@@ -32,3 +54,8 @@ def with_gaps(y: Tensor, height: float) -> Tensor:
     jump = torch.zeros_like(y, dtype=torch.bool)
     jump[2:-3] = (steps[2:-2] > 0.01 * height) & (steps[2:-2] > 5.0 * torch.maximum(steps[:-4], steps[4:]))
     return torch.where(jump | ~y.isfinite(), torch.nan, y)
+
+
+def shortened(text: str, length: int) -> str:
+    """The beginning of a text that is too long for its place in a picture."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"

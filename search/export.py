@@ -10,12 +10,15 @@ from primitives.errors import ActsearchError, nearest
 from primitives.lowering import files, targets
 from primitives.parsing import parse
 from search.class_row import ClassRow, best_of
+from search.confirmation import Confirmation
 from search.errors import RunError
 from search.exported import Exported
 from search.files import write_atomically, writing
 from search.function_card import evidence, function_card
 from search.lineage import ancestors
+from search.rows import class_rows, front_rows
 from search.run import Run
+from search.study import Study
 
 ANCESTORS = 12  # on a card
 
@@ -46,9 +49,10 @@ def export(
         raise ActsearchError(
             f"unknown target {unknown[0]!r}{nearest(unknown[0], targets())}; there are {', '.join(targets())}"
         )
-    rows = {row.id: row for row in run.class_rows()}
-    chosen = _chosen(run, ids, rows)
-    written = [(path, data) for row in chosen for path, data in _folder(run, row, rows, to, raw).items()]
+    study, confirmation = run.read(), run.confirmation()
+    rows = {row.id: row for row in class_rows(study, run.config.tasks)}
+    chosen = _chosen(run, ids, rows, confirmation) or [_best(run, study)]
+    written = [(path, data) for row in chosen for path, data in _folder(run, row, rows, confirmation, to, raw).items()]
     paths = [(out or run.folder.exports) / path for path, _ in written]
     for path, (_, data) in zip(paths, written, strict=True):
         with writing(path):
@@ -57,8 +61,10 @@ def export(
     return paths
 
 
-def _chosen(run: Run, ids: Sequence[str], rows: Mapping[str, ClassRow]) -> list[Exported]:
-    confirmation = run.confirmation()
+def _chosen(
+    run: Run, ids: Sequence[str], rows: Mapping[str, ClassRow], confirmation: Confirmation | None
+) -> list[Exported]:
+    """The functions that were named, or else the confirmed ones; none where there are none."""
     tested = confirmation.finalists if confirmation else ()
     known = {row.id: Exported(row.id, row.expression, row.cost, row) for row in rows.values()}
     for finalist in (row.finalist for row in tested if row.finalist.of):
@@ -69,16 +75,25 @@ def _chosen(run: Run, ids: Sequence[str], rows: Mapping[str, ClassRow]) -> list[
                 f"{run.path} has no candidate {name!r}{nearest(name, known)}; see actsearch front {run.name}"
             )
     confirmed = [row.finalist.id for row in tested if row.verdict.confirmed]
-    if ids or confirmed:
-        return [known[name] for name in dict.fromkeys(ids or confirmed)]
-    front = run.front_rows()
+    return [known[name] for name in dict.fromkeys(ids or confirmed)]
+
+
+def _best(run: Run, study: Study) -> Exported:
+    """The front's member of highest gain."""
+    front = front_rows(study, run.config.tasks)
     if not front:
         raise RunError(f"{run.path}: the front is empty; there is nothing to export")
-    return [known[best_of(front).id]]
+    best = best_of(front)
+    return Exported(best.id, best.expression, best.cost, best)
 
 
 def _folder(
-    run: Run, row: Exported, rows: Mapping[str, ClassRow], to: Sequence[str], raw: bool
+    run: Run,
+    row: Exported,
+    rows: Mapping[str, ClassRow],
+    confirmation: Confirmation | None,
+    to: Sequence[str],
+    raw: bool,
 ) -> dict[Path, str | bytes]:
     """The files of one function, by their path below the folder of exports."""
     from search.plot import picture  # matplotlib takes half a second to load
@@ -95,7 +110,7 @@ def _folder(
         expression,
         factor=factor,
         raw=raw,
-        evidence=evidence(run.name, run.config, row, len(rows), run.confirmation()),
+        evidence=evidence(run.name, run.config, row, len(rows), confirmation),
         lineage=[row.origin, *lineage] if row.is_short_form else lineage,
         files=list(made),
     )

@@ -5,8 +5,6 @@ from __future__ import annotations
 import resource
 import time
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 
@@ -24,7 +22,8 @@ from search.cohort_record import Counts
 from search.config import Config
 from search.loop import request_for
 from search.proposer import Proposer
-from search.study import CohortStudy
+from search.storage import MemoryStore
+from search.study import Study
 
 BIAS_STDS = (0.05, 0.2, 0.5)  # for the edge of chaos
 
@@ -95,11 +94,9 @@ class DryRun:
 def dry_run(config: Config) -> DryRun:
     """Propose and screen the first cohort, train it here on one thread, and reckon what the job would take."""
     torch.set_num_threads(1)
-    with TemporaryDirectory() as folder:
-        started = time.perf_counter()
-        known = CohortStudy(Path(folder) / "study.journal", config.scoring).known
-        plan = Proposer(config, known).propose(0, [], [])
-        proposing = time.perf_counter() - started
+    started = time.perf_counter()
+    plan = Proposer(config, Study(MemoryStore(), config.scoring).known).propose(0, [], [])
+    proposing = time.perf_counter() - started
     started = time.perf_counter()
     run_cohort(request_for(config, plan))
     seconds = time.perf_counter() - started

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -13,13 +13,13 @@ from typing import Literal
 from evaluators.cohort import NULLS, CohortRequest
 from evaluators.objectives import measured_names
 from evaluators.results import CohortResult
-from search.cohort_codec import read_cohort, write_cohort
 from search.cohort_record import CohortRecord, Plan
 from search.config import Config
 from search.proposer import Proposer, expected
 from search.recorder import Recorder
 from search.rejection import with_thresholds
 from search.run_folder import RunFolder
+from search.storage import Store
 from search.tally import Tally
 from search.trace_entry import TraceEntry
 from search.workers import Workers
@@ -38,20 +38,20 @@ class Progress:
 
 
 def search(
-    config: Config, folder: RunFolder, recorder: Recorder, workers: Workers, show: Callable[[Progress], None], *,
-    until: float = math.inf,
+    config: Config, recorder: Recorder, workers: Workers, show: Callable[[Progress], None], *,
+    folder: RunFolder | None = None, until: float = math.inf,
 ) -> Ended:  # fmt: skip
     """Run a job to its budget.
 
     Cohort k is proposed from the results of cohorts 0 .. k-1-lag, whatever the number of workers; results are
-    recorded in the order of the cohorts. Finished cohorts that lie in the run folder are not trained again.
+    recorded in the order of the cohorts. Finished cohorts that the store has kept are not trained again.
 
     Args:
         config: the job.
-        folder: of the run.
-        recorder: the study and what else is written after each cohort.
+        recorder: enters the cohorts into the study and its store.
         workers: train the cohorts.
         show: called after each cohort.
+        folder: of the run, where unfinished cohorts are saved at rungs; none are without one.
         until: stop at the end of a cohort once ``time.monotonic()`` is past this.
 
     Returns:
@@ -62,10 +62,10 @@ def search(
     done: dict[int, CohortRecord] = {}
     begun = told = recorder.cohorts
     planned, exhausted = recorder.study.trials, False
-    folder.sweep_checkpoints()
+    _sweep(folder, told, done)
     while True:
         while begun <= told + lag and planned < config.budget and not exhausted:
-            record = read_cohort(folder.cohort(begun))
+            record = recorder.store.cohort(begun)
             plan = record.plan if record else _proposed(begun, planned, proposer, recorder, plans, lag)
             exhausted = not plan.proposals
             if exhausted:
@@ -74,6 +74,7 @@ def search(
             if record:
                 expected(recorder.study.known, plan)
                 done[begun] = record
+                _sweep(folder, told, done)
             else:
                 workers.submit(begun, request_for(config, plan, folder))
             begun, planned = begun + 1, planned + len(plan.proposals)
@@ -83,7 +84,8 @@ def search(
             finished = workers.next()
             if finished is None:
                 return "interrupted"
-            done[finished[0]] = _finish(folder, config, plans[finished[0]], finished[1])
+            done[finished[0]] = _finish(recorder.store, config, plans[finished[0]], finished[1])
+            _sweep(folder, told, done)
         show(Progress(config.budget, recorder.record(done.pop(told)), recorder.tally))
         _settle()
         told += 1
@@ -132,14 +134,19 @@ def request_for(config: Config, plan: Plan, folder: RunFolder | None = None) -> 
     )
 
 
-def _finish(folder: RunFolder, config: Config, plan: Plan, result: CohortResult) -> CohortRecord:
-    """Write a finished cohort's file; from here on it cannot be lost."""
+def _finish(store: Store, config: Config, plan: Plan, result: CohortResult) -> CohortRecord:
+    """Keep a finished cohort; from here on it cannot be lost."""
     finished = time.time()
     begun = finished - sum(result.seconds.values())
     record = CohortRecord(plan, config.tasks, _time(begun), _time(finished), result)
-    write_cohort(folder.cohort(plan.number), record)
-    folder.sweep_checkpoints()
+    store.keep(record)
     return record
+
+
+def _sweep(folder: RunFolder | None, told: int, done: Container[int]) -> None:
+    """Delete the saved states of cohorts that are trained."""
+    if folder is not None:
+        folder.sweep_checkpoints(lambda number: number < told or number in done)
 
 
 def _time(seconds: float) -> datetime:

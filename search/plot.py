@@ -6,16 +6,13 @@ import io
 from pathlib import Path
 
 import matplotlib
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from primitives.derivative import derivative
 from primitives.errors import ActsearchError, nearest
-from primitives.evaluation import evaluate
 from primitives.expressions import Expression
-from search.curves import limits, with_gaps
+from search.curves import limits, shortened, value_and_slope, with_gaps
 from search.files import write_atomically
 
 SUFFIXES = (".svg", ".png")
@@ -51,14 +48,12 @@ def picture(expression: Expression, suffix: str, title: str = "") -> bytes:
 
 def figure(expression: Expression, title: str = "") -> Figure:
     """The picture as an object of matplotlib, whose axes can be changed before it is saved."""
-    x = torch.linspace(-5.0, 5.0, 4_000, dtype=torch.float64)  # 0 is none of them
-    value, slope = evaluate((expression, derivative(expression)), x, expression.initial_values)
-    slope = torch.where(value.isfinite(), slope, torch.nan)
+    x, value, slope = value_and_slope(expression, 5.0)
     made = Figure(figsize=(4.6, 4.4), layout="constrained")
     upper, lower = made.subplots(2, 1, sharex=True, height_ratios=[3, 2])
     _panel(upper, x, value, _BLUE)
     _panel(lower, x, slope, _VERMILLION)
-    upper.set_title(_shortened(title or expression.text), fontsize="medium", parse_math=False)
+    upper.set_title(shortened(title or expression.text, 60), fontsize="medium", parse_math=False)
     upper.set_ylabel("value $f(x)$")
     lower.set_ylabel("derivative $f'(x)$")
     lower.set_xlabel("input $x$")
@@ -79,7 +74,3 @@ def _panel(axes: Axes, x: Tensor, y: Tensor, colour: str) -> None:
     axes.plot(x.numpy(), shown.numpy(), color=colour, lw=1.6, zorder=3)
     if not y.isfinite().any():
         axes.text(0.5, 0.5, "nowhere finite", transform=axes.transAxes, ha="center", va="center")
-
-
-def _shortened(text: str, length: int = 60) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -5,27 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from evaluators.backend import Backend
 from evaluators.errors import RecordError
 from search.class_row import ClassRow
+from search.cohort_record import CohortRecord
 from search.config import Config, checked, load_config, read_yaml, to_yaml, with_pinned_tasks
 from search.confirmation import Confirmation, finalists, read_confirmation
 from search.environment import differences, environment
 from search.errors import RunError
 from search.files import Cell, read_json, write_atomically, write_json
 from search.interruption import gently
-from search.recorder import class_row, front_rows
-from search.recovery import recover, whole
 from search.report import report_at_end, write_front, write_report
+from search.rows import class_rows, front_rows
 from search.run_folder import RunFolder, find_run, free_name, named_folder
 from search.screen import Screen, Silent
 from search.start import left_out
 from search.status import Status, status_of
-from search.study import CohortStudy
+from search.storage import open_store, read_store, stored_trace
+from search.study import Study
 from search.timing_codec import read_timing
-from search.trace import read_trace
 from search.work import confirm_and_time, work
 from search.workers import Workers, start_workers
 
@@ -51,6 +50,14 @@ class Run:
         """
         return cls(find_run(name))
 
+    def read(self) -> Study:
+        """The run as it is now; a running job is not disturbed.
+
+        Raises:
+            RunError: what was recorded is missing or damaged.
+        """
+        return Study(read_store(self.folder, self.config.scoring), self.config.scoring)
+
     def front(self) -> list[dict[str, Cell]]:
         """The Pareto front, cheapest first: one dict a member, with the columns of ``front.csv``."""
         return [row.cells for row in self.front_rows()]
@@ -61,17 +68,29 @@ class Run:
 
     def front_rows(self) -> list[ClassRow]:
         """The members of the Pareto front, cheapest first."""
-        with self._study() as study:
-            return front_rows(study, self.config.tasks)
+        return front_rows(self.read(), self.config.tasks)
 
     def class_rows(self) -> list[ClassRow]:
         """Every trained class, in the order of training."""
-        with self._study() as study:
-            return [class_row(study, number, self.config.tasks) for number in range(study.trials)]
+        return class_rows(self.read(), self.config.tasks)
+
+    def cohorts(self) -> Iterator[CohortRecord]:
+        """The recorded cohorts with their learning curves, in order.
+
+        Raises:
+            RunError: one of them was lost.
+        """
+        store = self.read().store
+        for number in range(len(store.trace)):
+            if (record := store.cohort(number)) is None:
+                raise RunError(
+                    f"cohort {number} of {self.path} is missing or torn; actsearch resume {self.path} may mend it"
+                )
+            yield record
 
     def status(self) -> Status:
         """How far the run is."""
-        return status_of(str(self.path), self.config.budget, read_trace(self.folder.trace), self.confirmation())
+        return status_of(str(self.path), self.config.budget, stored_trace(self.folder), self.confirmation())
 
     def confirmation(self) -> Confirmation | None:
         """What the confirmation found, or None if there was none yet, or its file is damaged."""
@@ -89,34 +108,11 @@ class Run:
         Raises:
             FileError: the file cannot be written.
         """
-        with self._study() as study:
-            return write_report(self.folder, self.config, study, None if path is None else Path(path))
+        return write_report(self.folder, self.config, self.read(), None if path is None else Path(path))
 
     def draw_front(self, path: str | Path) -> None:
         """Draw the front to a .svg file; see :func:`search.report.write_front`."""
-        with self._study() as study:
-            write_front(self.folder, self.config, study, Path(path))
-
-    @contextmanager
-    def _study(self) -> Iterator[CohortStudy]:
-        """The study for reading: a copy of the journal, so that a running job is not disturbed.
-
-        Raises:
-            RunError: the journal is missing or damaged.
-        """
-        trace = read_trace(self.folder.trace)
-        length = trace[-1].journal_bytes if trace else 0
-        with TemporaryDirectory() as temporary:
-            copy = Path(temporary) / "study.journal"
-            if length and self.folder.journal.exists():
-                with self.folder.journal.open("rb") as file:
-                    copy.write_bytes(file.read(length))
-            if not whole(copy, trace):
-                raise RunError(
-                    f"{self.folder.journal} is missing or damaged; actsearch resume {self.path} rebuilds it from the "
-                    "cohort files"
-                )
-            yield CohortStudy(copy, self.config.scoring)
+        write_front(self.folder, self.config, self.read(), Path(path))
 
     def resume(
         self, *, changes: Iterable[str] = (), workers: int | None = None, address: str | None = None,
@@ -170,7 +166,7 @@ class Run:
         """Confirm the finalists (again) and write ``confirmation.json``; see :meth:`resume`."""
         screen = screen or Silent()
         with self.folder.locked(screen.say):
-            study, _ = recover(self.folder, screen.say, self.config.scoring)
+            study = Study(open_store(self.folder, screen.say, self.config.scoring), self.config.scoring)
             if not finalists(study, self.config):
                 raise RunError(f"{self.path}: there is nothing to confirm: no class with a gain, or finalists is 0")
             with_pinned_tasks(self.config)

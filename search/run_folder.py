@@ -50,12 +50,12 @@ class RunFolder:
         """The beginning of the names of the files with the state of an unfinished cohort."""
         return self.checkpoints / f"{number:06d}"
 
-    def sweep_checkpoints(self) -> None:
-        """Make the folder of states, and delete those of cohorts that are done."""
+    def sweep_checkpoints(self, done: Callable[[int], bool]) -> None:
+        """Make the folder of states, and delete those of the cohorts for whose number ``done`` is true."""
         self.checkpoints.mkdir(exist_ok=True)
         for path in self.checkpoints.iterdir():
             number, _, _ = path.name.partition("-")
-            if number.isdigit() and self.cohort(int(number)).exists():
+            if number.isdigit() and done(int(number)):
                 path.unlink(missing_ok=True)
 
     def check_free(self) -> None:

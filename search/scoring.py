@@ -39,6 +39,9 @@ class Scoring:
         return score(self.objectives, Trained(expression, row, gain, record.result.relu, record.tasks))
 
 
+DEFAULT_SCORING = Scoring()
+
+
 def gains_of(row: MemberResult, record: CohortRecord) -> tuple[dict[str, float], dict[str, tuple[float, ...]]]:
     """Gains of one candidate: over each control, and over ReLU by task and seed; empty where there is no number."""
     if row.reason:

@@ -8,7 +8,6 @@ from pathlib import Path
 from evaluators.json_codec import all_finite
 from evaluators.member import best_rate
 from evaluators.tasks import label
-from search.cohort_codec import read_cohort
 from search.config import Config
 from search.errors import RunError
 from search.files import Cell, csv_text, write_atomically
@@ -82,10 +81,7 @@ def _scores(run: Run) -> list[dict[str, Cell]]:
 
 def _losses(run: Run) -> Iterator[dict[str, Cell]]:
     """Losses of each class by column, in the same order."""
-    for number in range(run.status().cohorts):
-        record = read_cohort(run.folder.cohort(number))
-        if record is None:
-            raise RunError(f"{run.folder.cohort(number)} is missing or torn; actsearch resume {run.path} may mend it")
+    for record in run.cohorts():
         for row in record.result.candidates:
             yield {
                 _name(run.config, seed, task, mark): loss

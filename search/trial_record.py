@@ -1,4 +1,4 @@
-"""A class that was trained, as the study keeps it."""
+"""A class that was trained, as a store keeps it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from search.cohort_record import WhyExempt
 
 @dataclass(frozen=True, slots=True)
 class TrialRecord:
-    """The attributes of a trial.
+    """A trial.
 
     Args:
         id: cohort and slot, as in ``"12.7"``.
@@ -26,6 +26,8 @@ class TrialRecord:
         exempt: why it was trained to the end whatever its losses were, or None.
         relative_losses: of an exempt one: at each rung, infinite from a failure on; the last is the gain's negative.
             Empty where its training says nothing.
+        objectives: by name, in the job's order; empty if it has a reason.
+        attributes: the strategy's own, as JSON's types.
     """
 
     id: str
@@ -39,6 +41,8 @@ class TrialRecord:
     gains: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     exempt: WhyExempt | None = None
     relative_losses: tuple[float, ...] = ()
+    objectives: Mapping[str, float] = field(default_factory=dict)
+    attributes: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def gain(self) -> float | None:

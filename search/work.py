@@ -19,16 +19,16 @@ from search.confirmation import Confirmation, confirm, finalists, read_confirmat
 from search.errors import FileError, WorkerError
 from search.interruption import gently
 from search.kept import Kept
-from search.loop import search
+from search.loop import Progress, search
 from search.recorder import Recorder
-from search.recovery import recover
 from search.rejection import announced, concluded, summary
 from search.report import report_at_end
+from search.rows import write_front_csv
 from search.run_folder import RunFolder
 from search.screen import Screen
-from search.study import CohortStudy
+from search.storage import open_store
+from search.study import Study
 from search.timing_codec import write_timing
-from search.trace import read_trace
 from search.trace_entry import TraceEntry
 from search.workers import Workers
 
@@ -45,15 +45,14 @@ def work(
     for name in filter(is_reference, config.tasks):
         screen.say(f"the task file {parts_of(name)[0]} is run, because the config names it")
     screen.say(announced(config))
-    study, trace = recover(folder, screen.say, config.scoring)
-    recorder = Recorder(folder, study, trace, config)
-    recorder.write_front()
+    study = Study(open_store(folder, screen.say, config.scoring), config.scoring)
+    write_front_csv(folder, study, config.tasks)
     if study.trials >= config.budget and not _to_confirm(config, folder, study):
         screen.say(f"nothing is left to do: {study.trials} classes trained")
         return
     try:
         with workers as pool, gently(pool, screen.say):
-            _search_and_confirm(config, folder, recorder, pool, screen, until)
+            _search_and_confirm(config, folder, study, pool, screen, until)
     except (KeyboardInterrupt, FileError, WorkerError) as error:
         ended = "interrupted" if isinstance(error, KeyboardInterrupt) else "ended by an error"
         screen.say(f"{ended}; nothing finished is lost. Continue with: actsearch resume {folder.path}")
@@ -61,17 +60,20 @@ def work(
 
 
 def _search_and_confirm(
-    config: Config, folder: RunFolder, recorder: Recorder, workers: Workers, screen: Screen, until: float
+    config: Config, folder: RunFolder, study: Study, workers: Workers, screen: Screen, until: float
 ) -> None:
-    study = recorder.study
+    def show(progress: Progress) -> None:
+        write_front_csv(folder, study, config.tasks)
+        screen.step(progress)
+
     try:
-        ended = search(config, folder, recorder, workers, screen.step, until=until)
+        ended = search(config, Recorder(study, config), workers, show, folder=folder, until=until)
     finally:
         gc.unfreeze()  # what the loop took from the collector's sight
     screen.say(f"search ended: {ended}; {study.trials} classes trained, {len(study.front.numbers)} on the front")
     if ended == "interrupted":
         raise KeyboardInterrupt
-    trace = read_trace(folder.trace)
+    trace = study.store.trace
     if (spent := milliseconds_to_propose(trace)) > DEAR:
         screen.say(
             f"proposing took {spent:.0f} ms a class, by the strategy {config.strategy['name']!r} and the screens"
@@ -93,7 +95,7 @@ def milliseconds_to_propose(trace: Sequence[TraceEntry]) -> float:
 
 
 def confirm_and_time(
-    config: Config, folder: RunFolder, study: CohortStudy, workers: Workers, screen: Screen
+    config: Config, folder: RunFolder, study: Study, workers: Workers, screen: Screen
 ) -> Confirmation:  # fmt: skip
     """Confirm the finalists and time them; times are a file of their own, as no two runs agree in them.
 
@@ -126,7 +128,7 @@ def _before(folder: RunFolder, screen: Screen) -> Confirmation | None:
     return None
 
 
-def _to_confirm(config: Config, folder: RunFolder, study: CohortStudy) -> bool:
+def _to_confirm(config: Config, folder: RunFolder, study: Study) -> bool:
     """True if finalists are wanted, there are some, and what is trained now was not confirmed to the end yet."""
     with suppress(RecordError):
         found = read_confirmation(folder.confirmation)

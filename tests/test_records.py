@@ -16,7 +16,7 @@ from evaluators.reasons import SCREENS, TRAINED, Reason
 from evaluators.results import CohortResult, MemberResult
 from evaluators.results_codec import cohort_from_json, cohort_to_json, member_to_json
 from search.confirmation import confirmation_to_json, read_confirmation
-from search.trace import read_trace
+from search.storage.trace import read_trace
 from search.trial_codec import trial_from_json, trial_to_json
 from search.trial_record import TrialRecord
 

@@ -16,7 +16,6 @@ import numpy as np
 from evaluators.member import Array
 from evaluators.results import MemberResult
 from search import Run
-from search.cohort_codec import read_cohort
 
 
 def main(folder: str, file: str) -> None:
@@ -30,7 +29,7 @@ def main(folder: str, file: str) -> None:
         missing = np.full((training.seeds, len(training.learning_rates)), np.nan)
         return np.array([row.losses[task].get(mark, missing) for mark in marks])
 
-    records = [record for path in sorted(run.folder.cohorts.glob("*.json")) if (record := read_cohort(path))]
+    records = list(run.cohorts())
     rows = [row for record in records for row in record.result.candidates]
     texts = [text for record in records for text in record.plan.expressions]
     np.savez_compressed(

@@ -29,13 +29,15 @@ def front(
     """Show the Pareto front of a run, or every class."""
     from search import display
     from search.commands.shell import console, print_json, title
-    from search.recorder import rows_csv
+    from search.report import write_front
+    from search.rows import class_rows, front_rows, rows_csv
     from search.run import Run
 
     opened = Run.open(run)
+    study = opened.read()
     if plot is not None:
-        opened.draw_front(plot)
-    rows = opened.class_rows() if every else opened.front_rows()
+        write_front(opened.folder, opened.config, study, plot)
+    rows = (class_rows if every else front_rows)(study, opened.config.tasks)
     if as_json:
         print_json([row.cells for row in rows])
     elif as_csv:

@@ -10,7 +10,9 @@ from rich.console import Console
 
 from search import display
 from search.confirmation import Confirmation, confirmation_to_json
+from search.rows import front_rows
 from search.run import Run
+from search.status import status_of
 from search.status_codec import status_to_json
 
 console = Console(width=None if sys.stdout.isatty() else 110)
@@ -18,12 +20,14 @@ console = Console(width=None if sys.stdout.isatty() else 110)
 
 def print_results(run: Run, as_json: bool) -> None:
     """The front and the finalists at the end of a job."""
-    found = run.confirmation()
+    found, study = run.confirmation(), run.read()
+    rows = front_rows(study, run.config.tasks)
     if as_json:
         told = None if found is None else confirmation_to_json(found)
-        print_json({"status": status_to_json(run.status()), "front": run.front(), "confirmation": told})
+        status = status_of(str(run.path), run.config.budget, study.store.trace, found)
+        print_json({"status": status_to_json(status), "front": [row.cells for row in rows], "confirmation": told})
         return
-    console.print(display.front_table(run.front_rows(), title(run)))
+    console.print(display.front_table(rows, title(run)))
     if found:
         print_confirmation(found, run)
     console.print(f"actsearch export {run.path} --to torch,latex", markup=False, highlight=False, soft_wrap=True)

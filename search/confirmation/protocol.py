@@ -21,14 +21,14 @@ from search.confirmation.field import train_fields
 from search.confirmation.record import Compared, Confirmation, Field, Finalist, Setting, Tried
 from search.confirmation.selection import finalists
 from search.confirmation.short_forms import short_forms
-from search.study import CohortStudy
+from search.study import Study
 from search.workers import Workers
 
 #: Shipped tasks for a job that did not search them, in this order; a photograph differs most from a table of classes.
 UNSEEN = ("image-inr", "digits-cnn", "tabular-cancer")
 
 
-def confirm(config: Config, study: CohortStudy, workers: Workers, before: Confirmation | None = None) -> Confirmation:
+def confirm(config: Config, study: Study, workers: Workers, before: Confirmation | None = None) -> Confirmation:
     """Train the finalists and their short forms and compare each with the controls.
 
     Args:

@@ -10,27 +10,27 @@ from evaluators.statistics import reliability, shrunk
 from primitives.parsing import parse
 from search.config import Config
 from search.confirmation.record import Finalist
-from search.study import CohortStudy
+from search.study import Study
 from search.trial_record import TrialRecord
 
 
-def finalists(study: CohortStudy, config: Config) -> list[Finalist]:
+def finalists(study: Study, config: Config) -> list[Finalist]:
     """The front's members of highest gain above 0, with the gain that is expected after the winner's curse.
 
     The reliability is estimated on the last 500 trials that were trained to the end whatever their losses were: those
     that thresholds let through are too good and too alike.
     """
-    field = _seed_gains(study)
+    trials, field = study.store.trials, _seed_gains(study)
     trust, centre = (reliability(field), float(field.mean())) if len(field) > 1 else (1.0, 0.0)
-    best = sorted(study.front.numbers, key=lambda number: (-study.trial(number).values[0], number))
-    better = [found for found in map(study.trained, best) if found.gain_over["relu"] > 0]
+    best = sorted(study.front.numbers, key=lambda number: (-trials[number].objectives["gain"], number))
+    better = [found for found in (trials[number] for number in best) if found.gain_over["relu"] > 0]
     return [_finalist(found, centre, trust) for found in better[: config.confirmation.finalists]]
 
 
-def _seed_gains(study: CohortStudy) -> Array:
+def _seed_gains(study: Study) -> Array:
     """Gains over ReLU, trials x seeds, mean over the tasks."""
     numbers = [number for number, _ in study.uncensored] or range(study.trials)
-    recent = map(study.trained, numbers[-500:])
+    recent = [study.store.trials[number] for number in numbers[-500:]]
     tables = [list(found.gains.values()) for found in recent if found.gains]
     return np.array(tables, dtype=np.float64).mean(axis=1) if tables else np.zeros((0, 1))
 

@@ -8,14 +8,12 @@ import torch
 from markupsafe import Markup
 from torch import Tensor
 
-from primitives.derivative import derivative
-from primitives.evaluation import evaluate
 from primitives.expressions import Expression
-from search.curves import limits, with_gaps
-from search.report.drawing import DIGIT, Frame, Points, Scale, joined, picture, shortened, tick_text
+from search.curves import limits, shortened, value_and_slope, with_gaps
+from search.report.drawing import DIGIT, Frame, Points, Scale, joined, picture, tick_text
 
 END = 4.0
-_FINE, _EACH = 4_000, 33  # points computed, to find jumps; of these every 33rd is drawn: 122
+_EACH = 33  # of 4,000 points every 33rd is drawn: 122
 _WIDTH, _LEFT = 300.0, 34.0  # room on the left: more where numbers are long
 _VALUE, _SLOPE = (8.0, 128.0), (144.0, 216.0)  # top and bottom of the panels
 _BOTTOM = 236.0
@@ -24,9 +22,7 @@ _LABELS = {"value": "f(x)", "slope": "f′(x)"}  # by the class of the line
 
 def curve_picture(function: Expression) -> Markup:
     """f and, below it, f' on [-4, 4] at the initial parameters; behind both the density of a standard normal input."""
-    x = torch.linspace(-END, END, _FINE, dtype=torch.float64)  # 0 is none of them
-    value, slope = evaluate((function, derivative(function)), x, function.initial_values)
-    slope = torch.where(value.isfinite(), slope, torch.nan)
+    x, value, slope = value_and_slope(function, END)
     panels = [(y, Scale(*limits(x, y), bottom, top)) for y, (top, bottom) in ((value, _VALUE), (slope, _SLOPE))]
     widest = max(len(tick_text(v)) for _, up in panels for v in up.ticks(3))
     across = Scale(-END, END, max(_LEFT, 6.0 + DIGIT * widest), _WIDTH - 8.0)

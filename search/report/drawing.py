@@ -150,11 +150,6 @@ def picture(width: float, height: float, title: str, body: Markup, *, name: str 
     ).format(name, width, height, title, body)
 
 
-def shortened(text: str, length: int) -> str:
-    """The beginning of a text that is too long."""
-    return text if len(text) <= length else f"{text[: length - 1]}…"
-
-
 def joined(parts: Iterable[Markup]) -> Markup:
     """One piece after the other."""
     return _NONE.join(parts)

@@ -11,16 +11,15 @@ from evaluators.errors import RecordError
 from evaluators.json_codec import JsonObject
 from evaluators.reasons import Reason, code_of
 from search.class_row import ClassRow
-from search.cohort_codec import read_cohort
 from search.config import Config
 from search.confirmation import Confirmation, read_confirmation
 from search.confirmation.record import Compared
 from search.files import read_json
-from search.recorder import front_rows
+from search.rows import front_rows
 from search.run_folder import RunFolder
-from search.study import CohortStudy
+from search.storage import Store
+from search.study import Study
 from search.timing_codec import read_timing
-from search.trace import read_trace
 from search.trace_entry import TraceEntry
 from search.trial_record import TrialRecord
 
@@ -111,7 +110,7 @@ class Facts:
         return [row for row in self.tested if not row.finalist.of]
 
 
-def gather(folder: RunFolder, config: Config, study: CohortStudy) -> Facts:
+def gather(folder: RunFolder, config: Config, study: Study) -> Facts:
     """A run as it is now.
 
     Args:
@@ -119,19 +118,18 @@ def gather(folder: RunFolder, config: Config, study: CohortStudy) -> Facts:
         config: the job's.
         study: of the run; it may be at work.
     """
-    numbers = range(study.trials)
-    candidates = [Candidate(study.trained(number), study.values(study.trial(number))) for number in numbers]
+    candidates = [Candidate(trial, trial.objectives) for trial in study.store.trials]
     return Facts(
         path=folder.path,
         config=config,
         config_text=folder.config.read_text(encoding="utf-8"),
-        trace=read_trace(folder.trace),
+        trace=study.store.trace,
         candidates=candidates,
         front=front_rows(study, config.tasks),
         environment=read_json(folder.environment) or {},
         confirmation=_confirmation(folder),
         timing=read_timing(folder.timing),
-        errors=_errors(folder, candidates),
+        errors=_errors(study.store, candidates),
     )
 
 
@@ -142,10 +140,10 @@ def _confirmation(folder: RunFolder) -> Confirmation | None:
     return None
 
 
-def _errors(folder: RunFolder, candidates: Sequence[Candidate]) -> dict[str, str]:
-    """The last words of the first few workers that died; "" where the cohort's file is lost."""
+def _errors(store: Store, candidates: Sequence[Candidate]) -> dict[str, str]:
+    """The last words of the first few workers that died; "" where the cohort is lost."""
     broken = [c.trial for c in candidates if c.trial.reason in _WITH_WORDS][:_ERRORS]
-    records = {trial.cohort: read_cohort(folder.cohort(trial.cohort)) for trial in broken}
+    records = {number: store.cohort(number) for number in {trial.cohort for trial in broken}}
     return {
         trial.id: record.result.candidates[trial.slot].error if (record := records[trial.cohort]) else ""
         for trial in broken

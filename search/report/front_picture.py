@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from search.report.drawing import Frame, axes, frame, joined, level, picture, shortened
+from search.curves import shortened
+from search.report.drawing import Frame, axes, frame, joined, level, picture
 from search.report.front_view import Mark, View
 from search.report.members import Member
 

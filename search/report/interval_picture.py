@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from search.confirmation import Estimate
-from search.report.drawing import Frame, Scale, joined, picture, shortened, tick_text
+from search.curves import shortened
+from search.report.drawing import Frame, Scale, joined, picture, tick_text
 
 _WIDTH, _LEFT, _ROW, _BELOW = 400.0, 142.0, 24.0, 40.0
 _LETTERS = 20  # of a label

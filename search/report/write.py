@@ -11,7 +11,7 @@ from search.files import write_atomically
 from search.report.facts import gather
 from search.report.page import front_svg, page
 from search.run_folder import RunFolder
-from search.study import CohortStudy
+from search.study import Study
 
 
 class Says(Protocol):
@@ -21,7 +21,7 @@ class Says(Protocol):
         """A line of text."""
 
 
-def write_report(folder: RunFolder, config: Config, study: CohortStudy, path: Path | None = None) -> Path:
+def write_report(folder: RunFolder, config: Config, study: Study, path: Path | None = None) -> Path:
     """Write the page of a run.
 
     Args:
@@ -41,7 +41,7 @@ def write_report(folder: RunFolder, config: Config, study: CohortStudy, path: Pa
     return path
 
 
-def write_front(folder: RunFolder, config: Config, study: CohortStudy, path: Path) -> None:
+def write_front(folder: RunFolder, config: Config, study: Study, path: Path) -> None:
     """Write a picture of the front.
 
     Raises:
@@ -53,7 +53,7 @@ def write_front(folder: RunFolder, config: Config, study: CohortStudy, path: Pat
     write_atomically(path, front_svg(gather(folder, config, study)))
 
 
-def report_at_end(folder: RunFolder, config: Config, study: CohortStudy, screen: Says) -> None:
+def report_at_end(folder: RunFolder, config: Config, study: Study, screen: Says) -> None:
     """Write the page at the end of a job, which must not fail by it: what goes wrong is said."""
     try:
         screen.say(f"report: {write_report(folder, config, study)}")

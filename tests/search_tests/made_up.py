@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from evaluators.results import CohortResult, MemberResult
 from primitives import grammar
 from search import Run
 from search.class_row import ClassRow
-from search.cohort_record import Exemption
+from search.cohort_record import CohortRecord, Exemption
 from search.config import Config, checked, to_yaml
 from search.environment import environment
 from search.files import write_json
@@ -24,11 +25,14 @@ from search.front import Front
 from search.loop import search
 from search.recorder import Recorder
 from search.report.facts import Candidate, Facts
+from search.rows import write_front_csv
 from search.run_folder import RunFolder
-from search.study import CohortStudy
+from search.storage import open_store
+from search.study import Study
 from search.trace_entry import TraceEntry
 from search.trial_record import TrialRecord
 from search.workers import Workers
+from tests import plain
 from tests.plain import entry
 
 ERROR = "Traceback: <script>alert('worker')</script> & \"more\""
@@ -77,10 +81,34 @@ def made_up_run(folder: Path, **changes: Any) -> Run:
     made.create()
     made.config.write_text(to_yaml(config))
     write_json(made.environment, environment())
-    recorder = Recorder(made, CohortStudy(made.journal, config.scoring), [], config)
-    recorder.write_front()
-    search(config, made, recorder, Instant(), lambda _: None)
+    study = Study(open_store(made, print, config.scoring), config.scoring)
+    search(config, Recorder(study, config), Instant(), lambda _: None, folder=made)
+    write_front_csv(made, study, config.tasks)
     return Run(made)
+
+
+def cohort_record(cohort: int, expressions: list[str], reasons: dict[int, str] | None = None) -> CohortRecord:
+    """A trained cohort with made-up losses."""
+    rng = random.Random(cohort)
+
+    def row(reason: str = "") -> dict[str, Any]:
+        losses = [[rng.uniform(0.1, 0.5) for _ in range(2)] for _ in range(2)]
+        return {"losses": {"digits": {"50": losses, "100": losses}}, "tests": {}, "reason": reason, "failed_on": ""}
+
+    return plain.record({
+        "cohort": cohort,
+        "tasks": ["digits"],
+        "started": "2026-01-01T00:00:00.000000+00:00",
+        "finished": "2026-01-01T00:01:00.000000+00:00",
+        "counts": {"accepted": len(expressions)},
+        "proposals": [{"expression": e, "class": f"c{cohort}-{i}", "parents": []} for i, e in enumerate(expressions)],
+        "result": {
+            "candidates": [row((reasons or {}).get(i, "")) for i in range(len(expressions))],
+            "controls": {"relu": row(), "gelu": row(), "silu": row()},
+            "nulls": [row() for _ in range(4)],
+            "seconds": {"digits": 1.0},
+        },
+    })  # fmt: skip
 
 
 def _config(budget: int) -> dict[str, Any]:

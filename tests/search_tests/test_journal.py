@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
+from io import UnsupportedOperation
 from pathlib import Path
-from typing import Any
 
 import optuna
 import pytest
@@ -13,45 +13,29 @@ from optuna.trial import TrialState, create_trial
 
 from primitives.classes import fingerprint
 from search.cohort_record import CohortRecord
+from search.cohort_trials import trials_of
 from search.front import Front
-from search.journal import CohortJournal, digest_of
 from search.known import KnownClasses
-from search.study import CohortStudy
-from tests import plain
+from search.scoring import DEFAULT_SCORING
+from search.storage.journal import CohortJournal, JournalCopy, digest_of
+from search.storage.trial_journal import TrialJournal, read_trials
+from tests.search_tests.made_up import cohort_record
 
 
-def record(cohort: int, expressions: list[str], reasons: dict[int, str] | None = None) -> CohortRecord:
-    """A cohort file with made-up losses."""
-    rng = random.Random(cohort)
-
-    def row(reason: str = "") -> dict[str, Any]:
-        losses = [[rng.uniform(0.1, 0.5) for _ in range(2)] for _ in range(2)]
-        return {"losses": {"digits": {"50": losses, "100": losses}}, "tests": {}, "reason": reason, "failed_on": ""}
-
-    return plain.record({
-        "cohort": cohort,
-        "tasks": ["digits"],
-        "started": "2026-01-01T00:00:00.000000+00:00",
-        "finished": "2026-01-01T00:01:00.000000+00:00",
-        "counts": {"accepted": len(expressions)},
-        "proposals": [{"expression": e, "class": f"c{cohort}-{i}", "parents": []} for i, e in enumerate(expressions)],
-        "result": {
-            "candidates": [row((reasons or {}).get(i, "")) for i in range(len(expressions))],
-            "controls": {"relu": row(), "gelu": row(), "silu": row()},
-            "nulls": [row() for _ in range(4)],
-            "seconds": {"digits": 1.0},
-        },
-    })  # fmt: skip
+def entered(path: Path, *records: CohortRecord) -> TrialJournal:
+    """A journal with cohorts."""
+    made = TrialJournal(path)
+    for item in records:
+        made.add(trials_of(item, DEFAULT_SCORING), item.started, item.finished)
+    return made
 
 
 def test_a_cohort_is_one_append_and_a_pure_function_of_its_record(tmp_path: Path) -> None:
     records = [
-        record(n, ["tanh(x)", "x*atan(x)", "sin(x)+x"], {1: "far-below-relu", 2: "non-finite"}) for n in range(3)
+        cohort_record(n, ["tanh(x)", "x*atan(x)", "sin(x)+x"], {1: "far-below-relu", 2: "non-finite"}) for n in range(3)
     ]
     for name in ("one", "two"):
-        study = CohortStudy(tmp_path / name)
-        for item in records:
-            study.add(item)
+        study = entered(tmp_path / name, *records)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     assert study.journal.length == (tmp_path / "two").stat().st_size
     assert digest_of(tmp_path / "two", study.journal.length) == study.journal.digest
@@ -60,16 +44,25 @@ def test_a_cohort_is_one_append_and_a_pure_function_of_its_record(tmp_path: Path
 
 
 def test_it_reopens_as_it_was(tmp_path: Path) -> None:
-    study = CohortStudy(tmp_path / "j")
-    study.add(record(0, ["tanh(x)", "sin(x)"]))
+    made = entered(tmp_path / "j", cohort_record(0, ["tanh(x)", "sin(x)"]))
     before = (tmp_path / "j").read_bytes()
-    again = CohortStudy(tmp_path / "j")
+    again = TrialJournal(tmp_path / "j")
     assert (tmp_path / "j").read_bytes() == before
-    assert again.trials == 2
-    assert again.front.numbers == study.front.numbers
-    assert list(again.history(2)) == list(study.history(2))
-    assert again.history(2)[-1].id == "0.1"
-    assert len(again.history(2)[0:1]) == 1
+    assert list(again.trials) == list(made.trials)
+    assert again.trials[-1].id == "0.1"
+    assert [trial.id for trial in again.trials[0:1]] == ["0.0"]
+
+
+def test_a_copy_is_for_reading(tmp_path: Path) -> None:
+    made = entered(tmp_path / "j", cohort_record(0, ["tanh(x)", "sin(x)"]))
+    length = made.journal.length
+    entered(tmp_path / "j", cohort_record(1, ["atan(x)"]))
+    copy = JournalCopy(tmp_path / "j", length)
+    assert copy.digest == made.journal.digest
+    assert list(read_trials(copy, DEFAULT_SCORING, tmp_path / "j")) == list(made.trials)
+    with pytest.raises(UnsupportedOperation):
+        copy.append_logs([{}])
+    assert len(read_trials(JournalCopy(tmp_path / "none", 9), DEFAULT_SCORING, tmp_path)) == 0
 
 
 def test_nothing_of_a_failed_batch_is_written(tmp_path: Path) -> None:
@@ -83,7 +76,7 @@ def test_nothing_of_a_failed_batch_is_written(tmp_path: Path) -> None:
 
 
 def test_optunas_own_backend_reads_it(tmp_path: Path) -> None:
-    CohortStudy(tmp_path / "j").add(record(0, ["tanh(x)", "sin(x)"]))
+    entered(tmp_path / "j", cohort_record(0, ["tanh(x)", "sin(x)"]))
     backend = optuna.storages.journal.JournalFileBackend(str(tmp_path / "j"))
     study = optuna.load_study(study_name=None, storage=JournalStorage(backend))
     assert study.metric_names == ["gain", "cost"]

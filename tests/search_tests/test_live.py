@@ -23,8 +23,8 @@ from search.loop import Progress
 from search.panel import Pace, clock
 from search.panel import panel as drawn
 from search.screen import Silent
+from search.storage.trace import read_trace
 from search.tally import Tally
-from search.trace import read_trace
 from search.trace_codec import entry_to_json
 from search.trace_entry import TraceEntry
 from tests import plain

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import optuna
 import pytest
 
+from evaluators.reasons import code_of
 from search import Job, Run, display
-from search.study import CohortStudy
+from search.cohort_trials import trials_of
+from search.storage import MemoryStore
+from search.storage.trial_journal import TrialJournal
+from search.study import Study
 from tests.plain import confirmation, record
 
 OBJECTIVES = ["gain", "complexity", "sparsity", "noise"]
@@ -68,8 +73,10 @@ def test_a_number_that_cannot_be_measured_fails_the_candidate_by_name(run: Run, 
     rows = written["result"]["candidates"]
     slot = next(n for n, row in enumerate(rows) if not row["reason"])
     rows[slot]["measured"]["digits"]["noise"] = None
-    study = CohortStudy(tmp_path / "j", run.config.scoring)
-    study.add(record(written))
-    assert study.trial(slot).user_attrs["reason"] == "no-noise"
-    assert study.trial(slot).state.name == "FAIL"
-    assert study.result(slot).gain == float("-inf")
+    trials = trials_of(record(written), run.config.scoring)
+    assert code_of(trials[slot].reason) == "no-noise"
+    assert trials[slot].objectives == {}
+    assert Study(MemoryStore(trials), run.config.scoring).result(slot).gain == float("-inf")
+    journal = TrialJournal(tmp_path / "j", run.config.scoring)
+    journal.add(trials, datetime.now(UTC), datetime.now(UTC))
+    assert journal.study.get_trials()[slot].state.name == "FAIL"

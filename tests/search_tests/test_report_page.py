@@ -14,6 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from evaluators.json_codec import Fields
+from search.class_row import best_of
+from search.confirmation.codec import confirmation_from_json
 from search.report import page
 from tests.search_tests.made_up import finalist, made_up_run, many_candidates
 
@@ -35,8 +38,10 @@ pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason="chromium or ch
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Of a page with 10,000 candidates, of which one is confirmed."""
     facts = many_candidates(10_000)
-    best = max(facts.front, key=lambda row: row["gain"])
-    found = {"trained": 10_000, "finalists": [finalist(best)], "nulls": [0.05, -0.05]}
+    setting = {"seeds": 6, "steps": 12, "tasks": ["digits"], "networks": {"digits": "digits-3x80"}, "alpha": 0.05}
+    rows = [finalist(best_of(facts.front).cells)]
+    whole = {"trained": 10_000, "setting": setting, "finalists": rows, "nulls": [0.05, -0.05]}
+    found = confirmation_from_json(Fields(whole, "test_report_page.py"))
     path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text(page(replace(facts, confirmation=found)), encoding="utf-8")
     return path.as_uri()

@@ -20,13 +20,12 @@ from search.report.facts import Candidate
 from search.report.funnel import losses, steps
 from search.report.lineage import LONGEST, line
 from search.report.progress import timeline
-from search.study import CohortStudy
 from search.trial_record import TrialRecord
 from tests.search_tests.made_up import made_up_run, many_candidates
 
 
 def gathered(run: Run) -> Facts:
-    return gather(run.folder, run.config, CohortStudy(run.folder.journal, run.config.scoring))
+    return gather(run.folder, run.config, run.read())
 
 
 def test_the_funnel_adds_up(tmp_path: Path) -> None:

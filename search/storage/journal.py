@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from io import UnsupportedOperation
 from pathlib import Path
 
 from optuna.storages.journal import BaseJournalBackend
@@ -82,6 +83,34 @@ class CohortJournal(BaseJournalBackend):
         self.length += len(data)
         self._lines += len(self._waiting)
         self._waiting.clear()
+
+
+class JournalCopy(BaseJournalBackend):
+    """The beginning of a journal for reading: a copy, so that the process that writes it is not disturbed.
+
+    Args:
+        path: the file; a missing one is as an empty one.
+        length: bytes to read.
+
+    Attributes:
+        digest: SHA-256 of what was read, hexadecimal.
+    """
+
+    def __init__(self, path: Path, length: int) -> None:
+        content = b""
+        if length and path.exists():
+            with path.open("rb") as file:
+                content = file.read(length)
+        self.digest = hashlib.sha256(content).hexdigest()
+        self._lines = content.splitlines()
+
+    def read_logs(self, log_number_from: int) -> Iterator[JsonObject]:
+        """Lines from a number on."""
+        return map(json.loads, self._lines[log_number_from:])
+
+    def append_logs(self, logs: list[JsonObject]) -> None:
+        """Refused."""
+        raise UnsupportedOperation("this copy of a journal is for reading")
 
 
 def _line(log: JsonObject) -> str:

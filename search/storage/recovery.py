@@ -1,4 +1,4 @@
-"""Recovery: brings the study of a killed run back to the end of its last recorded cohort.
+"""Recovery: brings the files of a killed run back to the end of its last recorded cohort.
 
 A cohort's own file is written first, then the journal, then one line of the trace with the journal's length and
 hash. What is behind the last whole line of the trace is cut and told again from the cohort files, byte for byte.
@@ -10,24 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from search.cohort_codec import read_cohort
+from search.cohort_trials import trials_of
 from search.errors import RunError
 from search.files import read_sealed, writing
-from search.journal import digest_of
 from search.run_folder import RunFolder
 from search.scoring import Scoring
-from search.study import CohortStudy
-from search.trace import cut_trace, read_trace
+from search.storage.cohort_files import read_cohort
+from search.storage.journal import digest_of
+from search.storage.trace import cut_trace, read_trace
+from search.storage.trial_journal import TrialJournal
 from search.trace_entry import TraceEntry
 
 Say = Callable[[str], None]
 
 
-def recover(folder: RunFolder, say: Say, scoring: Scoring) -> tuple[CohortStudy, list[TraceEntry]]:
-    """Repair and open the study.
-
-    Returns:
-        The study and the trace; they end with the same cohort.
+def recover(folder: RunFolder, say: Say, scoring: Scoring) -> None:
+    """Repair the files: trace and journal end with the same cohort.
 
     Raises:
         RunError: the journal is damaged and a cohort file that could rebuild it is missing or was changed.
@@ -39,7 +37,7 @@ def recover(folder: RunFolder, say: Say, scoring: Scoring) -> tuple[CohortStudy,
         say(f"{folder.trace.name}: torn or changed in line {line}; cut there and told again")
     trace = read_trace(folder.trace)
     _check_cohorts(folder, len(trace), say)
-    if not whole(folder.journal, trace):
+    if not _whole(folder.journal, trace):
         _rebuild(folder, trace, say, scoring)
     with writing(folder.journal):
         if not trace:
@@ -47,10 +45,9 @@ def recover(folder: RunFolder, say: Say, scoring: Scoring) -> tuple[CohortStudy,
         elif folder.journal.stat().st_size > trace[-1].journal_bytes:
             with folder.journal.open("r+b") as file:
                 file.truncate(trace[-1].journal_bytes)
-    return CohortStudy(folder.journal, scoring), trace
 
 
-def whole(journal: Path, trace: list[TraceEntry]) -> bool:
+def _whole(journal: Path, trace: list[TraceEntry]) -> bool:
     """True if the journal has what the trace says of it."""
     if not trace:
         return True
@@ -76,7 +73,7 @@ def _rebuild(folder: RunFolder, trace: list[TraceEntry], say: Say, scoring: Scor
     fresh = folder.journal.with_name("study.journal.new")
     with writing(fresh):
         fresh.unlink(missing_ok=True)
-    study = CohortStudy(fresh, scoring)
+    made = TrialJournal(fresh, scoring)
     for entry in trace:
         path = folder.cohort(entry.cohort)
         record = read_cohort(path)
@@ -86,8 +83,8 @@ def _rebuild(folder: RunFolder, trace: list[TraceEntry], say: Say, scoring: Scor
                 f"{folder.journal} is damaged in line {line} or behind it, and {path}, needed to rebuild it, "
                 "is missing, torn or changed"
             )
-        study.add(record)
-        if study.journal.digest != entry.journal_sha256:
+        made.add(trials_of(record, scoring), record.started, record.finished)
+        if made.journal.digest != entry.journal_sha256:
             raise RunError(f"{folder.journal} is damaged and {path} is not what was recorded in {folder.trace.name}")
     if folder.journal.exists():
         line, kept = _first_difference(folder, fresh), _set_aside(folder.journal)

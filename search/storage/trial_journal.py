@@ -1,0 +1,129 @@
+"""The journal of trials: every trained class as a trial of one Optuna study. Optuna's own words end here."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import overload
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import BaseJournalBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from evaluators.json_codec import Fields
+from evaluators.reasons import Kind
+from search.scoring import DEFAULT_SCORING, Scoring
+from search.storage.journal import CohortJournal
+from search.trial_codec import trial_from_json, trial_to_json
+from search.trial_record import TrialRecord
+
+NAME = "actsearch"
+_STATES = {Kind.FAILED: TrialState.FAIL, Kind.REJECTED: TrialState.PRUNED}
+
+
+class Trials(Sequence[TrialRecord]):
+    """The trials of a journal, each decoded when it is looked at.
+
+    Args:
+        storage: with one study, so that its id of a trial is the trial's number.
+        objectives: of the job.
+        place: names the journal in complaints.
+    """
+
+    def __init__(self, storage: JournalStorage, objectives: Sequence[str], place: Path) -> None:
+        self._storage, self._objectives, self._place = storage, objectives, place
+        begun = bool(storage.get_all_studies())
+        self._count = storage.get_n_trials(storage.get_study_id_from_name(NAME)) if begun else 0
+
+    def grow(self, count: int) -> None:
+        """Take so many more trials in."""
+        self._count += count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> TrialRecord: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[TrialRecord]: ...
+    def __getitem__(self, index: int | slice) -> TrialRecord | list[TrialRecord]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(self._count))]
+        return self._decoded(self._storage.get_trial(range(self._count)[index]))
+
+    def _decoded(self, trial: FrozenTrial) -> TrialRecord:
+        fields = Fields(trial.user_attrs, f"{self._place}: trial {trial.number}")
+        complete = trial.state is TrialState.COMPLETE
+        return replace(
+            trial_from_json(fields, self._objectives),
+            objectives=dict(zip(self._objectives, trial.values, strict=True)) if complete else {},
+            attributes=trial.system_attrs,
+        )
+
+
+class TrialJournal:
+    """An Optuna study in a journal that grows by whole cohorts.
+
+    Args:
+        path: the journal; an empty or missing one becomes a new study.
+        scoring: the job's objectives.
+
+    Attributes:
+        journal: the file.
+        study: the Optuna study.
+        trials: in order.
+    """
+
+    def __init__(self, path: Path, scoring: Scoring = DEFAULT_SCORING) -> None:
+        self.scoring, self.journal = scoring, CohortJournal(path)
+        storage = _storage(self.journal)
+        self.study = self._load(storage) if storage.get_all_studies() else self._create(storage)
+        self.trials = Trials(storage, scoring.objectives, path)
+
+    def _load(self, storage: JournalStorage) -> optuna.Study:
+        return optuna.load_study(study_name=NAME, storage=storage)
+
+    def _create(self, storage: JournalStorage) -> optuna.Study:
+        with self.journal.batch(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study = optuna.create_study(storage=storage, study_name=NAME, directions=self.scoring.directions)
+            study.set_metric_names(list(self.scoring.objectives))
+        return study
+
+    def add(self, trials: Sequence[TrialRecord], started: datetime, finished: datetime) -> None:
+        """Enter the trials of a cohort with one append; the times are the cohort's, not the clock's."""
+        with self.journal.batch():
+            for trial in trials:
+                self.study.add_trial(_frozen(trial, started, finished))
+        self.trials.grow(len(trials))
+
+
+def read_trials(backend: BaseJournalBackend, scoring: Scoring, place: Path) -> Trials:
+    """The trials of a journal for reading; none where it has no study yet."""
+    return Trials(_storage(backend), scoring.objectives, place)
+
+
+def _storage(backend: BaseJournalBackend) -> JournalStorage:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return JournalStorage(backend)
+
+
+def _frozen(trial: TrialRecord, started: datetime, finished: datetime) -> FrozenTrial:
+    return FrozenTrial(
+        number=-1,
+        trial_id=-1,
+        state=TrialState.COMPLETE if trial.reason is None else _STATES[trial.reason.kind],
+        value=None,
+        values=None if trial.reason else list(trial.objectives.values()),
+        datetime_start=started,
+        datetime_complete=finished,
+        params={},
+        distributions={},
+        user_attrs=trial_to_json(trial),
+        system_attrs=dict(trial.attributes),
+        intermediate_values={},
+    )
