@@ -16,9 +16,9 @@ import torch
 from primitives.analysis import analyse, edge_of_chaos, moments
 from primitives.analysis.gaussian import normal_grid
 from primitives.catalogue import catalogue
-from primitives.derivative import derivative
-from primitives.evaluation import compiled, value_at
-from primitives.expressions import Expression
+from primitives.expression.derivative import derivative
+from primitives.expression.evaluation import compiled, value_at
+from primitives.expression.expression import Expression
 
 
 def milliseconds(call: Callable[[Expression], object], expression: Expression, repetitions: int) -> float:

@@ -20,9 +20,9 @@ import torch
 
 from evaluators.screens import flags, screen_values
 from primitives import canonical, derivative, fingerprint, grammar, moments
-from primitives.classes import points
-from primitives.evaluation import compiled
-from primitives.expressions import Expression
+from primitives.equivalence.classes import points
+from primitives.expression.evaluation import compiled
+from primitives.expression.expression import Expression
 
 STAGES = ("sample", "canonical form", "fingerprint", "float32 screen")
 AFTER = ("survivor: bfloat16, float16", "survivor: moments", "torch alone")

@@ -24,9 +24,9 @@ from evaluators.stack import Stack
 from evaluators.task import Task
 from evaluators.tasks import task
 from evaluators.width import probe_width
-from primitives.activation import Activation, replace
-from primitives.expressions import Expression
-from primitives.parsing import parse
+from primitives.expression.expression import Expression
+from primitives.expression.parsing import parse
+from primitives.layers.activation import Activation, replace
 
 FORMULAS = (
     "relu(x)", "gelu(x)", "silu(x)", "tanh(x)", "elu(x)", "mish(x)", "x*sigmoid(beta*x); beta=1.0", "sin(x)+x",

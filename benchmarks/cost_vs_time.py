@@ -14,8 +14,8 @@ from scipy import stats
 from evaluators.objectives import cost
 from evaluators.screens import screen
 from evaluators.timing import REPETITIONS, time_ratios
-from primitives.canonical import canonical
-from primitives.expressions import Expression
+from primitives.equivalence.canonical import canonical
+from primitives.expression.expression import Expression
 from primitives.grammars import grammar
 
 

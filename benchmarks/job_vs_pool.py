@@ -50,9 +50,9 @@ from evaluators.rejection import failure
 from evaluators.seeds import derive
 from evaluators.task import Task
 from evaluators.tasks import task
-from primitives.activation import Activation
-from primitives.expressions import Expression
-from primitives.parsing import parse
+from primitives.expression.expression import Expression
+from primitives.expression.parsing import parse
+from primitives.layers.activation import Activation
 from search import Config, Job
 from search.cohort_record import CohortRecord
 

@@ -1,4 +1,5 @@
-"""Forward time of each operator against ReLU's: the numbers of the column ``cost`` in ``primitives/operators.py``.
+"""Forward time of each operator against ReLU's: the numbers of the column ``cost`` in
+``primitives/operators/table.py``.
 
 Each operator is called as an expression calls it, on float32 inputs that stay in cache, in one thread. In every
 repetition each operator is timed once and ReLU before it, so that slow moments of the machine hit both.
@@ -14,8 +15,8 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from primitives.kernels import COMPARISONS
-from primitives.operators import Operator, operators
+from primitives.operators.kernels import COMPARISONS
+from primitives.operators.table import Operator, operators
 
 ELEMENTS = 65_536
 CALLS = 40  # in one timing: 0.2 ms for the cheapest operator, far above the clock's resolution

@@ -13,7 +13,7 @@ import time
 import torch
 
 from evaluators.slot import Layout, Share, Slot
-from primitives.parsing import parse
+from primitives.expression.parsing import parse
 
 FORMULAS = ("relu(x)", "gelu(x)", "x*sigmoid(1.1*x)", "max(x,sin(x))", "x*atan(x)+sin(x)*erf(x)")
 SLICES = 6  # of a candidate: 2 seeds, 3 learning rates

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from evaluators.rejection import relative_loss
 from primitives import grammar, parse
-from primitives.classes import fingerprint
+from primitives.equivalence.classes import fingerprint
 from search.display import hits_table, replay_table
 from search.replay import replay
 from search.score_table import Table

@@ -20,8 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from primitives.expression.parsing import parse
 from primitives.lowering import lower
-from primitives.parsing import parse
 
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor] | None] = {
     "relu(x)": F.relu,

@@ -26,8 +26,8 @@ from evaluators.task import Part, Task
 from evaluators.tasks import task
 from evaluators.training import WIDTH, train
 from evaluators.width import fastest_width
-from primitives.expressions import Expression
-from primitives.parsing import parse
+from primitives.expression.expression import Expression
+from primitives.expression.parsing import parse
 
 #: Trained in every cohort on the candidates' seeds. ReLU is the reference of all gains.
 CONTROLS = {"relu": "relu(x)", "gelu": "gelu(x)", "silu": "silu(x)"}

@@ -16,8 +16,8 @@ from evaluators.seeds import numpy_generator
 from evaluators.statistics import interval
 from evaluators.task import Task
 from evaluators.tasks import task as find_task
-from primitives.expressions import Expression
-from primitives.parsing import parse
+from primitives.expression.expression import Expression
+from primitives.expression.parsing import parse
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from torch import nn
 from evaluators.seeds import derive, torch_generator
 from evaluators.task import Task
 from primitives.analysis import output_factor
-from primitives.application import apply
-from primitives.expressions import Expression, constant
+from primitives.expression.application import apply
+from primitives.expression.expression import Expression, constant
 
 
 def normalised(expression: Expression) -> Expression:

@@ -22,8 +22,8 @@ from evaluators.seeds import derive
 from evaluators.sites import find_sites
 from evaluators.states import TrainingState
 from evaluators.task import BLOCK, Part
-from primitives.activation import Activation
-from primitives.expressions import Expression
+from primitives.expression.expression import Expression
+from primitives.layers.activation import Activation
 
 TRACEBACK = 4000  # characters kept, the last ones
 

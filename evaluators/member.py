@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.reasons import Reason
-from primitives.expressions import Expression
+from primitives.expression.expression import Expression
 
 Array = NDArray[np.float64]
 

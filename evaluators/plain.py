@@ -12,8 +12,8 @@ from evaluators.initialisation import initial_network, normalised
 from evaluators.optimiser import MOMENTUM
 from evaluators.sites import find_sites
 from evaluators.task import HeldOut, Part, Task, batches, split
-from primitives.activation import Activation
-from primitives.expressions import Expression
+from primitives.expression.expression import Expression
+from primitives.layers.activation import Activation
 
 
 class PlainModel:

@@ -10,8 +10,8 @@ import torch
 
 from evaluators.reasons import SCREENS, Reason
 from primitives.analysis import breakdown, finite, moments
-from primitives.classes import GRID, Array, outputs, points
-from primitives.expressions import Expression
+from primitives.equivalence.classes import GRID, Array, outputs, points
+from primitives.expression.expression import Expression
 
 LARGEST = torch.finfo(torch.float32).max
 STRAIGHT = 1e-6  # largest residual of the best line, relative to the range of the outputs

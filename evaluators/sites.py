@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from evaluators.errors import TaskError
 from evaluators.task import Task
-from primitives.activation import channels_of
 from primitives.errors import nearest
+from primitives.layers.activation import channels_of
 
 
 @dataclass(frozen=True, slots=True)

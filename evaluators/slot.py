@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from evaluators.errors import EvaluationError
-from primitives.activation import channels_of
-from primitives.derivative import derivative
-from primitives.evaluation import Program, compiled
-from primitives.expressions import Expression
+from primitives.expression.derivative import derivative
+from primitives.expression.evaluation import Program, compiled
+from primitives.expression.expression import Expression
+from primitives.layers.activation import channels_of
 
 
 @dataclass(frozen=True, slots=True)

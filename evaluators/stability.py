@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from evaluators.initialisation import draw_weights, normalised
 from evaluators.networks import mlp
 from evaluators.seeds import torch_generator
-from primitives.activation import Activation, replace
-from primitives.expressions import Expression
+from primitives.expression.expression import Expression
+from primitives.layers.activation import Activation, replace
 
 LIMIT = 1e8
 STEPS, STEP = 100, 0.02  # a step in norms of the initial weights

@@ -27,8 +27,8 @@ from evaluators.slot import Layout, Share, Slot
 from evaluators.states import StackState
 from evaluators.task import BLOCK, HeldOut, Part, Split, Task, batches, split
 from primitives.analysis import output_factor
-from primitives.builtin import as_builtin
-from primitives.expressions import variable
+from primitives.equivalence.builtin import as_builtin
+from primitives.expression.expression import variable
 
 EVALUATED = 4  # training batches at once where no gradient is needed
 

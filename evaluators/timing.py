@@ -10,9 +10,9 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from primitives.activation import Activation
-from primitives.expressions import Expression
-from primitives.parsing import parse
+from primitives.expression.expression import Expression
+from primitives.expression.parsing import parse
+from primitives.layers.activation import Activation
 
 SHAPE = (4096, 64)  # float32, 1 MB: arithmetic, not calls, takes the time
 REPETITIONS = 15

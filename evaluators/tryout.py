@@ -15,7 +15,7 @@ from evaluators.task import BLOCK, Part, Task
 from evaluators.tasks.user_file import blame
 from evaluators.training import train
 from primitives.errors import ActsearchError
-from primitives.parsing import parse
+from primitives.expression.parsing import parse
 
 _FORMULAS = ("relu(x)", "x*sigmoid(beta*x); beta=1.0:channel")
 

@@ -13,7 +13,7 @@ from evaluators.loop_task import LoopTask
 from evaluators.member import Member, Schedule
 from evaluators.stack import Stack
 from evaluators.task import Task
-from primitives.parsing import parse
+from primitives.expression.parsing import parse
 
 WIDTHS = (12, 36, 66, 132, 264)
 WIDTHS_CUDA = (66, 264, 1056, 4224)  # a GPU that is not full waits for calls

@@ -1,23 +1,23 @@
 """What a candidate is: operators, expressions, equivalence, analysis, layers, lowering to code."""
 
-from primitives.activation import Activation, replace
 from primitives.analysis import Analysis, EdgeOfChaos, Moments, analyse, edge_of_chaos, finite, moments
-from primitives.application import apply
-from primitives.canonical import canonical
 from primitives.catalogue import Entry, Match, catalogue, known_name
-from primitives.classes import Fingerprint, fingerprint, same_function
-from primitives.derivative import derivative
+from primitives.equivalence.canonical import canonical
+from primitives.equivalence.classes import Fingerprint, fingerprint, same_function
 from primitives.errors import ActsearchError, ExpressionError, GrammarError, LoweringError, OperatorError, nearest
-from primitives.evaluation import evaluate, value_at
-from primitives.expressions import Expression, constant, parameter, variable
+from primitives.expression.application import apply
+from primitives.expression.derivative import derivative
+from primitives.expression.evaluation import evaluate, value_at
+from primitives.expression.expression import Expression, constant, parameter, variable
+from primitives.expression.graph import to_networkx
+from primitives.expression.parameters import Parameter
+from primitives.expression.parsing import parse
 from primitives.grammars import Decision, Grammar, grammar, grammar_names
-from primitives.graph import to_networkx
+from primitives.layers.activation import Activation, replace
+from primitives.layers.pointwise import pointwise
 from primitives.lowering import lower, targets
-from primitives.operators import Operator, find_operator, operators
-from primitives.parameters import Parameter
-from primitives.parsing import parse
-from primitives.pointwise import pointwise
-from primitives.registration import register
+from primitives.operators.registration import register
+from primitives.operators.table import Operator, find_operator, operators
 
 __all__ = [
     "Activation",

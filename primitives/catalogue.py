@@ -13,7 +13,7 @@ from importlib.resources import files
 
 import numpy as np
 
-from primitives.classes import (
+from primitives.equivalence.classes import (
     VERIFIED,
     best_line,
     fingerprint,
@@ -22,9 +22,9 @@ from primitives.classes import (
     outputs,
     scale_factor,
 )
-from primitives.expressions import Expression
-from primitives.input_scale import nearest_scales, with_scaled_input
-from primitives.parsing import parse
+from primitives.equivalence.input_scale import nearest_scales, with_scaled_input
+from primitives.expression.expression import Expression
+from primitives.expression.parsing import parse
 
 _RELATIONS = ("equal", "scaled", "affine")  # strongest first
 _RESIDUAL = 1e-5  # of the spread, where the input is scaled: the scale itself is found to 1e-8
@@ -113,8 +113,8 @@ def known_name(expression: Expression, *, input_scale: bool = False) -> Match | 
     """Find an expression among the known functions: equal first, then scaled, then affine.
 
     Within a relation the first entry of the catalogue wins. Every hit is verified, also on wider points; see
-    :func:`primitives.classes.is_map_of`. Functions with learnable parameters match only functions with the same number
-    and kind of parameters.
+    :func:`primitives.equivalence.classes.is_map_of`. Functions with learnable parameters match only functions with the
+    same number and kind of parameters.
 
     Args:
         expression: any.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from evaluators.reasons import code_of
 from primitives.analysis import EdgeOfChaos, Gaussian, Shape
-from primitives.canonical import canonical
+from primitives.equivalence.canonical import canonical
 from search.display import number, sparkline
 from search.inspection import Description
 

@@ -19,8 +19,8 @@ from evaluators.tasks import expanded, is_reference, label, parts_of, pinned, ta
 from evaluators.training import WIDTH
 from evaluators.tryout import try_out
 from primitives.errors import ActsearchError, nearest
+from primitives.expression.parsing import parse
 from primitives.grammars import grammar
-from primitives.parsing import parse
 from primitives.yaml_text import YamlError, loaded
 from search.errors import ConfigError
 from search.scoring import Scoring

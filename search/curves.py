@@ -11,9 +11,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from primitives.derivative import derivative
-from primitives.evaluation import evaluate
-from primitives.expressions import Expression
+from primitives.expression.derivative import derivative
+from primitives.expression.evaluation import evaluate
+from primitives.expression.expression import Expression
 
 _POINTS = 4_000  # so many that a jump can be told from a steep slope; 0 is none of them
 

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from evaluators.objectives import DEFAULT, OBJECTIVES
-from primitives.builtin import as_builtin
-from primitives.parsing import parse
+from primitives.equivalence.builtin import as_builtin
+from primitives.expression.parsing import parse
 from search.class_row import ClassRow
 from search.confirmation.record import Compared, Confirmation, Estimate
 from search.replay import Comparison

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from primitives.analysis import output_factor
 from primitives.errors import ActsearchError, nearest
+from primitives.expression.parsing import parse
 from primitives.lowering import files, targets
-from primitives.parsing import parse
 from search.class_row import ClassRow, best_of
 from search.confirmation import Confirmation
 from search.errors import RunError

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from evaluators.tasks import label
 from primitives.catalogue import known_name
-from primitives.expressions import Expression
+from primitives.equivalence.nearest import nearest_known
+from primitives.expression.expression import Expression
 from primitives.lowering import lower
-from primitives.nearest import nearest_known
 from search.card import card
 from search.class_row import ClassRow
 from search.config import Config

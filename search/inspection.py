@@ -14,9 +14,9 @@ from evaluators.reasons import Reason
 from evaluators.screens import screen
 from primitives.analysis import Analysis, EdgeOfChaos, analyse, edge_of_chaos, half_stable
 from primitives.catalogue import Match, known_name
-from primitives.classes import Fingerprint, fingerprint
-from primitives.evaluation import value_at
-from primitives.expressions import Expression
+from primitives.equivalence.classes import Fingerprint, fingerprint
+from primitives.expression.evaluation import value_at
+from primitives.expression.expression import Expression
 from primitives.lowering import lower
 from search.cohort_record import Counts
 from search.config import Config

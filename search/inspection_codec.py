@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from evaluators.json_codec import JsonObject
 from evaluators.reasons import code_of
-from primitives.canonical import canonical
+from primitives.equivalence.canonical import canonical
 from search.cohort_codec import counts_to_json
 from search.inspection import Description, DryRun
 

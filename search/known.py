@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
-from primitives.classes import fingerprint, same_function
-from primitives.expressions import Expression
-from primitives.parsing import parse
+from primitives.equivalence.classes import fingerprint, same_function
+from primitives.expression.expression import Expression
+from primitives.expression.parsing import parse
 
 #: Expressions of candidates: each text is read when it is proposed, entered and looked at.
 parsed = lru_cache(maxsize=4096)(parse)

@@ -10,7 +10,7 @@ from primitives.catalogue import catalogue
 from primitives.errors import ActsearchError, nearest
 from primitives.grammars import grammar, grammar_names
 from primitives.lowering import TARGETS
-from primitives.operators import CHAINS, operators
+from primitives.operators.table import CHAINS, operators
 from search.config import shipped_configs
 from search.strategies import STRATEGIES
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from primitives.errors import ActsearchError, nearest
-from primitives.expressions import Expression
+from primitives.expression.expression import Expression
 from search.curves import limits, shortened, value_and_slope, with_gaps
 from search.files import write_atomically
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from evaluators.reasons import SOFT, Reason
 from evaluators.screens import screen
 from evaluators.seeds import numpy_generator, uniform
-from primitives.canonical import canonical
-from primitives.expressions import Expression
+from primitives.equivalence.canonical import canonical
+from primitives.expression.expression import Expression
+from primitives.expression.parsing import parse
 from primitives.grammars import grammar
-from primitives.parsing import parse
 from search.cohort_record import Passed, Plan, Planned
 from search.config import Config
 from search.known import KnownClasses, parsed

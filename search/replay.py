@@ -15,8 +15,8 @@ import numpy as np
 from evaluators.member import Array
 from evaluators.seeds import numpy_generator
 from evaluators.statistics import sign_flip
-from primitives.classes import fingerprint
-from primitives.expressions import Expression
+from primitives.equivalence.classes import fingerprint
+from primitives.expression.expression import Expression
 from primitives.grammars import Grammar
 from search.errors import ReplayError
 from search.score_table import Table

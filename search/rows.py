@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from evaluators.objectives import DEFAULT, cost
 from evaluators.tasks import label
-from primitives.parsing import parse
+from primitives.expression.parsing import parse
 from search.class_row import ClassRow
 from search.files import csv_text, write_atomically
 from search.run_folder import RunFolder

@@ -13,10 +13,10 @@ import numpy as np
 
 from evaluators.member import Array
 from evaluators.objectives import OBJECTIVES
-from primitives.classes import fingerprint
+from primitives.equivalence.classes import fingerprint
 from primitives.errors import ActsearchError
-from primitives.expressions import Expression
-from primitives.parsing import parse
+from primitives.expression.expression import Expression
+from primitives.expression.parsing import parse
 from search.errors import ReplayError
 from search.strategies.features import shape
 

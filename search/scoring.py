@@ -8,7 +8,7 @@ from typing import Literal
 
 from evaluators.objectives import DEFAULT, OBJECTIVES, Aggregate, Trained, cohort_gains, gains, score
 from evaluators.results import MemberResult
-from primitives.expressions import Expression
+from primitives.expression.expression import Expression
 from search.cohort_record import CohortRecord
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from evaluators.cohort import CONTROLS
 from evaluators.screens import screen
-from primitives.classes import fingerprint
-from primitives.parsing import parse
+from primitives.equivalence.classes import fingerprint
+from primitives.expression.parsing import parse
 
 
 def left_out(start: Sequence[str]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import overload
 
 from evaluators.cohort import CONTROLS
 from evaluators.reasons import code_of
-from primitives.classes import fingerprint
+from primitives.equivalence.classes import fingerprint
 from search.front import Front
 from search.known import KnownClasses, parsed
 from search.rejection import CALIBRATING

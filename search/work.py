@@ -12,7 +12,7 @@ from evaluators.errors import RecordError
 from evaluators.statistics import carried, seeds_needed
 from evaluators.tasks import is_reference, label, parts_of
 from evaluators.timing import time_ratios
-from primitives.parsing import parse
+from primitives.expression.parsing import parse
 from search.cohort_record import Passed
 from search.config import Config
 from search.confirmation import Confirmation, confirm, finalists, read_confirmation, write_confirmation

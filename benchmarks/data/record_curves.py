@@ -24,8 +24,8 @@ from evaluators.seeds import derive, numpy_generator
 from evaluators.tasks import task
 from evaluators.training import train
 from primitives import grammar, parse
-from primitives.classes import fingerprint
-from primitives.expressions import Expression
+from primitives.equivalence.classes import fingerprint
+from primitives.expression.expression import Expression
 
 BATCH = 27  # with ReLU 28 members; two stacks at 3 seeds x 3 rates
 

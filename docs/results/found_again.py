@@ -12,7 +12,7 @@ import argparse
 
 from evaluators.reasons import code_of
 from primitives import parse
-from primitives.classes import fingerprint, same_function
+from primitives.equivalence.classes import fingerprint, same_function
 from search import Run
 
 #: The best novel functions of Ramachandran, Zoph and Le 2017 (arXiv 1710.05941), tables 1 and 2.

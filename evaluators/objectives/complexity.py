@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from evaluators.objectives.formula import FormulaObjective
-from primitives.canonical import canonical
-from primitives.expressions import Expression
+from primitives.equivalence.canonical import canonical
+from primitives.expression.expression import Expression
 
 
 class Complexity(FormulaObjective):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evaluators.objectives.formula import FormulaObjective
-from primitives.builtin import as_builtin
-from primitives.derivative import derivative
-from primitives.evaluation import constants
-from primitives.expressions import Expression
-from primitives.formulas import written_out
-from primitives.operators import find_operator
-from primitives.parsing import parse
-from primitives.traversal import postorder
+from primitives.equivalence.builtin import as_builtin
+from primitives.expression.derivative import derivative
+from primitives.expression.evaluation import constants
+from primitives.expression.expression import Expression
+from primitives.expression.parsing import parse
+from primitives.expression.traversal import postorder
+from primitives.operators.formulas import written_out
+from primitives.operators.table import find_operator
 
 _POWERS: dict[object, str] = {2.0: "mul", 3.0: "mul", 0.5: "sqrt", -1.0: "reciprocal"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from evaluators.objectives.objective import Objective, Trained
-from primitives.expressions import Expression
+from primitives.expression.expression import Expression
 
 
 class FormulaObjective(Objective):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evaluators.objectives.formula import FormulaObjective
 from primitives.analysis import analyse, output_factor
-from primitives.expressions import Expression
+from primitives.expression.expression import Expression
 
 UNBOUNDED = 1e6  # stands for a slope without a bound: Optuna's hypervolumes cannot use infinity
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from evaluators.results import MemberResult
-from primitives.expressions import Expression
+from primitives.expression.expression import Expression
 
 
 @dataclass(frozen=True, slots=True, eq=False)

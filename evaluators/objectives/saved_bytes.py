@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from evaluators.objectives.formula import FormulaObjective
-from primitives.activation import Activation
-from primitives.expressions import Expression
+from primitives.expression.expression import Expression
+from primitives.layers.activation import Activation
 
 _EXAMPLES, _CHANNELS = 256, 64
 

@@ -11,7 +11,7 @@ from primitives.analysis.curve import curve
 from primitives.analysis.features import Gaussian, gaussian
 from primitives.analysis.finiteness import finite
 from primitives.analysis.shape import Shape, shape
-from primitives.expressions import Expression
+from primitives.expression.expression import Expression
 
 
 @dataclass(frozen=True, slots=True)

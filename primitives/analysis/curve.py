@@ -11,8 +11,8 @@ from torch import Tensor
 
 from primitives.analysis.gaussian import expectation, normal_grid
 from primitives.analysis.sampling import sample
-from primitives.derivative import derivative
-from primitives.expressions import Expression
+from primitives.expression.derivative import derivative
+from primitives.expression.expression import Expression
 
 HALF_DECADE = 16  # points of a tail between x and sqrt(10) x
 

@@ -8,10 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from primitives.builtin import as_builtin
-from primitives.derivative import derivative
-from primitives.evaluation import evaluate
-from primitives.expressions import Expression
+from primitives.equivalence.builtin import as_builtin
+from primitives.expression.derivative import derivative
+from primitives.expression.evaluation import evaluate
+from primitives.expression.expression import Expression
 
 INNER, OUTER = 50.0, 100.0  # beyond 88.7 exp overflows in float32
 _OUTER_POINTS = 800

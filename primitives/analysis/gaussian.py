@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from primitives.analysis.sampling import sample
-from primitives.derivative import derivative
-from primitives.expressions import Expression
+from primitives.expression.derivative import derivative
+from primitives.expression.expression import Expression
 
 CELLS = 20_000
 DEGREES = 9  # Hermite polynomials of degree 0 to 8

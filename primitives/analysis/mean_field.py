@@ -21,7 +21,7 @@ from torch import Tensor
 from primitives.analysis.curve import curve, values_at
 from primitives.analysis.gaussian import expectation, normal_grid
 from primitives.analysis.shape import shape
-from primitives.expressions import Expression
+from primitives.expression.expression import Expression
 
 SMALLEST, LARGEST = 1e-3, 256.0  # variances: 30 cells and an eighth of the grid in a standard deviation
 OUTER = 6_000  # points of the grid on each side of [-10, 10]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from primitives.evaluation import compiled
-from primitives.expressions import Expression
+from primitives.expression.evaluation import compiled
+from primitives.expression.expression import Expression
 
 CHUNK = 8192  # temporaries of 64 kB stay in the cache and in the process: three times as fast as 160 kB
 

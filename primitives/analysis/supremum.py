@@ -10,7 +10,7 @@ from torch import Tensor
 
 from primitives.analysis.curve import Curve
 from primitives.analysis.sampling import sample
-from primitives.derivative import derivative
+from primitives.expression.derivative import derivative
 
 _POINTS = 32  # of one division of a cell
 

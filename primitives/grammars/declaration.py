@@ -24,7 +24,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from primitives.errors import ExpressionError, GrammarError
-from primitives.expressions import MAX_DEPTH, MAX_SIZE, Expression, constant, parameter
+from primitives.expression.expression import MAX_DEPTH, MAX_SIZE, Expression, constant, parameter
+from primitives.expression.parameters import Parameter
+from primitives.expression.parsing import parse_body
+from primitives.expression.precedence import MAX_NESTING
 from primitives.grammars.checks import Checks, short, shown
 from primitives.grammars.factors import Factors
 from primitives.grammars.form import Form, shape_of, units
@@ -32,9 +35,6 @@ from primitives.grammars.mutation import KINDS
 from primitives.grammars.patterns import METAVARIABLES, Rule, same_parameter
 from primitives.grammars.template import Template
 from primitives.grammars.trees import MAX_TREE_SIZE, Trees
-from primitives.parameters import Parameter
-from primitives.parsing import parse_body
-from primitives.precedence import MAX_NESTING
 from primitives.yaml_text import YamlError, loaded
 
 MAX_UNITS = 8

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from primitives.expressions import Expression, parameter, variable
+from primitives.expression.expression import Expression, parameter, variable
+from primitives.expression.parameters import Parameter
 from primitives.grammars.factors import plain
 from primitives.grammars.patterns import Rule
-from primitives.parameters import Parameter
 
 #: Rules in prefix order: each is followed by the derivations of its inputs.
 Derivation = tuple[Rule, ...]

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import final
 
-from primitives.expressions import Expression, join, parameter
+from primitives.expression.expression import Expression, join, parameter
+from primitives.expression.parameters import Parameter
 from primitives.grammars.patterns import Rule, same_parameter
-from primitives.parameters import Parameter
 
 
 @final

@@ -14,7 +14,7 @@ from typing import final
 
 import numpy as np
 
-from primitives.expressions import Expression
+from primitives.expression.expression import Expression
 from primitives.grammars.derivation import Derivation, Reading, X, ends
 from primitives.grammars.factors import Factors, plain
 from primitives.grammars.insertions import Insertion

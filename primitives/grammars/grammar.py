@@ -12,7 +12,7 @@ from typing import TypeVar, final
 import numpy as np
 
 from primitives.errors import GrammarError, nearest
-from primitives.expressions import Expression
+from primitives.expression.expression import Expression
 from primitives.grammars.decisions import Coder, Decision
 from primitives.grammars.declaration import Weighted, declaration
 from primitives.grammars.derivation import Derivation, Reading, write

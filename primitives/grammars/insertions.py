@@ -7,10 +7,10 @@ from itertools import chain
 
 import torch
 
-from primitives.evaluation import value_at
+from primitives.expression.evaluation import value_at
+from primitives.expression.parameters import Parameter
 from primitives.grammars.derivation import Derivation, X, write
 from primitives.grammars.patterns import Rule
-from primitives.parameters import Parameter
 
 #: A rule and its inputs; None stands for the part.
 Insertion = tuple[Rule, tuple[Derivation | None, ...]]

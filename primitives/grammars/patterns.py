@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import final
 
-from primitives.expressions import Expression, join, parameter
-from primitives.formulas import written_out
-from primitives.parameters import Parameter
-from primitives.traversal import postorder, preorder
+from primitives.expression.expression import Expression, join, parameter
+from primitives.expression.parameters import Parameter
+from primitives.expression.traversal import postorder, preorder
+from primitives.operators.formulas import written_out
 
 #: The leaves that stand for the inputs of a rule; they occur in patterns only.
 METAVARIABLES = {"a": parameter("a"), "b": parameter("b")}

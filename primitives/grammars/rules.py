@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import final
 
-from primitives.expressions import Expression
+from primitives.expression.expression import Expression
 from primitives.grammars.factors import Factors
 from primitives.grammars.patterns import Inputs, Rule, is_input
 

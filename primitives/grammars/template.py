@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from primitives.expressions import Expression
+from primitives.expression.expression import Expression
 from primitives.grammars.derivation import Derivation, Reading, shown
 from primitives.grammars.factors import Factors, placed, plain
 from primitives.grammars.insertions import Insertion

@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import chain
 from typing import final
 
-from primitives.expressions import MAX_DEPTH, Expression
+from primitives.expression.expression import MAX_DEPTH, Expression
 from primitives.grammars.derivation import Derivation, Reading, X, extents, has_x
 from primitives.grammars.factors import Factors, plain
 from primitives.grammars.insertions import Insertion, growing, neutral

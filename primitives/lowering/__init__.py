@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 
 from primitives.errors import LoweringError, nearest
-from primitives.expressions import Expression
-from primitives.lowering.c_source import C
-from primitives.lowering.jax_source import JAX
+from primitives.expression.expression import Expression
+from primitives.lowering.c.source import C
+from primitives.lowering.jax.source import JAX
 from primitives.lowering.latex import LATEX
-from primitives.lowering.numpy_source import NUMPY
+from primitives.lowering.numpy.source import NUMPY
 from primitives.lowering.onnx_model import ONNX
-from primitives.lowering.sympy_source import SYMPY
+from primitives.lowering.sympy.source import SYMPY
 from primitives.lowering.target import Target
-from primitives.lowering.torch_source import TORCH
-from primitives.lowering.triton_source import TRITON
+from primitives.lowering.torch.source import TORCH
+from primitives.lowering.triton.source import TRITON
 
 __all__ = ["TARGETS", "Target", "files", "lower", "targets"]
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import final
 
 from primitives.errors import LoweringError
-from primitives.expressions import Expression
-from primitives.formulas import written_out
-from primitives.infix import INFIX
-from primitives.operators import find_operator, operators
+from primitives.expression.expression import Expression
+from primitives.expression.infix import INFIX
+from primitives.operators.formulas import written_out
+from primitives.operators.table import find_operator, operators
 
 #: What most languages write alike: the infix operators, with Python's for powers, and the sign.
 INFIX_TEMPLATES = {name: f"{{0}} {symbol} {{1}}" for symbol, (name, _) in INFIX.items()} | {"neg": "-{0}"}

@@ -7,12 +7,12 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from primitives.expressions import Expression, constant, join
-from primitives.kernels import COMPARISONS
+from primitives.expression.expression import Expression, constant, join
+from primitives.expression.parameters import Parameter
+from primitives.expression.traversal import postorder
 from primitives.lowering.column import Column
 from primitives.lowering.target import Target
-from primitives.parameters import Parameter
-from primitives.traversal import postorder
+from primitives.operators.kernels import COMPARISONS
 
 _SUM, _PRODUCT, _POWER, _ATOM, _SYMBOL = range(2, 7)
 

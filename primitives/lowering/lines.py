@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
-from primitives.evaluation import constants
-from primitives.expressions import Expression
-from primitives.kernels import COMPARISONS
+from primitives.expression.evaluation import constants
+from primitives.expression.expression import Expression
+from primitives.expression.parameters import Parameter
+from primitives.expression.traversal import postorder
 from primitives.lowering.column import Column
-from primitives.parameters import Parameter
-from primitives.traversal import postorder
+from primitives.operators.kernels import COMPARISONS
 
 
 def same_number(node: Expression, slot: int, text: str) -> str:

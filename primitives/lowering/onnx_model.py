@@ -14,17 +14,17 @@ import numpy as np
 import torch
 
 from primitives.errors import LoweringError
-from primitives.evaluation import constants
-from primitives.expressions import Expression, join, same
-from primitives.kernels import COMPARISONS
+from primitives.expression.evaluation import constants
+from primitives.expression.expression import Expression, join, same
+from primitives.expression.parameters import Parameter
+from primitives.expression.reduction import ONE
+from primitives.expression.traversal import postorder, rewrite
 from primitives.lowering.column import Column
+from primitives.lowering.python.self_test import python_self_test
 from primitives.lowering.reference import VALUE, roots_of
-from primitives.lowering.self_test import python_self_test
 from primitives.lowering.substitutes import SPECIAL, substituted
 from primitives.lowering.target import Target
-from primitives.parameters import Parameter
-from primitives.reduction import ONE
-from primitives.traversal import postorder, rewrite
+from primitives.operators.kernels import COMPARISONS
 
 if TYPE_CHECKING:
     from onnx import NodeProto, TensorProto

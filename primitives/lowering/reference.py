@@ -14,14 +14,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from primitives.derivative import derivative
-from primitives.evaluation import constants, evaluate
-from primitives.expressions import Expression, constant, join
-from primitives.formulas import written_out
-from primitives.kernels import COMPARISONS
-from primitives.operators import forward_of, operators
-from primitives.parameters import Parameter
-from primitives.traversal import postorder
+from primitives.expression.derivative import derivative
+from primitives.expression.evaluation import constants, evaluate
+from primitives.expression.expression import Expression, constant, join
+from primitives.expression.parameters import Parameter
+from primitives.expression.traversal import postorder
+from primitives.operators.formulas import written_out
+from primitives.operators.kernels import COMPARISONS
+from primitives.operators.table import forward_of, operators
 
 VALUE = "f(x)"  #: name of the value beside those of derivatives; no parameter can have it
 

@@ -7,7 +7,7 @@ from string import Template
 
 
 def text(name: str) -> str:
-    """The content of a file."""
+    """The content of a file, named as in ``"numpy/module.txt"``."""
     return files("primitives.lowering").joinpath(name).read_text(encoding="utf-8")
 
 

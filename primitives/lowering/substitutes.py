@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from primitives.expressions import Expression, constant, join, parameter, same
-from primitives.lowering.chebyshev import SERIES
-from primitives.parsing import parse_body
-from primitives.traversal import postorder, rewrite
+from primitives.expression.expression import Expression, constant, join, parameter, same
+from primitives.expression.parsing import parse_body
+from primitives.expression.traversal import postorder, rewrite
+from primitives.lowering.c.chebyshev import SERIES
 
 _SMALLEST = 1e-9  # terms below it do not change a float32 sum of about 0.3
 

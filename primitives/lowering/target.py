@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import final
 
-from primitives.expressions import Expression
+from primitives.expression.expression import Expression
 
 _SelfTest = Callable[[Expression, str, float], Mapping[str, str | bytes]]
 

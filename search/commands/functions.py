@@ -59,7 +59,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show what an expression is: formula, class, known name, analysis, and a picture."""
-    from primitives.parsing import parse
+    from primitives.expression.parsing import parse
     from search.card import card
     from search.commands.shell import console, print_json
     from search.inspection import curve, describe

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from evaluators.cohort import CONTROLS
 from evaluators.screens import screen
-from primitives.builtin import as_builtin
-from primitives.canonical import canonical
-from primitives.classes import fingerprint
-from primitives.expressions import Expression, constant, join, parameter
-from primitives.parameters import Parameter
-from primitives.parsing import parse
-from primitives.traversal import postorder, rewrite
+from primitives.equivalence.builtin import as_builtin
+from primitives.equivalence.canonical import canonical
+from primitives.equivalence.classes import fingerprint
+from primitives.expression.expression import Expression, constant, join, parameter
+from primitives.expression.parameters import Parameter
+from primitives.expression.parsing import parse
+from primitives.expression.traversal import postorder, rewrite
 
 MOST = 16  # neighbours of one expression, the shortest first
 _FACTORS = (0.5, 0.8, 1.25, 2.0)

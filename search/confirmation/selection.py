@@ -7,7 +7,7 @@ import numpy as np
 from evaluators.member import Array
 from evaluators.objectives import cost
 from evaluators.statistics import reliability, shrunk
-from primitives.parsing import parse
+from primitives.expression.parsing import parse
 from search.config import Config
 from search.confirmation.record import Finalist
 from search.study import Study

@@ -14,7 +14,7 @@ import numpy as np
 from evaluators.cohort import CohortRequest
 from evaluators.member import Array
 from evaluators.objectives import gains
-from primitives.expressions import Expression
+from primitives.expression.expression import Expression
 from search.config import Config
 from search.confirmation.field import train_fields
 from search.confirmation.neighbours import length, moved, plain, shorter

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from evaluators.statistics import share_interval
-from primitives.canonical import canonical
-from primitives.parsing import parse
+from primitives.equivalence.canonical import canonical
+from primitives.expression.parsing import parse
 from search.config import Config
 from search.report.facts import Candidate, Facts
 

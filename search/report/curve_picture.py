@@ -8,7 +8,7 @@ import torch
 from markupsafe import Markup
 from torch import Tensor
 
-from primitives.expressions import Expression
+from primitives.expression.expression import Expression
 from search.curves import limits, shortened, value_and_slope, with_gaps
 from search.report.drawing import DIGIT, Frame, Points, Scale, joined, picture, tick_text
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from primitives.builtin import as_builtin
-from primitives.parsing import parse
+from primitives.equivalence.builtin import as_builtin
+from primitives.expression.parsing import parse
 from search.confirmation import Estimate
 from search.confirmation.record import Compared
 from search.report.facts import Facts

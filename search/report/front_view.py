@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from evaluators.cohort import CONTROLS
 from evaluators.objectives import OBJECTIVES, cost
-from primitives.parsing import parse
+from primitives.expression.parsing import parse
 from search.config import Config
 from search.report.drawing import Points
 from search.report.facts import Facts

@@ -10,10 +10,10 @@ import numpy as np
 from evaluators.seeds import numpy_generator
 from evaluators.statistics import interval
 from evaluators.tasks import label
-from primitives.builtin import as_builtin
 from primitives.catalogue import known_name
-from primitives.expressions import Expression
-from primitives.parsing import parse
+from primitives.equivalence.builtin import as_builtin
+from primitives.expression.expression import Expression
+from primitives.expression.parsing import parse
 from search.class_row import ClassRow, best_of
 from search.confirmation import Estimate
 from search.confirmation.record import Compared

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from primitives.expressions import Expression
+from primitives.expression.expression import Expression
 from primitives.grammars import Grammar
 
 #: A strategy's config section: ``name`` and its keyword arguments.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from evaluators.member import Array
-from primitives.expressions import Expression
+from primitives.expression.expression import Expression
 from primitives.grammars import Grammar
 from search.strategies.base import Proposal, Result
 from search.strategies.fold import Folding

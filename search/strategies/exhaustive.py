@@ -7,8 +7,8 @@ from itertools import chain, islice
 
 import numpy as np
 
-from primitives.canonical import canonical
-from primitives.expressions import Expression
+from primitives.equivalence.canonical import canonical
+from primitives.expression.expression import Expression
 from primitives.grammars import Grammar
 from search.strategies.base import Proposal, Result, Strategy
 

@@ -8,10 +8,10 @@ from functools import lru_cache
 import numpy as np
 
 from evaluators.member import Array
-from primitives.classes import GRID, NORMALS, outputs, points
-from primitives.expressions import Expression
-from primitives.operators import operators
-from primitives.traversal import postorder
+from primitives.equivalence.classes import GRID, NORMALS, outputs, points
+from primitives.expression.expression import Expression
+from primitives.expression.traversal import postorder
+from primitives.operators.table import operators
 
 _EVERY = 20  # of the 801 points on [-5, 5]: 41 remain
 _LARGEST = 20.0  # outputs are cut there: beyond, size says little and would rule all distances

@@ -11,8 +11,8 @@ from optuna.samplers import BaseSampler, CmaEsSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from evaluators.objectives import OBJECTIVES
-from primitives.classes import fingerprint
-from primitives.expressions import Expression
+from primitives.equivalence.classes import fingerprint
+from primitives.expression.expression import Expression
 from primitives.grammars import Grammar
 from search.strategies.base import Proposal, Result
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from primitives.classes import fingerprint
+from primitives.equivalence.classes import fingerprint
 from primitives.grammars import Grammar
 from search.strategies.base import Proposal, Result, Strategy
 from search.strategies.features import features

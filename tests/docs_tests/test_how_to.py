@@ -17,7 +17,7 @@ import pytest
 from evaluators.objectives import OBJECTIVES
 from evaluators.rejection import CalibrationSet, RecallTarget
 from primitives import LoweringError, lower, lowering, parse
-from primitives.operators import remove_operator
+from primitives.operators.table import remove_operator
 from search import Job
 from search.strategies import STRATEGIES
 from tests.primitives_tests.contract import FACTOR, differences, points

@@ -10,7 +10,7 @@ from evaluators.backend import CPU, Backend
 from evaluators.member import Member, Schedule
 from evaluators.plain import PlainModel
 from evaluators.stack import Stack
-from primitives.parsing import parse
+from primitives.expression.parsing import parse
 from tests.evaluators_tests.families import FAMILIES, Family
 
 MIXED = Backend(autocast=torch.bfloat16)

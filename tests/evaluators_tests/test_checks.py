@@ -9,7 +9,7 @@ from evaluators.errors import TaskError
 from evaluators.member import Member, Schedule
 from evaluators.plain import PlainModel
 from evaluators.stack import Stack
-from primitives.expressions import variable
+from primitives.expression.expression import variable
 from tests.evaluators_tests.families import Family
 
 SETTINGS = [

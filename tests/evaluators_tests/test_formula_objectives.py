@@ -11,7 +11,7 @@ from evaluators.objectives import OBJECTIVES, check_names, lipschitz, measured_n
 from evaluators.objectives.complexity import Complexity
 from evaluators.objectives.lipschitz import Lipschitz
 from primitives.catalogue import catalogue
-from primitives.parsing import parse
+from primitives.expression.parsing import parse
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:

@@ -18,7 +18,7 @@ from evaluators.member import Member, Schedule
 from evaluators.task import Task
 from evaluators.tasks import image_sets, task
 from evaluators.training import train
-from primitives.parsing import parse
+from primitives.expression.parsing import parse
 
 SIZES = {"train": 90, "test": 60}
 SPLITS = {"search": "train", "confirmation": "test"}

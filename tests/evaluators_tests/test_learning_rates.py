@@ -12,7 +12,7 @@ from evaluators.stack import Stack
 from evaluators.task import Task
 from evaluators.tasks import task
 from evaluators.training import train
-from primitives.parsing import parse
+from primitives.expression.parsing import parse
 from tests.evaluators_tests.families import Family
 from tests.evaluators_tests.test_loops import Looped, Stacked
 from tests.plain import ran

@@ -19,7 +19,7 @@ from evaluators.reasons import Reason
 from evaluators.task import batches
 from evaluators.training import train
 from evaluators.width import probe_width
-from primitives.parsing import parse
+from primitives.expression.parsing import parse
 from tests.plain import ran
 
 MARKS = (4, 8, 20)

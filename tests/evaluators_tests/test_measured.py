@@ -25,7 +25,7 @@ from evaluators.stack import Stack
 from evaluators.tasks import task
 from evaluators.timing import time_ratios
 from evaluators.training import train
-from primitives.parsing import parse
+from primitives.expression.parsing import parse
 from tests.evaluators_tests.families import FAMILIES, Family
 from tests.plain import ran
 

@@ -19,7 +19,7 @@ from evaluators.objectives.measured import MeasuredObjective, mean_of_activation
 from evaluators.results import CohortResult
 from evaluators.stack import Stack
 from evaluators.tasks import task
-from primitives.parsing import parse
+from primitives.expression.parsing import parse
 
 TEXT = "x*sigmoid(beta*x); beta=1.0"
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "objectives.md"

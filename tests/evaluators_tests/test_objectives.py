@@ -9,7 +9,7 @@ import pytest
 
 from evaluators.objectives import OBJECTIVES, chosen_losses, cost, gains
 from evaluators.results import MemberResult
-from primitives.parsing import parse
+from primitives.expression.parsing import parse
 from tests.plain import member
 
 INNER = ("x", "tanh(x)", "x*sigmoid(beta*x); beta=1.0", "max(x,exp(x))", "gelu(x)")

@@ -7,7 +7,7 @@ import pytest
 from evaluators.reasons import SCREENS, Reason
 from evaluators.screens import flags, screen
 from primitives.catalogue import catalogue
-from primitives.parsing import parse
+from primitives.expression.parsing import parse
 
 REJECTED = (
     ("3", "no-input"),

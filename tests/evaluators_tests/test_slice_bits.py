@@ -14,8 +14,8 @@ from evaluators.stack import Stack
 from evaluators.task import Task
 from evaluators.tasks import task
 from evaluators.training import train
-from primitives.expressions import Expression
-from primitives.parsing import parse
+from primitives.expression.expression import Expression
+from primitives.expression.parsing import parse
 from tests.evaluators_tests.families import FAMILIES, LARGE, Family
 
 SEEDS = (5, 6)

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from evaluators.errors import EvaluationError
 from evaluators.slot import Layout, Share, Slot
-from primitives.evaluation import evaluate
-from primitives.parsing import parse
+from primitives.expression.evaluation import evaluate
+from primitives.expression.parsing import parse
 
 FORMULAS = ("relu(x)", "x*sigmoid(beta*x); beta=1.0:channel", "a*tanh(x)+x**2; a=0.5", "gelu(x)")
 SLICES, CHANNELS = 2, 3  # of each formula

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from evaluators.stability import LIMIT, _climb, _norm, is_unstable, largest_gradient
-from primitives.parsing import parse
+from primitives.expression.parsing import parse
 
 #: Hidden-layer activations of torch.nn, and some that are known to train.
 STABLE = (

@@ -14,7 +14,7 @@ from evaluators.plain import PlainModel
 from evaluators.stack import Stack
 from evaluators.task import Task
 from evaluators.tasks import task, task_names
-from primitives.parsing import parse
+from primitives.expression.parsing import parse
 from tests.evaluators_tests.families import FAMILIES, LARGE, Family
 
 DOUBLE = Backend(dtype=torch.float64)

@@ -18,7 +18,7 @@ from evaluators.task import BLOCK, Task, batches, split
 from evaluators.tasks import expanded, source_text, task, task_names
 from evaluators.tasks.photographs import spread
 from evaluators.training import train
-from primitives.parsing import parse
+from primitives.expression.parsing import parse
 
 PARTS = ("search", "confirmation")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from evaluators.timing import time_ratios
-from primitives.parsing import parse
+from primitives.expression.parsing import parse
 
 
 def test_one_positive_ratio_each_and_threads_as_before() -> None:

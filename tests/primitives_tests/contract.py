@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from primitives.catalogue import catalogue
-from primitives.expressions import Expression
+from primitives.expression.expression import Expression
 from primitives.grammars import grammar
 from primitives.lowering.reference import VALUE, Reference, points_of, reference
 

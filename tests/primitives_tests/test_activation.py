@@ -110,7 +110,7 @@ def test_degenerate_expressions_have_the_inputs_shape(text: str, plain: bool) ->
     assert y is not x or plain
 
 
-# A bug of primitives/pointwise.py: only a result that is x is copied, not one that is a parameter.
+# A bug of primitives/layers/pointwise.py: only a result that is x is copied, not one that is a parameter.
 def test_a_parameter_alone_may_have_the_inputs_shape() -> None:
     assert Activation(parse("beta; beta=2:channel"), 4)(torch.zeros(4)).tolist() == [2.0] * 4
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from primitives import Activation, parse
-from primitives.builtin import as_builtin
+from primitives.equivalence.builtin import as_builtin
 
 EQUAL = [
     ("max(x,0)", "relu"),

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from primitives.errors import LoweringError
-from primitives.expressions import Expression
+from primitives.expression.expression import Expression
+from primitives.expression.parsing import parse
 from primitives.lowering import files, lower
-from primitives.parsing import parse
 from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, points
 
 COMPILER = shutil.which("gcc") or shutil.which("cc")

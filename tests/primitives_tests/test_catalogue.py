@@ -13,8 +13,8 @@ from torch import Tensor
 
 from primitives import Expression, constant, fingerprint, parse, same_function, value_at
 from primitives.catalogue import Entry, catalogue, known_name
-from primitives.input_scale import nearest_scales, with_scaled_input
-from primitives.parsing import parse_body
+from primitives.equivalence.input_scale import nearest_scales, with_scaled_input
+from primitives.expression.parsing import parse_body
 
 POINTS = {"f(-2)": -2.0, "f(-0.5)": -0.5, "f(0)": 0.0, "f(1)": 1.0, "f(3)": 3.0}
 ROWS = list(csv.DictReader(files("primitives").joinpath("catalogue.csv").read_text(encoding="utf-8").splitlines()))

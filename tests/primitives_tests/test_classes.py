@@ -27,14 +27,14 @@ from primitives import (
     variable,
 )
 from primitives.analysis import output_factor
-from primitives.classes import outputs, points
+from primitives.equivalence.classes import outputs, points
 from primitives.errors import ExpressionError
-from primitives.expressions import join
-from primitives.formulas import written_out
+from primitives.expression.expression import join
+from primitives.expression.parameters import Parameter
+from primitives.expression.traversal import postorder, rewrite
 from primitives.grammars import grammar
-from primitives.operators import Operator
-from primitives.parameters import Parameter
-from primitives.traversal import postorder, rewrite
+from primitives.operators.formulas import written_out
+from primitives.operators.table import Operator
 
 EXACT = [
     ("add(tanh(x),selu(x))", "add(selu(x),tanh(x))"),

@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 
 from primitives import Expression, constant, fingerprint, value_at
-from primitives.classes import outputs
-from primitives.expressions import join
+from primitives.equivalence.classes import outputs
+from primitives.expression.expression import join
+from primitives.expression.parameters import Parameter
+from primitives.expression.traversal import rewrite
 from primitives.grammars import grammar
-from primitives.parameters import Parameter
-from primitives.traversal import rewrite
 
 Array = NDArray[np.float64]
 

@@ -11,8 +11,8 @@ import optuna
 import pytest
 
 from primitives.errors import GrammarError
+from primitives.expression.parsing import parse
 from primitives.grammars import Grammar, grammar, grammar_names
-from primitives.parsing import parse
 
 PRESETS = {name: grammar(name) for name in grammar_names()}
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.autograd import grad, gradcheck, gradgradcheck
 
 from primitives import Activation, Expression, derivative, finite, operators, parse, pointwise, value_at
-from primitives.evaluation import evaluate
+from primitives.expression.evaluation import evaluate
 from primitives.grammars import grammar
 
 ARGUMENTS = ["a*x", "sin(2*x)+b", "x*x-1", "cos(x)", "0.7*x"]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from primitives.expression.parsing import parse
 from primitives.lowering import files
-from primitives.parsing import parse
 
 PAGE = Path(__file__).parents[2] / "docs" / "export.md"
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from primitives.errors import GrammarError
-from primitives.expressions import Expression, constant, join, parameter, variable
+from primitives.expression.expression import Expression, constant, join, parameter, variable
+from primitives.expression.parsing import parse
 from primitives.grammars import Grammar, grammar, grammar_names
 from primitives.grammars.derivation import X, write
 from primitives.grammars.mutation import KINDS
 from primitives.grammars.patterns import Rule
 from primitives.grammars.trees import Trees
-from primitives.parsing import parse
 
 PRESETS = {name: grammar(name) for name in grammar_names()}
 

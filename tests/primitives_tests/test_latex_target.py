@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from primitives import Operator, operators, register
-from primitives.application import apply
-from primitives.expressions import Expression, constant, parameter, variable
+from primitives.expression.application import apply
+from primitives.expression.expression import Expression, constant, parameter, variable
+from primitives.expression.parameters import Parameter
+from primitives.expression.parsing import parse
 from primitives.lowering import lower
-from primitives.lowering.self_test import rows
-from primitives.operators import remove_operator
-from primitives.parameters import Parameter
-from primitives.parsing import parse
+from primitives.lowering.python.self_test import rows
+from primitives.operators.table import remove_operator
 from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, known, points
 from tests.primitives_tests.latex_reading import GREEK, Unreadable, read
 from tests.primitives_tests.latex_values import value

@@ -16,16 +16,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from primitives.application import apply
-from primitives.builtin import as_builtin
 from primitives.catalogue import catalogue
-from primitives.derivative import derivative
+from primitives.equivalence.builtin import as_builtin
 from primitives.errors import LoweringError
-from primitives.evaluation import evaluate, value_at
-from primitives.expressions import Expression, constant, parameter, variable
+from primitives.expression.application import apply
+from primitives.expression.derivative import derivative
+from primitives.expression.evaluation import evaluate, value_at
+from primitives.expression.expression import Expression, constant, parameter, variable
+from primitives.expression.parsing import parse
 from primitives.lowering import lower, targets
-from primitives.operators import operators
-from primitives.parsing import parse
+from primitives.operators.table import operators
 
 Load = Callable[..., ModuleType]
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from primitives.errors import GrammarError
-from primitives.evaluation import value_at
-from primitives.expressions import Expression
+from primitives.expression.evaluation import value_at
+from primitives.expression.expression import Expression
+from primitives.expression.parsing import parse
 from primitives.grammars import Grammar, grammar, grammar_names
 from primitives.grammars.mutation import KINDS
-from primitives.parsing import parse
 
 PRESETS = {name: grammar(name) for name in grammar_names()}
 TREES = ["default", "evoactiv", "lapid-sipper", "pangaea"]

@@ -11,10 +11,10 @@ import pytest
 import scipy.special
 import torch
 
-from primitives.evaluation import value_at
-from primitives.expressions import Expression
+from primitives.expression.evaluation import value_at
+from primitives.expression.expression import Expression
+from primitives.expression.parsing import parse
 from primitives.lowering import lower
-from primitives.parsing import parse
 from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, points
 from tests.primitives_tests.loading import loaded
 

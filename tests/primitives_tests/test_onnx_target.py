@@ -11,13 +11,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from primitives.application import apply
 from primitives.errors import LoweringError
-from primitives.evaluation import value_at
-from primitives.expressions import Expression, constant, variable
+from primitives.expression.application import apply
+from primitives.expression.evaluation import value_at
+from primitives.expression.expression import Expression, constant, variable
+from primitives.expression.parsing import parse
 from primitives.lowering import files, lower
-from primitives.operators import operators
-from primitives.parsing import parse
+from primitives.operators.table import operators
 from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, points
 
 onnx = pytest.importorskip("onnx", reason="the target needs the package onnx")

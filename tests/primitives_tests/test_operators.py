@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from primitives import Operator, OperatorError, derivative, evaluate, lower, operators, parse, register, value_at
-from primitives.operators import remove_operator
+from primitives.operators.table import remove_operator
 
 GRID = torch.cat([torch.linspace(-6.0, 6.0, 1201, dtype=torch.float64) + 1e-4, torch.tensor([0.0, -1e-9])])
 

@@ -16,9 +16,9 @@ import torch.nn.functional as F
 import yaml
 from torch import Tensor
 
-from primitives.evaluation import value_at
+from primitives.expression.evaluation import value_at
+from primitives.expression.parsing import parse
 from primitives.grammars import grammar, grammar_names
-from primitives.parsing import parse
 
 SOURCES = {
     "aquasurf": "2301.05785",

@@ -15,11 +15,11 @@ import pytest
 from scipy.stats import chisquare
 
 from primitives.errors import GrammarError
-from primitives.expressions import MAX_DEPTH, MAX_SIZE, Expression, variable
+from primitives.expression.expression import MAX_DEPTH, MAX_SIZE, Expression, variable
+from primitives.expression.parsing import parse
+from primitives.expression.traversal import postorder as nodes
 from primitives.grammars import Grammar, grammar, grammar_names
 from primitives.grammars.template import below
-from primitives.parsing import parse
-from primitives.traversal import postorder as nodes
 
 PRESETS = {name: grammar(name) for name in grammar_names()}
 SMALLEST_P = 1e-4

@@ -10,8 +10,8 @@ import pytest
 from primitives import apply, constant, parse, variable
 from primitives.analysis import Shape, analyse
 from primitives.catalogue import Entry, catalogue
-from primitives.expressions import Expression, same
-from primitives.traversal import rewrite
+from primitives.expression.expression import Expression, same
+from primitives.expression.traversal import rewrite
 
 MONOTONE = {"yes": "non-decreasing", "decreasing": "non-increasing", "no": "no"}
 

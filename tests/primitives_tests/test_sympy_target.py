@@ -10,13 +10,13 @@ import sympy as sp
 import torch
 
 from primitives.errors import LoweringError
-from primitives.evaluation import value_at
-from primitives.expressions import Expression
+from primitives.expression.evaluation import value_at
+from primitives.expression.expression import Expression
+from primitives.expression.parsing import parse
+from primitives.expression.traversal import postorder
 from primitives.lowering import files, lower
+from primitives.lowering.python.self_test import rows
 from primitives.lowering.reference import elementary
-from primitives.lowering.self_test import rows
-from primitives.parsing import parse
-from primitives.traversal import postorder
 from tests.primitives_tests.contract import FACTOR, GROUPS, functions
 from tests.primitives_tests.loading import loaded
 

@@ -11,17 +11,17 @@ import pytest
 import torch
 
 from primitives import Operator, operators, register
-from primitives.application import apply
-from primitives.builtin import as_builtin
+from primitives.equivalence.builtin import as_builtin
 from primitives.errors import LoweringError, OperatorError
-from primitives.evaluation import evaluate
-from primitives.expressions import Expression, parameter
+from primitives.expression.application import apply
+from primitives.expression.evaluation import evaluate
+from primitives.expression.expression import Expression, parameter
+from primitives.expression.parsing import parse
 from primitives.lowering import files, lower, targets
 from primitives.lowering.column import Column
+from primitives.lowering.python.self_test import rows
 from primitives.lowering.reference import VALUE, points_of, reference
-from primitives.lowering.self_test import rows
-from primitives.operators import remove_operator
-from primitives.parsing import parse
+from primitives.operators.table import remove_operator
 from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, points
 from tests.primitives_tests.loading import loaded
 

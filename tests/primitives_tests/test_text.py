@@ -29,9 +29,9 @@ from primitives import (
     value_at,
 )
 from primitives import variable as x_leaf
-from primitives.expressions import MAX_DEPTH, MAX_SIZE, join
+from primitives.expression.expression import MAX_DEPTH, MAX_SIZE, join
 from primitives.grammars import grammar, grammar_names
-from primitives.operators import ALIASES, CHAINS
+from primitives.operators.table import ALIASES, CHAINS
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 

@@ -16,8 +16,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from primitives.expression.parsing import parse
 from primitives.lowering import lower
-from primitives.parsing import parse
 from tests.primitives_tests.loading import loaded
 
 SWISH = "x*sigmoid(beta*x)+0.1*max(x,0); beta=1.5"

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, jacrev, jvp, vmap
 
 from primitives import Activation, Expression, parse, value_at
-from primitives.traced import plain_form
+from primitives.layers.traced import plain_form
 
 # torch's own, while it traces
 pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]

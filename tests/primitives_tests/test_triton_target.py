@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import torch
 
-from primitives.application import apply
-from primitives.builtin import as_builtin
+from primitives.equivalence.builtin import as_builtin
 from primitives.errors import LoweringError
-from primitives.expressions import Expression, constant, variable
+from primitives.expression.application import apply
+from primitives.expression.expression import Expression, constant, variable
+from primitives.expression.parsing import parse
 from primitives.lowering import lower
-from primitives.operators import operators
-from primitives.parsing import parse
+from primitives.operators.table import operators
 from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, points
 from tests.primitives_tests.loading import loaded
 from tests.primitives_tests.triton_checks import TEXT

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from evaluators import LoopTask
-from primitives.activation import Activation
+from primitives.layers.activation import Activation
 
 OFFENDER = "atan"
 

@@ -17,7 +17,7 @@ from evaluators.reasons import Reason
 from evaluators.results import MemberResult
 from evaluators.stability import is_unstable
 from evaluators.statistics import ALPHA, carried, holm, seeds_needed, sign_flip
-from primitives.parsing import parse
+from primitives.expression.parsing import parse
 from search import Job, Run
 from search.confirmation import verdicts
 from search.confirmation.comparison import null_gains

@@ -12,8 +12,8 @@ import torch
 
 from evaluators.initialisation import normalised
 from primitives import ActsearchError, derivative, evaluate, parse
+from primitives.equivalence.nearest import nearest_known
 from primitives.errors import LoweringError
-from primitives.nearest import nearest_known
 from search import Job, Run, RunError
 from search.class_row import ClassRow
 from search.errors import FileError

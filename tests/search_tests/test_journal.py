@@ -11,7 +11,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.trial import TrialState, create_trial
 
-from primitives.classes import fingerprint
+from primitives.equivalence.classes import fingerprint
 from search.cohort_record import CohortRecord
 from search.cohort_trials import trials_of
 from search.front import Front

@@ -10,7 +10,7 @@ import pytest
 from optuna.trial import TrialState
 
 from primitives import parse
-from primitives.classes import fingerprint
+from primitives.equivalence.classes import fingerprint
 from primitives.grammars import grammar
 from search.config import checked
 from search.errors import ConfigError

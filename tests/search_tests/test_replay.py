@@ -11,7 +11,7 @@ import torch
 from typer.testing import CliRunner
 
 from primitives import Expression, apply, constant, parse, value_at
-from primitives.classes import fingerprint
+from primitives.equivalence.classes import fingerprint
 from primitives.grammars import grammar
 from search.cli import app
 from search.errors import ReplayError

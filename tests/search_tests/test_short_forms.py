@@ -12,12 +12,12 @@ import pytest
 from evaluators.cohort import CohortRequest
 from evaluators.results import CohortResult, MemberResult
 from evaluators.screens import screen
-from primitives.classes import fingerprint, same_function
-from primitives.expressions import Expression
+from primitives.equivalence.classes import fingerprint, same_function
+from primitives.expression.expression import Expression
+from primitives.expression.parameters import Parameter
+from primitives.expression.parsing import parse
+from primitives.expression.traversal import postorder
 from primitives.grammars import grammar
-from primitives.parameters import Parameter
-from primitives.parsing import parse
-from primitives.traversal import postorder
 from search import Job
 from search.config import Config
 from search.confirmation.neighbours import length, moved, plain, shorter

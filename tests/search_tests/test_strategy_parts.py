@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from primitives import parse
-from primitives.classes import fingerprint
+from primitives.equivalence.classes import fingerprint
 from primitives.grammars import grammar
 from search.config import checked
 from search.errors import ConfigError

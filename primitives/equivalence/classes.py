@@ -1,0 +1,183 @@
+"""Equivalence: one mechanism, outputs on fixed points, at three strengths.
+
+The points are 801 on [-5, 5], shifted by sqrt(2)/1000 so that none is a short decimal or zero, and 200 fixed
+normals; learnable parameters take three fixed settings. Outputs are float64.
+
+* exact: the outputs;
+* scale: the outputs divided by their largest absolute value: equal up to a positive factor;
+* affine: the mean removed, divided by the largest absolute value, positive where that first exceeds one half.
+
+Each is rounded to 1e-5 of its largest value and hashed. A hash can merge functions that differ by less than the
+rounding, so a hit is verified by :func:`same_function`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from primitives.equivalence.canonical import canonical
+from primitives.expression.evaluation import evaluate
+from primitives.expression.expression import Expression
+
+Array = NDArray[np.float64]
+
+GRID, NORMALS = slice(0, 801), slice(801, 1001)  # the two kinds of fixed points
+ROUNDING = 1e-5
+VERIFIED = 1e-9
+VERIFIED_WIDE = 1e-6
+_SETTINGS = ((1.0, 0.0), (0.6, 0.35), (1.4, -0.25))  # initial value -> factor * initial + offset * (1 + index)
+_SHIFT = math.sqrt(2.0) / 10.0  # before rounding, or a plateau at 1/64 of the largest value lies between two integers
+_INTERVALS = ((-100.0, -20.0), (-20.0, 20.0), (20.0, 100.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """The three class hashes of an expression, 16 hexadecimal digits each."""
+
+    exact: str
+    scale: str
+    affine: str
+
+
+@cache
+def points() -> Tensor:
+    """The 1,001 fixed points, float64: the grid, then the normals."""
+    grid = np.linspace(-5.0, 5.0, 801) + math.sqrt(2.0) / 1000.0
+    normals = np.random.Generator(np.random.PCG64(0)).standard_normal(200)
+    return torch.from_numpy(np.concatenate([grid, normals]))
+
+
+@cache
+def _wide_points() -> Tensor:
+    """161 points on each of the intervals."""
+    parts = [torch.linspace(low, high, 161, dtype=torch.float64) for low, high in _INTERVALS]
+    return torch.cat(parts) + math.sqrt(2.0) / 1000.0
+
+
+def outputs_at(expression: Expression, x: Tensor) -> Array:
+    """Outputs at points ``x`` (n,), float64: one row, or with parameters three, one for each setting of them."""
+    form = canonical(expression)
+    values: dict[str, Tensor | float] = {
+        p.name: torch.tensor([[factor * p.initial + offset * (1 + i)] for factor, offset in _SETTINGS], dtype=x.dtype)
+        for i, p in enumerate(form.parameters)
+    }
+    rows: Array = evaluate((form,), x, values)[0].numpy().reshape(-1, len(x))
+    rows.setflags(write=False)
+    return rows
+
+
+@lru_cache(maxsize=256)
+def outputs(expression: Expression) -> Array:
+    """Outputs at the fixed points, read-only, (1, 1001) or (3, 1001); parameters go by their order in the canonical
+    form.
+    """
+    return outputs_at(expression, points())
+
+
+@lru_cache(maxsize=256)
+def _wide_outputs(expression: Expression) -> Array:
+    return outputs_at(expression, _wide_points())
+
+
+def kind_of(expression: Expression) -> str:
+    """Granularities of the learnable parameters, "l" or "c" each: a part of every class, for a candidate with other
+    parameters trains differently, whatever its initial outputs.
+    """
+    return "".join(["c" if p.per_channel else "l" for p in canonical(expression).parameters])
+
+
+@lru_cache(maxsize=1024)
+def fingerprint(expression: Expression) -> Fingerprint:
+    """Class hashes of an expression; parameters are taken in the order of the canonical form."""
+    values, kind = outputs(expression).ravel(), kind_of(expression).encode()
+    finite = np.isfinite(values)
+    known = values if finite.all() else values[finite]
+    largest = float(np.abs(known).max(initial=0.0))
+    scaled = known / largest if largest > 0 else known
+    size = round(math.log(largest) / ROUNDING + _SHIFT) if largest > 0 else "zero"
+    standardised, sign = _standardised(scaled)
+    whole = known is values
+    scale = _hash(scaled, kind if whole else kind + _marks(values))
+    exact = hashlib.sha256(f"{scale}:{size}".encode()).hexdigest()[:16]
+    return Fingerprint(exact, scale, _hash(standardised, kind if whole else kind + _marks(sign * values)))
+
+
+def _standardised(values: Array) -> tuple[Array, float]:
+    """Mean 0, largest absolute value 1, positive where that first exceeds one half; 0 for a constant. And the sign."""
+    centred = values - float(values.sum()) / max(1, values.size)
+    magnitude = np.abs(centred)
+    largest = float(magnitude.max(initial=0.0))
+    if largest < 1e-12:
+        return np.zeros_like(values), 1.0
+    signed = math.copysign(largest, centred[int((magnitude > 0.5 * largest).argmax())])
+    return centred / signed, math.copysign(1.0, signed)
+
+
+def _marks(values: Array) -> bytes:
+    """Where outputs are infinite, with their sign, or NaN."""
+    return np.where(np.isnan(values), 2.0, np.sign(values) * np.isinf(values)).astype(np.int8).tobytes()
+
+
+def _hash(values: Array, kind: bytes) -> str:
+    """Hash of values with a largest absolute value of 1 or 0, rounded to 1e-5."""
+    codes = np.rint(values / ROUNDING + _SHIFT).astype(np.int32)
+    return hashlib.sha256(kind + b":" + codes.tobytes()).hexdigest()[:16]
+
+
+def largest_finite(values: Array) -> float:
+    """The largest finite absolute value; 0 where there is none."""
+    return float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
+
+
+def same_function(f: Expression, g: Expression, *, scale: bool = False) -> bool:
+    """True if two functions are equal, up to a positive factor where ``scale``; see :func:`is_map_of`."""
+    return is_map_of(f, g, scale_factor(outputs(f), outputs(g)) if scale else 1.0)
+
+
+def scale_factor(f: Array, g: Array) -> float:
+    """The positive factor between the largest of two functions' outputs; 1 where one is zero throughout."""
+    left, right = largest_finite(f), largest_finite(g)
+    return left / right if min(left, right) > 0 else 1.0
+
+
+def best_line(x: Array, y: Array) -> tuple[float, float]:
+    """Slope and offset of the least-squares line through the points that are finite; (0, 0) where there is none."""
+    both = np.isfinite(x) & np.isfinite(y)
+    x, y = x[both], y[both]
+    if not x.size:
+        return 0.0, 0.0
+    centred = x - x.mean()
+    slope = float(centred @ y) / (float(centred @ centred) or 1.0)
+    return slope, float(y.mean() - slope * x.mean())
+
+
+def is_map_of(f: Expression, g: Expression, factor: float, offset: float = 0.0, *, tolerance: float = VERIFIED) -> bool:
+    """True if ``f = factor * g + offset``, also for each setting of learnable parameters.
+
+    On the fixed points the outputs must agree to ``tolerance`` times the largest; on each of [-100, -20], [-20, 20]
+    and [20, 100] to 1e-6 of the largest there, or to ``tolerance`` where that is more, since on [-5, 5] alone ReLU6 is
+    ReLU. Differences below 1e-9 of the largest at the fixed points are none: ``1+erf(x)`` is 0 below -6, ``erfc(-x)``
+    is not. Where one is infinite or NaN, the other must be the same.
+    """
+    left, right = outputs(f), outputs(g)
+    if left.shape != right.shape:
+        return False
+    largest = largest_finite(left)
+    with np.errstate(over="ignore"):
+        if not _agree(left, factor * right + offset, tolerance * largest):
+            return False
+        wide = zip(*(np.split(_wide_outputs(each), len(_INTERVALS), axis=1) for each in (f, g)), strict=True)
+        relative, floor = max(VERIFIED_WIDE, tolerance), VERIFIED * largest
+        return all(_agree(a, factor * b + offset, max(floor, relative * largest_finite(a))) for a, b in wide)
+
+
+def _agree(left: Array, right: Array, tolerance: float) -> bool:
+    return np.allclose(left, right, rtol=0.0, atol=tolerance, equal_nan=True)

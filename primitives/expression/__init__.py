@@ -1,0 +1,1 @@
+"""What a candidate is made of: the immutable graph, its text form, evaluation and derivative."""

@@ -1,0 +1,132 @@
+"""Symbolic derivatives: expressions again, so that every evaluator, screen and lowering target has them for free.
+
+Where the chain rule multiplies a slope that has underflowed to 0 with a tangent that has overflowed, as in GoLU
+``x*exp(-exp(-x))`` below -88.8 in float32, the product is 0, the limit, and not 0*inf = NaN. So it is where the slope
+is infinite and the tangent was selected to be 0, as in ``sqrt(relu(x))``.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from primitives.expression.expression import Expression, join, parameter
+from primitives.expression.parameters import Parameter
+from primitives.expression.parsing import parse_body
+from primitives.expression.reduction import ONE, ZERO, reduced
+from primitives.expression.traversal import postorder
+from primitives.operators.formulas import written_out
+from primitives.operators.kernels import COMPARISONS
+from primitives.operators.table import INPUTS, find_operator
+
+_INPUTS = INPUTS[:3]
+_OVERFLOWING = {"exp", "expm1", "sinh", "cosh", "symexp"}
+_SQUARES = {"pow", "abs"}
+_POLES = {"sqrt", "sqrt_abs", "pow"}
+_SELECTIONS = {"where", "positive", *COMPARISONS}
+_Part = tuple[Expression, str, tuple[int, ...]]
+
+
+@lru_cache(maxsize=4096)
+def derivative(root: Expression, by: str = "x", times: Expression = ONE) -> Expression:
+    """Derivative of an expression by the input or by one of its parameters.
+
+    At a kink it is one of the two one-sided slopes. Nodes of the expression are used again, so that value and
+    derivative evaluated together share them.
+
+    Args:
+        root: the expression.
+        by: ``"x"`` or the name of a parameter.
+        times: a factor, which goes into the first product of the chain rule.
+
+    Returns:
+        The derivative, an expression in the same input and parameters.
+    """
+    root = written_out(root, "tangent")
+    tangent: dict[Expression, Expression] = {}
+    for node in postorder((root,)):
+        if not node.args:
+            own = node.op == "x" if by == "x" else isinstance(node.value, Parameter) and node.value.name == by
+            tangent[node] = times if own else ZERO
+        else:
+            tangent[node] = _instantiate(node, tuple([tangent[arg] for arg in node.args]))
+    return tangent[root]
+
+
+@lru_cache(maxsize=1024)
+def _template(op: str, *, products: bool) -> tuple[_Part, ...]:
+    """The nodes of an operator's tangent, inputs first: each with its name, or "", and the numbers of its inputs.
+
+    With ``products`` those that are one kernel are written out.
+    """
+    names = [*_INPUTS, *(f"d{name}" for name in _INPUTS), "y"]
+    template = parse_body(find_operator(op).tangent, {name: parameter(name) for name in names})
+    nodes = postorder((written_out(template, "tangent") if products else template,))
+    number = {node: index for index, node in enumerate(nodes)}
+    return tuple([(node, _name(node), tuple([number[arg] for arg in node.args])) for node in nodes])
+
+
+@lru_cache(maxsize=4096)
+def _instantiate(node: Expression, tangents: tuple[Expression, ...]) -> Expression:
+    """The operator's tangent with its names replaced; terms that are structurally zero vanish.
+
+    Cached, since the expressions of a search have many subexpressions in common.
+    """
+    if all(tangent is ZERO for tangent in tangents):
+        return ZERO
+    stands_for = dict(zip(_INPUTS, node.args, strict=False))
+    stands_for |= {f"d{name}": tangent for name, tangent in zip(_INPUTS, tangents, strict=False)}
+    stands_for["y"] = node
+    # the slope of a product is its other factor: where that is 0 and the tangent infinite, so is the product's value
+    inner = [] if node.op == "mul" else zip(_INPUTS, tangents, strict=False)
+    guarded = {f"d{name}" for name, tangent in inner if _may_overflow(tangent)}
+    parts = _template(node.op, products=bool(guarded))
+    built: list[Expression] = []
+    for part, name, inputs in parts:
+        args = [built[index] for index in inputs]
+        if name:
+            built.append(stands_for[name])
+        elif part.op == "mul":
+            tangent = parts[inputs[1]][1]
+            built.append(_times(*args, guarded=tangent in guarded, pole=tangent == "da" and _has_pole(node)))
+        else:
+            built.append(reduced(part.op, *args) if args else part)
+    return built[-1]
+
+
+def _times(slope: Expression, tangent: Expression, *, guarded: bool, pole: bool) -> Expression:
+    """Slope times tangent; 0 where one is 0 and the other may be infinite, which alone would give NaN."""
+    product = reduced("mul", slope, tangent)
+    if guarded and slope not in (ZERO, ONE):
+        return join("where", join("abs", slope), product, ZERO)
+    return join("where", join("abs", tangent), product, ZERO) if pole and _may_vanish(tangent) else product
+
+
+def _name(node: Expression) -> str:
+    return node.value.name if isinstance(node.value, Parameter) else ""
+
+
+def _has_pole(node: Expression) -> bool:
+    """True if the slope by the first input is infinite at 0."""
+    exponent = node.args[1].value if node.op == "pow" else 0.0
+    return node.op in _POLES and not (isinstance(exponent, float) and exponent >= 1.0)
+
+
+def _may_vanish(tangent: Expression) -> bool:
+    """True if a tangent is 0 on an interval: it is selected."""
+    return any(node.op in _SELECTIONS for node in postorder((tangent,)))
+
+
+@lru_cache(maxsize=4096)
+def _may_overflow(tangent: Expression) -> bool:
+    """True if an exponential, other than one of a number or of minus a square, occurs."""
+    return any(_overflows(node) for node in postorder((tangent,)))
+
+
+def _overflows(node: Expression) -> bool:
+    varies = node.uses_input or node.is_learnable
+    return varies and node.op in _OVERFLOWING and not _is_minus_square(node.args[0])
+
+
+def _is_minus_square(node: Expression) -> bool:
+    inner = node.args[0] if node.op == "neg" else node
+    return node.op == "neg" and (inner.op in _SQUARES or (inner.op == "mul" and inner.args[0] is inner.args[1]))

@@ -1,0 +1,150 @@
+"""Evaluation: several expressions at once, shared subexpressions once, in the dtype of the input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from primitives.errors import ExpressionError
+from primitives.expression.expression import Expression
+from primitives.expression.parameters import Parameter
+from primitives.expression.traversal import postorder
+from primitives.operators.formulas import written_out
+from primitives.operators.kernels import COMPARISONS, Value, where_compared
+from primitives.operators.table import fold, forward_of
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Straight-line code for some expressions.
+
+    Args:
+        leaves: a constant, a parameter's name, or ``None`` for ``x``: the first registers.
+        steps: each appends one register, the function of the registers named.
+        outputs: the register of each root.
+    """
+
+    leaves: tuple[Value | str | None, ...]
+    steps: tuple[tuple[Callable[..., Value], tuple[int, ...]], ...]
+    outputs: tuple[int, ...]
+
+    def run(self, x: Tensor, parameters: Mapping[str, Value]) -> list[Tensor]:
+        """Outputs at ``x``, in its dtype and of its shape; where parameters have more dimensions, of the shape to which
+        all of them broadcast.
+        """
+        registers: list[Value] = [_leaf_value(leaf, x, parameters) for leaf in self.leaves]
+        for forward, inputs in self.steps:
+            registers.append(forward(*[registers[i] for i in inputs]))
+        return [_shaped(registers[i], x) for i in self.outputs]
+
+    def typed(self, dtype: torch.dtype) -> Program:
+        """The same with constants as tensors of a type: torch converts a number anew at each use, 2 us a time.
+
+        Exponents stay numbers: torch has fast forms for 2, 3 and a half.
+        """
+        power = forward_of("pow")
+        exponents = {inputs[1] for forward, inputs in self.steps if forward is power}
+        leaves = tuple(
+            torch.tensor(leaf, dtype=dtype) if isinstance(leaf, float) and index not in exponents else leaf
+            for index, leaf in enumerate(self.leaves)
+        )
+        return Program(leaves, self.steps, self.outputs)
+
+
+def _leaf_value(leaf: Value | str | None, x: Tensor, parameters: Mapping[str, Value]) -> Value:
+    if leaf is None:
+        return x
+    if not isinstance(leaf, str):
+        return leaf
+    value = parameters[leaf]
+    return value if isinstance(value, Tensor) else torch.tensor(value, dtype=x.dtype, device=x.device)
+
+
+def _shaped(value: Value, x: Tensor) -> Tensor:
+    if isinstance(value, Tensor):
+        same = value.shape == x.shape
+        return value if same else value.to(x.dtype).expand(np.broadcast_shapes(value.shape, x.shape))
+    return torch.zeros_like(x) + value  # full_like refuses what overflows in float16
+
+
+@lru_cache(maxsize=1024)
+def compiled(roots: tuple[Expression, ...]) -> Program:
+    """The program of some expressions; subexpressions without ``x`` and parameters become numbers."""
+    roots = tuple([written_out(root, "forward") for root in roots])
+    inputs = {node: _inputs(node) for node in postorder(roots, inputs=_inputs)}
+    leaves = [node for node, args in inputs.items() if not args]
+    inner = [(node, args) for node, args in inputs.items() if args]
+    register = {node: index for index, node in enumerate([*leaves, *[node for node, _ in inner]])}
+    return Program(
+        tuple([_leaf(node) for node in leaves]),
+        tuple([(_forward(node, args), tuple([register[arg] for arg in args])) for node, args in inner]),
+        tuple([register[root] for root in roots]),
+    )
+
+
+def _inputs(node: Expression) -> tuple[Expression, ...]:
+    """A node's inputs, none for a number; ``where`` over a comparison takes the comparison's own."""
+    if not (node.uses_input or node.is_learnable):
+        return ()
+    if node.op == "where" and node.args[0].op in COMPARISONS and _inputs(node.args[0]):
+        return (*node.args[0].args, *node.args[1:])
+    return node.args
+
+
+def _forward(node: Expression, inputs: tuple[Expression, ...]) -> Callable[..., Value]:
+    return forward_of(node.op) if inputs is node.args else where_compared(node.args[0].op)
+
+
+def _leaf(node: Expression) -> Value | str | None:
+    if isinstance(node.value, Parameter):
+        return node.value.name
+    return None if node.op == "x" else constants((node,))[node]
+
+
+def constants(roots: Sequence[Expression]) -> dict[Expression, float]:
+    """Values, in float64, of the nodes that depend on neither ``x`` nor a parameter."""
+    known: dict[Expression, float] = {}
+    for node in postorder(roots):
+        if isinstance(node.value, float):
+            known[node] = node.value
+        elif not (node.uses_input or node.is_learnable):
+            known[node] = fold(node.op, [known[arg] for arg in node.args])
+    return known
+
+
+def evaluate(roots: Sequence[Expression], x: Tensor, parameters: Mapping[str, Value]) -> list[Tensor]:
+    """Values of the roots at ``x``, elementwise.
+
+    Args:
+        roots: expressions over the same parameters.
+        x: floating point tensor of any shape.
+        parameters: value of every parameter, a number or a tensor that broadcasts with ``x``.
+
+    Returns:
+        One tensor for each root, with the shape and dtype of ``x``.
+    """
+    return compiled(tuple(roots)).run(x, parameters)
+
+
+def value_at(expression: Expression, x: Tensor, **parameters: Value) -> Tensor:
+    """Value of one expression at ``x``, elementwise, in the dtype of ``x``.
+
+    Args:
+        expression: the function.
+        x: floating point tensor of any shape.
+        parameters: values by name, numbers or tensors that broadcast with ``x``; the others are initial.
+
+    Raises:
+        ExpressionError: a name is no parameter of the expression.
+    """
+    initial = expression.initial_values
+    unknown = sorted(set(parameters) - set(initial))
+    if unknown:
+        known = sorted(initial) or "none"
+        raise ExpressionError(f"{expression.text} has no parameter {unknown[0]!r}; it has {known}")
+    return evaluate((expression,), x, initial | parameters)[0]

@@ -1,0 +1,145 @@
+"""An expression as a layer: ``Activation`` holds its parameters, ``replace`` puts it into an existing model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import forward_ad
+
+from primitives.equivalence.builtin import as_builtin
+from primitives.errors import ExpressionError
+from primitives.expression.expression import MAX_SIZE, Expression
+from primitives.expression.parameters import Parameter
+from primitives.layers.pointwise import pointwise
+from primitives.layers.traced import plain_form
+
+
+def channels_of(x: Tensor) -> int:
+    """Number of channels of an input: dimension 1 of 4-D input, else the last one."""
+    return x.shape[1] if x.dim() == 4 else x.shape[-1]
+
+
+def per_channel_shape(value: Tensor, x: Tensor) -> Tensor:
+    """Shape a per-channel value ``(..., C)`` for ``x``: channels are dimension 1 of 4-D input, else the last one."""
+    return value.view(-1, 1, 1) if x.dim() == 4 and value.dim() == 1 else value
+
+
+class Activation(nn.Module):
+    """An activation layer with real parameters.
+
+    A formula that equals a built-in of torch is computed by that; see :mod:`primitives.equivalence.builtin`. Eagerly
+    any other is the fused form of :mod:`primitives.layers.pointwise`, which keeps the input alone for the backward pass
+    and can be differentiated to any order. The plain form, ordinary torch operators with torch's own derivatives,
+    takes its place under ``torch.export``, in forward mode (``jvp``, ``jacfwd``, ``hessian``) and on request. Under
+    ``torch.compile`` it is ordinary operators with our first derivatives; torch itself refuses to go through compiled
+    code twice ("does not currently support double backward", or a complaint about donated buffers), so leave a model
+    whose loss holds derivatives uncompiled. Compile the model, not each layer: torch compiles one method at most
+    eight times.
+
+    Args:
+        expression: the formula.
+        channels: number of channels, needed if a parameter is per channel.
+        plain: use the plain form always.
+        device: of the parameters.
+        dtype: of the parameters; the input's may be another.
+
+    The input is a floating point tensor; 4-D input is NCHW, otherwise channels come last. The output has its
+    shape, dtype and memory format, under autocast too.
+
+    Raises:
+        ExpressionError: a parameter is per channel and ``channels`` is not given, has a name that ``nn.Module`` uses,
+            or an initial value that its type does not hold. On call: the input is not floating point or has another
+            number of channels.
+    """
+
+    def __init__(
+        self,
+        expression: Expression,
+        channels: int | None = None,
+        *,
+        plain: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        if not isinstance(expression, Expression):
+            raise ExpressionError(f"expected an expression, as from parse(...), got {type(expression).__name__}")
+        if channels is not None and (not isinstance(channels, int) or channels < 1):
+            raise ExpressionError(f"channels is a whole number above 0, got {channels!r}")
+        self.expression = expression
+        self.channels = channels
+        self.plain = plain
+        # for messages: torch.compile cannot trace what computes it, and derivatives can be too long for one
+        self._text = expression.text if expression.size <= MAX_SIZE else f"expression of {expression.size} nodes"
+        self._form = plain_form(as_builtin(expression))
+        for p in expression.parameters:
+            if p.per_channel and channels is None:
+                raise ExpressionError(f"{self._text}: parameter {p.name!r} is per channel; give channels=...")
+            if hasattr(self, p.name):
+                raise ExpressionError(f"{self._text}: nn.Module uses the name {p.name!r}; rename the parameter")
+            shape = (channels or 1,) if p.per_channel else ()
+            self.register_parameter(p.name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Set the parameters to their initial values."""
+        for p in self.expression.parameters:
+            value = self.get_parameter(p.name)
+            largest = torch.finfo(value.dtype).max
+            if abs(p.initial) > largest:
+                raise ExpressionError(
+                    f"{self._text}: parameter {p.name!r}: expected an initial value of at most {largest:.3g} in size, "
+                    f"the largest of {value.dtype}, got {p.initial:g}"
+                )
+            nn.init.constant_(value, p.initial)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not x.is_floating_point():
+            raise ExpressionError(f"{self._text}: expected a floating point input, got {x.dtype}")
+        values = [self._value(p, x) for p in self.expression.parameters]
+        # there is no public way to ask for forward mode; it has levels from 0 on
+        if self.plain or torch.compiler.is_exporting() or forward_ad._current_level >= 0 or x.is_meta:
+            return self._form(x, values)
+        if torch.compiler.is_compiling():
+            return self._form.traced(x, values)
+        return pointwise(self._form.expression, x, values)
+
+    def _value(self, p: Parameter, x: Tensor) -> Tensor:
+        """The value of a parameter in the shape that meets ``x``."""
+        value: Tensor = getattr(self, p.name)  # get_parameter refuses what torch.func.functional_call puts there
+        if not p.per_channel:
+            return value
+        if x.dim() == 0 or channels_of(x) != self.channels:
+            place = "dimension 1 of a 4-D input" if x.dim() == 4 else "the last dimension"
+            raise ExpressionError(
+                f"{self._text}: expected {self.channels} channels in {place}, got shape {tuple(x.shape)}"
+            )
+        return per_channel_shape(value, x)
+
+    def extra_repr(self) -> str:
+        return self._text
+
+
+def replace(
+    model: nn.Module, old: type[nn.Module] | tuple[type[nn.Module], ...], new: Expression | Callable[[], nn.Module]
+) -> int:
+    """Replace every module of a type, in place; each place gets an instance of its own.
+
+    Args:
+        model: any module; the model itself is not replaced, only what it contains.
+        old: type or types to look for, as in ``isinstance``.
+        new: an expression without per-channel parameters, or a function that makes a module.
+
+    Returns:
+        The number of places that were replaced; a module used at two places counts once and stays shared.
+    """
+    make = new if not isinstance(new, Expression) else lambda: Activation(new)
+    made: dict[nn.Module, nn.Module] = {}
+    for path, module in list(model.named_modules(remove_duplicate=False)):
+        if path and isinstance(module, old):
+            made.setdefault(module, make())
+            parent, _, name = path.rpartition(".")
+            setattr(model.get_submodule(parent), name, made[module])
+    return len(made)

@@ -1,0 +1,46 @@
+"""Python text: names and numbers in generated Python."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import math
+import re
+from collections.abc import Container
+
+from primitives.errors import LoweringError
+from primitives.expression.expression import Expression
+
+_RESERVED = frozenset([*keyword.kwlist, *keyword.softkwlist, *dir(builtins)])
+
+
+def class_name(name: str, taken: Container[str] = ()) -> str:
+    """``act_3_7`` -> ``Act37``, the class that goes with a function's name.
+
+    Raises:
+        LoweringError: the name is not snake case, or it or the class name is taken.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise LoweringError(f"a function's name is snake case, such as 'act_3_7', got {name!r}")
+    found = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+    if any(n in _RESERVED or n in taken or re.fullmatch(r"t\d+", n) for n in (name, found)):
+        raise LoweringError(f"the name {name!r} has a meaning in the generated module; choose another one")
+    return found
+
+
+def python_names(expression: Expression, taken: Container[str]) -> dict[str, str]:
+    """Parameter -> its name in the source: the same, or with underscores behind it where that is taken."""
+    found: dict[str, str] = {}
+    for p in expression.parameters:
+        free = p.name if p.name.isidentifier() and not p.name.startswith("_") else f"p_{len(found)}"
+        while free in _RESERVED or free in taken or free in found.values() or re.fullmatch(r"t\d+", free):
+            free += "_"
+        found[p.name] = free
+    return found
+
+
+def python_number(value: float, module: str = "math") -> str:
+    """A float as Python writes it; a module has the others as ``nan`` and ``inf``."""
+    if math.isfinite(value):
+        return repr(value)
+    return f"{module}.nan" if math.isnan(value) else f"{module}.inf" if value > 0 else f"-{module}.inf"

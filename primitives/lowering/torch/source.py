@@ -1,0 +1,269 @@
+"""Torch: the source of a module that needs torch alone, with a function, its gradient and an ``nn.Module``."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from string import Template
+
+from torch import nn
+
+from primitives.analysis.gaussian import normal_grid
+from primitives.equivalence.builtin import as_builtin
+from primitives.expression.derivative import derivative
+from primitives.expression.evaluation import evaluate
+from primitives.expression.expression import Expression, constant, join
+from primitives.expression.traversal import postorder
+from primitives.lowering.column import INFIX_TEMPLATES, Column
+from primitives.lowering.lines import Language, Lines
+from primitives.lowering.python.self_test import python_self_test
+from primitives.lowering.python.text import class_name, python_names, python_number
+from primitives.lowering.shipped import template
+from primitives.lowering.target import Target
+from primitives.operators.kernels import COMPARISONS
+
+_MODULE = template("torch/module.txt")
+
+_TEMPLATES = {
+    **INFIX_TEMPLATES,
+    "max": "torch.maximum({0}, {1})",
+    "min": "torch.minimum({0}, {1})",
+    "reciprocal": "torch.reciprocal({0})",
+    "where": "torch.where({0}, {1}, {2})",
+    "abs": "torch.abs({0})",
+    "sign": "torch.sign({0})",
+    "floor": "torch.floor({0})",
+    "exp": "torch.exp({0})",
+    "expm1": "torch.expm1({0})",
+    "log": "torch.log({0})",
+    "log1p": "torch.log1p({0})",
+    "log_abs": "torch.log(torch.abs({0}) + 1e-7)",
+    "sqrt": "torch.sqrt({0})",
+    "sqrt_abs": "torch.sqrt(torch.abs({0}))",
+    "symlog": "torch.sign({0}) * torch.log1p(torch.abs({0}))",
+    "symexp": "torch.sign({0}) * torch.expm1(torch.abs({0}))",
+    "sin": "torch.sin({0})",
+    "cos": "torch.cos({0})",
+    "atan": "torch.atan({0})",
+    "sinc": "torch.sinc({0} / math.pi)",
+    "sinc_prime": "_sinc_prime({0})",
+    "sinh": "torch.sinh({0})",
+    "cosh": "torch.cosh({0})",
+    "tanh": "torch.tanh({0})",
+    "asinh": "torch.asinh({0})",
+    "erf": "torch.erf({0})",
+    "erfc": "torch.erfc({0})",
+    "bessel_i0e": "torch.special.i0e({0})",
+    "bessel_i1e": "torch.special.i1e({0})",
+    "sigmoid": "torch.sigmoid({0})",
+    "softplus": "F.softplus({0}, 1.0, 40.0)",
+    "log_sigmoid": "-F.softplus(-({0}), 1.0, 40.0)",
+    "relu": "torch.relu({0})",
+    "relu6": "F.relu6({0})",
+    "leaky_relu": "F.leaky_relu({0})",
+    "elu": "F.elu({0})",
+    "selu": "F.selu({0})",
+    "gelu": "F.gelu({0})",
+    "gelu_tanh": 'F.gelu({0}, approximate="tanh")',
+    "silu": "F.silu({0})",
+    "mish": "F.mish({0})",
+    "softsign": "F.softsign({0})",
+    "hardtanh": "F.hardtanh({0})",
+    "hard_sigmoid": "F.hardsigmoid({0})",
+    "hard_swish": "F.hardswish({0})",
+}
+
+#: helper functions of the generated module, each written where its name occurs
+_HELPERS = {
+    "_as_tensor": '''
+
+def _as_tensor(value, x):
+    """A number as a tensor like x, without dimensions."""
+    return value if isinstance(value, torch.Tensor) else torch.full((), value, dtype=x.dtype, device=x.device)
+''',
+    "_per_channel": '''
+
+def _per_channel(parameter, x):
+    """Channels are dim 1, as in NCHW, but the last dim of inputs with up to three dims."""
+    dim = 1 if x.dim() > 3 else x.dim() - 1
+    if x.shape[dim] != parameter.shape[0]:
+        raise ValueError(f"expected {parameter.shape[0]} channels in dim {dim}, got shape {tuple(x.shape)}")
+    return parameter.view(-1, *[1] * (x.dim() - 1 - dim))
+''',
+    "_sinc_prime": '''
+
+def _sinc_prime(a):
+    """Derivative of sin(a)/a; near 0 by its series."""
+    small = a.abs() < 0.1
+    safe = torch.where(small, torch.ones_like(a), a)
+    series = a * (-1 / 3 + a * a * (1 / 30 - a * a * (1 / 840 - a * a / 45360)))
+    return torch.where(small, series, (torch.cos(safe) - torch.sin(safe) / safe) / safe)
+''',
+}
+
+_IMPORTS = {"math.": "import math\n", "torch": "\nimport torch\n", "F.": "import torch.nn.functional as F\n"}
+
+_OWN_NAMES = "torch math nn F x channels inplace device dtype plain ctx replace GAIN"
+_TAKEN = frozenset([*dir(nn.Module()), *_OWN_NAMES.split()])
+
+
+def torch_source(expression: Expression, *, name: str = "activation", factor: float = 1.0) -> str:
+    """Source of a module for ``factor * expression``.
+
+    The module imports torch and math only and defines, for the name ``act_3_7``: the function ``act_3_7(x,
+    <parameters>, inplace=False)`` with a gradient of its own, ``act_3_7_plain``, the ``nn.Module`` ``Act37`` (each
+    part between underscores with a capital first letter), ``GAIN`` for initial weights and
+    ``replace(model, old_type, new_factory)``.
+
+    Raises:
+        LoweringError: the name is not snake case or is taken in the generated module.
+    """
+    module = class_name(name, _TAKEN)
+    names = python_names(expression, {*_TAKEN, name, f"{name}_plain", module})
+    own = as_builtin(expression)
+    root = own if factor == 1.0 else join("mul", constant(factor), own)
+    arguments = ["x", *names.values()]
+    source = _MODULE.substitute(
+        _module_parts(expression, names),
+        function=name,
+        module=module,
+        text=expression.text,
+        factor=python_number(factor),
+        gain=python_number(_gain(root)),
+        arguments=", ".join(arguments),
+        tensors=", ".join(["x", *(f"_as_tensor({p}, x)" for p in names.values())]),
+        value=_body([root], names, _returned_value),
+        slopes=_body([derivative(root, by) for by in ("x", *names)], names, _returned_slopes),
+        example=f"lambda: {module}(64)" if _per_channel(expression) else module,
+        imports="$imports",
+        helpers="$helpers",
+    )
+    return _completed(source)
+
+
+def _gain(root: Expression) -> float:
+    """1/sqrt(E f(z)^2) at the initial parameters; 1 where that is no finite positive number.
+
+    A power of its own sum, since the last digit of :func:`primitives.analysis.output_factor` differs for every fourth
+    function, and exported files stay equal to the byte.
+    """
+    z, weights = normal_grid()
+    second = float((weights * evaluate((root,), z, root.initial_values)[0].square()).sum())
+    return second**-0.5 if 0 < second < math.inf else 1.0
+
+
+def _completed(source: str) -> str:
+    """Add the helpers and imports that the source uses."""
+    helpers = "".join(text for name, text in _HELPERS.items() if f"{name}(" in source)
+    used = [
+        f"{line}" for mark, line in _IMPORTS.items() if re.search(rf"(?<![\w.]){re.escape(mark)}", source + helpers)
+    ]
+    imports = "".join(used).strip() + "\nfrom torch import nn"
+    return source.replace("$imports", imports, 1).replace("$helpers", helpers, 1).rstrip() + "\n"
+
+
+def _per_channel(expression: Expression) -> bool:
+    return any(p.per_channel for p in expression.parameters)
+
+
+def _module_parts(expression: Expression, names: Mapping[str, str]) -> dict[str, str]:
+    """What the parameters add to the signature and to the ``nn.Module``."""
+    signature, own, declarations, resets = ["x: torch.Tensor"], ["x"], [""], [""]
+    for p in expression.parameters:
+        name, initial = names[p.name], python_number(p.initial)
+        shape = "channels" if p.per_channel else "()"
+        signature.append(f"{name}: torch.Tensor | float = {initial}")
+        own.append(f"_per_channel(self.{name}, x)" if p.per_channel else f"self.{name}")
+        declarations.append(f"self.{name} = nn.Parameter(torch.empty({shape}, device=device, dtype=dtype))")
+        resets.append(f"nn.init.constant_(self.{name}, {initial})")
+    needed = _per_channel(expression)
+    return {
+        "signature": ", ".join(signature),
+        "own": ", ".join(own),
+        "declarations": "\n        ".join(declarations),
+        "resets": "\n        ".join(resets),
+        "check": _CHECK if needed else "",
+        "channels_help": "size of dim 1, or of the last dim of 2-D and 3-D inputs." if needed else "not used.",
+    }
+
+
+_CHECK = """
+        if channels is None or channels < 1:
+            raise ValueError(f"parameters per channel need the number of channels, got {channels}")"""
+
+
+def _as_argument(node: Expression, slot: int, text: str) -> str:
+    """A number in a slot: torch's functions take tensors; / takes a number below the line only (one above it would be
+    multiplied with the reciprocal, which overflows first)."""
+    takes = node.op in {"add", "sub", "mul", "pow", *COMPARISONS} or (node.op == "div" and slot == 1)
+    return text if takes else f"_as_tensor({text}, x)"
+
+
+_LANGUAGE = Language(
+    column=Column("torch", _TEMPLATES),
+    number=python_number,
+    as_number="{0}.to(x.dtype)",
+    number_in=_as_argument,
+)
+
+
+def _body(roots: Sequence[Expression], names: Mapping[str, str], returned: Callable[[Lines], str]) -> str:
+    """The indented lines of a function of x and the parameters."""
+    code = Lines(roots, _LANGUAGE, names)
+    casts = [f"{name} = {name}.to(x.dtype)" for name in names.values()]
+    return "\n".join(f"    {line}" for line in [*casts, *code.lines, f"return {returned(code)}"])
+
+
+def _returned_value(code: Lines) -> str:
+    """The value, in the shape of x and in memory of its own."""
+    root, text = code.roots[0], code.results[0]
+    if root.op == "x":
+        return "x.clone()"
+    return text if any(node.op == "x" for node in postorder((root,))) else f"torch.zeros_like(x) + ({text})"
+
+
+def _returned_slopes(code: Lines) -> str:
+    return "(" + ", ".join(code.results) + (",)" if len(code.results) == 1 else ")")
+
+
+_COMPUTED = Template("""
+x = torch.tensor([points], dtype=torch.float64).T.requires_grad_()
+layer = $module(channels=1, dtype=torch.float64)
+given = [p.detach().expand_as(x).clone().requires_grad_() for p in layer.parameters()]
+slopes = torch.autograd.grad($function(x, *given).sum(), [x, *given])
+value = $function(x)
+for form in (${function}_plain(x), layer(x)):
+    if not torch.allclose(form, value, rtol=1e-12, atol=0.0, equal_nan=True):
+        print("$function.py: the function, its plain form and its module differ")
+        sys.exit(1)
+$gain
+return [column.flatten().tolist() for column in (value, *slopes)]
+""")
+
+_GAIN = Template("""
+z = (torch.arange(20000, dtype=torch.float64) - 9999.5) / 1000
+weights = torch.exp(-z * z / 2)
+second = float((weights * ${function}_plain(z.unsqueeze(1)).squeeze(1) ** 2).sum() / weights.sum())
+if 0 < second < math.inf and not math.isclose(GAIN * GAIN * second, 1.0, rel_tol=1e-6):
+    print(f"$file: GAIN is {GAIN!r}, expected {second**-0.5!r}")
+    sys.exit(1)""")
+
+
+def gain_test(function: str, file: str) -> str:
+    """Lines of a self-test that compute ``GAIN`` again, by the plain form."""
+    return _GAIN.substitute(function=function, file=file).strip()
+
+
+def _self_test(expression: Expression, name: str, factor: float) -> dict[str, str]:
+    module = class_name(name)
+    return python_self_test(
+        as_builtin(expression),
+        f"{name}.py",
+        factor=factor,
+        imports=f"\nimport torch\nfrom {name} import GAIN, {module}, {name}, {name}_plain",
+        computed=_COMPUTED.substitute(function=name, module=module, gain=gain_test(name, f"{name}.py")),
+    )
+
+
+TORCH = Target(".py", lambda expression, name, factor: torch_source(expression, name=name, factor=factor), _self_test)

@@ -1,0 +1,62 @@
+"""Formulas: an operator without an entry in a column is written out where that column is needed.
+
+Columns are those of the table and those of the lowering targets, which hold their own; see
+:class:`primitives.lowering.column.Column`.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from primitives.errors import LoweringError
+from primitives.expression.expression import Expression, join, operation, parameter
+from primitives.expression.precedence import read
+from primitives.expression.reduction import reduced
+from primitives.expression.traversal import postorder, rewrite
+from primitives.operators.table import INPUTS, Operator, find_operator
+
+_PLACES = tuple(parameter(name) for name in INPUTS)
+
+
+@lru_cache(maxsize=8192)
+def written_out(root: Expression, column: str, entries: frozenset[str] | None = None) -> Expression:
+    """The same function over operators that have an entry in a column.
+
+    Args:
+        root: the function.
+        column: a field of the table's rows, such as ``"forward"``, or with ``entries`` the name of a target.
+        entries: the operators that the column has, for columns that are no field of the table.
+
+    Raises:
+        LoweringError: an operator has neither an entry nor a formula.
+    """
+    if column in {"forward", "tangent"} and not root.has_formulas:
+        return root
+
+    def change(node: Expression, args: tuple[Expression, ...]) -> Expression:
+        if not node.args:
+            return node
+        row = find_operator(node.op)
+        known = bool(getattr(row, column)) if entries is None else row.name in entries
+        return join(node.op, *args) if known else _formula_at(row, column, entries, args)
+
+    return rewrite(root, change)
+
+
+def _formula_at(row: Operator, column: str, entries: frozenset[str] | None, args: tuple[Expression, ...]) -> Expression:
+    if not row.formula:
+        raise LoweringError(
+            f"operator {row.name!r} cannot be written in {column}: it has no entry for it and no formula"
+        )
+    formula = _formula(row, column, entries)
+    new = dict(zip(_PLACES, args, strict=False))
+    for node in postorder((formula,)):
+        if node not in new:
+            new[node] = reduced(node.op, *(new[arg] for arg in node.args)) if node.args else node
+    return new[formula]
+
+
+@lru_cache(maxsize=1024)
+def _formula(row: Operator, column: str, entries: frozenset[str] | None) -> Expression:
+    places = dict(zip(INPUTS[: row.arity], _PLACES, strict=False))
+    return written_out(read(row.formula, places, operation), column, entries)

@@ -1,0 +1,282 @@
+"""The table of operators: one row says all that the project knows about an operator.
+
+The tangent is the total derivative of the output, written
+as an expression over the inputs ``a, b, c``, the output ``y`` (so that forward values are used again) and the tangents
+of the inputs ``da, db, dc``; the coefficient of ``da`` is the partial derivative by ``a``. Selections (``where``,
+``max``, ``min``) select tangents instead of multiplying by 0 or 1, so that an overflow in the branch that is not taken
+cannot turn a gradient into NaN.
+
+A row may have a formula over other operators instead, or beside: where a column is empty, the formula stands in. So the
+protected and parametric forms of published systems need one line each, and have derivatives and code in every target,
+and a target needs entries for elementary operators only.
+
+Costs are nanoseconds per element of the forward operator divided by those of ReLU, float32, one thread,
+from ``benchmarks/operator_costs.py``; they are constants, so that a cost is the same on every machine.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from primitives.errors import OperatorError, nearest
+from primitives.operators import kernels
+
+INPUTS = ("a", "b", "c", "d", "e")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """One row of the table. An empty column is filled by the formula.
+
+    Args:
+        name: the name in expression text.
+        arity: number of inputs, 1 to 5.
+        formula: expression text over the inputs ``a, b, ...`` for exactly this operator, or "".
+        forward: maps the inputs to the output, elementwise; inputs are tensors of one dtype or Python floats,
+            at least one of them a tensor; the output has that dtype.
+        cost: forward time per element relative to ReLU.
+        tangent: total derivative, see the module's docstring.
+        code: by target of :func:`primitives.lowering.lower`, a template over ``{0}, {1}, {2}``; those of the operators
+            below stand with the targets. A template may use what the target's module imports, that of torch ``torch``,
+            ``math`` and ``F`` (torch.nn.functional). Comparisons are truth values, as is the first slot of ``where``.
+        commutative: the order of the inputs does not matter.
+        source: the system or paper that has the operator under this or a like name.
+    """
+
+    name: str
+    arity: int = 1
+    formula: str = ""
+    forward: Callable[..., Tensor] | None = None
+    cost: float = 0.0
+    tangent: str = ""
+    code: Mapping[str, str] = field(default_factory=dict, hash=False)
+    commutative: bool = False
+    source: str = ""
+
+
+def _row(name: str, forward: Callable[..., Tensor], tangent: str, cost: float, formula: str = "") -> Operator:
+    return Operator(name=name, formula=formula, forward=forward, cost=cost, tangent=tangent)
+
+
+def _binary(name: str, forward: Callable[..., Tensor], tangent: str, cost: float) -> Operator:
+    commutative = name in {"add", "mul", "max", "min"}
+    return Operator(name=name, arity=2, forward=forward, cost=cost, tangent=tangent, commutative=commutative)
+
+
+def _slope(name: str, forward: Callable[..., Tensor], formula: str, cost: float) -> Operator:
+    """A product of the chain rule that torch has as one kernel: of a tangent a and a slope at b."""
+    return Operator(name=name, arity=2, formula=formula, forward=forward, cost=cost)
+
+
+def _defined(name: str, formula: str, arity: int, source: str) -> Operator:
+    return Operator(name=name, arity=arity, formula=formula, source=source)
+
+
+_MISH_T = "tanh(softplus(a))"
+_CDF = "(0.5+0.5*erf(0.7071067811865476*b))"
+_NORMAL = "0.3989422804014327*exp(-(0.7071067811865476*b)**2)"
+
+
+_ROWS = (
+    # arithmetic
+    _binary("add", operator.add, "da+db", 1.5),
+    _binary("sub", operator.sub, "da-db", 1.6),
+    _binary("mul", operator.mul, "b*da+a*db", 1.5),
+    _binary("div", kernels.div, "(da-y*db)/b", 1.6),
+    _binary("pow", kernels.power, "b*a**(b-1)*da+y*where(a>0,log(a),0)*db", 22.0),
+    _binary("max", kernels.maximum, "where(a>b,da,db)", 1.6),
+    _binary("min", kernels.minimum, "where(a<b,da,db)", 1.7),
+    _row("neg", operator.neg, "-da", 1.0),
+    _row("reciprocal", torch.reciprocal, "-(y*y)*da", 1.3, "1/a"),
+    # selection
+    _binary("gt", kernels.comparison("gt"), "0", 2.1),
+    _binary("ge", kernels.comparison("ge"), "0", 2.1),
+    _binary("lt", kernels.comparison("lt"), "0", 2.1),
+    _binary("le", kernels.comparison("le"), "0", 2.1),
+    Operator(name="where", arity=3, forward=kernels.where, cost=35.0, tangent="where(a,db,dc)"),
+    _row("abs", torch.abs, "sign(a)*da", 1.1),
+    _row("sign", torch.sign, "0", 1.3),
+    _row("floor", torch.floor, "0", 1.2),
+    # exponentials and logarithms
+    _row("exp", torch.exp, "y*da", 10.0),
+    _row("expm1", torch.expm1, "(y+1)*da", 11.0),
+    _row("log", torch.log, "da/a", 11.0),
+    _row("log1p", torch.log1p, "da/(1+a)", 8.6),
+    _row("log_abs", kernels.log_abs, "sign(a)/(abs(a)+1e-7)*da", 14.0, "log(abs(a)+1e-7)"),
+    _row("sqrt", torch.sqrt, "0.5/y*da", 4.9),
+    _row("sqrt_abs", kernels.sqrt_abs, "0.5*sign(a)/y*da", 6.2, "sqrt(abs(a))"),
+    _row("symlog", kernels.symlog, "1/(1+abs(a))*da", 20.0, "sign(a)*log1p(abs(a))"),
+    _row("symexp", kernels.symexp, "exp(abs(a))*da", 28.0, "sign(a)*expm1(abs(a))"),
+    # trigonometric and hyperbolic
+    _row("sin", torch.sin, "cos(a)*da", 14.0),
+    _row("cos", torch.cos, "-sin(a)*da", 15.0),
+    _row("atan", torch.atan, "1/(1+a*a)*da", 27.0),
+    _row("sinc", kernels.sinc, "sinc_prime(a)*da", 67.0, "where(abs(a)<1e-4,1-a*a/6,sin(a)/a)"),
+    _row(
+        "sinc_prime",
+        kernels.sinc_prime,
+        "where(abs(a)<0.01,a*a*(1/10-a*a/168)-1/3,-sinc(a)-2*y/a)*da",
+        87.0,
+        "where(abs(a)<0.1,a*(-1/3+a*a*(1/30-a*a*(1/840-a*a/45360))),(cos(a)-sin(a)/a)/a)",
+    ),
+    _row("sinh", torch.sinh, "cosh(a)*da", 12.0),
+    _row("cosh", torch.cosh, "sinh(a)*da", 12.0),
+    _row("tanh", torch.tanh, "tanh_slope(da,y)", 27.0),
+    _row("asinh", torch.asinh, "1/sqrt(a*a+1)*da", 190.0),
+    _row("erf", torch.erf, "1.1283791670955126*exp(-(a*a))*da", 12.0),
+    _row("erfc", torch.erfc, "-1.1283791670955126*exp(-(a*a))*da", 19.0),
+    # modified Bessel functions of the first kind, scaled by exp(-|x|) (Abramowitz and Stegun 9.6.26 to 9.6.28)
+    _row("bessel_i0e", torch.special.i0e, "(bessel_i1e(a)-sign(a)*y)*da", 240.0),
+    _row("bessel_i1e", torch.special.i1e, "(bessel_i0e(a)-where(abs(a)<1e-6,0.5-0.5*abs(a),y/a)-sign(a)*y)*da", 24.0),
+    # known activations
+    _row("sigmoid", torch.sigmoid, "sigmoid_slope(da,y)", 4.4, "1/(1+exp(-a))"),
+    _row("softplus", kernels.softplus, "sigmoid(a)*da", 16.0, "max(a,0)+log1p(exp(-abs(a)))"),
+    _row("log_sigmoid", kernels.log_sigmoid, "sigmoid(-a)*da", 19.0, "min(a,0)-log1p(exp(-abs(a)))"),
+    _row("relu", torch.relu, "positive(da,a)", 1.0, "max(a,0)"),
+    _row("relu6", F.relu6, "positive(positive(da,a),6-a)", 1.1, "min(max(a,0),6)"),
+    _row("leaky_relu", F.leaky_relu, "leaky_relu_slope(da,a)", 1.2, "where(a>0,a,0.01*a)"),
+    _row("elu", F.elu, "elu_slope(da,y)", 12.0, "where(a>0,a,expm1(a))"),
+    _row("selu", F.selu, "selu_slope(da,y)", 12.0, "where(a>0,1.0507009873554805*a,1.7580993408473766*expm1(a))"),
+    _row("gelu", F.gelu, "gelu_slope(da,a)", 6.6, "0.5*a*(1+erf(0.7071067811865476*a))"),
+    Operator(
+        name="gelu_tanh",
+        formula="0.5*a*(1+tanh(0.7978845608028654*(a+0.044715*a**3)))",
+        forward=kernels.gelu_tanh,
+        cost=15.0,
+        source="torch; arXiv 1606.08415",
+    ),
+    _row("silu", F.silu, "silu_slope(da,a)", 4.6, "a*sigmoid(a)"),
+    _row("mish", F.mish, f"({_MISH_T}+a*sigmoid(a)*(1-{_MISH_T}**2))*da", 31.0, "a*tanh(softplus(a))"),
+    _row("softsign", F.softsign, "1/(1+abs(a))**2*da", 4.4, "a/(1+abs(a))"),
+    _row("hardtanh", F.hardtanh, "positive(positive(da,a+1),1-a)", 1.2, "min(max(a,-1),1)"),
+    _row("hard_sigmoid", F.hardsigmoid, "positive(positive(da/6,a+3),3-a)", 1.5, "min(max(a+3,0),6)/6"),
+    _row("hard_swish", F.hardswish, "where(a<3,positive((a/3+0.5)*da,a+3),da)", 1.9, "a*(min(max(a+3,0),6)/6)"),
+    # the chain rule's products, as backward passes have them
+    _slope("positive", kernels.positive, "where(b<=0,0,a)", 2.0),
+    _slope("leaky_relu_slope", kernels.leaky_relu_slope, "where(b>0,a,0.01*a)", 2.1),
+    _slope("elu_slope", kernels.elu_slope, "where(b<=0,(b+1)*a,a)", 2.5),
+    _slope("selu_slope", kernels.selu_slope, "where(b<=0,(b+1.7580993408473766)*a,1.0507009873554805*a)", 2.3),
+    _slope("sigmoid_slope", kernels.sigmoid_slope, "b*(1-b)*a", 1.8),
+    _slope("tanh_slope", kernels.tanh_slope, "(1-b*b)*a", 1.8),
+    _slope("silu_slope", kernels.silu_slope, "(sigmoid(b)+silu(b)*(1-sigmoid(b)))*a", 5.0),
+    _slope("gelu_slope", kernels.gelu_slope, f"({_CDF}+b*{_NORMAL})*a", 15.0),
+)
+
+
+_R10 = "3.1622776601683795"  # sqrt(10); GRAFS keeps outputs within 10
+
+_DEFINITIONS = (
+    _defined("clip", "min(max(a,b),c)", 3, "numpy.clip"),
+    # AQuaSurF and PANGAEA: Bingham and Miikkulainen, arXiv 2301.05785 and 2006.03179
+    _defined("zero", "0", 1, "AQuaSurF"),
+    _defined("one", "1", 1, "AQuaSurF"),
+    _defined("identity", "a", 1, "AQuaSurF"),
+    _defined("square", "a**2", 1, "AQuaSurF"),
+    _defined("keras_hard_sigmoid", "clip(0.2*a+0.5,0,1)", 1, "AQuaSurF, as in Keras 2"),
+    _defined("elish", "where(a>=0,a,expm1(a))*sigmoid(a)", 1, "AQuaSurF; arXiv 1808.00783"),
+    # Swish: Ramachandran, Zoph, Le 2017, arXiv 1710.05941; c is its beta
+    _defined("cube", "a**3", 1, "Swish"),
+    _defined("gaussian", "exp(-a**2)", 1, "Swish"),
+    _defined("div_eps", "a/(b+1e-7)", 2, "Swish"),
+    _defined("gate", "sigmoid(a)*b", 2, "Swish"),
+    _defined("gaussian_distance", "exp(-c*(a-b)**2)", 3, "Swish"),
+    _defined("laplace_distance", "exp(-c*abs(a-b))", 3, "Swish"),
+    _defined("mix", "c*a+(1-c)*b", 3, "Swish; GRAFS has sigmoid(beta) as c"),
+    # GRAFS: Strack, Safari, Hutter 2024, arXiv 2408.06820; its forms clipped so that |output| <= 10
+    _defined("square_10", f"clip(a,-{_R10},{_R10})**2", 1, "GRAFS"),
+    _defined("cube_10", "clip(a,-2.154434690031884,2.154434690031884)**3", 1, "GRAFS"),
+    _defined("sqrt_eps", "sqrt(max(a,0.001))", 1, "GRAFS"),
+    _defined("exp_10", "exp(min(a,2.302585092994046))", 1, "GRAFS"),
+    _defined("sinh_10", "sinh(clip(a,-2.99822295029797,2.99822295029797))", 1, "GRAFS"),
+    _defined("mul_10", f"clip(a,-{_R10},{_R10})*clip(b,-{_R10},{_R10})", 2, "GRAFS"),
+    _defined("left", "a", 2, "GRAFS"),
+    _defined("right", "b", 2, "GRAFS"),
+    # SAFS: Loni et al. 2023, arXiv 2305.10964; inputs after the first are its alpha, beta and further scalars
+    _defined("acon", "(b-c)*a*sigmoid(d*(b-c)*a)+c*a", 4, "SAFS; arXiv 2009.04759"),
+    _defined("srs", "a/(a/b+exp(-a/c))", 3, "SAFS"),
+    _defined("tanhsoft1", "tanh(b*a)*softplus(a)", 2, "SAFS; arXiv 2009.03863"),
+    _defined("tanhsoft2", "a*tanh(b*exp(c*a))", 3, "SAFS; arXiv 2009.03863"),
+    _defined("srelu", "-relu(b-a)*c+relu(a-d)*e+relu(a-b)-relu(a-d)", 5, "SAFS; arXiv 1512.07030"),
+    _defined("hard_elish", "where(a>=0,a,expm1(a))*clip((a+1)/2,0,1)", 1, "SAFS; arXiv 1808.00783"),
+    # EvoActiv
+    _defined("exp_clip", "exp(clip(a,-10,10))", 1, "EvoActiv"),
+    _defined("log_eps", "log(abs(a)+1e-6)", 1, "EvoActiv"),
+    _defined("div_abs", "a/(abs(b)+1e-6)", 2, "EvoActiv"),
+    _defined("pow_clip", "a**clip(b,-2,2)", 2, "EvoActiv"),
+    # Lapid and Sipper 2022, arXiv 2206.12089: torch's modules at their defaults
+    _defined("hardshrink", "where(abs(a)>0.5,a,0)", 1, "Lapid and Sipper; torch"),
+    _defined("softshrink", "where(a>0.5,a-0.5,where(a<-0.5,a+0.5,0))", 1, "Lapid and Sipper; torch"),
+    _defined("rrelu", "where(a>=0,a,0.22916666666666666*a)", 1, "Lapid and Sipper; torch in evaluation mode"),
+)
+
+_TABLE: dict[str, Operator] = {row.name: row for row in (*_ROWS, *_DEFINITIONS)}
+
+#: Operators of any number of inputs, at least one: written as a chain of a binary operator.
+CHAINS = {"sum_n": "add", "prod_n": "mul", "max_n": "max", "min_n": "min"}
+
+#: Other names that the parser takes for an operator.
+ALIASES = {
+    "negative": "neg",
+    "negate": "neg",
+    "swish": "silu",
+    "arctan": "atan",
+    "arcsinh": "asinh",
+    "logsigmoid": "log_sigmoid",
+    "leakyrelu": "leaky_relu",
+    "hardsigmoid": "hard_sigmoid",
+    "hardswish": "hard_swish",
+    "maximum": "max",
+    "minimum": "min",
+    "celu": "elu",  # torch.nn.CELU at its default alpha of 1
+}
+
+
+def operators() -> dict[str, Operator]:
+    """The table, name to row, in the order of definition; a copy."""
+    return dict(_TABLE)
+
+
+def find_operator(name: str) -> Operator:
+    """Return the row of a name or an alias.
+
+    Raises:
+        OperatorError: the name is unknown; the message names the nearest one.
+    """
+    row = _TABLE.get(ALIASES.get(name, name))
+    if row is None:
+        raise OperatorError(f"unknown operator {name!r}{nearest(name, [*_TABLE, *ALIASES])}")
+    return row
+
+
+def needs_formula(name: str) -> bool:
+    """True for the own name of an operator that has its value or its derivative from a formula."""
+    row = _TABLE.get(name)
+    return row is not None and bool(row.formula) and (row.forward is None or not row.tangent)
+
+
+def add_operator(row: Operator) -> None:
+    """Put a row into the table; use :func:`primitives.register`, which probes it."""
+    _TABLE[row.name] = row
+
+
+def remove_operator(name: str) -> None:
+    """Take a row out of the table again. What was computed of its name stays in caches: it takes no other meaning."""
+    del _TABLE[name]
+
+
+def forward_of(name: str) -> Callable[..., Tensor]:
+    """The forward function of an operator whose row has one."""
+    forward = find_operator(name).forward
+    assert forward is not None, name
+    return forward
+
+
+def fold(name: str, values: Sequence[float]) -> float:
+    """An operator whose row has a forward function, at numbers, in float64."""
+    return float(forward_of(name)(*(torch.tensor(v, dtype=torch.float64) for v in values)))
