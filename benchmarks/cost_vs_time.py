@@ -1,7 +1,8 @@
 """How well the objective ``cost`` predicts measured time: 100 sampled expressions, forward and backward as layers.
 
-Time is the median ratio to ReLU of ``evaluators.timing``, which takes turns with ReLU; one thread, float32. Printed are
-rank correlations of cost and time, over all expressions and over the cheaper half, and how far time / cost spreads.
+Time is the median ratio to ReLU of ``evaluators.machine.timing``, which takes turns with ReLU; one thread, float32.
+Printed are rank correlations of cost and time, over all expressions and over the cheaper half, and how far time / cost
+spreads.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import argparse
 import numpy as np
 from scipy import stats
 
+from evaluators.machine.timing import REPETITIONS, time_ratios
 from evaluators.objectives import cost
 from evaluators.screens import screen
-from evaluators.timing import REPETITIONS, time_ratios
 from primitives.equivalence.canonical import canonical
 from primitives.expression.expression import Expression
 from primitives.grammars import grammar

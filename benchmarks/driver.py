@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from evaluators.cohort import CONTROLS, CohortRequest
-from evaluators.results import CohortResult, MemberResult
+from evaluators.results.records import CohortResult, MemberResult
 from primitives import grammar
 from search.cohort_record import CohortRecord, Plan
 from search.config import Config, checked

@@ -43,13 +43,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from evaluators.member import Array
-from evaluators.plain import PlainModel
-from evaluators.reasons import Reason
 from evaluators.rejection import failure
+from evaluators.results.reasons import Reason
 from evaluators.seeds import derive
-from evaluators.task import Task
 from evaluators.tasks import task
+from evaluators.tasks.base import Task
+from evaluators.training.member import Array
+from evaluators.training.plain import PlainModel
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 from primitives.layers.activation import Activation

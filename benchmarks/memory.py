@@ -12,10 +12,10 @@ import resource
 import numpy as np
 import torch
 
-from evaluators.member import Member, Schedule
 from evaluators.screens import screen
 from evaluators.tasks import task
-from evaluators.training import WIDTH, train
+from evaluators.training.member import Member, Schedule
+from evaluators.training.train import WIDTH, train
 from primitives import grammar, parse
 
 RATES, SEEDS = (1e-3, 3e-3, 1e-2), (1, 2, 3, 4)

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 
 from evaluators.cohort import CohortRequest, run_cohort
-from evaluators.member import Array
 from evaluators.objectives import gains
-from evaluators.results import CohortResult, MemberResult
+from evaluators.results.records import CohortResult, MemberResult
 from evaluators.statistics import seeds_needed
+from evaluators.training.member import Array
 from search.confirmation import verdicts
 from search.confirmation.record import Field
 

@@ -25,10 +25,10 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluators.member import Array, Schedule, better_rates
 from evaluators.rejection import CalibrationSet, RecallTarget, failure, relative_loss, rung_rule
 from evaluators.rejection.recall import cheapest
 from evaluators.tasks import task
+from evaluators.training.member import Array, Schedule, better_rates
 
 COHORT, LAG, ORDERS = 25, 1, 20
 AUDIT = 0.05

@@ -12,7 +12,7 @@ import time
 
 import torch
 
-from evaluators.slot import Layout, Share, Slot
+from evaluators.training.slot import Layout, Share, Slot
 from primitives.expression.parsing import parse
 
 FORMULAS = ("relu(x)", "gelu(x)", "x*sigmoid(1.1*x)", "max(x,sin(x))", "x*atan(x)+sin(x)*erf(x)")

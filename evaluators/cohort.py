@@ -13,19 +13,19 @@ from pathlib import Path
 
 import torch
 
-from evaluators.backend import AUTOCAST, Backend
-from evaluators.checkpoint import Checkpoint
-from evaluators.member import Member, Schedule
+from evaluators.machine.backend import AUTOCAST, Backend
+from evaluators.machine.width import fastest_width
 from evaluators.objectives import measured_objectives
 from evaluators.rejection import Judge, Thresholds, rung_rule
-from evaluators.results import CohortResult, MemberResult
+from evaluators.results.records import CohortResult, MemberResult
 from evaluators.screens import flags
 from evaluators.seeds import derive
-from evaluators.states import CohortState
-from evaluators.task import Part, Task
 from evaluators.tasks import task
-from evaluators.training import WIDTH, train
-from evaluators.width import fastest_width
+from evaluators.tasks.base import Part, Task
+from evaluators.training.checkpoint import Checkpoint
+from evaluators.training.member import Member, Schedule
+from evaluators.training.states import CohortState
+from evaluators.training.train import WIDTH, train
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 
@@ -110,7 +110,7 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> Co
         find: gives the task of a name.
 
     Returns:
-        What each member did, see :class:`evaluators.results.CohortResult`.
+        What each member did, see :class:`evaluators.results.records.CohortResult`.
 
     Raises:
         TaskError: a task is unknown or cannot be trained.

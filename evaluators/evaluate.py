@@ -10,12 +10,12 @@ import numpy as np
 from evaluators.cohort import CONTROLS, CohortRequest, run_cohort
 from evaluators.errors import EvaluationError
 from evaluators.objectives import DEFAULT, OBJECTIVES, Trained, check_names, gains, measured_names, score
-from evaluators.reasons import code_of
-from evaluators.results import CohortResult, MemberResult
+from evaluators.results.reasons import code_of
+from evaluators.results.records import CohortResult, MemberResult
 from evaluators.seeds import numpy_generator
 from evaluators.statistics import interval
-from evaluators.task import Task
 from evaluators.tasks import task as find_task
+from evaluators.tasks.base import Task
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 

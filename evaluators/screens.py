@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import torch
 
-from evaluators.reasons import SCREENS, Reason
+from evaluators.results.reasons import SCREENS, Reason
 from primitives.analysis import breakdown, finite, moments
 from primitives.equivalence.classes import GRID, Array, outputs, points
 from primitives.expression.expression import Expression

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from evaluators.initialisation import draw_weights, normalised
 from evaluators.networks import mlp
 from evaluators.seeds import torch_generator
+from evaluators.training.initialisation import draw_weights, normalised
 from primitives.expression.expression import Expression
 from primitives.layers.activation import Activation, replace
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evaluators.member import Array
+from evaluators.training.member import Array
 
 ALPHA = 0.05
 EXACT_SEEDS = 16  # 65,536 sign patterns; beyond that they are sampled

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from evaluators.reasons import code_of
+from evaluators.results.reasons import code_of
 from primitives.analysis import EdgeOfChaos, Gaussian, Shape
 from primitives.equivalence.canonical import canonical
 from search.display import number, sparkline

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from evaluators.reasons import Reason, Unmeasured, code_of
+from evaluators.results.reasons import Reason, Unmeasured, code_of
 from search.files import Cell
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from datetime import datetime
 
-from evaluators.json_codec import Fields, JsonObject, decoded, finite
-from evaluators.reasons import SCREENS, Reason
-from evaluators.results_codec import cohort_from_json, cohort_to_json
+from evaluators.results.json_codec import Fields, JsonObject, decoded, finite
+from evaluators.results.reasons import SCREENS, Reason
+from evaluators.results.records_codec import cohort_from_json, cohort_to_json
 from search.cohort_record import CohortRecord, Counts, Exemption, Passed, Plan, Planned, WhyExempt, rungs_of
 
 _FATES: dict[str, Passed | Reason] = {**{each.value: each for each in Passed}, **SCREENS}

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from evaluators.reasons import Reason
 from evaluators.rejection import Rung, Thresholds
-from evaluators.results import CohortResult
+from evaluators.results.reasons import Reason
+from evaluators.results.records import CohortResult
 
 
 class Exemption(StrEnum):

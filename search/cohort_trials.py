@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from evaluators.reasons import Reason, Unmeasured
+from evaluators.results.reasons import Reason, Unmeasured
 from search.cohort_record import CohortRecord
 from search.known import parsed
 from search.rejection import relative_losses

@@ -11,13 +11,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from evaluators.json_codec import JsonObject
 from evaluators.objectives import DEFAULT, Aggregate, check_names, measured_objectives
 from evaluators.rejection import rung_rule
+from evaluators.results.json_codec import JsonObject
 from evaluators.statistics import seeds_needed
 from evaluators.tasks import expanded, is_reference, label, parts_of, pinned, task
-from evaluators.training import WIDTH
-from evaluators.tryout import try_out
+from evaluators.tasks.tryout import try_out
+from evaluators.training.train import WIDTH
 from primitives.errors import ActsearchError, nearest
 from primitives.expression.parsing import parse
 from primitives.grammars import grammar

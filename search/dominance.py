@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.member import Array
+from evaluators.training.member import Array
 
 
 def dominates(a: Array, b: Array) -> NDArray[np.bool_]:

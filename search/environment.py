@@ -8,8 +8,8 @@ import sys
 
 import torch
 
-from evaluators.json_codec import JsonObject
-from evaluators.rounding import rounding
+from evaluators.machine.rounding import rounding
+from evaluators.results.json_codec import JsonObject
 from search.packages import installed
 
 #: What must be equal for equal bits.

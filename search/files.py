@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from evaluators.atomic import replace_file
-from evaluators.json_codec import JsonObject
+from evaluators.results.json_codec import JsonObject
 from search.errors import FileError
 
 Cell = str | float | None  #: of a flat table

@@ -10,7 +10,7 @@ import torch
 
 from evaluators.cohort import run_cohort
 from evaluators.objectives import cost
-from evaluators.reasons import Reason
+from evaluators.results.reasons import Reason
 from evaluators.screens import screen
 from primitives.analysis import Analysis, EdgeOfChaos, analyse, edge_of_chaos, half_stable
 from primitives.catalogue import Match, known_name

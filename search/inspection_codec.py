@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from evaluators.json_codec import JsonObject
-from evaluators.reasons import code_of
+from evaluators.results.json_codec import JsonObject
+from evaluators.results.reasons import code_of
 from primitives.equivalence.canonical import canonical
 from search.cohort_codec import counts_to_json
 from search.inspection import Description, DryRun

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from evaluators.cohort import CohortRequest
-from evaluators.json_codec import Fields
-from evaluators.results_codec import cohort_from_json, cohort_to_json
-from evaluators.task import Part
+from evaluators.results.json_codec import Fields
+from evaluators.results.records_codec import cohort_from_json, cohort_to_json
+from evaluators.tasks.base import Part
 from search.files import read_sealed, write_sealed, writing
 from search.workers import Finished, Workers
 

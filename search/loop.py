@@ -12,7 +12,7 @@ from typing import Literal
 
 from evaluators.cohort import NULLS, CohortRequest
 from evaluators.objectives import measured_names
-from evaluators.results import CohortResult
+from evaluators.results.records import CohortResult
 from search.cohort_record import CohortRecord, Plan
 from search.config import Config
 from search.proposer import Proposer, expected

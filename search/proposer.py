@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from evaluators.reasons import SOFT, Reason
+from evaluators.results.reasons import SOFT, Reason
 from evaluators.screens import screen
 from evaluators.seeds import numpy_generator, uniform
 from primitives.equivalence.canonical import canonical

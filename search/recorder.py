@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from evaluators.objectives import mean_gain
-from evaluators.results import CohortResult
-from evaluators.results_codec import controls_digest
+from evaluators.results.records import CohortResult
+from evaluators.results.records_codec import controls_digest
 from search.cohort_record import CohortRecord, Plan, Planned
 from search.cohort_trials import trials_of
 from search.config import Config

@@ -9,8 +9,6 @@ from itertools import pairwise
 
 import numpy as np
 
-from evaluators.member import Array, Schedule
-from evaluators.reasons import SOFT, Reason
 from evaluators.rejection import (
     SMALLEST_SET,
     CalibrationSet,
@@ -20,10 +18,12 @@ from evaluators.rejection import (
     relative_loss,
     rung_rule,
 )
-from evaluators.results import MemberResult
+from evaluators.results.reasons import SOFT, Reason
+from evaluators.results.records import MemberResult
 from evaluators.seeds import uniform
 from evaluators.statistics import share_interval
 from evaluators.tasks import task
+from evaluators.training.member import Array, Schedule
 from search.cohort_record import CohortRecord, Exemption, Plan
 from search.config import Config
 from search.trace_entry import Findings, TraceEntry

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluators.member import Array
 from evaluators.seeds import numpy_generator
 from evaluators.statistics import sign_flip
+from evaluators.training.member import Array
 from primitives.equivalence.classes import fingerprint
 from primitives.expression.expression import Expression
 from primitives.grammars import Grammar

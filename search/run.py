@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from evaluators.backend import Backend
 from evaluators.errors import RecordError
+from evaluators.machine.backend import Backend
 from search.class_row import ClassRow
 from search.cohort_record import CohortRecord
 from search.config import Config, checked, load_config, read_yaml, to_yaml, with_pinned_tasks

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluators.member import Array
 from evaluators.objectives import OBJECTIVES
+from evaluators.training.member import Array
 from primitives.equivalence.classes import fingerprint
 from primitives.errors import ActsearchError
 from primitives.expression.expression import Expression

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from evaluators.objectives import DEFAULT, OBJECTIVES, Aggregate, Trained, cohort_gains, gains, score
-from evaluators.results import MemberResult
+from evaluators.results.records import MemberResult
 from primitives.expression.expression import Expression
 from search.cohort_record import CohortRecord
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict
 
-from evaluators.json_codec import JsonObject, all_finite
-from evaluators.reasons import Reason
+from evaluators.results.json_codec import JsonObject, all_finite
+from evaluators.results.reasons import Reason
 from search.status import Status
 from search.trace_codec import best_to_json
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import overload
 
 from evaluators.cohort import CONTROLS
-from evaluators.reasons import code_of
+from evaluators.results.reasons import code_of
 from primitives.equivalence.classes import fingerprint
 from search.front import Front
 from search.known import KnownClasses, parsed

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from evaluators.json_codec import all_finite
-from evaluators.member import best_rate
+from evaluators.results.json_codec import all_finite
 from evaluators.tasks import label
+from evaluators.training.member import best_rate
 from search.config import Config
 from search.errors import RunError
 from search.files import Cell, csv_text, write_atomically

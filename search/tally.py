@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from evaluators.reasons import Reason
+from evaluators.results.reasons import Reason
 from search.cohort_record import Passed
 from search.trace_entry import TraceEntry
 

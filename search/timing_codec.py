@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from evaluators.json_codec import Fields
+from evaluators.results.json_codec import Fields
 from search.files import read_json, write_json
 
 

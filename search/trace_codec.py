@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from evaluators.json_codec import Fields, JsonObject, all_finite, finite
-from evaluators.reasons import TRAINED
+from evaluators.results.json_codec import Fields, JsonObject, all_finite, finite
+from evaluators.results.reasons import TRAINED
 from search.cohort_codec import counts_from_json, counts_to_json, time_from_json, time_to_json
 from search.trace_entry import Best, Findings, TraceEntry
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from evaluators.reasons import Reason
+from evaluators.results.reasons import Reason
 from search.cohort_record import Counts
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from evaluators.json_codec import Fields, JsonObject, all_finite
-from evaluators.reasons import TRAINED, Reason, Unmeasured, code_of, unmeasured
+from evaluators.results.json_codec import Fields, JsonObject, all_finite
+from evaluators.results.reasons import TRAINED, Reason, Unmeasured, code_of, unmeasured
 from search.cohort_codec import EXEMPT, exempt_code
 from search.trial_record import TrialRecord
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from evaluators.reasons import Reason, Unmeasured
+from evaluators.results.reasons import Reason, Unmeasured
 from search.cohort_record import WhyExempt
 
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 
 from evaluators.errors import RecordError
+from evaluators.machine.timing import time_ratios
 from evaluators.statistics import carried, seeds_needed
 from evaluators.tasks import is_reference, label, parts_of
-from evaluators.timing import time_ratios
 from primitives.expression.parsing import parse
 from search.cohort_record import Passed
 from search.config import Config

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from evaluators.cohort import CohortRequest, run_cohort
-from evaluators.json_codec import Fields
-from evaluators.results import MemberResult
-from evaluators.results_codec import cohort_to_json, member_from_json
-from evaluators.task import Task
+from evaluators.results.json_codec import Fields
+from evaluators.results.records import MemberResult
+from evaluators.results.records_codec import cohort_to_json, member_from_json
 from evaluators.tasks import task
+from evaluators.tasks.base import Task
 from search.cohort_codec import record_from_json
 from search.cohort_record import CohortRecord
 from search.confirmation import confirmation_to_json

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from evaluators.errors import RecordError
-from evaluators.json_codec import Fields
-from evaluators.reasons import SCREENS, TRAINED, Reason
-from evaluators.results import CohortResult, MemberResult
-from evaluators.results_codec import cohort_from_json, cohort_to_json, member_to_json
+from evaluators.results.json_codec import Fields
+from evaluators.results.reasons import SCREENS, TRAINED, Reason
+from evaluators.results.records import CohortResult, MemberResult
+from evaluators.results.records_codec import cohort_from_json, cohort_to_json, member_to_json
 from search.confirmation import confirmation_to_json, read_confirmation
 from search.storage.trace import read_trace
 from search.trial_codec import trial_from_json, trial_to_json

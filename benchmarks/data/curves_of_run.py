@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluators.member import Array
-from evaluators.results import MemberResult
+from evaluators.results.records import MemberResult
+from evaluators.training.member import Array
 from search import Run
 
 

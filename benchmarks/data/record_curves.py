@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from evaluators.member import Member, Outcome, Schedule
 from evaluators.screens import screen
 from evaluators.seeds import derive, numpy_generator
 from evaluators.tasks import task
-from evaluators.training import train
+from evaluators.training.member import Member, Outcome, Schedule
+from evaluators.training.train import train
 from primitives import grammar, parse
 from primitives.equivalence.classes import fingerprint
 from primitives.expression.expression import Expression

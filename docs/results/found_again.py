@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 
-from evaluators.reasons import code_of
+from evaluators.results.reasons import code_of
 from primitives import parse
 from primitives.equivalence.classes import fingerprint, same_function
 from search import Run

@@ -8,9 +8,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from evaluators.member import Array, best_rate
 from evaluators.objectives.objective import Objective, Trained
-from evaluators.results import MemberResult
+from evaluators.results.records import MemberResult
+from evaluators.training.member import Array, best_rate
 
 Aggregate = Literal["mean", "minimum", "rank"]
 AGGREGATES: tuple[str, ...] = get_args(Aggregate)

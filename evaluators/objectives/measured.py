@@ -16,8 +16,8 @@ from torch import Tensor
 
 from evaluators.errors import TaskError
 from evaluators.objectives.objective import Objective, Trained
-from evaluators.slot import After
-from evaluators.stack import Stack
+from evaluators.training.slot import After
+from evaluators.training.stack import Stack
 
 EXAMPLES = 256  # at most, of each seed's validation examples
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from evaluators.objectives.measured import MeasuredObjective, altered, examples, mean_loss
-from evaluators.stack import Stack
+from evaluators.training.stack import Stack
 
 LEVELS = 7  # 2^3 - 1 on either side of zero, and zero: 15 in all
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from evaluators.results import MemberResult
+from evaluators.results.records import MemberResult
 from primitives.expression.expression import Expression
 
 

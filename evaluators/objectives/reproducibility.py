@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from evaluators.objectives.measured import MeasuredObjective, examples
-from evaluators.stack import Stack
+from evaluators.training.stack import Stack
 
 
 class Reproducibility(MeasuredObjective):

@@ -8,7 +8,7 @@ from torch import Tensor
 from evaluators.errors import TaskError
 from evaluators.objectives.measured import MeasuredObjective, examples, mean_loss
 from evaluators.seeds import torch_generator
-from evaluators.stack import Stack
+from evaluators.training.stack import Stack
 
 RADIUS, ATTACK_STEPS = 0.1, 10  # the first in standard deviations of the inputs
 STEP = 2.5 / ATTACK_STEPS  # of the radius: ten steps can cross the ball from side to side, as Madry et al. advise

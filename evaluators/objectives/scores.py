@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from evaluators.objectives.gain import Aggregate, aggregated, gains
 from evaluators.objectives.objective import Trained
 from evaluators.objectives.registry import OBJECTIVES
-from evaluators.results import CohortResult
+from evaluators.results.records import CohortResult
 
 
 def cohort_gains(result: CohortResult, tasks: Sequence[str], how: Aggregate) -> list[float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from evaluators.objectives.measured import MeasuredObjective, mean_of_activations
-from evaluators.stack import Stack
+from evaluators.training.stack import Stack
 
 NEAR_ZERO = 1e-3  # of the root mean square of a layer's activations
 

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from evaluators.member import Array
-from evaluators.reasons import Reason
 from evaluators.rejection.target import RecallTarget
+from evaluators.results.reasons import Reason
+from evaluators.training.member import Array
 
 #: Task and step.
 Rung = tuple[str, int]

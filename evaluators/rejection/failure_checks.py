@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from evaluators.member import Array, best_rate
-from evaluators.reasons import Reason
+from evaluators.results.reasons import Reason
+from evaluators.training.member import Array, best_rate
 
 STUCK = 0.98  # of the chance loss: has learnt nothing
 LEARNT = 0.90  # of the chance loss: ReLU has learnt enough for a comparison

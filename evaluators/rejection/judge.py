@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from evaluators.member import Member, Outcome
 from evaluators.rejection.base import RungRule, Thresholds
 from evaluators.rejection.failure_checks import failure
 from evaluators.rejection.failures import Failures
 from evaluators.rejection.relative_loss import relative_loss
-from evaluators.task import Task
+from evaluators.tasks.base import Task
+from evaluators.training.member import Member, Outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evaluators.member import Array
 from evaluators.rejection.base import CalibrationSet, RungRule
 from evaluators.rejection.target import Mask, RecallTarget, best_rows, counted
+from evaluators.training.member import Array
 
 
 class Recall(RungRule):

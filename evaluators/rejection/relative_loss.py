@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from evaluators.member import Array, best_rate
+from evaluators.training.member import Array, best_rate
 
 
 def relative_loss(losses: Array, relu: Array) -> float:

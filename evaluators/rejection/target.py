@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.member import Array
+from evaluators.training.member import Array
 
 Mask = NDArray[np.bool_]
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from evaluators.networks import cnn, mlp
-from evaluators.task import Part, Task
+from evaluators.tasks.base import Part, Task
 from evaluators.tasks.sized import SizedTask
 
 Parts = dict[str, tuple[Tensor, Tensor]]

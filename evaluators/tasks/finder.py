@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from evaluators.errors import TaskError
-from evaluators.task import Task
+from evaluators.tasks.base import Task
 from evaluators.tasks.digits import DeepDigits, DigitImages, Digits
 from evaluators.tasks.image_sets import SOURCES, ImageSet
 from evaluators.tasks.photographs import ImageField, NoisyPatches

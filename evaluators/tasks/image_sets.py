@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from evaluators.errors import TaskError
 from evaluators.networks import cnn
 from evaluators.seeds import torch_generator
-from evaluators.task import Part
+from evaluators.tasks.base import Part
 from evaluators.tasks.sized import SizedTask
 
 FOLDER = "ACTSEARCH_DATA"  # variable of the environment

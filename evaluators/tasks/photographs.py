@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from evaluators.networks import CoordinateNetwork, denoiser
 from evaluators.seeds import torch_generator
-from evaluators.task import Part
+from evaluators.tasks.base import Part
 from evaluators.tasks.sized import SizedTask
 
 #: One photograph for the search, the other for confirmation, so that they share nothing.

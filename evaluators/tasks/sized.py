@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
-from evaluators.task import Task
+from evaluators.tasks.base import Task
 
 
 class SizedTask(Task):

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 from evaluators.errors import TaskError
-from evaluators.task import Task
+from evaluators.tasks.base import Task
 from primitives.errors import nearest
 
 _REFERENCE = re.compile(r"(?P<path>.+\.py):(?P<kind>[^:@/\\]*)(?:@(?P<digest>[0-9a-f]{12}))?", re.DOTALL)

@@ -27,11 +27,11 @@ def evaluate(
 ) -> None:
     """Train functions and compare them with ReLU, GELU and SiLU on the same seeds."""
     from evaluators.evaluate import evaluate as evaluate_expressions
-    from evaluators.evaluation_codec import evaluation_to_json
     from evaluators.objectives import DEFAULT
+    from evaluators.results.evaluation_codec import evaluation_to_json
     from evaluators.tasks import is_reference, label
     from evaluators.tasks import task as find_task
-    from evaluators.tryout import try_out
+    from evaluators.tasks.tryout import try_out
     from search import display
     from search.commands.shell import console, print_json
 

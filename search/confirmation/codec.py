@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from evaluators.json_codec import Fields, JsonObject, all_finite, decoded
-from evaluators.reasons import TRAINED
+from evaluators.results.json_codec import Fields, JsonObject, all_finite, decoded
+from evaluators.results.reasons import TRAINED
 from search.confirmation.record import Compared, Confirmation, Estimate, Finalist, Setting, Tried, Verdict
 from search.files import read_json, write_json
 

@@ -9,12 +9,12 @@ from dataclasses import replace
 import numpy as np
 
 from evaluators.cohort import CONTROLS
-from evaluators.member import Array
 from evaluators.objectives import gains
-from evaluators.reasons import Reason
-from evaluators.results import MemberResult
+from evaluators.results.reasons import Reason
+from evaluators.results.records import MemberResult
 from evaluators.statistics import ALPHA, holm, interval, sign_flip
 from evaluators.tasks import label
+from evaluators.training.member import Array
 from search.confirmation.record import Estimate, Field, Verdict
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from evaluators.cohort import CohortRequest
-from evaluators.results import CohortResult, MemberResult
+from evaluators.results.records import CohortResult, MemberResult
 from search.confirmation.record import Field
 from search.workers import Workers
 

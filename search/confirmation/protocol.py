@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from evaluators.cohort import CohortRequest
 from evaluators.objectives import cost
-from evaluators.reasons import Reason
-from evaluators.results import MemberResult
+from evaluators.results.reasons import Reason
+from evaluators.results.records import MemberResult
 from evaluators.seeds import numpy_generator
 from evaluators.stability import is_unstable
 from evaluators.statistics import ALPHA

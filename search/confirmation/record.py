@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from evaluators.reasons import Reason, code_of
-from evaluators.results import MemberResult
+from evaluators.results.reasons import Reason, code_of
+from evaluators.results.records import MemberResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from evaluators.member import Array
 from evaluators.objectives import cost
 from evaluators.statistics import reliability, shrunk
+from evaluators.training.member import Array
 from primitives.expression.parsing import parse
 from search.config import Config
 from search.confirmation.record import Finalist

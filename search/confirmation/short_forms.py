@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from evaluators.cohort import CohortRequest
-from evaluators.member import Array
 from evaluators.objectives import gains
+from evaluators.training.member import Array
 from primitives.expression.expression import Expression
 from search.config import Config
 from search.confirmation.field import train_fields

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evaluators.errors import RecordError
-from evaluators.json_codec import JsonObject
-from evaluators.reasons import Reason, code_of
+from evaluators.results.json_codec import JsonObject
+from evaluators.results.reasons import Reason, code_of
 from search.class_row import ClassRow
 from search.config import Config
 from search.confirmation import Confirmation, read_confirmation

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from evaluators.reasons import Reason
+from evaluators.results.reasons import Reason
 from search.cohort_record import Passed
 from search.report.facts import Facts
 

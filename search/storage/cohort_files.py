@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evaluators.json_codec import Fields
+from evaluators.results.json_codec import Fields
 from search.cohort_codec import record_from_json, record_to_json
 from search.cohort_record import CohortRecord
 from search.files import read_sealed, write_sealed

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from optuna.storages.journal import BaseJournalBackend
 
-from evaluators.json_codec import JsonObject
+from evaluators.results.json_codec import JsonObject
 from search.files import append, writing
 
 WRITER = "actsearch"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from evaluators.json_codec import Fields, JsonObject
+from evaluators.results.json_codec import Fields, JsonObject
 from search.files import append, seal, unsealed, write_atomically
 from search.trace_codec import entry_from_json, entry_to_json
 from search.trace_entry import TraceEntry

@@ -14,8 +14,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from evaluators.json_codec import Fields
-from evaluators.reasons import Kind
+from evaluators.results.json_codec import Fields
+from evaluators.results.reasons import Kind
 from search.scoring import DEFAULT_SCORING, Scoring
 from search.storage.journal import CohortJournal
 from search.trial_codec import trial_from_json, trial_to_json

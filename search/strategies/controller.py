@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from evaluators.member import Array
+from evaluators.training.member import Array
 from primitives.expression.expression import Expression
 from primitives.grammars import Grammar
 from search.strategies.base import Proposal, Result

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from evaluators.member import Array
+from evaluators.training.member import Array
 from primitives.equivalence.classes import GRID, NORMALS, outputs, points
 from primitives.expression.expression import Expression
 from primitives.expression.traversal import postorder

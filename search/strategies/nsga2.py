@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evaluators.member import Array
 from evaluators.objectives import OBJECTIVES
+from evaluators.training.member import Array
 from primitives.grammars import Grammar
 from search.dominance import dominates
 from search.strategies.base import Proposal, Result

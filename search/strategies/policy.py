@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from evaluators.member import Array
+from evaluators.training.member import Array
 
 WIDTH = 32
 CLIP, EPOCHS = 0.2, 8

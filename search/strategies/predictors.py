@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from evaluators.member import Array
+from evaluators.training.member import Array
 
 TREES, GROUP = 64, 8
 NEIGHBOURS = 3

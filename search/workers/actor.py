@@ -13,7 +13,7 @@ import evaluators
 import primitives
 import search
 from evaluators.cohort import CohortRequest, run_cohort
-from evaluators.results import CohortResult
+from evaluators.results.records import CohortResult
 from primitives.errors import ActsearchError
 from search.packages import installed
 

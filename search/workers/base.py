@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from evaluators.cohort import CohortRequest
-from evaluators.results import CohortResult
+from evaluators.results.records import CohortResult
 
 #: A cohort's number and its result, see :func:`evaluators.run_cohort`.
 Finished = tuple[int, CohortResult]

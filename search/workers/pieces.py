@@ -8,8 +8,8 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 
 from evaluators.cohort import CohortRequest
-from evaluators.reasons import Reason
-from evaluators.results import CohortResult, MemberResult
+from evaluators.results.reasons import Reason
+from evaluators.results.records import CohortResult, MemberResult
 from search.errors import WorkerError
 from search.workers.base import Finished
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evaluators.cohort import CohortRequest
-from evaluators.reasons import Reason
+from evaluators.results.reasons import Reason
 from search.errors import WorkerError
 from search.workers.actor import Refusal, Worker, versions
 from search.workers.base import Finished, Workers

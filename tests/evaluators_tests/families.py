@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from evaluators.networks import CoordinateNetwork, Transformer, WithDerivatives, cnn, mlp
-from evaluators.task import Task
+from evaluators.tasks.base import Task
 
 EXAMPLES = 128
 

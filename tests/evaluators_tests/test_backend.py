@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from evaluators.backend import CPU, Backend
-from evaluators.member import Member, Schedule
-from evaluators.plain import PlainModel
-from evaluators.stack import Stack
+from evaluators.machine.backend import CPU, Backend
+from evaluators.training.member import Member, Schedule
+from evaluators.training.plain import PlainModel
+from evaluators.training.stack import Stack
 from primitives.expression.parsing import parse
 from tests.evaluators_tests.families import FAMILIES, Family
 

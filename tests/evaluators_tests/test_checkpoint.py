@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from evaluators import training
-from evaluators.checkpoint import Checkpoint
 from evaluators.cohort import CohortRequest
+from evaluators.training import train as training
+from evaluators.training.checkpoint import Checkpoint
 from tests.evaluators_tests.families import Family
 from tests.evaluators_tests.test_loops import Looped
 from tests.plain import ran
@@ -115,6 +115,6 @@ def test_a_disk_that_takes_nothing_costs_the_checkpoint_alone(tmp_path: Path, mo
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("evaluators.checkpoint.os.fsync", full)
+    monkeypatch.setattr("evaluators.training.checkpoint.os.fsync", full)
     assert results(ran(asked(tmp_path))) == results(ran(PLAIN))
     assert list(tmp_path.iterdir()) == []

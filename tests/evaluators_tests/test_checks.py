@@ -6,9 +6,9 @@ import pytest
 from torch import nn
 
 from evaluators.errors import TaskError
-from evaluators.member import Member, Schedule
-from evaluators.plain import PlainModel
-from evaluators.stack import Stack
+from evaluators.training.member import Member, Schedule
+from evaluators.training.plain import PlainModel
+from evaluators.training.stack import Stack
 from primitives.expression.expression import variable
 from tests.evaluators_tests.families import Family
 

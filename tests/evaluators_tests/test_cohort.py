@@ -13,8 +13,8 @@ from evaluators.cohort import CONTROLS, NULLS, CohortRequest
 from evaluators.errors import EvaluationError, TaskError
 from evaluators.evaluate import evaluate
 from evaluators.objectives import gains
-from evaluators.task import Task
 from evaluators.tasks import task_names
+from evaluators.tasks.base import Task
 from primitives.errors import ExpressionError
 from tests.plain import member, ran
 

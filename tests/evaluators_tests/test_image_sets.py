@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 
 from evaluators.errors import TaskError
-from evaluators.member import Member, Schedule
-from evaluators.task import Task
 from evaluators.tasks import image_sets, task
-from evaluators.training import train
+from evaluators.tasks.base import Task
+from evaluators.training.member import Member, Schedule
+from evaluators.training.train import train
 from primitives.expression.parsing import parse
 
 SIZES = {"train": 90, "test": 60}

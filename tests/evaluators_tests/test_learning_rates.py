@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from evaluators.cohort import CohortRequest
-from evaluators.member import Member, Outcome, Schedule, best_rate, better_rates
-from evaluators.stack import Stack
-from evaluators.task import Task
 from evaluators.tasks import task
-from evaluators.training import train
+from evaluators.tasks.base import Task
+from evaluators.training.member import Member, Outcome, Schedule, best_rate, better_rates
+from evaluators.training.stack import Stack
+from evaluators.training.train import train
 from primitives.expression.parsing import parse
 from tests.evaluators_tests.families import Family
 from tests.evaluators_tests.test_loops import Looped, Stacked

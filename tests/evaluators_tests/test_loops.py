@@ -10,15 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from evaluators import LoopTask, Task, split
-from evaluators.backend import Backend
 from evaluators.cohort import CohortRequest
 from evaluators.errors import TaskError
-from evaluators.initialisation import normalised
-from evaluators.member import Member, Outcome, Schedule
-from evaluators.reasons import Reason
-from evaluators.task import batches
-from evaluators.training import train
-from evaluators.width import probe_width
+from evaluators.machine.backend import Backend
+from evaluators.machine.width import probe_width
+from evaluators.results.reasons import Reason
+from evaluators.tasks.base import batches
+from evaluators.training.initialisation import normalised
+from evaluators.training.member import Member, Outcome, Schedule
+from evaluators.training.train import train
 from primitives.expression.parsing import parse
 from tests.plain import ran
 

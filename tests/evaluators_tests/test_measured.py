@@ -10,21 +10,21 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from evaluators.backend import CPU, Backend
 from evaluators.cohort import CohortRequest, run_cohort
 from evaluators.errors import TaskError
 from evaluators.evaluate import evaluate
-from evaluators.member import Member, Schedule
+from evaluators.machine.backend import CPU, Backend
+from evaluators.machine.timing import time_ratios
 from evaluators.objectives import OBJECTIVES, aggregated, cohort_gains, measure, measured_objectives, saved_bytes
 from evaluators.objectives.measured import EXAMPLES, examples
 from evaluators.objectives.reproducibility import Reproducibility, between, variation
 from evaluators.objectives.robustness import ATTACK_STEPS, RADIUS, Robustness
-from evaluators.plain import PlainModel
 from evaluators.stability import largest_gradient
-from evaluators.stack import Stack
 from evaluators.tasks import task
-from evaluators.timing import time_ratios
-from evaluators.training import train
+from evaluators.training.member import Member, Schedule
+from evaluators.training.plain import PlainModel
+from evaluators.training.stack import Stack
+from evaluators.training.train import train
 from primitives.expression.parsing import parse
 from tests.evaluators_tests.families import FAMILIES, Family
 from tests.plain import ran

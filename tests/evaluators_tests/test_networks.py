@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from evaluators.initialisation import initial_network
 from evaluators.networks import CoordinateNetwork, Residual, Transformer, WithDerivatives, cnn, mlp
+from evaluators.training.initialisation import initial_network
 from primitives.layers.activation import replace
 from tests.evaluators_tests.families import FAMILIES, Family
 

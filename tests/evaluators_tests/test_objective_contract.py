@@ -12,13 +12,13 @@ from torch import Tensor
 
 from evaluators.cohort import CohortRequest, run_cohort
 from evaluators.errors import TaskError
-from evaluators.member import Member, Schedule
 from evaluators.objectives import OBJECTIVES, Objective, Trained, check_measured, measure, measured_objectives
 from evaluators.objectives.formula import FormulaObjective
 from evaluators.objectives.measured import MeasuredObjective, mean_of_activations
-from evaluators.results import CohortResult
-from evaluators.stack import Stack
+from evaluators.results.records import CohortResult
 from evaluators.tasks import task
+from evaluators.training.member import Member, Schedule
+from evaluators.training.stack import Stack
 from primitives.expression.parsing import parse
 
 TEXT = "x*sigmoid(beta*x); beta=1.0"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evaluators.objectives import OBJECTIVES, chosen_losses, cost, gains
-from evaluators.results import MemberResult
+from evaluators.results.records import MemberResult
 from primitives.expression.parsing import parse
 from tests.plain import member
 

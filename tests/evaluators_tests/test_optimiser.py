@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from evaluators.optimiser import MOMENTUM, OPTIMISERS, StackedOptimiser, clipped
-from evaluators.schedules import SCHEDULES
+from evaluators.training.optimiser import MOMENTUM, OPTIMISERS, StackedOptimiser, clipped
+from evaluators.training.schedules import SCHEDULES
 
 RATES = torch.tensor([1e-4, 1e-3, 3e-3, 1e-2, 1e-1], dtype=torch.float64)
 SLICES = len(RATES)

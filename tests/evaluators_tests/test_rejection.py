@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluators.cohort import CohortRequest
-from evaluators.member import Array
 from evaluators.rejection import SMALLEST_SET, CalibrationSet, RecallTarget, best_rows, relative_loss, rung_rule
 from evaluators.rejection.recall import alive, cheapest, compute
 from evaluators.rejection.target import counted
 from evaluators.statistics import share_interval
+from evaluators.training.member import Array
 from tests.plain import ran
 
 STEPS = (1, 1, 2, 4, 8)

@@ -9,10 +9,11 @@ import sys
 import pytest
 import torch
 
-from evaluators.rounding import rounding
+from evaluators.machine.rounding import rounding
 
 CODE = (
-    "from evaluators.rounding import rounding; import torch; print(rounding(), torch.backends.cpu.get_cpu_capability())"
+    "import torch; from evaluators.machine.rounding import rounding; "
+    "print(rounding(), torch.backends.cpu.get_cpu_capability())"
 )
 
 

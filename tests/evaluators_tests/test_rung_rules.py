@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from evaluators.errors import EvaluationError
-from evaluators.json_codec import Fields
-from evaluators.member import Array
 from evaluators.rejection import RULES, SMALLEST_SET, CalibrationSet, RecallTarget, RungRule, Thresholds, rung_rule
-from evaluators.results import CohortResult, MemberResult
+from evaluators.results.json_codec import Fields
+from evaluators.results.records import CohortResult, MemberResult
+from evaluators.training.member import Array
 from search.cohort_codec import record_from_json, record_to_json
 from search.cohort_record import CohortRecord, Plan
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evaluators.reasons import SCREENS, Reason
+from evaluators.results.reasons import SCREENS, Reason
 from evaluators.screens import flags, screen
 from primitives.catalogue import catalogue
 from primitives.expression.parsing import parse

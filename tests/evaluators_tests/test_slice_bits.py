@@ -9,11 +9,11 @@ from itertools import chain
 import pytest
 import torch
 
-from evaluators.member import Member, Schedule
-from evaluators.stack import Stack
-from evaluators.task import Task
 from evaluators.tasks import task
-from evaluators.training import train
+from evaluators.tasks.base import Task
+from evaluators.training.member import Member, Schedule
+from evaluators.training.stack import Stack
+from evaluators.training.train import train
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 from tests.evaluators_tests.families import FAMILIES, LARGE, Family

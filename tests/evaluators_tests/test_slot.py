@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from evaluators.errors import EvaluationError
-from evaluators.slot import Layout, Share, Slot
+from evaluators.training.slot import Layout, Share, Slot
 from primitives.expression.evaluation import evaluate
 from primitives.expression.parsing import parse
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from evaluators.backend import CPU, Backend
-from evaluators.member import Member, Schedule
-from evaluators.plain import PlainModel
-from evaluators.stack import Stack
-from evaluators.task import Task
+from evaluators.machine.backend import CPU, Backend
 from evaluators.tasks import task, task_names
+from evaluators.tasks.base import Task
+from evaluators.training.member import Member, Schedule
+from evaluators.training.plain import PlainModel
+from evaluators.training.stack import Stack
 from primitives.expression.parsing import parse
 from tests.evaluators_tests.families import FAMILIES, LARGE, Family
 

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from torch import nn
 
 from evaluators.errors import TaskError
-from evaluators.initialisation import initial_network
-from evaluators.member import Member, Schedule
-from evaluators.sites import find_sites
-from evaluators.task import BLOCK, Task, batches, split
 from evaluators.tasks import expanded, source_text, task, task_names
+from evaluators.tasks.base import BLOCK, Task, batches, split
 from evaluators.tasks.photographs import spread
-from evaluators.training import train
+from evaluators.training.initialisation import initial_network
+from evaluators.training.member import Member, Schedule
+from evaluators.training.sites import find_sites
+from evaluators.training.train import train
 from primitives.expression.parsing import parse
 
 PARTS = ("search", "confirmation")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from evaluators.timing import time_ratios
+from evaluators.machine.timing import time_ratios
 from primitives.expression.parsing import parse
 
 

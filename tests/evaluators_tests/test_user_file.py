@@ -10,7 +10,7 @@ import torch
 
 from evaluators.errors import TaskError
 from evaluators.tasks import label, pinned, task
-from evaluators.tryout import try_out
+from evaluators.tasks.tryout import try_out
 
 GOOD = """\
 import torch

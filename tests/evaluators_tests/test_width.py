@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from evaluators import width
-from evaluators.backend import CPU, Backend
-from evaluators.task import Task
+from evaluators.machine import width
+from evaluators.machine.backend import CPU, Backend
 from evaluators.tasks import task
+from evaluators.tasks.base import Task
 
 
 def costs(of: Callable[[int], float], asked: list[int]) -> Callable[[Task, int, Backend, float], float]:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from evaluators.cohort import CONTROLS, CohortRequest
-from evaluators.member import Array
-from evaluators.reasons import Reason
-from evaluators.results import CohortResult, MemberResult
+from evaluators.results.reasons import Reason
+from evaluators.results.records import CohortResult, MemberResult
+from evaluators.training.member import Array
 from primitives import grammar
 from search import Run
 from search.class_row import ClassRow

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from evaluators.initialisation import normalised
+from evaluators.training.initialisation import normalised
 from primitives import ActsearchError, derivative, evaluate, parse
 from primitives.equivalence.nearest import nearest_known
 from primitives.errors import LoweringError

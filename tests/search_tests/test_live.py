@@ -174,7 +174,7 @@ import json, sys
 from rich.console import Console
 from search.live import Display
 from search.loop import Progress
-from evaluators.json_codec import Fields
+from evaluators.results.json_codec import Fields
 from search.tally import Tally
 from search.trace_codec import entry_from_json
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from evaluators.reasons import code_of
+from evaluators.results.reasons import code_of
 from search import Job, Run, display
 from search.cohort_trials import trials_of
 from search.storage import MemoryStore

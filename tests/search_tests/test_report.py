@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from evaluators.reasons import Reason
+from evaluators.results.reasons import Reason
 from primitives import ActsearchError
 from search import Job, Run
 from search.class_row import best_of

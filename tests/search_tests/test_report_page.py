@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evaluators.json_codec import Fields
+from evaluators.results.json_codec import Fields
 from search.class_row import best_of
 from search.confirmation.codec import confirmation_from_json
 from search.report import page

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluators.reasons import Reason
+from evaluators.results.reasons import Reason
 from primitives import parse
 from search import Run
 from search.report import Facts, gather

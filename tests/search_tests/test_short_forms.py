@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from evaluators.cohort import CohortRequest
-from evaluators.results import CohortResult, MemberResult
+from evaluators.results.records import CohortResult, MemberResult
 from evaluators.screens import screen
 from primitives.equivalence.classes import fingerprint, same_function
 from primitives.expression.expression import Expression

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from evaluators.member import best_rate
+from evaluators.training.member import best_rate
 from search import Job, Run
 from search.cli import app
 from search.errors import RunError

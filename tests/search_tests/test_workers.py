@@ -13,9 +13,9 @@ from unittest.mock import ANY
 import pytest
 
 from evaluators.cohort import CohortRequest
-from evaluators.reasons import Reason, code_of
-from evaluators.results import CohortResult
-from evaluators.results_codec import cohort_to_json
+from evaluators.results.reasons import Reason, code_of
+from evaluators.results.records import CohortResult
+from evaluators.results.records_codec import cohort_to_json
 from search import Job, Run
 from search import run as run_module
 from search.errors import WorkerError

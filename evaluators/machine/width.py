@@ -8,11 +8,11 @@ from itertools import cycle, islice
 
 import torch
 
-from evaluators.backend import CPU, Backend
-from evaluators.loop_task import LoopTask
-from evaluators.member import Member, Schedule
-from evaluators.stack import Stack
-from evaluators.task import Task
+from evaluators.machine.backend import CPU, Backend
+from evaluators.tasks.base import Task
+from evaluators.tasks.loop_task import LoopTask
+from evaluators.training.member import Member, Schedule
+from evaluators.training.stack import Stack
 from primitives.expression.parsing import parse
 
 WIDTHS = (12, 36, 66, 132, 264)

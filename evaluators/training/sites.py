@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from evaluators.errors import TaskError
-from evaluators.task import Task
+from evaluators.tasks.base import Task
 from primitives.errors import nearest
 from primitives.layers.activation import channels_of
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from torch import nn
 
 from evaluators.errors import TaskError
-from evaluators.optimiser import OPTIMISERS
-from evaluators.schedules import SCHEDULES
-from evaluators.task import BLOCK, Task
+from evaluators.tasks.base import BLOCK, Task
+from evaluators.training.optimiser import OPTIMISERS
+from evaluators.training.schedules import SCHEDULES
 from primitives.errors import nearest
 
 

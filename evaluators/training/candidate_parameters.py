@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from evaluators.slot import Layout, Share, Slot
+from evaluators.training.slot import Layout, Share, Slot
 
 
 @dataclass(frozen=True, slots=True)

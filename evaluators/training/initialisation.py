@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from evaluators.seeds import derive, torch_generator
-from evaluators.task import Task
+from evaluators.tasks.base import Task
 from primitives.analysis import output_factor
 from primitives.expression.application import apply
 from primitives.expression.expression import Expression, constant

@@ -18,12 +18,12 @@ from pathlib import Path
 import torch
 
 from evaluators.atomic import replace_file
-from evaluators.backend import Backend
-from evaluators.checkpoint_codec import state_from_plain, state_to_plain
-from evaluators.member import Member, Outcome, Schedule
-from evaluators.stack import Stack
-from evaluators.states import CohortState, SavedStack, TrainingState
-from evaluators.task import Part, Task
+from evaluators.machine.backend import Backend
+from evaluators.tasks.base import Part, Task
+from evaluators.training.checkpoint_codec import state_from_plain, state_to_plain
+from evaluators.training.member import Member, Outcome, Schedule
+from evaluators.training.stack import Stack
+from evaluators.training.states import CohortState, SavedStack, TrainingState
 
 Stacks = list[tuple[Stack, list[int]]]  # with the members' numbers
 

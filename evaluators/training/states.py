@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from evaluators.member import Outcome
-from evaluators.results import MemberResult
+from evaluators.results.records import MemberResult
+from evaluators.training.member import Outcome
 
 
 @dataclass(frozen=True, slots=True, eq=False)

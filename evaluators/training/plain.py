@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from evaluators.backend import CPU, Backend
-from evaluators.checks import check_network, check_settings
-from evaluators.initialisation import initial_network, normalised
-from evaluators.optimiser import MOMENTUM
-from evaluators.sites import find_sites
-from evaluators.task import HeldOut, Part, Task, batches, split
+from evaluators.machine.backend import CPU, Backend
+from evaluators.tasks.base import HeldOut, Part, Task, batches, split
+from evaluators.tasks.checks import check_network, check_settings
+from evaluators.training.initialisation import initial_network, normalised
+from evaluators.training.optimiser import MOMENTUM
+from evaluators.training.sites import find_sites
 from primitives.expression.expression import Expression
 from primitives.layers.activation import Activation
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from evaluators.evaluate import Evaluation
-from evaluators.json_codec import JsonObject, finite
+from evaluators.results.json_codec import JsonObject, finite
 
 
 def evaluation_to_json(found: Evaluation) -> JsonObject:

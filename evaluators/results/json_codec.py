@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from evaluators.errors import RecordError
-from evaluators.member import Array
+from evaluators.training.member import Array
 
 T = TypeVar("T")
 JsonObject = dict[str, object]  #: as JSON's writer takes it and its reader gives it

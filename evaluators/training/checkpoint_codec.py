@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from evaluators.json_codec import Fields
-from evaluators.member import Outcome
-from evaluators.reasons import TRAINED, code_of
-from evaluators.results_codec import member_from_json, member_to_json
-from evaluators.states import CohortState, SavedStack, StackState, TrainingState
+from evaluators.results.json_codec import Fields
+from evaluators.results.reasons import TRAINED, code_of
+from evaluators.results.records_codec import member_from_json, member_to_json
+from evaluators.training.member import Outcome
+from evaluators.training.states import CohortState, SavedStack, StackState, TrainingState
 
 Plain = dict[str, Any]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from torch import nn
 
-from evaluators.task import Part, Task
+from evaluators.tasks.base import Part, Task
 
 
 class LoopTask(Task):
@@ -16,7 +16,7 @@ class LoopTask(Task):
     ``network``, ``name``, ``replaced``, ``loss_floor``, ``chance``, ``learning_rates`` and ``larger`` mean what they
     mean in :class:`Task`; batches, optimiser, schedule and clip are the loop's. The network may hold what a stack may
     not, such as BatchNorm and dropout. ``data`` is asked for once, for one batch that is shown to the network; the
-    loop may take its examples from there, divided by :func:`evaluators.task.split`, or from anywhere else.
+    loop may take its examples from there, divided by :func:`evaluators.tasks.base.split`, or from anywhere else.
     """
 
     @abstractmethod

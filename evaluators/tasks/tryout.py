@@ -7,13 +7,13 @@ import sys
 
 import torch
 
-from evaluators.checks import check_floor, check_network
 from evaluators.errors import TaskError
-from evaluators.loop_task import LoopTask
-from evaluators.member import Member, Schedule
-from evaluators.task import BLOCK, Part, Task
+from evaluators.tasks.base import BLOCK, Part, Task
+from evaluators.tasks.checks import check_floor, check_network
+from evaluators.tasks.loop_task import LoopTask
 from evaluators.tasks.user_file import blame
-from evaluators.training import train
+from evaluators.training.member import Member, Schedule
+from evaluators.training.train import train
 from primitives.errors import ActsearchError
 from primitives.expression.parsing import parse
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 
-from evaluators.json_codec import Fields, JsonObject, all_finite, table_to_json
-from evaluators.member import Array
-from evaluators.reasons import TRAINED, code_of
-from evaluators.results import CohortResult, MemberResult
+from evaluators.results.json_codec import Fields, JsonObject, all_finite, table_to_json
+from evaluators.results.reasons import TRAINED, code_of
+from evaluators.results.records import CohortResult, MemberResult
+from evaluators.training.member import Array
 
 
 def cohort_to_json(result: CohortResult) -> JsonObject:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from evaluators.timing import one_thread
+from evaluators.machine.timing import one_thread
 
 SIZES = (10, 32, 64, 132)  # inner sizes of the shipped networks' products: kernels change with them
 FUNCTIONS = (torch.exp, torch.log1p, torch.tanh, torch.erf, torch.sin, torch.sigmoid, torch.rsqrt, F.gelu, F.softplus)

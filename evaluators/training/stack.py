@@ -14,18 +14,18 @@ from functools import reduce
 import torch
 from torch import Tensor, nn
 
-from evaluators import own
-from evaluators.backend import CPU, Backend
-from evaluators.checks import check_network, check_settings
-from evaluators.convolution import StackedConvolutions
-from evaluators.initialisation import initial_network
-from evaluators.member import Member, Schedule
-from evaluators.optimiser import OPTIMISERS, clipped
-from evaluators.schedules import SCHEDULES
-from evaluators.sites import find_sites
-from evaluators.slot import Layout, Share, Slot
-from evaluators.states import StackState
-from evaluators.task import BLOCK, HeldOut, Part, Split, Task, batches, split
+from evaluators.machine.backend import CPU, Backend
+from evaluators.tasks.base import BLOCK, HeldOut, Part, Split, Task, batches, split
+from evaluators.tasks.checks import check_network, check_settings
+from evaluators.training import candidate_parameters
+from evaluators.training.convolution import StackedConvolutions
+from evaluators.training.initialisation import initial_network
+from evaluators.training.member import Member, Schedule
+from evaluators.training.optimiser import OPTIMISERS, clipped
+from evaluators.training.schedules import SCHEDULES
+from evaluators.training.sites import find_sites
+from evaluators.training.slot import Layout, Share, Slot
+from evaluators.training.states import StackState
 from primitives.analysis import output_factor
 from primitives.equivalence.builtin import as_builtin
 from primitives.expression.expression import variable
@@ -63,11 +63,11 @@ class Stack:
         self._build([initial_network(task, seed) for seed in seeds])
         self.rates = [tuple(range(len(schedule.rates)))] * len(self.members)
         self.layout = _layout(self.members, self.rates)
-        self.blocks = own.blocks(self.slots, self.layout)
-        self.own = backend.place(own.initial(self.blocks))
+        self.blocks = candidate_parameters.blocks(self.slots, self.layout)
+        self.own = backend.place(candidate_parameters.initial(self.blocks))
         self._hand_out()
         rates = backend.place(torch.tensor([rate for _, rate in slices], device="cpu", dtype=torch.float64))
-        own_rates = rates[backend.place(own.slices(self.blocks))]
+        own_rates = rates[backend.place(candidate_parameters.slices(self.blocks))]
         self.optimiser = OPTIMISERS[task.optimiser](self.tensors, [rates] * len(self.state) + [own_rates])
         self.step = 0
 
@@ -100,7 +100,7 @@ class Stack:
         """Give every slot the layout, and its parameters: leaves that share the memory of ``own``."""
         for slot in self.slots:
             slot.layout, slot.values = self.layout, []
-        self.values = own.hand_out(self.blocks, self.own)
+        self.values = candidate_parameters.hand_out(self.blocks, self.own)
 
     @property
     def width(self) -> int:
@@ -185,12 +185,12 @@ class Stack:
         rows = zip(chosen, rates, strict=True)
         places = {self.layout.shares[i]: _places(self.rates[i], kept, len(self.members[i].seeds)) for i, kept in rows}
         slices = self.backend.place(torch.cat([share.start + place for share, place in places.items()]))
-        flat = self.backend.place(own.picked(self.blocks, places))
+        flat = self.backend.place(candidate_parameters.picked(self.blocks, places))
         self.state = {name: tensor.detach()[slices] for name, tensor in self.state.items()}
         self.own, self.seed = self.own[flat], self.seed[slices]
         self.members, self.rates = [self.members[i] for i in chosen], list(rates)
         self.layout = _layout(self.members, self.rates)
-        self.blocks = own.blocks(self.slots, self.layout)
+        self.blocks = candidate_parameters.blocks(self.slots, self.layout)
         self._hand_out()
         return slices, flat
 

@@ -8,16 +8,16 @@ from functools import partial
 
 import torch
 
-from evaluators.backend import CPU, Backend
-from evaluators.checkpoint import NONE, Checkpoint, frozen, thawed
 from evaluators.errors import TaskError
-from evaluators.loop_task import LoopTask
-from evaluators.loops import train_by_loop
-from evaluators.member import Member, Outcome, Schedule, best_rate, better_rates
+from evaluators.machine.backend import CPU, Backend
 from evaluators.objectives import MeasuredObjective, check_measured, measure
 from evaluators.rejection import FAILURES_ONLY, Judge
-from evaluators.stack import Stack
-from evaluators.task import HeldOut, Part, Task
+from evaluators.tasks.base import HeldOut, Part, Task
+from evaluators.tasks.loop_task import LoopTask
+from evaluators.training.checkpoint import NONE, Checkpoint, frozen, thawed
+from evaluators.training.loops import train_by_loop
+from evaluators.training.member import Member, Outcome, Schedule, best_rate, better_rates
+from evaluators.training.stack import Stack
 
 WIDTH = 132  # slices a stack: 33 to 264 differ by a tenth on two small MLPs; wider ones spend less in Python
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.reasons import Reason
+from evaluators.results.reasons import Reason
 from primitives.expression.expression import Expression
 
 Array = NDArray[np.float64]

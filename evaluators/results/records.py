@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from evaluators.member import Array, Outcome
-from evaluators.reasons import Reason
+from evaluators.results.reasons import Reason
+from evaluators.training.member import Array, Outcome
 
 
 @dataclass(frozen=True, slots=True, eq=False)

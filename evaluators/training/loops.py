@@ -10,18 +10,18 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from evaluators.backend import CPU, Backend
-from evaluators.checkpoint import NONE, Checkpoint
 from evaluators.errors import TaskError
-from evaluators.initialisation import initial_network, normalised
-from evaluators.loop_task import LoopTask
-from evaluators.member import Member, Outcome, Schedule, better_rates
-from evaluators.reasons import Reason
+from evaluators.machine.backend import CPU, Backend
 from evaluators.rejection import Judge
+from evaluators.results.reasons import Reason
 from evaluators.seeds import derive
-from evaluators.sites import find_sites
-from evaluators.states import TrainingState
-from evaluators.task import BLOCK, Part
+from evaluators.tasks.base import BLOCK, Part
+from evaluators.tasks.loop_task import LoopTask
+from evaluators.training.checkpoint import NONE, Checkpoint
+from evaluators.training.initialisation import initial_network, normalised
+from evaluators.training.member import Member, Outcome, Schedule, better_rates
+from evaluators.training.sites import find_sites
+from evaluators.training.states import TrainingState
 from primitives.expression.expression import Expression
 from primitives.layers.activation import Activation
 

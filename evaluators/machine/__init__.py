@@ -1,0 +1,1 @@
+"""The machine: devices and types, how it rounds, how fast it is."""

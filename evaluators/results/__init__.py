@@ -1,0 +1,1 @@
+"""What workers return: records, the reasons why candidates go, and their JSON."""

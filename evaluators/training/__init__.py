@@ -1,0 +1,1 @@
+"""Training: stacks of models in lockstep, the plain trainer beside them, checkpoints."""
