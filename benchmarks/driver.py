@@ -30,17 +30,17 @@ from rich.table import Table
 from evaluators.cohort import CONTROLS, CohortRequest
 from evaluators.results.records import CohortResult, MemberResult
 from primitives import grammar
-from search.cohort_record import CohortRecord, Plan
 from search.config import Config, checked
-from search.loop import Progress, search
-from search.recorder import Recorder
-from search.rows import write_front_csv
-from search.run_folder import RunFolder
+from search.engine.loop import Progress, search
+from search.engine.recorder import Recorder
+from search.engine.rows import write_front_csv
+from search.engine.study import Study
+from search.records.cohort import CohortRecord, Plan
+from search.records.trace_entry import TraceEntry
+from search.records.trial import TrialRecord
 from search.storage import open_store
+from search.storage.run_folder import RunFolder
 from search.strategies import Proposal, strategy
-from search.study import Study
-from search.trace_entry import TraceEntry
-from search.trial_record import TrialRecord
 from search.workers import Workers
 
 SIZE, SEEDS = 24, 2

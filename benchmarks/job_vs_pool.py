@@ -54,7 +54,7 @@ from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 from primitives.layers.activation import Activation
 from search import Config, Job
-from search.cohort_record import CohortRecord
+from search.records.cohort import CohortRecord
 
 References = Mapping[str, Mapping[int, Array]]  # ReLU's losses: task -> mark -> seeds x learning rates
 TRIALS = 300

@@ -4,7 +4,7 @@ The gains come from recorded curves: at the end, the mean over the seeds of log(
 learning rate. ``data/swish-5x32.npz`` has 2,816 classes of the one-unit Swish space on a perceptron of five layers, so
 that most proposals are in the table; ``data/curves-400.npz`` is a sample of the default grammar on the digits MLP;
 there most stand for their nearest member. ``actsearch replay`` does the same with a table of one's own; what a
-proposal stands for is said in ``search/replay.py``.
+proposal stands for is said in ``search/tabular/replay.py``.
 
     python benchmarks/strategies.py benchmarks/data/swish-5x32.npz --budget 200
 """
@@ -21,10 +21,10 @@ from rich.console import Console
 from evaluators.rejection import relative_loss
 from primitives import grammar, parse
 from primitives.equivalence.classes import fingerprint
-from search.display import hits_table, replay_table
-from search.replay import replay
-from search.score_table import Table
 from search.strategies.features import shape
+from search.tabular.replay import replay
+from search.tabular.score_table import Table
+from search.terminal.tables import hits_table, replay_table
 
 STRATEGIES = {
     "controller": {"name": "controller"},

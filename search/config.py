@@ -22,8 +22,8 @@ from primitives.errors import ActsearchError, nearest
 from primitives.expression.parsing import parse
 from primitives.grammars import grammar
 from primitives.yaml_text import YamlError, loaded
+from search.engine.scoring import Scoring
 from search.errors import ConfigError
-from search.scoring import Scoring
 from search.strategies import settings_of, strategy
 
 

@@ -8,23 +8,23 @@ from pathlib import Path
 
 from evaluators.errors import RecordError
 from evaluators.machine.backend import Backend
-from search.class_row import ClassRow
-from search.cohort_record import CohortRecord
 from search.config import Config, checked, load_config, read_yaml, to_yaml, with_pinned_tasks
 from search.confirmation import Confirmation, finalists, read_confirmation
-from search.environment import differences, environment
+from search.engine.interruption import gently
+from search.engine.reporter import Screen, Silent
+from search.engine.rows import class_rows, front_rows
+from search.engine.start import left_out
+from search.engine.study import Study
 from search.errors import RunError
-from search.files import Cell, read_json, write_atomically, write_json
-from search.interruption import gently
+from search.records.class_row import ClassRow
+from search.records.cohort import CohortRecord
+from search.records.environment import differences, environment
+from search.records.status import Status, status_of
+from search.records.timing_codec import read_timing
 from search.report import report_at_end, write_front, write_report
-from search.rows import class_rows, front_rows
-from search.run_folder import RunFolder, find_run, free_name, named_folder
-from search.screen import Screen, Silent
-from search.start import left_out
-from search.status import Status, status_of
 from search.storage import open_store, read_store, stored_trace
-from search.study import Study
-from search.timing_codec import read_timing
+from search.storage.files import Cell, read_json, write_atomically, write_json
+from search.storage.run_folder import RunFolder, find_run, free_name, named_folder
 from search.work import confirm_and_time, work
 from search.workers import Workers, start_workers
 

@@ -13,24 +13,24 @@ from evaluators.machine.timing import time_ratios
 from evaluators.statistics import carried, seeds_needed
 from evaluators.tasks import is_reference, label, parts_of
 from primitives.expression.parsing import parse
-from search.cohort_record import Passed
 from search.config import Config
 from search.confirmation import Confirmation, confirm, finalists, read_confirmation, write_confirmation
+from search.engine.interruption import gently
+from search.engine.loop import Progress, search
+from search.engine.recorder import Recorder
+from search.engine.rejection import announced, concluded, summary
+from search.engine.reporter import Screen
+from search.engine.rows import write_front_csv
+from search.engine.study import Study
 from search.errors import FileError, WorkerError
-from search.interruption import gently
-from search.kept import Kept
-from search.loop import Progress, search
-from search.recorder import Recorder
-from search.rejection import announced, concluded, summary
+from search.records.cohort import Passed
+from search.records.timing_codec import write_timing
+from search.records.trace_entry import TraceEntry
 from search.report import report_at_end
-from search.rows import write_front_csv
-from search.run_folder import RunFolder
-from search.screen import Screen
 from search.storage import open_store
-from search.study import Study
-from search.timing_codec import write_timing
-from search.trace_entry import TraceEntry
+from search.storage.run_folder import RunFolder
 from search.workers import Workers
+from search.workers.result_cache import Kept
 
 DEAR = 10.0  # milliseconds a class to propose, of which a user should know
 

@@ -11,12 +11,12 @@ from evaluators.results.records import MemberResult
 from evaluators.results.records_codec import cohort_to_json, member_from_json
 from evaluators.tasks import task
 from evaluators.tasks.base import Task
-from search.cohort_codec import record_from_json
-from search.cohort_record import CohortRecord
 from search.confirmation import confirmation_to_json
+from search.records.cohort import CohortRecord
+from search.records.cohort_codec import record_from_json
+from search.records.trace_codec import entry_from_json
+from search.records.trace_entry import TraceEntry
 from search.run import Run
-from search.trace_codec import entry_from_json
-from search.trace_entry import TraceEntry
 
 
 def ran(request: CohortRequest, find: Callable[[str], Task] = task) -> dict[str, Any]:

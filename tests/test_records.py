@@ -16,9 +16,9 @@ from evaluators.results.reasons import SCREENS, TRAINED, Reason
 from evaluators.results.records import CohortResult, MemberResult
 from evaluators.results.records_codec import cohort_from_json, cohort_to_json, member_to_json
 from search.confirmation import confirmation_to_json, read_confirmation
+from search.records.trial import TrialRecord
+from search.records.trial_codec import trial_from_json, trial_to_json
 from search.storage.trace import read_trace
-from search.trial_codec import trial_from_json, trial_to_json
-from search.trial_record import TrialRecord
 
 ROOT = Path(__file__).resolve().parent.parent
 UNTYPED = re.compile(r"(dict|Mapping|Row)\[str, Any\]|^Row = |\bRow\b.*= dict", re.MULTILINE)

@@ -32,8 +32,8 @@ def evaluate(
     from evaluators.tasks import is_reference, label
     from evaluators.tasks import task as find_task
     from evaluators.tasks.tryout import try_out
-    from search import display
     from search.commands.shell import console, print_json
+    from search.terminal import tables
 
     chosen = find_task(task)
     if is_reference(task):
@@ -50,7 +50,7 @@ def evaluate(
          *(e.objectives[name] for name in others), e.reason]
         for e in found
     )  # fmt: skip
-    console.print(display.table(f"{label(task)}, {seeds} seeds: gain in nats over ReLU", heads, rows))
+    console.print(tables.table(f"{label(task)}, {seeds} seeds: gain in nats over ReLU", heads, rows))
 
 
 def show(
@@ -60,14 +60,14 @@ def show(
 ) -> None:
     """Show what an expression is: formula, class, known name, analysis, and a picture."""
     from primitives.expression.parsing import parse
-    from search.card import card
     from search.commands.shell import console, print_json
-    from search.inspection import curve, describe
-    from search.inspection_codec import description_to_json
+    from search.terminal.card import card
+    from search.terminal.inspection import curve, describe
+    from search.terminal.inspection_codec import description_to_json
 
     parsed = parse(expression)
     if plot is not None:
-        from search.plot import draw  # matplotlib takes half a second to load
+        from search.export.plot import draw  # matplotlib takes half a second to load
 
         draw(parsed, plot)
     found = describe(parsed)
@@ -93,12 +93,12 @@ def replay(
 ) -> None:
     """Compare strategies on a table of known scores."""
     from primitives.grammars import grammar
-    from search import display
     from search.commands.shell import console, print_json
-    from search.replay import labelled
-    from search.replay import replay as replay_table
-    from search.score_table import read_table
     from search.strategies import settings_of
+    from search.tabular.replay import labelled
+    from search.tabular.replay import replay as replay_table
+    from search.tabular.score_table import read_table
+    from search.terminal import tables
 
     runs = labelled([settings_of(text) for text in strategies])
     found = replay_table(
@@ -107,9 +107,9 @@ def replay(
     if as_json:
         print_json({name: asdict(row) for name, row in found.items()})
         return
-    console.print(display.replay_table(found, "rank", f"Rank of the best, {repeats} repeats: median (quartiles)"))
-    console.print(display.replay_table(found, "regret", "What it lacks of the best gain: median (quartiles)"))
-    console.print(display.hits_table(found))
+    console.print(tables.replay_table(found, "rank", f"Rank of the best, {repeats} repeats: median (quartiles)"))
+    console.print(tables.replay_table(found, "regret", "What it lacks of the best gain: median (quartiles)"))
+    console.print(tables.hits_table(found))
 
 
 def list_(
@@ -123,12 +123,12 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List what there is."""
-    from search import display
     from search.commands.shell import console, print_json
-    from search.listing import listed
+    from search.terminal import tables
+    from search.terminal.listing import listed
 
     rows = listed(what)
     if as_json:
         print_json(rows)
     else:
-        console.print(display.table(what, list(rows[0]), ([*row.values()] for row in rows)))
+        console.print(tables.table(what, list(rows[0]), ([*row.values()] for row in rows)))

@@ -26,10 +26,10 @@ def launch(
 ) -> None:
     """Run a job in a new run folder."""
     from search.commands.shell import console, print_results, print_row
-    from search.inspection import dry_run
-    from search.inspection_codec import dry_run_to_json
-    from search.live import Display
     from search.run import Job
+    from search.terminal.display import Display
+    from search.terminal.inspection import dry_run
+    from search.terminal.inspection_codec import dry_run_to_json
 
     given = {"seed": seed, "workers.count": workers, "workers.address": address}
     job = Job.load(config, [*change, *(f"{key}={value}" for key, value in given.items() if value is not None)])
@@ -54,8 +54,8 @@ def resume(
 ) -> None:
     """Continue a run to its budget, or to a larger one (--set budget=N)."""
     from search.commands.shell import console, print_results
-    from search.live import Display
     from search.run import Run
+    from search.terminal.display import Display
 
     opened = Run.open(run)
     with Display(console, quiet=quiet or as_json, every=every) as screen:
@@ -69,8 +69,8 @@ def confirm(
     """Train the finalists again on fresh seeds, data and networks."""
     from search.commands.shell import console, print_confirmation, print_json
     from search.confirmation import confirmation_to_json
-    from search.live import Display
     from search.run import Run
+    from search.terminal.display import Display
 
     opened = Run.open(run)
     with Display(console, quiet=quiet or as_json, every=EVERY) as screen:
@@ -94,9 +94,9 @@ def tabulate(
 ) -> None:
     """Train all classes that a job proposes to the end and write a table for replay; continue where it was left."""
     from search.commands.shell import console, print_row
-    from search.live import Display
     from search.run import Job
-    from search.tabulate import CHANGES, tabulated, write_table
+    from search.tabular.tabulate import CHANGES, tabulated, write_table
+    from search.terminal.display import Display
 
     job = Job.load(config, [*change, *CHANGES])
     with Display(console, quiet=quiet or as_json, every=every) as screen:

@@ -13,8 +13,8 @@ from search.commands.options import Json, RunName
 def status(run: RunName, as_json: Json = False) -> None:
     """Show how far a run is."""
     from search.commands.shell import print_row
+    from search.records.status_codec import status_to_json
     from search.run import Run
-    from search.status_codec import status_to_json
 
     print_row(status_to_json(Run.open(run).status()), as_json)
 
@@ -27,11 +27,11 @@ def front(
     as_json: Json = False,
 ) -> None:
     """Show the Pareto front of a run, or every class."""
-    from search import display
     from search.commands.shell import console, print_json, title
+    from search.engine.rows import class_rows, front_rows, rows_csv
     from search.report import write_front
-    from search.rows import class_rows, front_rows, rows_csv
     from search.run import Run
+    from search.terminal import tables
 
     opened = Run.open(run)
     study = opened.read()
@@ -43,9 +43,9 @@ def front(
     elif as_csv:
         print(rows_csv(rows, opened.config.objectives), end="")
     elif every:
-        console.print(display.front_table(rows, f"All {len(rows)} classes of {opened.path}"))
+        console.print(tables.front_table(rows, f"All {len(rows)} classes of {opened.path}"))
     else:
-        console.print(display.front_table(rows, title(opened)))
+        console.print(tables.front_table(rows, title(opened)))
 
 
 def report(
@@ -76,7 +76,7 @@ def export(
 ) -> None:
     """Write functions of a run as code that needs nothing of this project."""
     from search.commands.shell import console, print_json
-    from search.export import export as export_functions
+    from search.export.export import export as export_functions
     from search.run import Run
 
     paths = export_functions(Run.open(run), ids or [], [part.strip() for part in to.split(",")], out, raw=raw)

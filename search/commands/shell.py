@@ -8,12 +8,12 @@ from collections.abc import Mapping
 
 from rich.console import Console
 
-from search import display
 from search.confirmation import Confirmation, confirmation_to_json
-from search.rows import front_rows
+from search.engine.rows import front_rows
+from search.records.status import status_of
+from search.records.status_codec import status_to_json
 from search.run import Run
-from search.status import status_of
-from search.status_codec import status_to_json
+from search.terminal import tables
 
 console = Console(width=None if sys.stdout.isatty() else 110)
 
@@ -27,20 +27,20 @@ def print_results(run: Run, as_json: bool) -> None:
         status = status_of(str(run.path), run.config.budget, study.store.trace, found)
         print_json({"status": status_to_json(status), "front": [row.cells for row in rows], "confirmation": told})
         return
-    console.print(display.front_table(rows, title(run)))
+    console.print(tables.front_table(rows, title(run)))
     if found:
         print_confirmation(found, run)
     console.print(f"actsearch export {run.path} --to torch,latex", markup=False, highlight=False, soft_wrap=True)
 
 
 def title(run: Run) -> str:
-    return display.front_title(run.config.objectives, run.config.aggregate)
+    return tables.front_title(run.config.objectives, run.config.aggregate)
 
 
 def print_confirmation(found: Confirmation, run: Run) -> None:
-    console.print(display.confirmation_table(found))
-    console.print(display.nulls_line(found.nulls), highlight=False)
-    console.print(display.times_line(found, run.timing()), highlight=False)
+    console.print(tables.confirmation_table(found))
+    console.print(tables.nulls_line(found.nulls), highlight=False)
+    console.print(tables.times_line(found, run.timing()), highlight=False)
 
 
 def print_row(row: Mapping[str, object], as_json: bool) -> None:
@@ -49,9 +49,7 @@ def print_row(row: Mapping[str, object], as_json: bool) -> None:
         print_json(row)
         return
     for key, value in row.items():
-        shown = (
-            json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else display.number(value, ".6g")
-        )
+        shown = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else tables.number(value, ".6g")
         console.print(f"{key:<20} {shown}", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from evaluators.results.json_codec import Fields, JsonObject, all_finite, decoded
 from evaluators.results.reasons import TRAINED
 from search.confirmation.record import Compared, Confirmation, Estimate, Finalist, Setting, Tried, Verdict
-from search.files import read_json, write_json
+from search.storage.files import read_json, write_json
 
 
 def read_confirmation(path: Path) -> Confirmation | None:

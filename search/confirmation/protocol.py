@@ -21,7 +21,7 @@ from search.confirmation.field import train_fields
 from search.confirmation.record import Compared, Confirmation, Field, Finalist, Setting, Tried
 from search.confirmation.selection import finalists
 from search.confirmation.short_forms import short_forms
-from search.study import Study
+from search.engine.study import Study
 from search.workers import Workers
 
 #: Shipped tasks for a job that did not search them, in this order; a photograph differs most from a table of classes.

@@ -10,8 +10,8 @@ from evaluators.training.member import Array
 from primitives.expression.parsing import parse
 from search.config import Config
 from search.confirmation.record import Finalist
-from search.study import Study
-from search.trial_record import TrialRecord
+from search.engine.study import Study
+from search.records.trial import TrialRecord
 
 
 def finalists(study: Study, config: Config) -> list[Finalist]:

@@ -10,9 +10,9 @@ import numpy as np
 
 from evaluators.tasks import label
 from search.config import Config
-from search.rejection import CALIBRATING
-from search.report.facts import Facts
-from search.trace_entry import TraceEntry
+from search.engine.rejection import CALIBRATING
+from search.records.trace_entry import TraceEntry
+from search.report.run_data import Facts
 
 _FEWEST = 5  # points without which a rank correlation says nothing
 

@@ -9,8 +9,8 @@ from primitives.equivalence.builtin import as_builtin
 from primitives.expression.parsing import parse
 from search.confirmation import Estimate
 from search.confirmation.record import Compared
-from search.report.facts import Facts
 from search.report.members import verdict
+from search.report.run_data import Facts
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from evaluators.cohort import CONTROLS
 from evaluators.objectives import OBJECTIVES, cost
 from primitives.expression.parsing import parse
 from search.config import Config
-from search.report.drawing import Points
-from search.report.facts import Facts
 from search.report.members import Member
+from search.report.pictures.drawing import Points
+from search.report.run_data import Facts
 
 _ORDER = "order"
 _LOWEST, _LARGEST = 0.1, 0.98  # quantiles: below and beyond there is little to see, and much room would go

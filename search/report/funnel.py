@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from evaluators.results.reasons import Reason
-from search.cohort_record import Passed
-from search.report.facts import Facts
+from search.records.cohort import Passed
+from search.report.run_data import Facts
 
 
 @dataclass(frozen=True, slots=True)

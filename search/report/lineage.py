@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from search.report.facts import Candidate
+from search.report.run_data import Candidate
 
 LONGEST = 24  #: steps shown of a line, the last ones
 

@@ -14,10 +14,10 @@ from primitives.catalogue import known_name
 from primitives.equivalence.builtin import as_builtin
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
-from search.class_row import ClassRow, best_of
 from search.confirmation import Estimate
 from search.confirmation.record import Compared
-from search.report.facts import Candidate, Facts
+from search.records.class_row import ClassRow, best_of
+from search.report.run_data import Candidate, Facts
 
 MOST = 48  #: members drawn; many objectives can have a front of hundreds
 

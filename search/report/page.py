@@ -15,22 +15,22 @@ from markupsafe import Markup
 
 from evaluators.tasks import label
 from search.confirmation import Estimate
-from search.rejection import summary
-from search.report.asked import asked
+from search.engine.rejection import summary
 from search.report.calibration import stages
-from search.report.credit import credits, origins
-from search.report.curve_picture import curve_picture
-from search.report.facts import Facts
 from search.report.finalists import Finalist, finalists, setting
-from search.report.front_picture import NARROW, WIDE, front_file, front_picture
 from search.report.front_view import View, gain_label, null_gains, views
 from search.report.funnel import losses, steps
-from search.report.interval_picture import Bar, interval_picture
-from search.report.line_pictures import best_picture, clock_picture, stage_picture
 from search.report.lineage import line
 from search.report.members import Member, members
+from search.report.pictures.curve import curve_picture
+from search.report.pictures.front import NARROW, WIDE, front_file, front_picture
+from search.report.pictures.intervals import Bar, interval_picture
+from search.report.pictures.lines import best_picture, clock_picture, stage_picture
 from search.report.progress import timeline
-from search.run_folder import named_folder
+from search.report.provenance import credits, origins
+from search.report.run_data import Facts
+from search.report.settings import asked
+from search.storage.run_folder import named_folder
 
 _TASKS, _ROWS = 12, 12  # pictures of gains by task, and rows in each
 

@@ -9,9 +9,9 @@ from itertools import pairwise
 from statistics import median
 
 from evaluators.tasks import label
-from search.rejection import sizes
-from search.report.facts import Facts
-from search.trace_entry import TraceEntry
+from search.engine.rejection import sizes
+from search.records.trace_entry import TraceEntry
+from search.report.run_data import Facts
 
 _PAUSE = 10.0  # times the median time between two cohorts, and at least a minute: the job was stopped in between
 

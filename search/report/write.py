@@ -7,11 +7,11 @@ from typing import Protocol
 
 from primitives.errors import ActsearchError
 from search.config import Config
-from search.files import write_atomically
-from search.report.facts import gather
+from search.engine.study import Study
 from search.report.page import front_svg, page
-from search.run_folder import RunFolder
-from search.study import Study
+from search.report.run_data import gather
+from search.storage.files import write_atomically
+from search.storage.run_folder import RunFolder
 
 
 class Says(Protocol):

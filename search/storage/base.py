@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from search.cohort_record import CohortRecord
-from search.trace_entry import TraceEntry
-from search.trial_record import TrialRecord
+from search.records.cohort import CohortRecord
+from search.records.trace_entry import TraceEntry
+from search.records.trial import TrialRecord
 
 
 class Store(ABC):
@@ -15,7 +15,7 @@ class Store(ABC):
 
     A cohort is kept as soon as it is trained, in whatever order cohorts finish, and appended when it is its turn. What
     derives from the trials (known classes, the Pareto front, the calibration set) is no matter of a store: see
-    :class:`search.study.Study`.
+    :class:`search.engine.study.Study`.
 
     Attributes:
         trials: the trained classes of the appended cohorts, in order; it grows with them.

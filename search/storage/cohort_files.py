@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from evaluators.results.json_codec import Fields
-from search.cohort_codec import record_from_json, record_to_json
-from search.cohort_record import CohortRecord
-from search.files import read_sealed, write_sealed
+from search.records.cohort import CohortRecord
+from search.records.cohort_codec import record_from_json, record_to_json
+from search.storage.files import read_sealed, write_sealed
 
 
 def read_cohort(path: Path) -> CohortRecord | None:

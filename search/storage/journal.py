@@ -17,7 +17,7 @@ from pathlib import Path
 from optuna.storages.journal import BaseJournalBackend
 
 from evaluators.results.json_codec import JsonObject
-from search.files import append, writing
+from search.storage.files import append, writing
 
 WRITER = "actsearch"
 

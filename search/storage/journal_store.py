@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from search.cohort_record import CohortRecord
+from search.engine.scoring import Scoring
 from search.errors import RunError
-from search.run_folder import RunFolder
-from search.scoring import Scoring
+from search.records.cohort import CohortRecord
+from search.records.trace_entry import TraceEntry
+from search.records.trial import TrialRecord
 from search.storage.base import Store
 from search.storage.cohort_files import read_cohort, write_cohort
 from search.storage.journal import JournalCopy
 from search.storage.memory import MemoryStore
 from search.storage.recovery import Say, recover
+from search.storage.run_folder import RunFolder
 from search.storage.trace import append_trace, read_trace
 from search.storage.trial_journal import TrialJournal, read_trials
-from search.trace_entry import TraceEntry
-from search.trial_record import TrialRecord
 
 
 class JournalStore(Store):

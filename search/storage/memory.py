@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from search.cohort_record import CohortRecord
+from search.records.cohort import CohortRecord
+from search.records.trace_entry import TraceEntry
+from search.records.trial import TrialRecord
 from search.storage.base import Store
-from search.trace_entry import TraceEntry
-from search.trial_record import TrialRecord
 
 
 def _nothing(_: int) -> None:

@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from search.cohort_trials import trials_of
+from search.engine.cohort_trials import trials_of
+from search.engine.scoring import Scoring
 from search.errors import RunError
-from search.files import read_sealed, writing
-from search.run_folder import RunFolder
-from search.scoring import Scoring
+from search.records.trace_entry import TraceEntry
 from search.storage.cohort_files import read_cohort
+from search.storage.files import read_sealed, writing
 from search.storage.journal import digest_of
+from search.storage.run_folder import RunFolder
 from search.storage.trace import cut_trace, read_trace
 from search.storage.trial_journal import TrialJournal
-from search.trace_entry import TraceEntry
 
 Say = Callable[[str], None]
 

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from evaluators.results.json_codec import Fields, JsonObject
-from search.files import append, seal, unsealed, write_atomically
-from search.trace_codec import entry_from_json, entry_to_json
-from search.trace_entry import TraceEntry
+from search.records.trace_codec import entry_from_json, entry_to_json
+from search.records.trace_entry import TraceEntry
+from search.storage.files import append, seal, unsealed, write_atomically
 
 
 def read_trace(path: Path) -> list[TraceEntry]:

@@ -16,10 +16,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from evaluators.results.json_codec import Fields
 from evaluators.results.reasons import Kind
-from search.scoring import DEFAULT_SCORING, Scoring
+from search.engine.scoring import DEFAULT_SCORING, Scoring
+from search.records.trial import TrialRecord
+from search.records.trial_codec import trial_from_json, trial_to_json
 from search.storage.journal import CohortJournal
-from search.trial_codec import trial_from_json, trial_to_json
-from search.trial_record import TrialRecord
 
 NAME = "actsearch"
 _STATES = {Kind.FAILED: TrialState.FAIL, Kind.REJECTED: TrialState.PRUNED}

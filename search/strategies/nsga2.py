@@ -9,7 +9,7 @@ import numpy as np
 from evaluators.objectives import OBJECTIVES
 from evaluators.training.member import Array
 from primitives.grammars import Grammar
-from search.dominance import dominates
+from search.engine.dominance import dominates
 from search.strategies.base import Proposal, Result
 from search.strategies.fold import Folding
 

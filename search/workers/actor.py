@@ -15,7 +15,7 @@ import search
 from evaluators.cohort import CohortRequest, run_cohort
 from evaluators.results.records import CohortResult
 from primitives.errors import ActsearchError
-from search.packages import installed
+from search.records.packages import installed
 
 #: The folders of the code, as this process has imported it; on a cluster they lie apart.
 PACKAGES = tuple(Path(name.__path__[0]).resolve() for name in (primitives, evaluators, search))

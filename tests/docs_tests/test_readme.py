@@ -8,7 +8,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-from search.cli import app
+from search.commands.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKS = [
@@ -22,7 +22,7 @@ TINY = (
 EXPORT = """
 from pathlib import Path
 from search import Run
-from search.export import export
+from search.export.export import export
 export(Run.open("quickstart"), ["0.13"], ["torch"], Path("found"))
 """
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from search.cli import main
+from search.commands.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "tutorial.md").read_text()
@@ -66,7 +66,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     programs = tmp_path / ".venv"
     programs.mkdir()
     python = shlex.quote(sys.executable)
-    for name, does in {"actsearch": "-c 'from search.cli import main; main()'", "python": ""}.items():
+    for name, does in {"actsearch": "-c 'from search.commands.cli import main; main()'", "python": ""}.items():
         (programs / name).write_text(f'#!/bin/sh\nexec {python} {does} "$@"\n')
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")

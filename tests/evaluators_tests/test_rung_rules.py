@@ -14,8 +14,8 @@ from evaluators.rejection import RULES, SMALLEST_SET, CalibrationSet, RecallTarg
 from evaluators.results.json_codec import Fields
 from evaluators.results.records import CohortResult, MemberResult
 from evaluators.training.member import Array
-from search.cohort_codec import record_from_json, record_to_json
-from search.cohort_record import CohortRecord, Plan
+from search.records.cohort import CohortRecord, Plan
+from search.records.cohort_codec import record_from_json, record_to_json
 
 RUNGS = [(task, step) for task in ("one", "two") for step in (4, 8, 16)]
 WORK = (12, 8, 16) * 2

@@ -16,21 +16,21 @@ from evaluators.results.records import CohortResult, MemberResult
 from evaluators.training.member import Array
 from primitives import grammar
 from search import Run
-from search.class_row import ClassRow
-from search.cohort_record import CohortRecord, Exemption
 from search.config import Config, checked, to_yaml
-from search.environment import environment
-from search.files import write_json
-from search.front import Front
-from search.loop import search
-from search.recorder import Recorder
-from search.report.facts import Candidate, Facts
-from search.rows import write_front_csv
-from search.run_folder import RunFolder
+from search.engine.front import Front
+from search.engine.loop import search
+from search.engine.recorder import Recorder
+from search.engine.rows import write_front_csv
+from search.engine.study import Study
+from search.records.class_row import ClassRow
+from search.records.cohort import CohortRecord, Exemption
+from search.records.environment import environment
+from search.records.trace_entry import TraceEntry
+from search.records.trial import TrialRecord
+from search.report.run_data import Candidate, Facts
 from search.storage import open_store
-from search.study import Study
-from search.trace_entry import TraceEntry
-from search.trial_record import TrialRecord
+from search.storage.files import write_json
+from search.storage.run_folder import RunFolder
 from search.workers import Workers
 from tests import plain
 from tests.plain import entry

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from search.cli import main
+from search.commands.cli import main
 
 BAD_CONFIGS = [
     ("grammer: default\nbudget: 10\n", ["bad.yaml: unknown key 'grammer'", "did you mean 'grammar'"]),

@@ -10,7 +10,7 @@ import pytest
 
 from evaluators.errors import TaskError
 from search import Job, Run
-from search.cli import main
+from search.commands.cli import main
 from search.config import Config
 from tests.search_tests.conftest import SMALL
 

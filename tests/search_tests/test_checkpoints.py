@@ -18,7 +18,7 @@ CHANGES = ["budget=12", "training.steps=400", "training.rungs=[40, 300]", "confi
 def kill_at_a_rung(config: Path, name: str) -> None:
     """Launch a job in a process of its own; kill it once a state is there."""
     sets = [part for change in [*CHANGES, "workers.checkpoint_seconds=0"] for part in ("--set", change)]
-    command = [sys.executable, "-c", "from search.cli import main; main()"]
+    command = [sys.executable, "-c", "from search.commands.cli import main; main()"]
     with subprocess.Popen(
         [*command, "launch", str(config), "--run", name, *sets], stdout=subprocess.DEVNULL
     ) as process:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from search import Job, Run
-from search.loop import Progress
+from search.engine.loop import Progress
 from search.workers.ray_workers import RayWorkers
 from tests.search_tests.conftest import contents
 

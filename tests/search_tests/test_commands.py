@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from search import Run
-from search.cli import main
+from search.commands.cli import main
 from tests.plain import confirmation
 
 

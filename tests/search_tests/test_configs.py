@@ -10,7 +10,7 @@ import pytest
 from evaluators.tasks import label, task
 from search import Job
 from search.config import Config, checked, load_config, shipped_configs, to_yaml
-from search.inspection import dry_run
+from search.terminal.inspection import dry_run
 from tests.plain import confirmation
 
 ROOT = Path(__file__).resolve().parents[2]

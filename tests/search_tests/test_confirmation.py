@@ -22,9 +22,9 @@ from search import Job, Run
 from search.confirmation import verdicts
 from search.confirmation.comparison import null_gains
 from search.confirmation.record import Field
-from search.display import nulls_line
-from search.export import export
-from search.screen import Silent
+from search.engine.reporter import Silent
+from search.export.export import export
+from search.terminal.tables import nulls_line
 from tests.plain import confirmation
 
 SPREAD = 0.3  # nats: standard deviation of a log loss over seeds; a ReLU's gain over a ReLU then has 0.42

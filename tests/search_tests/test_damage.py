@@ -12,11 +12,11 @@ import pytest
 
 from search import Job, Run
 from search.errors import RunError
-from search.run_folder import RunFolder
+from search.storage.run_folder import RunFolder
 from search.storage.trace import read_trace
 from tests.search_tests.conftest import SMALL, contents
 
-COMMAND = f"{sys.executable} -u -c 'from search.cli import main; main()'"
+COMMAND = f"{sys.executable} -u -c 'from search.commands.cli import main; main()'"
 
 
 class Ear:
@@ -135,7 +135,7 @@ def test_a_dead_processes_lock_is_taken_over_and_that_is_said(copy: Run) -> None
     code = f"""
 import os
 from pathlib import Path
-from search.run_folder import RunFolder
+from search.storage.run_folder import RunFolder
 from search.storage.trace import read_trace
 with RunFolder(Path({str(copy.path)!r})).locked():
     print(os.getpid(), flush=True)

@@ -11,7 +11,7 @@ import optuna
 import pytest
 
 from search import Job, Run, RunError
-from search.screen import Silent
+from search.engine.reporter import Silent
 from tests.plain import confirmation
 from tests.search_tests.conftest import contents
 

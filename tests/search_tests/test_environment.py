@@ -6,8 +6,8 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
-import search.packages
-from search.environment import environment
+import search.records.packages
+from search.records.environment import environment
 
 
 def test_a_package_that_is_not_installed_is_named_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,7 +18,7 @@ def test_a_package_that_is_not_installed_is_named_as_such(monkeypatch: pytest.Mo
             raise PackageNotFoundError(name)
         return "1.0"
 
-    monkeypatch.setattr(search.packages, "version", version)
+    monkeypatch.setattr(search.records.packages, "version", version)
     packages = environment()["packages"]
     assert packages["ray"] == packages["actsearch"] == "not installed"
     assert packages["numpy"] == "1.0"

@@ -15,10 +15,10 @@ from primitives import ActsearchError, derivative, evaluate, parse
 from primitives.equivalence.nearest import nearest_known
 from primitives.errors import LoweringError
 from search import Job, Run, RunError
-from search.class_row import ClassRow
 from search.errors import FileError
-from search.export import export
-from search.lineage import ancestors
+from search.export.export import export
+from search.export.lineage import ancestors
+from search.records.class_row import ClassRow
 from tests.plain import confirmation
 
 STRANGER = """
@@ -100,7 +100,7 @@ def test_a_target_that_cannot_say_an_operator_writes_nothing(
             raise LoweringError("latex has no word for the operator 'odd'")
         return {"a.py": "pass"}
 
-    monkeypatch.setattr("search.export.files", files)
+    monkeypatch.setattr("search.export.export.files", files)
     with pytest.raises(LoweringError, match="odd"):
         export(run, [], ["torch", "latex"], tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -18,7 +18,7 @@ from evaluators.cohort import CohortRequest, run_cohort
 from search import Job, Run
 from tests.search_tests.conftest import contents
 
-COMMAND = [sys.executable, "-u", "-c", "from search.cli import main; main()"]
+COMMAND = [sys.executable, "-u", "-c", "from search.commands.cli import main; main()"]
 
 
 @contextmanager

@@ -11,11 +11,11 @@ import pytest
 
 from evaluators.rejection import base
 from search import Job, Run
-from search.cohort_record import Plan, Planned
 from search.config import checked
+from search.engine.rejection import announced, concluded, schedules, summary, with_thresholds
 from search.errors import ConfigError
-from search.rejection import announced, concluded, schedules, summary, with_thresholds
-from search.trace_entry import TraceEntry
+from search.records.cohort import Plan, Planned
+from search.records.trace_entry import TraceEntry
 from tests.plain import entry
 
 SETTINGS = [

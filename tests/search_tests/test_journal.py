@@ -12,11 +12,11 @@ from optuna.storages import JournalStorage
 from optuna.trial import TrialState, create_trial
 
 from primitives.equivalence.classes import fingerprint
-from search.cohort_record import CohortRecord
-from search.cohort_trials import trials_of
-from search.front import Front
-from search.known import KnownClasses
-from search.scoring import DEFAULT_SCORING
+from search.engine.cohort_trials import trials_of
+from search.engine.front import Front
+from search.engine.known import KnownClasses
+from search.engine.scoring import DEFAULT_SCORING
+from search.records.cohort import CohortRecord
 from search.storage.journal import CohortJournal, JournalCopy, digest_of
 from search.storage.trial_journal import TrialJournal, read_trials
 from tests.search_tests.made_up import cohort_record

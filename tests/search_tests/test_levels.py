@@ -16,7 +16,7 @@ LAG = 1  # of the small job
 
 def actsearch(*words: str, level: dict[str, str]) -> str:
     """A command in a process of its own, at a level of the processor; what it said."""
-    code = "from search.cli import main; main()"
+    code = "from search.commands.cli import main; main()"
     root = str(Path(__file__).parents[2])
     environment = os.environ | level | {"OMP_NUM_THREADS": "1", "PYTHONPATH": root}
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, env=environment)

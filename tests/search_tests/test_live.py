@@ -17,16 +17,17 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from search import Job, Run, panel
-from search.live import Display
-from search.loop import Progress
-from search.panel import Pace, clock
-from search.panel import panel as drawn
-from search.screen import Silent
+from search import Job, Run
+from search.engine.funnel_counts import Tally
+from search.engine.loop import Progress
+from search.engine.reporter import Silent
+from search.records.trace_codec import entry_to_json
+from search.records.trace_entry import TraceEntry
 from search.storage.trace import read_trace
-from search.tally import Tally
-from search.trace_codec import entry_to_json
-from search.trace_entry import TraceEntry
+from search.terminal import panel
+from search.terminal.display import Display
+from search.terminal.panel import Pace, clock
+from search.terminal.panel import panel as drawn
 from tests import plain
 
 LONG = "min(" * 30 + "x" + ",sin(x))" * 30
@@ -172,11 +173,11 @@ def test_no_cursor_is_moved_in_a_file(dumb: bool, monkeypatch: pytest.MonkeyPatc
 SCRIPT = """
 import json, sys
 from rich.console import Console
-from search.live import Display
-from search.loop import Progress
+from search.terminal.display import Display
+from search.engine.loop import Progress
 from evaluators.results.json_codec import Fields
-from search.tally import Tally
-from search.trace_codec import entry_from_json
+from search.engine.funnel_counts import Tally
+from search.records.trace_codec import entry_from_json
 
 lines = [entry_from_json(Fields(line, "argument")) for line in json.loads(sys.argv[1])]
 tally = Tally()

@@ -11,11 +11,12 @@ import optuna
 import pytest
 
 from evaluators.results.reasons import code_of
-from search import Job, Run, display
-from search.cohort_trials import trials_of
+from search import Job, Run
+from search.engine.cohort_trials import trials_of
+from search.engine.study import Study
 from search.storage import MemoryStore
 from search.storage.trial_journal import TrialJournal
-from search.study import Study
+from search.terminal import tables
 from tests.plain import confirmation, record
 
 OBJECTIVES = ["gain", "complexity", "sparsity", "noise"]
@@ -35,7 +36,7 @@ def test_the_front_is_optunas_over_all_objectives(run: Run) -> None:
     assert {t.user_attrs["id"] for t in study.best_trials} == {row["id"] for row in run.front()}
     rows = list(csv.DictReader(run.folder.front.read_text().splitlines()))
     assert list(rows[0])[:7] == ["id", "expression", *OBJECTIVES, "cost"]
-    table = display.front_table(run.front_rows(), display.front_title(run.config.objectives, "minimum"))
+    table = tables.front_table(run.front_rows(), tables.front_title(run.config.objectives, "minimum"))
     assert [str(column.header) for column in table.columns][2:7] == ["gain", "cost", "complexity", "sparsity", "noise"]
     assert "smallest of the tasks, complexity in nodes" in str(table.title)
     for row in run.classes():

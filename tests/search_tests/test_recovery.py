@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from search import Job, Run, RunError
-from search.files import seal
+from search.storage.files import seal
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 from primitives import Expression, apply, constant, parse, value_at
 from primitives.equivalence.classes import fingerprint
 from primitives.grammars import grammar
-from search.cli import app
+from search.commands.cli import app
 from search.errors import ReplayError
-from search.replay import Replayed, labelled, replay
-from search.score_table import Table, read_table
+from search.tabular.replay import Replayed, labelled, replay
+from search.tabular.score_table import Table, read_table
 
 GRAMMAR = grammar("swish2017")
 

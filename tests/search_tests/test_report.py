@@ -16,15 +16,15 @@ import pytest
 from evaluators.results.reasons import Reason
 from primitives import ActsearchError
 from search import Job, Run
-from search.class_row import best_of
-from search.cli import main
+from search.commands.cli import main
 from search.confirmation.record import Compared, Confirmation, Finalist, Setting, Verdict
 from search.errors import FileError
-from search.files import write_json
+from search.records.class_row import best_of
+from search.records.trial import TrialRecord
 from search.report import page
-from search.report.facts import Candidate
 from search.report.members import MOST, members
-from search.trial_record import TrialRecord
+from search.report.run_data import Candidate
+from search.storage.files import write_json
 from tests.search_tests.made_up import ERROR, finalist, front_row, made_up_run, many_candidates
 
 SECTIONS = (

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from evaluators.results.json_codec import Fields
-from search.class_row import best_of
 from search.confirmation.codec import confirmation_from_json
+from search.records.class_row import best_of
 from search.report import page
 from tests.search_tests.made_up import finalist, made_up_run, many_candidates
 

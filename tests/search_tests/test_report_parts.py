@@ -12,15 +12,15 @@ import pytest
 from evaluators.results.reasons import Reason
 from primitives import parse
 from search import Run
+from search.records.trial import TrialRecord
 from search.report import Facts, gather
-from search.report.credit import credits, origins
-from search.report.curve_picture import curve_picture
-from search.report.drawing import Scale
-from search.report.facts import Candidate
 from search.report.funnel import losses, steps
 from search.report.lineage import LONGEST, line
+from search.report.pictures.curve import curve_picture
+from search.report.pictures.drawing import Scale
 from search.report.progress import timeline
-from search.trial_record import TrialRecord
+from search.report.provenance import credits, origins
+from search.report.run_data import Candidate
 from tests.search_tests.made_up import made_up_run, many_candidates
 
 

@@ -11,11 +11,11 @@ import pytest
 
 from primitives import ActsearchError, parse
 from primitives.analysis import analyse
-from search.card import card
-from search.cli import main
-from search.inspection import curve, describe
-from search.inspection_codec import description_to_json
-from search.plot import draw, figure
+from search.commands.cli import main
+from search.export.plot import draw, figure
+from search.terminal.card import card
+from search.terminal.inspection import curve, describe
+from search.terminal.inspection_codec import description_to_json
 
 
 def show(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import search
-from search.cli import app
+from search.commands.cli import app
 
 #: Slow to import: torch takes a second, each of the others up to half of one.
 SLOW = {"matplotlib", "networkx", "optuna", "pandas", "ray", "scipy", "sklearn", "torch"}
@@ -21,7 +21,7 @@ def loaded(arguments: list[str], exit_code: int) -> set[str]:
     """The slow packages that a command line has imported when it ends."""
     program = (
         "import sys; sys.argv = ['actsearch', *sys.argv[1:]]\n"
-        "from search.cli import main\n"
+        "from search.commands.cli import main\n"
         "try:\n    main()\n"
         "except SystemExit as end:\n    print('code', end.code or 0, *{name.partition('.')[0] for name in sys.modules})"
     )

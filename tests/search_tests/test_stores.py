@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from search.cohort_codec import record_to_json
-from search.cohort_record import CohortRecord
-from search.cohort_trials import trials_of
 from search.config import Config, checked
-from search.loop import search
-from search.recorder import Recorder
-from search.run_folder import RunFolder
-from search.scoring import DEFAULT_SCORING
+from search.engine.cohort_trials import trials_of
+from search.engine.loop import search
+from search.engine.recorder import Recorder
+from search.engine.scoring import DEFAULT_SCORING
+from search.engine.study import Study
+from search.records.cohort import CohortRecord
+from search.records.cohort_codec import record_to_json
+from search.records.trace_entry import TraceEntry
+from search.records.trial import TrialRecord
 from search.storage import MemoryStore, Store, open_store, read_store, stored_trace
-from search.study import Study
-from search.trace_entry import TraceEntry
-from search.trial_record import TrialRecord
+from search.storage.run_folder import RunFolder
 from tests import plain
 from tests.search_tests.made_up import Instant, cohort_record
 

@@ -11,9 +11,9 @@ from primitives import parse
 from primitives.equivalence.classes import fingerprint
 from primitives.grammars import grammar
 from search.config import checked
+from search.engine.known import KnownClasses
+from search.engine.proposer import Proposer
 from search.errors import ConfigError
-from search.known import KnownClasses
-from search.proposer import Proposer
 from search.strategies import Proposal, Result, strategy
 from search.strategies.features import features, shape
 from search.strategies.late_acceptance import LateAcceptance

@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 
 from evaluators.training.member import best_rate
 from search import Job, Run
-from search.cli import app
+from search.commands.cli import app
 from search.errors import RunError
-from search.score_table import read_table
-from search.tabulate import CHANGES, tabulated, write_table
+from search.tabular.score_table import read_table
+from search.tabular.tabulate import CHANGES, tabulated, write_table
 
 SETTINGS = ["budget=18", "training.learning_rates=[0.001,0.003,0.01]", "strategy={name: random}", "workers.count=0"]
 

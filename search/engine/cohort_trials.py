@@ -1,0 +1,40 @@
+"""The trials of a trained cohort: what each candidate is worth, or why it is worth nothing."""
+
+from __future__ import annotations
+
+import math
+
+from evaluators.results.reasons import Reason, Unmeasured
+from search.engine.known import parsed
+from search.engine.rejection import relative_losses
+from search.engine.scoring import Scoring, gains_of
+from search.records.cohort import CohortRecord
+from search.records.trial import TrialRecord
+
+
+def trials_of(record: CohortRecord, scoring: Scoring) -> list[TrialRecord]:
+    """The classes of a cohort in order, a pure function of it."""
+    return [_trial(record, slot, gain, scoring) for slot, gain in enumerate(scoring.gains(record))]
+
+
+def _trial(record: CohortRecord, slot: int, gain: float, scoring: Scoring) -> TrialRecord:
+    planned, row = record.plan.proposals[slot], record.result.candidates[slot]
+    gain_over, by_task = gains_of(row, record)
+    reason: Reason | Unmeasured | None = row.reason or (None if by_task else Reason.NO_REFERENCE)
+    values = {} if reason else scoring.values(parsed(planned.expression), row, gain, record)
+    reason = reason or next((Unmeasured(name) for name, value in values.items() if not math.isfinite(value)), None)
+    return TrialRecord(
+        id=f"{record.plan.number}.{slot}",
+        expression=planned.expression,
+        key=planned.key,
+        parents=planned.parents,
+        reason=reason,
+        failed_on=row.failed_on,
+        overflows_in=row.overflows_in or (),
+        gain_over=gain_over,
+        gains=by_task,
+        exempt=planned.exempt,
+        relative_losses=relative_losses(record, row, gain_over.get("relu")) if planned.exempt else (),
+        objectives={} if reason else values,
+        attributes=planned.attributes,
+    )

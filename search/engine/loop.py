@@ -1,0 +1,153 @@
+"""The search, top to bottom: propose, train, record, in the order of the cohorts."""
+
+from __future__ import annotations
+
+import gc
+import math
+import time
+from collections.abc import Callable, Container
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from evaluators.cohort import NULLS, CohortRequest
+from evaluators.objectives import measured_names
+from evaluators.results.records import CohortResult
+from search.config import Config
+from search.engine.funnel_counts import Tally
+from search.engine.proposer import Proposer, expected
+from search.engine.recorder import Recorder
+from search.engine.rejection import with_thresholds
+from search.records.cohort import CohortRecord, Plan
+from search.records.trace_entry import TraceEntry
+from search.storage import Store
+from search.storage.run_folder import RunFolder
+from search.workers import Workers
+
+#: Why a search ended.
+Ended = Literal["budget", "grammar exhausted", "time", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """After a cohort: how far the job is."""
+
+    budget: int
+    entry: TraceEntry
+    tally: Tally
+
+
+def search(
+    config: Config, recorder: Recorder, workers: Workers, show: Callable[[Progress], None], *,
+    folder: RunFolder | None = None, until: float = math.inf,
+) -> Ended:  # fmt: skip
+    """Run a job to its budget.
+
+    Cohort k is proposed from the results of cohorts 0 .. k-1-lag, whatever the number of workers; results are
+    recorded in the order of the cohorts. Finished cohorts that the store has kept are not trained again.
+
+    Args:
+        config: the job.
+        recorder: enters the cohorts into the study and its store.
+        workers: train the cohorts.
+        show: called after each cohort.
+        folder: of the run, where unfinished cohorts are saved at rungs; none are without one.
+        until: stop at the end of a cohort once ``time.monotonic()`` is past this.
+
+    Returns:
+        Why it ended.
+    """
+    proposer, lag = Proposer(config, recorder.study.known), config.cohorts.lag
+    plans: dict[int, Plan] = {}
+    done: dict[int, CohortRecord] = {}
+    begun = told = recorder.cohorts
+    planned, exhausted = recorder.study.trials, False
+    _sweep(folder, told, done)
+    while True:
+        while begun <= told + lag and planned < config.budget and not exhausted:
+            record = recorder.store.cohort(begun)
+            plan = record.plan if record else _proposed(begun, planned, proposer, recorder, plans, lag)
+            exhausted = not plan.proposals
+            if exhausted:
+                break
+            plans[begun] = plan
+            if record:
+                expected(recorder.study.known, plan)
+                done[begun] = record
+                _sweep(folder, told, done)
+            else:
+                workers.submit(begun, request_for(config, plan, folder))
+            begun, planned = begun + 1, planned + len(plan.proposals)
+        if told == begun:
+            return "grammar exhausted" if exhausted else "budget"
+        while told not in done:
+            finished = workers.next()
+            if finished is None:
+                return "interrupted"
+            done[finished[0]] = _finish(recorder.store, config, plans[finished[0]], finished[1])
+            _sweep(folder, told, done)
+        show(Progress(config.budget, recorder.record(done.pop(told)), recorder.tally))
+        _settle()
+        told += 1
+        plans.pop(told - 1 - lag, None)
+        if time.monotonic() > until and recorder.study.trials < config.budget:
+            return "time"
+
+
+def _settle() -> None:
+    """Trials stay to the end: Python's collector need not look at all of them again and again."""
+    gc.collect(1)
+    gc.freeze()
+
+
+def _proposed(
+    number: int, planned: int, proposer: Proposer, recorder: Recorder, plans: dict[int, Plan], lag: int
+) -> Plan:
+    """The plan of a cohort that begins with candidate ``planned`` of the job; thresholds see what proposals see."""
+    pending = [plans[n] if n in plans else recorder.plan(n) for n in range(max(0, number - lag), number)]
+    plan = proposer.propose(number, recorder.history(number - lag), pending)
+    return with_thresholds(plan, proposer.config, planned, recorder.uncensored(number - lag))
+
+
+def request_for(config: Config, plan: Plan, folder: RunFolder | None = None) -> CohortRequest:
+    """What the workers are asked to train for a plan; with a run folder it is saved at rungs."""
+    t = config.training
+    return CohortRequest(
+        plan.expressions,
+        config.tasks,
+        config.seed,
+        t.seeds,
+        t.steps,
+        t.rungs,
+        t.learning_rates,
+        width=t.width,
+        device=t.device,
+        autocast=t.autocast,
+        nulls=NULLS if plan.number == 0 else 0,
+        measured=measured_names(config.objectives),
+        rule=config.rejection.rule,
+        thresholds=plan.thresholds,
+        exempt=tuple(planned.expression for planned in plan.proposals if planned.exempt),
+        drop_worst_rate=t.drop_worst_rate,
+        checkpoint=str(folder.checkpoint(plan.number).absolute()) if folder else "",
+        checkpoint_seconds=config.workers.checkpoint_seconds,
+    )
+
+
+def _finish(store: Store, config: Config, plan: Plan, result: CohortResult) -> CohortRecord:
+    """Keep a finished cohort; from here on it cannot be lost."""
+    finished = time.time()
+    begun = finished - sum(result.seconds.values())
+    record = CohortRecord(plan, config.tasks, _time(begun), _time(finished), result)
+    store.keep(record)
+    return record
+
+
+def _sweep(folder: RunFolder | None, told: int, done: Container[int]) -> None:
+    """Delete the saved states of cohorts that are trained."""
+    if folder is not None:
+        folder.sweep_checkpoints(lambda number: number < told or number in done)
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,93 @@
+"""The proposer: fills a cohort with candidates that are worth training."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from evaluators.results.reasons import SOFT, Reason
+from evaluators.screens import screen
+from evaluators.seeds import numpy_generator, uniform
+from primitives.equivalence.canonical import canonical
+from primitives.expression.expression import Expression
+from primitives.expression.parsing import parse
+from primitives.grammars import grammar
+from search.config import Config
+from search.engine.known import KnownClasses, parsed
+from search.records.cohort import Passed, Plan, Planned
+from search.strategies import Proposal, Result, strategy
+
+PROPOSALS_PER_PLACE = 20
+
+
+class Proposer:
+    """Asks the strategy until a cohort is full, or 20 proposals for each place are spent; a walk until it finds one.
+
+    Args:
+        config: the job's config.
+        known: classes that need no training; accepted candidates are noted there.
+    """
+
+    def __init__(self, config: Config, known: KnownClasses) -> None:
+        self.config, self.known = config, known
+        self.grammar = grammar(config.grammar)
+        self.strategy = strategy(config.strategy, self.grammar)
+
+    def propose(self, number: int, history: Sequence[Result], pending: Sequence[Plan]) -> Plan:
+        """The candidates of cohort ``number``, a function of its arguments and the run's seed alone."""
+        started = time.perf_counter()
+        rng = numpy_generator(self.config.seed, "ask", number)
+        waiting = [_proposal(row) for plan in pending for row in plan.proposals]
+        proposals: list[Planned] = []
+        counts: Counter[Passed | Reason] = Counter()
+        size = self.config.cohorts.size
+        # a start list that is longer than a cohort goes on in the next ones
+        batch = [Proposal(parse(text)) for text in self.config.start[number * size : (number + 1) * size]]
+        while len(proposals) < size and self._goes_on(counts):
+            batch = batch or self.strategy.ask(history, waiting, size - len(proposals), rng)
+            if not batch:
+                break
+            for proposal in batch[: size - len(proposals)]:
+                self._take(proposal, proposals, counts)
+            batch = []
+        return Plan(number, proposals, dict(counts), seconds=round(time.perf_counter() - started, 3))
+
+    def _goes_on(self, counts: Counter[Passed | Reason]) -> bool:
+        """False once most proposals are in vain; a walk goes on until it has found something or is at its end."""
+        in_vain = counts.total() >= PROPOSALS_PER_PLACE * self.config.cohorts.size
+        return not in_vain or (self.strategy.walks and not counts[Passed.ACCEPTED])
+
+    def _take(self, proposal: Proposal, proposals: list[Planned], counts: Counter[Passed | Reason]) -> None:
+        expression = self._shorter(proposal.expression)
+        reason = screen(expression)
+        if reason and not self._passed_on(expression, reason):
+            counts[reason] += 1
+            return
+        key, known = self.known.find(expression)
+        if known:
+            counts[Passed.KNOWN] += 1
+            return
+        counts[Passed.ACCEPTED] += 1
+        self.known.expect(key, expression)
+        proposals.append(Planned(expression.text, key, proposal.parents, proposal.attributes, passed_on=reason))
+
+    def _passed_on(self, expression: Expression, reason: Reason) -> bool:
+        """The lot of a screened candidate, for the audit of the screens; some reasons are beyond doubt."""
+        drawn = uniform(self.config.seed, "screened", expression.text)
+        return reason in SOFT and drawn < self.config.rejection.screened
+
+    def _shorter(self, expression: Expression) -> Expression:
+        """The canonical form, where that is smaller and the grammar can go on from it."""
+        form = canonical(expression)
+        return form if form.size < expression.size and form in self.grammar else expression
+
+
+def _proposal(planned: Planned) -> Proposal:
+    return Proposal(parsed(planned.expression), planned.parents, planned.attributes)
+
+
+def expected(known: KnownClasses, plan: Plan) -> None:
+    """Note the classes of a plan that was read from a file."""
+    for proposal in plan.proposals:
+        known.expect(proposal.key, parsed(proposal.expression))

@@ -1,0 +1,211 @@
+"""Early rejection in a job: who is trained to the end by rule, the thresholds of a cohort, and what the audit found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from evaluators.rejection import (
+    SMALLEST_SET,
+    CalibrationSet,
+    RecallTarget,
+    RungRule,
+    best_rows,
+    relative_loss,
+    rung_rule,
+)
+from evaluators.results.reasons import SOFT, Reason
+from evaluators.results.records import MemberResult
+from evaluators.seeds import uniform
+from evaluators.statistics import share_interval
+from evaluators.tasks import task
+from evaluators.training.member import Array, Schedule
+from search.config import Config
+from search.records.cohort import CohortRecord, Exemption, Plan
+from search.records.trace_entry import Findings, TraceEntry
+from search.records.trial import TrialRecord
+
+#: Exemptions that make a candidate a row of the calibration set. The screens' audit is another population.
+CALIBRATING = frozenset(Exemption)
+
+
+def with_thresholds(plan: Plan, config: Config, first: int, uncensored: Sequence[Sequence[float]]) -> Plan:
+    """A plan with its exempt candidates and its thresholds.
+
+    Args:
+        plan: as proposed.
+        config: the job's.
+        first: the number in the job of the plan's first candidate. Numbers and chance decide, not quality.
+        uncensored: the calibration set, as far as this cohort may know it.
+    """
+    rows = [replace(row, exemption=_exemption(config, first + slot)) for slot, row in enumerate(plan.proposals)]
+    if all(row.exempt for row in rows):
+        return replace(plan, proposals=rows)
+    planned = schedules(config)
+    rungs = [(name, mark) for name, schedule in zip(config.tasks, planned, strict=True) for mark in schedule.marks]
+    work = [steps for schedule in planned for steps in schedule.work]
+    known = CalibrationSet(np.array(uncensored), rungs, work)
+    thresholds = rung_rule(config.rejection.rule).calibrate(known, target_of(config))
+    return replace(plan, proposals=rows, thresholds=thresholds)
+
+
+def target_of(config: Config) -> RecallTarget:
+    """What a job's rejection has to hold."""
+    return RecallTarget(config.rejection.recall, config.rejection.top)
+
+
+def _exemption(config: Config, number: int) -> Exemption | None:
+    if number < config.rejection.warmup:
+        return Exemption.WARM_UP
+    return Exemption.AUDIT if uniform(config.seed, "audit", number) < config.rejection.audit else None
+
+
+def schedules(config: Config) -> list[Schedule]:
+    """How long and at which learning rates each task is trained. Their marks, task after task, are the stages."""
+    t = config.training
+    rates = [t.learning_rates or task(name).learning_rates for name in config.tasks]
+    return [Schedule(t.steps, t.rungs, own, t.drop_worst_rate) for own in rates]
+
+
+def relative_losses(record: CohortRecord, row: MemberResult, gain: float | None) -> tuple[float, ...]:
+    """A trained candidate as a row of the calibration set: its relative loss at each rung.
+
+    At the end it is the gain's negative. Infinite from a failure on. Empty if it says nothing: its worker died,
+    or ReLU has no loss.
+    """
+    relu = record.result.relu.losses
+    reached = [(name, mark) for name, mark in record.rungs if mark in row.losses.get(name, ())]
+    if not reached or (gain is None and not row.reason):
+        return ()
+    at = [relative_loss(row.losses[name][mark], relu[name][mark]) for name, mark in reached]
+    if gain is not None:
+        return (*at[:-1], -gain)
+    return (*at[:-1], *[math.inf] * (len(record.rungs) - len(at) + 1))
+
+
+def findings(
+    record: CohortRecord, trials: Sequence[TrialRecord], uncensored: Sequence[Sequence[float]], config: Config
+) -> Findings:  # fmt: skip
+    """What a cohort's line of the trace says of early rejection.
+
+    Args:
+        record: the finished cohort.
+        trials: its classes, in order.
+        uncensored: the calibration set with this cohort.
+        config: the job's.
+    """
+    thresholds = tuple(record.plan.thresholds.values())
+    audited = [t for t in trials if t.exempt is Exemption.AUDIT and t.relative_losses] if thresholds else []
+    return Findings(
+        thresholds=thresholds,
+        compute=_compute(record, schedules(config)),
+        audited=len(audited),
+        missed=tuple(t.gain for t in audited if _would_go(rung_rule(config.rejection.rule), t.relative_losses, record)),
+        passed_on=tuple(t.gain for t in trials if t.exempt in SOFT),
+        bar=_bar(np.array([row[-1] for row in uncensored]), target_of(config)),
+    )
+
+
+def _would_go(rule: RungRule, row: Sequence[float], record: CohortRecord) -> bool:
+    """True if the rule rejects it before it fails."""
+    reached = [(rung, value) for rung, value in zip(record.rungs, row, strict=False) if math.isfinite(value)]
+    return any(rule.decide(record.plan.thresholds, rung, value) for rung, value in reached)
+
+
+def _bar(final: Array, target: RecallTarget) -> float | None:
+    best = best_rows(final, target)
+    return -float(final[best].max()) if len(final) >= SMALLEST_SET and best.any() else None
+
+
+def _compute(record: CohortRecord, planned: Sequence[Schedule]) -> float:
+    rows = record.result.candidates
+    tasks = list(zip(record.tasks, planned, strict=True))
+    taken = sum(sum(own.work[: len(row.losses.get(name, ()))]) for row in rows for name, own in tasks)
+    full = len(rows) * sum(own.steps * len(own.rates) for own in planned)
+    return round(taken / full, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What early rejection and the audits come to.
+
+    Args:
+        compute: as a share of training all candidates to the end; None where nothing was trained.
+        unpromising: how many thresholds rejected.
+        audited: how many were exempt by lot.
+        missed, missed_good: how many of these a threshold would have rejected, and how many of those are good.
+        good_share: a 95 % interval of that share.
+        passed_on, passed_on_good, passed_on_share: the same of the screens.
+    """
+
+    compute: float | None
+    unpromising: int
+    audited: int
+    missed: int
+    missed_good: int
+    good_share: tuple[float, float]
+    passed_on: int
+    passed_on_good: int
+    passed_on_share: tuple[float, float]
+
+
+def summary(trace: Sequence[TraceEntry]) -> Summary:
+    """The sums over the lines of the trace; runs of older versions have nothing on rejection."""
+    found = [(entry.findings, size) for entry, size in zip(trace, sizes(trace), strict=True) if entry.findings]
+    bar = found[-1][0].bar if found else None
+    missed = [gain for findings, _ in found for gain in findings.missed]
+    passed = [gain for findings, _ in found for gain in findings.passed_on]
+    trained = sum(size for _, size in found)
+    good, fair = _good(missed, bar), _good(passed, bar)
+    return Summary(
+        compute=round(sum(f.compute * size for f, size in found) / trained, 4) if trained else None,
+        unpromising=sum(entry.rejected.get(Reason.UNPROMISING, 0) for entry in trace),
+        audited=sum(findings.audited for findings, _ in found),
+        missed=len(missed),
+        missed_good=good,
+        good_share=share_interval(good, len(missed)),
+        passed_on=len(passed),
+        passed_on_good=fair,
+        passed_on_share=share_interval(fair, len(passed)),
+    )
+
+
+def sizes(trace: Sequence[TraceEntry]) -> list[int]:
+    """How many classes each cohort trained."""
+    return [after - before for before, after in pairwise([0, *(entry.trained for entry in trace)])]
+
+
+def _good(gains: Sequence[float | None], bar: float | None) -> int:
+    """How many reach the bar; without one, how many are better than ReLU."""
+    return sum(1 for gain in gains if gain is not None and gain >= (0.0 if bar is None else bar))
+
+
+def announced(config: Config) -> str:
+    """One line: what will be rejected in this job."""
+    r = config.rejection
+    stages = len(config.tasks) * len(schedules(config)[0].marks)
+    exempt = r.warmup + r.audit * max(0, config.budget - r.warmup)
+    thresholds = rung_rule(r.rule).describe(target_of(config))
+    if not thresholds or stages == 1 or r.audit == 1 or exempt < SMALLEST_SET:
+        return "rejection: failures only"
+    if config.budget <= r.warmup:
+        return f"rejection: failures only; a job of up to {r.warmup} classes is too short to learn more"
+    return f"rejection: failures only for {r.warmup} classes, then {thresholds}"
+
+
+def concluded(found: Summary) -> str:
+    """One line: what rejection saved, and what the audits say that it cost."""
+    line = f"rejection: {found.compute:.0%} of the full training steps, {found.unpromising} unpromising"
+    if found.missed:
+        line += f"; audit: of {found.missed} that would have gone {_told(found.missed_good, found.good_share)}"
+    if found.passed_on:
+        line += f"; of {found.passed_on} screened {_told(found.passed_on_good, found.passed_on_share)}"
+    return line
+
+
+def _told(good: int, interval: Sequence[float]) -> str:
+    return f"{good} were good (95 %: {interval[0]:.0%} to {interval[1]:.0%})"

@@ -1,0 +1,33 @@
+"""Where a job says what it does."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from search.engine.loop import Progress
+
+
+class Screen(Protocol):
+    """What shows a job at work."""
+
+    def say(self, text: str) -> None:
+        """A line of text."""
+
+    def step(self, progress: Progress) -> None:
+        """A cohort was recorded."""
+
+    def part(self, text: str) -> None:
+        """How far the confirmation is; it takes the place of what was told before."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def step(self, progress: Progress) -> None:
+        """Nothing."""
+
+    def part(self, text: str) -> None:
+        """Nothing."""

@@ -1,0 +1,62 @@
+"""The trained classes of a study as flat rows, and ``front.csv``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from evaluators.objectives import DEFAULT, cost
+from evaluators.tasks import label
+from primitives.expression.parsing import parse
+from search.engine.study import Study
+from search.records.class_row import ClassRow
+from search.records.trial import TrialRecord
+from search.storage.files import csv_text, write_atomically
+from search.storage.run_folder import RunFolder
+
+
+def front_rows(study: Study, tasks: Sequence[str]) -> list[ClassRow]:
+    """The Pareto front, cheapest first."""
+    rows = _rows(study.front_trials, study.scoring.objectives, tasks)
+    return sorted(rows, key=lambda row: (row.cost, -(row.gain or 0.0), row.id))
+
+
+def class_rows(study: Study, tasks: Sequence[str]) -> list[ClassRow]:
+    """Every trained class, in the order of training."""
+    return _rows(study.store.trials, study.scoring.objectives, tasks)
+
+
+def _rows(trials: Iterable[TrialRecord], objectives: Sequence[str], tasks: Sequence[str]) -> list[ClassRow]:
+    return [_row(trial, objectives, tasks) for trial in trials]
+
+
+def _row(trial: TrialRecord, objectives: Sequence[str], tasks: Sequence[str]) -> ClassRow:
+    """The class of a trial. The cost is shown where it is no objective, too."""
+    values = dict(trial.objectives)
+    if values and "cost" not in values:
+        values["cost"] = cost(parse(trial.expression))
+    means = {name: sum(gains) / len(gains) for name, gains in trial.gains.items()}
+    return ClassRow(
+        id=trial.id,
+        expression=trial.expression,
+        objectives={name: values.get(name) for name in dict.fromkeys((*objectives, "cost"))},
+        gain_over={name: trial.gain_over.get(name) for name in ("gelu", "silu")},
+        by_task={label(name): means.get(name) for name in tasks},
+        reason=trial.reason,
+        key=trial.key,
+        parents=trial.parents,
+    )
+
+
+def rows_csv(rows: Sequence[ClassRow], objectives: Sequence[str] = DEFAULT) -> str:
+    """Rows as CSV, floats in full precision; the header alone where there is no row."""
+    cells = [row.cells for row in rows]
+    return csv_text(list(cells[0]) if cells else ["id", "expression", *objectives], cells)
+
+
+def write_front_csv(folder: RunFolder, study: Study, tasks: Sequence[str]) -> None:
+    """Write ``front.csv``.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    write_atomically(folder.front, rows_csv(front_rows(study, tasks), study.scoring.objectives))

@@ -1,0 +1,53 @@
+"""Scoring: what a cohort's rows are worth, by the objectives that the job names."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from evaluators.objectives import DEFAULT, OBJECTIVES, Aggregate, Trained, cohort_gains, gains, score
+from evaluators.results.records import MemberResult
+from primitives.expression.expression import Expression
+from search.records.cohort import CohortRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """The objectives of a job.
+
+    Args:
+        objectives: their names, the gain first.
+        aggregate: of the gains of several tasks, see :func:`evaluators.objectives.aggregated`.
+    """
+
+    objectives: tuple[str, ...] = DEFAULT
+    aggregate: Aggregate = "mean"
+
+    @property
+    def directions(self) -> list[Literal["maximize", "minimize"]]:
+        return [OBJECTIVES[name].direction for name in self.objectives]
+
+    def gains(self, record: CohortRecord) -> list[float]:
+        """The gain of each candidate of a cohort file."""
+        return cohort_gains(record.result, record.tasks, self.aggregate)
+
+    def values(
+        self, expression: Expression, row: MemberResult, gain: float, record: CohortRecord
+    ) -> dict[str, float]:  # fmt: skip
+        """The objectives of one candidate by name; NaN where a measurement has no finite number."""
+        return score(self.objectives, Trained(expression, row, gain, record.result.relu, record.tasks))
+
+
+DEFAULT_SCORING = Scoring()
+
+
+def gains_of(row: MemberResult, record: CohortRecord) -> tuple[dict[str, float], dict[str, tuple[float, ...]]]:
+    """Gains of one candidate: over each control, and over ReLU by task and seed; empty where there is no number."""
+    if row.reason:
+        return {}, {}
+    tables = {name: gains(row, control, record.tasks) for name, control in record.result.controls.items()}
+    over = {name: float(table.mean()) for name, table in tables.items()}
+    if not all(math.isfinite(value) for value in over.values()):
+        return {}, {}
+    return over, dict(zip(record.tasks, map(tuple, tables["relu"].tolist()), strict=True))

@@ -1,0 +1,101 @@
+"""The study: what derives from the trials of a store. Known classes, the Pareto front, the calibration set, history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import overload
+
+from evaluators.cohort import CONTROLS
+from evaluators.results.reasons import code_of
+from primitives.equivalence.classes import fingerprint
+from search.engine.front import Front
+from search.engine.known import KnownClasses, parsed
+from search.engine.rejection import CALIBRATING
+from search.engine.scoring import DEFAULT_SCORING, Scoring
+from search.records.trial import TrialRecord
+from search.storage import Store
+from search.strategies.base import Result
+
+_DECODED = 1024  # results kept decoded; strategies look at the last ones again and again
+
+
+class Study:
+    """The trials of a store and what derives from them, kept up as they come in.
+
+    Args:
+        store: of the run.
+        scoring: the job's objectives.
+
+    Attributes:
+        known: the classes that were trained or are on their way; the controls' classes are known from the start.
+        front: the Pareto front.
+        uncensored: the calibration set of early rejection: trial numbers, increasing, with the relative loss at each
+            rung.
+        trials: how many were entered.
+        result: a trial by its number, as strategies see it.
+    """
+
+    def __init__(self, store: Store, scoring: Scoring = DEFAULT_SCORING) -> None:
+        self.store, self.scoring = store, scoring
+        self.known = KnownClasses(lambda number: parsed(store.trials[number].expression))
+        for text in CONTROLS.values():
+            self.known.expect(fingerprint(parsed(text)).scale, parsed(text))
+        self.front = Front(scoring.directions)
+        self.uncensored: list[tuple[int, list[float]]] = []
+        self.trials = 0
+        self.result = lru_cache(maxsize=_DECODED)(self._result)
+        self.enter(store.trials)
+
+    def enter(self, trials: Iterable[TrialRecord]) -> None:
+        """Take the next trials in."""
+        for trial in trials:
+            self.known.enter(trial.key, self.trials)
+            if trial.objectives:
+                self.front.add(self.trials, list(trial.objectives.values()))
+            if trial.exempt in CALIBRATING and trial.relative_losses:
+                self.uncensored.append((self.trials, list(trial.relative_losses)))
+            self.trials += 1
+
+    @property
+    def front_trials(self) -> list[TrialRecord]:
+        """The Pareto front, in order of entry."""
+        return [self.store.trials[number] for number in self.front.numbers]
+
+    def _result(self, number: int) -> Result:
+        """A trial as strategies see it."""
+        trial = self.store.trials[number]
+        return Result(
+            id=trial.id,
+            expression=parsed(trial.expression),
+            objectives=dict(trial.objectives),
+            reason=code_of(trial.reason),
+            by_task={name: sum(gains) / len(gains) for name, gains in trial.gains.items()},
+            attributes=trial.attributes,
+        )
+
+    def history(self, trials: int) -> History:
+        """The first results, as strategies see them."""
+        return History(self, trials)
+
+
+class History(Sequence[Result]):
+    """Results in the order of training; each is decoded when it is looked at."""
+
+    def __init__(self, study: Study, trials: int) -> None:
+        self._study, self._length = study, trials
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, index: int) -> Result: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Result]: ...
+    def __getitem__(self, index: int | slice) -> Result | list[Result]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(self._length))]
+        return self._study.result(range(self._length)[index])
+
+    def __iter__(self) -> Iterator[Result]:
+        return (self[i] for i in range(self._length))

@@ -1,0 +1,1 @@
+"""Functions of a run as code that needs nothing of this project."""

@@ -1,0 +1,118 @@
+"""Export: one folder for each function, with its source in other languages and a card of evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from primitives.analysis import output_factor
+from primitives.errors import ActsearchError, nearest
+from primitives.expression.parsing import parse
+from primitives.lowering import files, targets
+from search.confirmation import Confirmation
+from search.engine.rows import class_rows, front_rows
+from search.engine.study import Study
+from search.errors import RunError
+from search.export.exported import Exported
+from search.export.function_card import evidence, function_card
+from search.export.lineage import ancestors
+from search.records.class_row import ClassRow, best_of
+from search.run import Run
+from search.storage.files import write_atomically, writing
+
+ANCESTORS = 12  # on a card
+
+
+def export(
+    run: Run, ids: Sequence[str], to: Sequence[str], out: Path | None = None, *, raw: bool = False
+) -> list[Path]:
+    """Write functions of a run in other languages, each with its card, picture and self-tests in a folder of its own.
+
+    Args:
+        run: where they were found.
+        ids: candidates as in ``front.csv``, or short forms as in the confirmation; none for the confirmed finalists,
+            or else the front's best.
+        to: targets.
+        out: folder to write to; the run's ``exports`` by default.
+        raw: write f as it was found and the factor beside it, instead of factor * f.
+
+    Returns:
+        The files written. Nothing is written if one of them cannot be.
+
+    Raises:
+        RunError: an id is not in the run; the message names the nearest one.
+        ActsearchError: a target is unknown.
+        LoweringError: a target has no word for an operator; the message names both.
+    """
+    unknown = [target for target in to if target not in targets()]
+    if unknown:
+        raise ActsearchError(
+            f"unknown target {unknown[0]!r}{nearest(unknown[0], targets())}; there are {', '.join(targets())}"
+        )
+    study, confirmation = run.read(), run.confirmation()
+    rows = {row.id: row for row in class_rows(study, run.config.tasks)}
+    chosen = _chosen(run, ids, rows, confirmation) or [_best(run, study)]
+    written = [(path, data) for row in chosen for path, data in _folder(run, row, rows, confirmation, to, raw).items()]
+    paths = [(out or run.folder.exports) / path for path, _ in written]
+    for path, (_, data) in zip(paths, written, strict=True):
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, data)
+    return paths
+
+
+def _chosen(
+    run: Run, ids: Sequence[str], rows: Mapping[str, ClassRow], confirmation: Confirmation | None
+) -> list[Exported]:
+    """The functions that were named, or else the confirmed ones; none where there are none."""
+    tested = confirmation.finalists if confirmation else ()
+    known = {row.id: Exported(row.id, row.expression, row.cost, row) for row in rows.values()}
+    for finalist in (row.finalist for row in tested if row.finalist.of):
+        known[finalist.id] = Exported(finalist.id, finalist.expression, finalist.cost, rows[finalist.original])
+    for name in ids:
+        if name not in known:
+            raise RunError(
+                f"{run.path} has no candidate {name!r}{nearest(name, known)}; see actsearch front {run.name}"
+            )
+    confirmed = [row.finalist.id for row in tested if row.verdict.confirmed]
+    return [known[name] for name in dict.fromkeys(ids or confirmed)]
+
+
+def _best(run: Run, study: Study) -> Exported:
+    """The front's member of highest gain."""
+    front = front_rows(study, run.config.tasks)
+    if not front:
+        raise RunError(f"{run.path}: the front is empty; there is nothing to export")
+    best = best_of(front)
+    return Exported(best.id, best.expression, best.cost, best)
+
+
+def _folder(
+    run: Run,
+    row: Exported,
+    rows: Mapping[str, ClassRow],
+    confirmation: Confirmation | None,
+    to: Sequence[str],
+    raw: bool,
+) -> dict[Path, str | bytes]:
+    """The files of one function, by their path below the folder of exports."""
+    from search.export.plot import picture  # matplotlib takes half a second to load
+
+    expression = parse(row.expression)
+    name = f"act_{row.id.replace('.', '_').replace('-', '_')}"
+    factor = output_factor(expression)
+    made: dict[str, str | bytes] = {}
+    for target in to:
+        made |= files(expression, target, name=name, factor=1.0 if raw else factor)
+    lineage = ancestors(row.origin.id, rows, ANCESTORS)
+    card = function_card(
+        name,
+        expression,
+        factor=factor,
+        raw=raw,
+        evidence=evidence(run.name, run.config, row, len(rows), confirmation),
+        lineage=[row.origin, *lineage] if row.is_short_form else lineage,
+        files=list(made),
+    )
+    made |= {f"{name}.svg": picture(expression, ".svg"), "README.md": card}
+    return {Path(name) / file: data for file, data in made.items()}

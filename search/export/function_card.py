@@ -1,0 +1,152 @@
+"""The card of an exported function: what it is, where it comes from, and the evidence for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evaluators.tasks import label
+from primitives.catalogue import known_name
+from primitives.equivalence.nearest import nearest_known
+from primitives.expression.expression import Expression
+from primitives.lowering import lower
+from search.config import Config
+from search.confirmation.record import Compared, Confirmation, Estimate, Setting
+from search.export.exported import Exported
+from search.records.class_row import ClassRow
+from search.records.packages import installed
+from search.terminal.card import card
+from search.terminal.inspection import curve, describe
+
+_GROUPS = ("function", "shape", "normal inputs z")
+_LICENCE = "Licence of the files in this folder: Apache-2.0."
+
+
+def function_card(
+    name: str,
+    expression: Expression,
+    *,
+    factor: float,
+    raw: bool,
+    evidence: Sequence[str],
+    lineage: Sequence[ClassRow],
+    files: Sequence[str],
+) -> str:
+    """The text of a folder's README.md.
+
+    Args:
+        name: of the function and the folder.
+        expression: the function.
+        factor: its initialisation factor.
+        raw: the files leave the factor out.
+        evidence: lines of Markdown.
+        lineage: rows of its ancestors, nearest first.
+        files: names of the code files and self-tests.
+    """
+    written = "left out of the files: multiply by it" if raw else "written into the files"
+    return "\n".join(
+        [
+            *(f"# {name}", "", f"![value and derivative]({name}.svg)", ""),
+            *("```", f"f(x) = {expression.text}", "```", ""),
+            *(f"$$f(x) = {lower(expression, 'latex')!s}$$", ""),
+            f"- factor: {factor!r}, 1/sqrt(E f(z)^2) for a standard normal z; {written}",
+            *_known(expression),
+            *("", "## Evidence", "", *evidence),
+            *("", "## Lineage", "", *_lineage(lineage)),
+            *("", "## Properties", "", "Of f, without the factor, at its initial parameters.", ""),
+            *_properties(expression),
+            *("", "## Files", "", *_files(files)),
+            *("", f"Written by actsearch {installed('actsearch')}. {_LICENCE}", ""),
+        ]
+    )
+
+
+def _known(expression: Expression) -> list[str]:
+    if known := known_name(expression, input_scale=True):
+        scale = "" if known.input_scale == 1.0 else f", its input times {known.input_scale:.6g}"
+        return [f"- known as: {known.name} ({known.relation}{scale}); {known.entry.source}"]
+    near = nearest_known(expression)
+    lines = ["- known as: no function of the catalogue"]
+    if near:
+        lines.append(
+            f"- nearest known function: {near.entry.name}, {near.entry.expression.text}; distance {near.distance:.3f} "
+            "(root of the mean squared difference for normal inputs, both scaled to mean square 1)"
+        )
+    return lines
+
+
+def evidence(
+    run: str, config: Config, row: Exported, trained: int, confirmation: Confirmation | None
+) -> list[str]:  # fmt: skip
+    """What search and confirmation say of a candidate, as lines of Markdown.
+
+    Args:
+        run: name of the run.
+        config: of the job.
+        row: the candidate, or a short form.
+        trained: classes that the search trained.
+        confirmation: of the run, or None.
+    """
+    found = next((f for f in (confirmation.finalists if confirmation else ()) if f.finalist.id == row.id), None)
+    origin = f"short form of candidate {row.origin.id}" if row.is_short_form else f"candidate {row.id}"
+    t = config.training
+    lines = [
+        f"- {origin} of run `{run}`: strategy `{config.strategy['name']}`, grammar `{config.grammar}`, seed "
+        f"{config.seed}, {trained} classes trained",
+        f"- search: gain {'of that candidate ' if row.is_short_form else ''}{_number(row.origin.gain)} nats over ReLU "
+        f"on {', '.join(map(label, config.tasks))}; {t.seeds} seeds, {t.steps} steps; cost {_number(row.cost)} ReLUs",
+    ]
+    if found and found.finalist.short not in ("", row.expression):
+        lines.append(f"- short form, as good within noise in the search: `{found.finalist.short}`")
+    if confirmation is None or found is None:
+        return [*lines, "- confirmation: none for this function"]
+    if not found.verdict.gains:
+        return [*lines, f"- confirmation: failed ({found.verdict.reason})"]
+    return [*lines, *_confirmed(found, confirmation.setting, confirmation.family)]
+
+
+def _confirmed(found: Compared, setting: Setting, family: int) -> list[str]:
+    verdict = found.verdict
+    where = ", ".join(setting.networks[name] for name in setting.tasks)
+    over = ", ".join(f"{_estimate(g)} over {name}" for name, g in verdict.gains.items())
+    lines = [f"- confirmation: {setting.seeds} fresh seeds, {setting.steps} steps, held-out data, {where}: {over}"]
+    if drop_in := verdict.drop_in.get("relu"):
+        lines.append(f"- dropped in at ReLU's learning rate: {_estimate(drop_in)} over relu")
+    for task, estimate in found.unseen.items():
+        lines.append(f"- on {task}, which was not searched: {_estimate(estimate) if estimate else 'failed'} over relu")
+    said = "confirmed" if verdict.confirmed else "not confirmed"
+    p = f"p = {_number(verdict.p_holm)}, corrected for {family} that were tried"
+    return [*lines, f"- better than {', '.join(verdict.gains)}, each of them: {p}: {said}"]
+
+
+def _estimate(found: Estimate) -> str:
+    return f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+
+
+def _lineage(rows: Sequence[ClassRow]) -> list[str]:
+    if not rows:
+        return ["No parents: it was proposed from the grammar or the start list."]
+    cells = (f"| {row.id} | {_code(row.expression)} | {_number(row.gain)} |" for row in rows)
+    return ["| ancestor | expression | gain |", "|---|---|---|", *cells]
+
+
+def _properties(expression: Expression) -> list[str]:
+    groups = [lines for heading, lines in card(describe(expression), curve(expression)) if heading in _GROUPS]
+    skipped = ("expression", "LaTeX", "known as", "on [-3, 3]")
+    rows = [(key, value) for lines in groups for key, value in lines if key not in skipped]
+    return ["| property | value |", "|---|---|", *(f"| {_cell(key)} | {_cell(value)} |" for key, value in rows)]
+
+
+def _files(names: Sequence[str]) -> list[str]:
+    return [f"- `{name}`" for name in names]
+
+
+def _code(text: str) -> str:
+    return f"`{_cell(text)}`"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"

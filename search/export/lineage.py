@@ -1,0 +1,25 @@
+"""Lineage: the ancestors of a candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from search.records.class_row import ClassRow
+
+
+def ancestors(name: str, rows: Mapping[str, ClassRow], most: int) -> list[ClassRow]:
+    """The nearest ancestors of a candidate, parents first, each once.
+
+    Args:
+        name: the candidate's id.
+        rows: classes of a run by id, see :func:`search.engine.recorder.class_row`.
+        most: how many at most.
+    """
+    found: dict[str, None] = dict.fromkeys(rows[name].parents)
+    for parent in (queue := list(found)):
+        if len(found) >= most:
+            break
+        new = [each for each in rows[parent].parents if each not in found and each != name]
+        found.update(dict.fromkeys(new))
+        queue += new
+    return [rows[each] for each in list(found)[:most]]

@@ -1,0 +1,62 @@
+"""How far a run is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from search.confirmation import Confirmation
+from search.engine.funnel_counts import Tally
+from search.engine.rejection import Summary, summary
+from search.records.trace_entry import Best, TraceEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A run so far.
+
+    Args:
+        run: path of the folder.
+        trained: classes.
+        budget: of the job.
+        cohorts: recorded.
+        funnel: where the candidates went.
+        rejection: what early rejection and the audits came to.
+        best: the class of highest gain, or None.
+        front: members of the Pareto front.
+        controls_repeat: the controls repeated their losses bit for bit.
+        confirmed: finalists that were confirmed, they or their short forms; None if this search has no confirmation.
+    """
+
+    run: str
+    trained: int
+    budget: int
+    cohorts: int
+    funnel: Tally
+    rejection: Summary
+    best: Best | None
+    front: int
+    controls_repeat: bool
+    confirmed: int | None
+
+
+def status_of(run: str, budget: int, trace: Sequence[TraceEntry], confirmation: Confirmation | None) -> Status:
+    """The status by the lines of the trace.
+
+    A confirmation of a search that was continued since is none of this one.
+    """
+    last = trace[-1] if trace else None
+    trained = last.trained if last else 0
+    current = confirmation is not None and confirmation.trained == trained
+    return Status(
+        run=run,
+        trained=trained,
+        budget=budget,
+        cohorts=len(trace),
+        funnel=Tally.of(trace),
+        rejection=summary(trace),
+        best=last.best if last else None,
+        front=last.front if last else 0,
+        controls_repeat=all(entry.controls_repeat for entry in trace),
+        confirmed=len(confirmation.confirmed) if confirmation and current else None,
+    )

@@ -1,0 +1,65 @@
+"""The smaller pictures: a rung's calibration, the best so far, the work by the clock."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from search.report.calibration import Stage
+from search.report.pictures.drawing import Points, axes, frame, level, picture
+from search.report.progress import Timeline
+
+_WIDTH, _HEIGHT = 400.0, 260.0
+_UNITS = ((60.0, "seconds", 2.0), (1.0, "minutes", 120.0), (1 / 60, "hours", float("inf")))
+_SHOWN = 0.02  # the share of the points at the lower end that may be drawn at the edge
+
+
+def stage_picture(stage: Stage) -> Markup:
+    """Gain at a mark against gain at the end, one dot a candidate, with the threshold."""
+    early, late = [x for x, _ in stage.points], [y for _, y in stage.points]
+    panel = frame(_WIDTH, _HEIGHT, _ends(early), _ends(late))
+    body = axes(panel, f"gain after {stage.step} steps (nats)", "gain at the end (nats)")
+    body += level(panel, 0.0, "relu") + Markup('<path class="cloud" d="{}"/>').format(panel.dots(stage.points))
+    if stage.threshold is not None and panel.x.low < stage.threshold < panel.x.high:
+        body += Markup('<line class="threshold" x1="{x:.1f}" x2="{x:.1f}" y1="{}" y2="{}"/>').format(
+            panel.y.end, panel.y.start, x=panel.x(stage.threshold)
+        )
+    return picture(_WIDTH, _HEIGHT, f"{stage.task}: gain after {stage.step} steps against gain at the end", body)
+
+
+def best_picture(found: Timeline, label: str) -> Markup:
+    """The best gain so far and each cohort's median, by the number of classes trained; ``label`` is the gain's."""
+    gains = [y for _, y in (*found.best, *found.medians)]
+    panel = frame(_WIDTH, _HEIGHT, (0.0, found.best[-1][0]), _ends(gains))
+    body = axes(panel, "classes trained", label, x_ticks=4) + level(panel, 0.0, "relu")
+    body += Markup('<path class="medians" d="{}"/><path class="best" d="{}"/>').format(
+        panel.dots(found.medians), panel.path(_stairs(found.best))
+    )
+    return picture(_WIDTH, _HEIGHT, "Best gain so far and median gain of each cohort, by classes trained", body)
+
+
+def clock_picture(found: Timeline) -> Markup:
+    """Classes trained by the clock."""
+    minutes = found.clock[-1][0]
+    scale, unit = next((s, u) for s, u, most in _UNITS if minutes <= most)
+    points = [(x * scale, y) for x, y in found.clock]
+    panel = frame(_WIDTH, _HEIGHT, (0.0, points[-1][0]), (0.0, points[-1][1]))
+    body = axes(panel, f"{unit} since the first cohort began", "classes trained", x_ticks=4)
+    body += Markup('<path class="best" d="{}"/>').format(panel.path(points))
+    return picture(_WIDTH, _HEIGHT, "Classes trained by the clock", body)
+
+
+def _stairs(points: Points) -> list[tuple[float, float]]:
+    found = [points[0]]
+    for x, y in points[1:]:
+        found += [(x, found[-1][1]), (x, y)]
+    return found
+
+
+def _ends(values: list[float]) -> tuple[float, float]:
+    """From the lowest values but a few to the highest, with a margin."""
+    if not values:
+        return -1.0, 1.0
+    ordered = sorted(values)
+    low, high = ordered[int(_SHOWN * len(ordered))], ordered[-1]
+    margin = 0.05 * (high - low)
+    return low - margin, high + margin

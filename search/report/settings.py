@@ -1,0 +1,57 @@
+"""What was asked: the config in words."""
+
+from __future__ import annotations
+
+from evaluators.objectives import OBJECTIVES
+from evaluators.rejection import rung_rule
+from evaluators.tasks import label
+from search.config import Config, Training
+from search.engine.rejection import target_of
+
+_WAYS = {"maximize": "largest", "minimize": "smallest"}
+
+
+def asked(config: Config) -> list[tuple[str, str]]:
+    """Names and values; what the job does not have is left out."""
+    strategy = dict(config.strategy)
+    name = str(strategy.pop("name"))
+    settings = ", ".join(f"{key} {value}" for key, value in strategy.items())
+    confirmation = config.confirmation
+    rows = [
+        ("tasks", ", ".join(map(label, config.tasks))),
+        ("grammar", config.grammar),
+        ("objectives", ", ".join(map(_objective, config.objectives))),
+        ("gain over the tasks", config.aggregate if len(config.tasks) > 1 else ""),
+        ("strategy", f"{name} ({settings})" if settings else name),
+        ("start list", f"{len(config.start)} functions" if config.start else ""),
+        ("budget", f"{config.budget:,} classes in cohorts of {config.cohorts.size}"),
+        ("training", _training(config.training)),
+        ("early rejection", _rejection(config)),
+        (
+            "confirmation",
+            f"{confirmation.finalists} finalists on {confirmation.seeds} fresh seeds"
+            if confirmation.finalists
+            else "none",
+        ),
+        ("seed", str(config.seed)),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _objective(name: str) -> str:
+    objective = OBJECTIVES[name]
+    return f"{_WAYS[objective.direction]} {name.replace('_', ' ')} ({objective.unit})"
+
+
+def _training(training: Training) -> str:
+    rates = ", ".join(f"{rate:g}" for rate in training.learning_rates) or "each task's own"
+    rungs = f", rungs at {', '.join(map(str, training.rungs))}" if training.rungs else ""
+    return f"{training.steps} steps{rungs}; {training.seeds} seeds; learning rates {rates}"
+
+
+def _rejection(config: Config) -> str:
+    rejection = config.rejection
+    thresholds = rung_rule(rejection.rule).describe(target_of(config))
+    if not thresholds or rejection.audit == 1 or config.budget <= rejection.warmup:
+        return "failures only"
+    return f"failures only for {rejection.warmup} classes, then {thresholds}; {rejection.audit:.0%} audited"

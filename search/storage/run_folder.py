@@ -1,0 +1,144 @@
+"""The run folder: where everything of a run lies, and the lock that keeps a second process out."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
+
+from primitives.errors import nearest
+from search.errors import FileError, RunError
+from search.storage.files import writing
+
+RUNS = Path("runs")
+
+
+class RunFolder:
+    """Paths of one run.
+
+    Args:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.name
+        self.config = path / "config.yaml"
+        self.environment = path / "environment.json"
+        self.cohorts = path / "cohorts"
+        self.checkpoints = path / "checkpoints"
+        self.journal = path / "study.journal"
+        self.trace = path / "cohorts.jsonl"
+        self.front = path / "front.csv"
+        self.confirmation = path / "confirmation.json"
+        self.confirming = path / "confirmation"
+        self.timing = path / "timing.json"
+        self.table = path / "table.csv"
+        self.report = path / "report.html"
+        self.exports = path / "exports"
+        self._lock = path / "lock"
+
+    def cohort(self, number: int) -> Path:
+        """The file of a finished cohort."""
+        return self.cohorts / f"{number:06d}.json"
+
+    def checkpoint(self, number: int) -> Path:
+        """The beginning of the names of the files with the state of an unfinished cohort."""
+        return self.checkpoints / f"{number:06d}"
+
+    def sweep_checkpoints(self, done: Callable[[int], bool]) -> None:
+        """Make the folder of states, and delete those of the cohorts for whose number ``done`` is true."""
+        self.checkpoints.mkdir(exist_ok=True)
+        for path in self.checkpoints.iterdir():
+            number, _, _ = path.name.partition("-")
+            if number.isdigit() and done(int(number)):
+                path.unlink(missing_ok=True)
+
+    def check_free(self) -> None:
+        """Raise RunError if the folder exists; a run is never overwritten."""
+        if self.path.exists():
+            raise RunError(f"{self.path} exists already; resume it, or choose another name with --run")
+
+    def create(self) -> None:
+        """Make the folder.
+
+        Raises:
+            RunError: it exists already or cannot be made.
+        """
+        self.check_free()
+        try:
+            self.path.mkdir(parents=True)
+        except OSError as error:
+            raise RunError(f"cannot make {self.path}: {error.strerror}") from None
+        self.cohorts.mkdir()
+
+    @contextmanager
+    def locked(self, say: Callable[[str], object] = str) -> Iterator[None]:
+        """Hold the run; the operating system gives the lock back when the process dies.
+
+        Args:
+            say: is told whose lock was left over and taken.
+
+        Raises:
+            RunError: another process holds it; the message names its host and process id.
+            FileError: the folder cannot be written to.
+        """
+        with writing(self._lock):
+            file = self._lock.open("a+", encoding="utf-8")
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RunError(f"{self.path} is in use by {_holder(file) or 'another process'}") from None
+            if dead := _holder(file):
+                say(f"{dead} ended without giving {self.path} back; its lock is taken over")
+            self._sign(file, f"process {os.getpid()} on {platform.node()}")
+            try:
+                yield
+            finally:
+                with suppress(FileError):  # a full disk is complained about elsewhere
+                    self._sign(file, "")
+
+    def _sign(self, file: TextIO, text: str) -> None:
+        with writing(self._lock):
+            file.truncate(0)
+            file.write(text)
+            file.flush()
+
+
+def _holder(file: TextIO) -> str:
+    """Who signed a lock."""
+    file.seek(0)
+    return file.read().strip()
+
+
+def find_run(name: str | Path) -> RunFolder:
+    """A run by path, or by its name under ``runs/``.
+
+    Raises:
+        RunError: there is none; the message names the nearest one.
+    """
+    for path in (Path(name), RUNS / name):
+        if (path / "config.yaml").is_file():
+            return RunFolder(path)
+    others = sorted(p.parent.name for p in RUNS.glob("*/config.yaml"))
+    raise RunError(f"no run {str(name)!r}{nearest(str(name), others)}; under {RUNS}/: {', '.join(others) or 'none'}")
+
+
+def named_folder(name: str) -> RunFolder:
+    """The folder of a path, or of a name under ``runs/``."""
+    path = Path(name)
+    return RunFolder(path) if len(path.parts) > 1 else RunFolder(RUNS / name)
+
+
+def free_name(stem: str) -> RunFolder:
+    """A folder under ``runs/`` that does not exist: the stem, or the stem with the first free number."""
+    number, path = 1, RUNS / stem
+    while path.exists():
+        number += 1
+        path = RUNS / f"{stem}-{number}"
+    return RunFolder(path)

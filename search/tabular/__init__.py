@@ -1,0 +1,1 @@
+"""Tables of known scores, and strategies replayed on them."""

@@ -1,0 +1,100 @@
+"""Tables of known scores, for replays: a CSV file with expressions and what training made of them."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from evaluators.objectives import OBJECTIVES
+from evaluators.training.member import Array
+from primitives.equivalence.classes import fingerprint
+from primitives.errors import ActsearchError
+from primitives.expression.expression import Expression
+from primitives.expression.parsing import parse
+from search.errors import ReplayError
+from search.strategies.features import shape
+
+
+@dataclass(frozen=True)
+class Table:
+    """Known scores.
+
+    Args:
+        expressions: the members.
+        objectives: of each member, ``gain`` among them.
+        row: of each scale class.
+        shapes: one row a member.
+    """
+
+    expressions: tuple[Expression, ...]
+    objectives: tuple[dict[str, float], ...]
+    row: Mapping[str, int]
+    shapes: Array
+
+    @property
+    def gains(self) -> Array:
+        return np.array([values["gain"] for values in self.objectives])
+
+
+def read_table(path: Path) -> Table:
+    """Read a CSV file as :func:`search.tabular.tabulate.write_table` writes it: ``expression``, and ``gain`` or losses.
+
+    With ``gain``, every column that has the name of an objective counts, and a row without a number failed. Without,
+    the gain comes from the losses ``loss0``, ``loss1``, ... by seed: the mean of log(median loss of the column / loss).
+    Other columns are passed over. Of rows of one class the first counts.
+
+    Raises:
+        ReplayError: names the file, the line and what was expected.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            columns = _scores(path, reader.fieldnames or ())
+            rows = [_row(path, reader.line_num, row, columns) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ReplayError(f"{path}: cannot be read: {error}") from None
+    first: dict[str, tuple[Expression, list[float]]] = {}
+    for expression, numbers in rows:
+        first.setdefault(fingerprint(expression).scale, (expression, numbers))
+    if len(first) < 2:
+        raise ReplayError(f"{path}: expected at least two different functions, found {len(first)}")
+    expressions, values = zip(*first.values(), strict=True)
+    objectives = _named(columns, values) if "gain" in columns else _gains(values)
+    row = {key: number for number, key in enumerate(first)}
+    return Table(expressions, objectives, row, np.array([shape(expression) for expression in expressions]))
+
+
+def _scores(path: Path, header: Sequence[str]) -> list[str]:
+    """The columns that say how good a row is."""
+    losses = [name for name in header if re.fullmatch(r"loss\d+(:[^@]+)?", name)]
+    columns = [name for name in header if name in OBJECTIVES] if "gain" in header else losses
+    if "expression" not in header or not columns:
+        found = ", ".join(header) or "nothing"
+        raise ReplayError(f"{path}: expected columns 'expression' and 'gain', or 'loss0', ...; found {found}")
+    return columns
+
+
+def _row(path: Path, line: int, row: Mapping[str, str], columns: Sequence[str]) -> tuple[Expression, list[float]]:
+    try:
+        return parse(row["expression"]), [float(row[name]) if row[name] != "" else math.nan for name in columns]
+    except (ActsearchError, ValueError, TypeError) as error:
+        raise ReplayError(f"{path}, line {line}: {error}") from None
+
+
+def _named(columns: Sequence[str], values: Sequence[Sequence[float]]) -> tuple[dict[str, float], ...]:
+    """Objectives by name; the gain is minus infinity where one has no number."""
+    rows = [dict(zip(columns, row, strict=True)) for row in values]
+    return tuple(row if np.isfinite(list(row.values())).all() else row | {"gain": -math.inf} for row in rows)
+
+
+def _gains(losses: Sequence[Sequence[float]]) -> tuple[dict[str, float], ...]:
+    table = np.array(losses, dtype=np.float64)
+    with np.errstate(all="ignore"):
+        gains = np.log(np.nanmedian(table, axis=0) / table).mean(axis=1)
+    return tuple({"gain": float(gain) if np.isfinite(gain) else -math.inf} for gain in gains)

@@ -1,0 +1,91 @@
+"""Tables of known scores out of runs: every class trained to the end, with its learning curve."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from evaluators.results.json_codec import all_finite
+from evaluators.tasks import label
+from evaluators.training.member import best_rate
+from search.config import Config
+from search.engine.reporter import Screen
+from search.errors import RunError
+from search.run import Job, Run
+from search.storage.files import Cell, csv_text, write_atomically
+from search.storage.run_folder import named_folder
+
+#: What a table asks of its job: nobody is rejected but failures, every learning rate is trained, nothing is confirmed.
+CHANGES = ("rejection.audit=1", "training.drop_worst_rate=false", "confirmation.finalists=0")
+
+
+def tabulated(job: Job, name: str | None = None, *, workers: int | None = None, screen: Screen | None = None) -> Run:
+    """The run of a table's job, done: launched, or continued where its folder is there.
+
+    Args:
+        job: with :data:`CHANGES`.
+        name: or path of the run folder; by default the job's name and ``-table``.
+        workers: number of workers instead of the config's.
+        screen: shows the progress.
+
+    Raises:
+        RunError: the folder holds a run of another job.
+    """
+    folder = named_folder(name or f"{job.name}-table")
+    if not folder.path.exists():
+        return job.launch(str(folder.path), workers=workers, screen=screen)
+    run = Run.open(folder.path)
+    _check_same(run, job.config)
+    return run.resume(changes=[f"budget={job.config.budget}"], workers=workers, screen=screen)
+
+
+def _check_same(run: Run, config: Config) -> None:
+    """Refuse to continue a run that another job made; only budget and workers may differ."""
+    old, new = run.config.model_dump(), config.model_dump()
+    others = [key for key in new if key not in ("budget", "workers") and new[key] != old[key]]
+    if others:
+        raise RunError(f"{run.path} is a run of another job: {', '.join(others)} differ; choose another --run")
+
+
+def write_table(run: Run, path: Path) -> int:
+    """Write a CSV file with one row for each class of a run.
+
+    Columns: ``expression``; the run's objectives by name, empty where the class failed; ``reason``; ``loss0``,
+    ``loss1``, ... by seed, the validation losses at the end; then ``loss0@25``, ... the same at each rung, each at the
+    learning rate that is best there. Where there are several tasks, ``loss0:digits`` and ``loss0:digits@25``.
+
+    Returns:
+        The number of rows.
+    """
+    rows = [row | losses for row, losses in zip(_scores(run), _losses(run), strict=True)]
+    write_atomically(path, csv_text(_columns(run.config), rows))
+    return len(rows)
+
+
+def _columns(config: Config) -> list[str]:
+    marks = (config.training.steps, *config.training.rungs)
+    losses = [_name(config, seed, t, m) for m in marks for t in config.tasks for seed in range(config.training.seeds)]
+    return ["expression", *config.objectives, "reason", *losses]
+
+
+def _name(config: Config, seed: int, task: str, mark: int) -> str:
+    place = f":{label(task)}" if len(config.tasks) > 1 else ""
+    return f"loss{seed}{place}" + (f"@{mark}" if mark != config.training.steps else "")
+
+
+def _scores(run: Run) -> list[dict[str, Cell]]:
+    """Expression, objectives and reason of each class."""
+    names = ("expression", *run.config.objectives, "reason")
+    return [{name: row[name] for name in names} for row in run.classes()]
+
+
+def _losses(run: Run) -> Iterator[dict[str, Cell]]:
+    """Losses of each class by column, in the same order."""
+    for record in run.cohorts():
+        for row in record.result.candidates:
+            yield {
+                _name(run.config, seed, task, mark): loss
+                for task, marks in row.losses.items()
+                for mark, losses in marks.items()
+                for seed, loss in enumerate(all_finite(losses[:, best_rate(losses)].tolist()))
+            }

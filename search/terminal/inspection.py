@@ -1,0 +1,114 @@
+"""Looking before training: what an expression is, and what a job would cost."""
+
+from __future__ import annotations
+
+import resource
+import time
+from dataclasses import dataclass
+
+import torch
+
+from evaluators.cohort import run_cohort
+from evaluators.objectives import cost
+from evaluators.results.reasons import Reason
+from evaluators.screens import screen
+from primitives.analysis import Analysis, EdgeOfChaos, analyse, edge_of_chaos, half_stable
+from primitives.catalogue import Match, known_name
+from primitives.equivalence.classes import Fingerprint, fingerprint
+from primitives.expression.evaluation import value_at
+from primitives.expression.expression import Expression
+from primitives.lowering import lower
+from search.config import Config
+from search.engine.loop import request_for
+from search.engine.proposer import Proposer
+from search.engine.study import Study
+from search.records.cohort import Counts
+from search.storage import MemoryStore
+
+BIAS_STDS = (0.05, 0.2, 0.5)  # for the edge of chaos
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What is known of an expression.
+
+    Args:
+        expression: itself.
+        latex: its formula.
+        known: what the catalogue knows it as, or None.
+        classes: its keys.
+        screen: the screen that stops it, or None.
+        cost: in ReLUs.
+        analysis: its properties.
+        edges: the edge of chaos for some standard deviations of the biases, where there is one.
+        half_stable: the point at which the edge is half-stable, or None.
+    """
+
+    expression: Expression
+    latex: str
+    known: Match | None
+    classes: Fingerprint
+    screen: Reason | None
+    cost: float
+    analysis: Analysis
+    edges: tuple[EdgeOfChaos, ...]
+    half_stable: EdgeOfChaos | None
+
+
+def describe(expression: Expression) -> Description:
+    """Formula, classes, known name, screens, analysis, edge of chaos."""
+    edges = (edge_of_chaos(expression, bias_std) for bias_std in BIAS_STDS)
+    return Description(
+        expression=expression,
+        latex=str(lower(expression, "latex")),
+        known=known_name(expression, input_scale=True),
+        classes=fingerprint(expression),
+        screen=screen(expression),
+        cost=cost(expression),
+        analysis=analyse(expression),
+        edges=tuple(edge for edge in edges if edge),
+        half_stable=half_stable(expression),
+    )
+
+
+def curve(expression: Expression, points: int = 61) -> list[float]:
+    """Values on [-3, 3], for a small picture."""
+    values: list[float] = value_at(expression, torch.linspace(-3.0, 3.0, points, dtype=torch.float64)).tolist()
+    return values
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What a job would cost: of its first cohort how many were proposed and what became of them, and times."""
+
+    proposed: int
+    counts: Counts
+    seconds_to_propose: float
+    seconds_per_cohort: float
+    workers_busy: int
+    classes_per_minute: float
+    minutes_to_the_end: float | None
+    megabytes_per_worker: int
+
+
+def dry_run(config: Config) -> DryRun:
+    """Propose and screen the first cohort, train it here on one thread, and reckon what the job would take."""
+    torch.set_num_threads(1)
+    started = time.perf_counter()
+    plan = Proposer(config, Study(MemoryStore(), config.scoring).known).propose(0, [], [])
+    proposing = time.perf_counter() - started
+    started = time.perf_counter()
+    run_cohort(request_for(config, plan))
+    seconds = time.perf_counter() - started
+    workers = max(1, min(config.workers.count, config.cohorts.lag + 1))
+    per_minute = 60 * len(plan.proposals) * workers / max(seconds, 1e-9)
+    return DryRun(
+        proposed=sum(plan.counts.values()),
+        counts=plan.counts,
+        seconds_to_propose=round(proposing, 3),
+        seconds_per_cohort=round(seconds, 3),
+        workers_busy=workers,
+        classes_per_minute=round(per_minute, 1),
+        minutes_to_the_end=round(config.budget / per_minute, 2) if per_minute else None,
+        megabytes_per_worker=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    )

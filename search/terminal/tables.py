@@ -1,0 +1,147 @@
+"""Tables and lines of what a job found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from evaluators.objectives import DEFAULT, OBJECTIVES
+from primitives.equivalence.builtin import as_builtin
+from primitives.expression.parsing import parse
+from search.confirmation.record import Compared, Confirmation, Estimate
+from search.records.class_row import ClassRow
+from search.tabular.replay import Comparison
+
+
+def number(value: object, form: str = ".3f") -> str:
+    """A number for a table cell; a dash for None."""
+    return "-" if value is None else format(value, form) if isinstance(value, float) else str(value)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """A table whose expressions fold and whose numbers do not."""
+    made = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        wraps = column in {"expression", "formula", "what", "source"}
+        made.add_column(column, overflow="fold", no_wrap=not wraps, min_width=16 if wraps else None)
+    for row in rows:
+        made.add_row(*(Text(number(cell)) for cell in row))
+    return made
+
+
+def formula(text: str) -> str:
+    """An expression as it was found, after the built-in of torch that it equals."""
+    built = built_form(text)
+    return text if built == text else f"{built} = {text}"
+
+
+def built_form(text: str) -> str:
+    """The built-in of torch that an expression equals, or the expression."""
+    return as_builtin(parse(text)).text
+
+
+def front_title(objectives: Sequence[str], aggregate: str) -> str:
+    """What the columns of a front are."""
+    how = {"mean": "in nats over ReLU", "minimum": "in nats over ReLU, the smallest of the tasks", "rank": "as a rank"}
+    others = (f"{name} in {OBJECTIVES[name].unit}" for name in objectives if name != "gain")
+    return f"Pareto front: {', '.join([f'gain {how[aggregate]}', *others])}"
+
+
+def front_table(rows: Sequence[ClassRow], title: str = "Pareto front: gain in nats over ReLU, cost in ReLUs") -> Table:
+    """The front, or all classes with their reasons."""
+    others = [name for name in OBJECTIVES if name not in DEFAULT and rows and name in rows[0].objectives]
+    over = {} if len(others) > 2 else {"gain_over_gelu": "over GELU", "gain_over_silu": "over SiLU"}  # no room
+    columns = ["id", "expression", "gain", "cost", *others, *over]
+    heads = ["id", "expression", "gain", "cost", *others, *over.values()]
+    if any(row.reason for row in rows):
+        columns, heads = [*columns, "reason"], [*heads, "reason"]
+    shown = [row.cells | {"expression": formula(row.expression)} for row in rows]
+    return table(title, heads, ([row[column] for column in columns] for row in shown))
+
+
+def replay_table(found: Mapping[str, Comparison], key: Literal["rank", "regret"], title: str) -> Table:
+    """Quantiles of a replay's ranks or regrets, one row a strategy."""
+    quantiles = {name: row.rank if key == "rank" else row.regret for name, row in found.items()}
+    marks = list(next(iter(quantiles.values())))
+    rows = [
+        [name, *(f"{_short(middle)} ({_short(low)} {_short(high)})" for low, middle, high in row.values())]
+        for name, row in quantiles.items()
+    ]
+    return table(title, ["strategy", *(str(mark) for mark in marks)], rows)
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}" if abs(value) >= 1 else f"{value:.2f}"
+
+
+def hits_table(found: Mapping[str, Comparison]) -> Table:
+    """How long each strategy of a replay took, and whether it beats random."""
+    tops = list(next(iter(found.values())).hits)
+    rows = []
+    for name, row in found.items():
+        hits = ["not found" if row.hits[top] is None else row.hits[top] for top in tops]
+        rows.append([name, *hits, f"{row.better:+.3f}", row.p])
+    title = "Evaluations until found in 90 % of the repeats; final gain over random's, paired"
+    return table(title, ["strategy", *(f"top {100 * top:g} %" for top in tops), "over random", "p"], rows)
+
+
+def confirmation_table(found: Confirmation) -> Table:
+    """The finalists on fresh seeds; "expected" is the search's gain over ReLU without the winner's curse."""
+    s = found.setting
+    title = f"Finalists over ReLU on {s.seeds} fresh seeds, held-out data, {', '.join(s.networks.values())}"
+    heads = ["expression", "expected", "gain", "95 %", "drop-in", *s.unseen]
+    return table(title, [*heads, "over best", "p", "verdict"], (_finalist(row, s.unseen) for row in found.ordered))
+
+
+def _finalist(row: Compared, unseen: Sequence[str]) -> list[object]:
+    finalist, v = row.finalist, row.verdict
+    text = built_form(finalist.expression)
+    text = f"- {text}" if finalist.of else text
+    expected = number(finalist.shrunk_gain, "+.3f")
+    if not v.gains:
+        return [text, expected, *["-"] * (5 + len(unseen)), f"failed: {v.reason}"]
+    over = v.gains["relu"]
+    means = [_mean(v.drop_in.get("relu")), *(_mean(row.unseen.get(name)) for name in unseen)]
+    against = f"{number(v.gain_over_best_control, '+.3f')} {v.best_control}"
+    bounds = f"{number(over.low, '+.2f')} {number(over.high, '+.2f')}"
+    verdict = "confirmed" if v.confirmed else "open"
+    return [text, expected, _mean(over), bounds, *means, against, f"{v.p_holm:.3f}", verdict]
+
+
+def _mean(estimate: Estimate | None) -> str:
+    return "-" if estimate is None else f"{estimate.mean:+.3f}"
+
+
+def nulls_line(nulls: Sequence[float]) -> str:
+    """The null controls: what the noise alone gives."""
+    return f"Null controls (ReLU on other seeds, its gain over ReLU is noise): {gains_line(nulls)}"
+
+
+def gains_line(gains: Sequence[float]) -> str:
+    """Gains one after the other; a dash for NaN."""
+    return ", ".join("-" if math.isnan(gain) else f"{gain:+.3f}" for gain in gains)
+
+
+def times_line(found: Confirmation, times: Mapping[str, float]) -> str:
+    """The finalists' measured time beside their cost, in the order of the table."""
+    finalists = [row.finalist for row in found.ordered]
+    pairs = (f"{number(times.get(row.id), '.1f')} ({number(row.cost, '.1f')})" for row in finalists)
+    return f"Measured time here in ReLUs (cost): {', '.join(pairs)}"
+
+
+_BARS = " ▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """A curve in one line of text; blanks where it is not finite."""
+    finite = [value for value in values if abs(value) < float("inf")]
+    if not finite:
+        return ""
+    low, high = min(finite), max(finite)
+    scale = 8 / (high - low) if high > low else 0.0
+    return "".join(_BARS[max(1, round((v - low) * scale))] if abs(v) < float("inf") else " " for v in values)

@@ -1,0 +1,73 @@
+"""Results that are kept in files until all are there, so that an interrupted confirmation goes on."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter, deque
+from collections.abc import Callable
+from pathlib import Path
+
+from evaluators.cohort import CohortRequest
+from evaluators.results.json_codec import Fields
+from evaluators.results.records_codec import cohort_from_json, cohort_to_json
+from evaluators.tasks.base import Part
+from search.storage.files import read_sealed, write_sealed, writing
+from search.workers import Finished, Workers
+
+_WORDS: dict[Part, str] = {"search": "shortening the finalists", "confirmation": "confirming the finalists"}
+
+
+class Kept(Workers):
+    """Workers whose results lie in a folder, one file for each request; what lies there is not trained again.
+
+    Args:
+        workers: that train the rest; they are closed by who made them.
+        folder: of the files.
+        show: is told how far the requests are.
+    """
+
+    def __init__(self, workers: Workers, folder: Path, show: Callable[[str], object] = str) -> None:
+        self.workers, self.folder, self._show = workers, folder, show
+        self._submitted, self._done = Counter[str](), Counter[str]()
+        with writing(folder):
+            folder.mkdir(exist_ok=True)
+        self._found: deque[Finished] = deque()
+        self._waiting: dict[int, Path] = {}
+        self._kinds: dict[int, str] = {}
+
+    def submit(self, number: int, request: CohortRequest) -> None:
+        path = self._path(request)
+        self._kinds[number] = _WORDS[request.purpose]
+        self._submitted[self._kinds[number]] += 1
+        if (found := read_sealed(path)) is not None:
+            self._found.append((number, cohort_from_json(Fields(found, str(path)))))
+        else:
+            self._waiting[number] = path
+            self.workers.submit(number, request)
+
+    def next(self) -> Finished | None:
+        if self._found:
+            return self._told(self._found.popleft())
+        finished = self.workers.next()
+        if finished is None:
+            return None
+        write_sealed(self._waiting.pop(finished[0]), cohort_to_json(finished[1]))
+        return self._told(finished)
+
+    def _told(self, finished: Finished) -> Finished:
+        kind = self._kinds.pop(finished[0])
+        self._done[kind] += 1
+        self._show(f"{kind}: {self._done[kind]} of {self._submitted[kind]} parts")
+        return finished
+
+    def close(self) -> None:
+        self._waiting.clear()
+
+    def clear(self) -> None:
+        """Remove the files."""
+        with writing(self.folder):
+            shutil.rmtree(self.folder)
+
+    def _path(self, request: CohortRequest) -> Path:
+        """A name that says all of the request, so that another confirmation's results are not taken."""
+        return self.folder / f"{request.digest()}.json"
