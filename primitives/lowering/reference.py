@@ -135,22 +135,22 @@ def _with_errors(
         exact = known.to(dtype).double() == known
         return disturbed(known, exact), exact & (known == known.round())
 
-    found: dict[Expression, tuple[Tensor, Tensor]] = {}  # values, and where they are whole numbers without error
+    values: dict[Expression, tuple[Tensor, Tensor]] = {}  # and where they are whole numbers without error
+
+    def operation(node: Expression) -> tuple[Tensor, Tensor]:
+        value = forward_of(node.op)(*(values[arg][0] for arg in node.args))
+        if node.op in _SELECTIONS:  # -2 is whole in max(x, -2) at -2.5
+            return value, (value == value[0]).all(0) & (value == value.round())
+        whole = torch.stack([values[arg][1] for arg in node.args]).all(0)
+        whole = whole & (value.abs() < _WHOLE) & (node.op in _ARITHMETIC)
+        return disturbed(value, whole), whole
+
     numbers = constants(roots)
     for node in postorder(roots, stop=numbers):
         if node in numbers:
-            found[node] = number(numbers[node])
+            values[node] = number(numbers[node])
         elif isinstance(node.value, Parameter):
-            found[node] = number(float(given[node.value.name]))
-        elif node.op == "x":
-            found[node] = x, x == x.round()
+            values[node] = number(float(given[node.value.name]))
         else:
-            value = forward_of(node.op)(*(found[arg][0] for arg in node.args))
-            if node.op in _SELECTIONS:
-                whole = (value == value[0]).all(0) & (value == value.round())  # as -2 is of max(x, -2) at -2.5
-            else:
-                whole = torch.stack([found[arg][1] for arg in node.args]).all(0)
-                whole = whole & (value.abs() < _WHOLE) & (node.op in _ARITHMETIC)
-                value = disturbed(value, whole)
-            found[node] = value, whole
-    return [found[root][0].expand(x.shape) for root in roots]
+            values[node] = (x, x == x.round()) if node.op == "x" else operation(node)
+    return [values[root][0].expand(x.shape) for root in roots]
