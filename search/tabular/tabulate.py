@@ -9,7 +9,7 @@ from evaluators.results.json_codec import all_finite
 from evaluators.tasks import label
 from evaluators.training.member import best_rate
 from search.config import Config
-from search.engine.reporter import Screen
+from search.engine.reporter import Reporter
 from search.errors import RunError
 from search.run import Job, Run
 from search.storage.files import Cell, csv_text, write_atomically
@@ -19,24 +19,26 @@ from search.storage.run_folder import named_folder
 CHANGES = ("rejection.audit=1", "training.drop_worst_rate=false", "confirmation.finalists=0")
 
 
-def tabulated(job: Job, name: str | None = None, *, workers: int | None = None, screen: Screen | None = None) -> Run:
+def tabulated(
+    job: Job, name: str | None = None, *, workers: int | None = None, reporter: Reporter | None = None
+) -> Run:
     """The run of a table's job, done: launched, or continued where its folder is there.
 
     Args:
         job: with :data:`CHANGES`.
         name: or path of the run folder; by default the job's name and ``-table``.
         workers: number of workers instead of the config's.
-        screen: shows the progress.
+        reporter: shows the progress.
 
     Raises:
         RunError: the folder holds a run of another job.
     """
     folder = named_folder(name or f"{job.name}-table")
     if not folder.path.exists():
-        return job.launch(str(folder.path), workers=workers, screen=screen)
+        return job.launch(str(folder.path), workers=workers, reporter=reporter)
     run = Run.open(folder.path)
     _check_same(run, job.config)
-    return run.resume(changes=[f"budget={job.config.budget}"], workers=workers, screen=screen)
+    return run.resume(changes=[f"budget={job.config.budget}"], workers=workers, reporter=reporter)
 
 
 def _check_same(run: Run, config: Config) -> None:

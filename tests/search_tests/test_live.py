@@ -255,7 +255,7 @@ def test_a_resumed_run_counts_from_its_beginning(small: Path) -> None:
 
     Job.load(small, ["confirmation.finalists=0"]).launch("one", max_minutes=0)
     last = Last()
-    run = Run.open("one").resume(screen=last)
+    run = Run.open("one").resume(reporter=last)
     assert last.progress.tally == Tally.of(read_trace(run.folder.trace))
     assert last.progress.tally.trained == run.status().funnel.trained == 24
     assert last.progress.tally.null_gains == run.status().funnel.null_gains != []
@@ -265,10 +265,10 @@ def test_a_confirmation_says_how_far_it_is(small: Path, clockwork: list[float]) 
     """Lines no closer than asked for, and none when quiet."""
     for quiet, expected in ((False, "part 0\npart 2\npart 4\n"), (True, "")):
         console = Console(file=io.StringIO(), width=80)
-        with Display(console, quiet=quiet, every=20.0) as screen:
+        with Display(console, quiet=quiet, every=20.0) as reporter:
             for number in range(5):
                 clockwork[0] += 10.0
-                screen.part(f"part {number}")
+                reporter.part(f"part {number}")
         assert isinstance(console.file, io.StringIO)
         assert console.file.getvalue() == expected
 
@@ -281,6 +281,6 @@ def test_what_a_confirmation_trains_is_counted(small: Path) -> None:
             told.append(text)
 
     changes = ["budget=6", "start=['atan(x)']", "confirmation.rounds=1", "confirmation.seeds=7", "cohorts.size=6"]
-    Job.load(small, changes).launch("one", screen=Told())
+    Job.load(small, changes).launch("one", reporter=Told())
     assert told[-1] == "confirming the finalists: 4 of 4 parts"
     assert "shortening the finalists: 3 of 3 parts" in told
