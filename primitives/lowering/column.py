@@ -23,8 +23,8 @@ class Column:
 
     Args:
         target: its name.
-        templates: operator -> text over ``{0}, {1}, ...``. Comparisons are truth values, and so is the first slot of
-            ``where``.
+        templates: operator -> text over ``{0}, {1}, ...``. Comparisons are truth values, and so is the first
+            argument of ``where``.
 
     Operators of one's own bring their templates in their row of the table.
     """

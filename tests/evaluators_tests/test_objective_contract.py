@@ -86,7 +86,7 @@ def test_a_measure_is_one_number_that_leaves_the_models_alone(measured: Measured
     assert value.shape == () and bool(torch.isfinite(value))
     assert torch.equal(value, measured.measure(stack))
     assert all(torch.equal(a, b) for a, b in zip(before, stack.tensors, strict=True))
-    assert all(slot.after is None for slot in stack.slots)
+    assert all(activation.after is None for activation in stack.activations)
 
 
 def test_a_network_that_is_nan_has_no_number(measured: MeasuredObjective) -> None:

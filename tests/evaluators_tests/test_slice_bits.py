@@ -120,8 +120,10 @@ def test_shrunk_stack(family: str) -> None:
     shrunk.advance(STEPS)
     for survivor in (whole[3], whole[8]):
         assert torch.equal(own_losses(shrunk, survivor.expression), own_losses(untouched, survivor.expression))
-    beta = [slot.values[-1] for slot in shrunk.slots]
-    assert all(torch.equal(value, slot.values[-1]) for value, slot in zip(beta, untouched.slots, strict=True))
+    beta = [activation.values[-1] for activation in shrunk.activations]
+    assert all(
+        torch.equal(value, activation.values[-1]) for value, activation in zip(beta, untouched.activations, strict=True)
+    )
 
 
 def test_a_shrunk_stack_gives_its_memory_back() -> None:

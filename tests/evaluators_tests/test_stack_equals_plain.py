@@ -100,8 +100,8 @@ def test_candidate_parameters_are_trained(family: str) -> None:
     for model in models:
         model.advance(10)
     plain = [[p for path, p in model.network.named_parameters() if path.endswith((".beta", ".c"))] for model in models]
-    for number, slot in enumerate(stack.slots):
-        swish, leaky = slot.values
+    for number, activation in enumerate(stack.activations):
+        swish, leaky = activation.values
         own: list[Tensor] = [swish[0], swish[1], leaky[0], leaky[1]]
         for value, of_model, initial in zip(own, plain, (1.0, 1.0, 0.25, 0.25), strict=True):
             torch.testing.assert_close(value, of_model[number].detach(), rtol=0, atol=1e-10)

@@ -335,8 +335,8 @@ def test_copies_and_pickles_are_the_same_object() -> None:
 def test_graph_has_shared_nodes_and_ordered_slots() -> None:
     graph = to_networkx(parse("sin(x)*sin(x)-x"))
     assert [graph.nodes[n]["op"] for n in graph] == ["x", "sin", "mul", "sub"]
-    assert graph.edges[2, 1]["slots"] == [0, 1]
-    assert graph.edges[3, 0]["slots"] == [1]
+    assert graph.edges[2, 1]["arguments"] == [0, 1]
+    assert graph.edges[3, 0]["arguments"] == [1]
 
 
 def test_a_value_takes_parameters_by_name_and_the_others_at_their_initial_values() -> None:

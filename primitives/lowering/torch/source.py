@@ -193,10 +193,12 @@ _CHECK = """
             raise ValueError(f"parameters per channel need the number of channels, got {channels}")"""
 
 
-def _as_argument(node: Expression, slot: int, text: str) -> str:
-    """A number in a slot: torch's functions take tensors; / takes a number below the line only (one above it would be
-    multiplied with the reciprocal, which overflows first)."""
-    takes = node.op in {"add", "sub", "mul", "pow", *COMPARISONS} or (node.op == "div" and slot == 1)
+def _as_argument(node: Expression, position: int, text: str) -> str:
+    """A number as an argument: torch's functions take tensors.
+
+    / takes a number below the line only: one above it would be multiplied with the reciprocal, which overflows first.
+    """
+    takes = node.op in {"add", "sub", "mul", "pow", *COMPARISONS} or (node.op == "div" and position == 1)
     return text if takes else f"_as_tensor({text}, x)"
 
 

@@ -1,4 +1,4 @@
-"""The slot: the place of the activation in a stacked network, where each candidate's formula meets its slices.
+"""The activation slot: the place of the candidate in a stacked network, where its formula meets its slices.
 
 A stack trains N models as one by ``torch.func.vmap`` over their stacked weights. The slot's function has a vmap rule
 of its own: at the level where its marker buffer is batched, the batch is the stack and each candidate's formula is
@@ -81,7 +81,7 @@ def _scaled(roots: tuple[Expression, ...], share: Share, dtype: torch.dtype, dev
 
 @dataclass(frozen=True, slots=True)
 class _Contents:
-    """A slot's layout, its inputs' channel dimension, counted from the last one, its parameters, and its ``after``.
+    """What an activation slot holds: layout, channel dimension, counted from the last one, parameters, ``after``.
 
     They are one argument: the vmap machinery costs 20 us for each that it is shown.
     """
@@ -99,11 +99,11 @@ class _Contents:
         return _call(function, self.layout, self.axis, x, *self.values)
 
 
-class Slot(nn.Module):
+class ActivationSlot(nn.Module):
     """Stands where the activation was; ``layout`` and ``values`` belong to the stack, not to the state.
 
     Args:
-        layout: shared by all slots of a network.
+        layout: shared by all activation slots of a network.
         first_order: losses that need no second derivative: the slope is computed with the value and stored.
 
     ``after`` is applied to the stacked inputs and outputs, to look at them or to disturb the outputs; derivatives stay
@@ -224,13 +224,13 @@ class _StackedOnce(torch.autograd.Function):
 
 
 class _Sliced(torch.autograd.Function):
-    """The slot's function: one model outside the stack, all of them inside."""
+    """The function of an activation slot: one model outside the stack, all of them inside."""
 
     @staticmethod
     def forward(once: bool, contents: _Contents, x: Tensor, marker: Tensor) -> Tensor:
         shares = contents.layout.shares
         if len(shares) != 1 or shares[0].slices != 1:
-            raise EvaluationError("a slot with several models was called outside their stack")
+            raise EvaluationError("an activation slot with several models was called outside their stack")
         return contents.on(_Stacked, x[None])[0]
 
     @staticmethod
