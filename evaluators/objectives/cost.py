@@ -11,7 +11,7 @@ from primitives.expression.evaluation import constants
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 from primitives.expression.traversal import postorder
-from primitives.operators.formulas import written_out
+from primitives.operators.formulas import expand
 from primitives.operators.table import find_operator
 
 _POWERS: dict[object, str] = {2.0: "mul", 3.0: "mul", 0.5: "sqrt", -1.0: "reciprocal"}
@@ -47,7 +47,7 @@ def _time(expression: Expression) -> float:
 
 
 def _operators(roots: Sequence[Expression]) -> float:
-    roots = [written_out(root, "forward") for root in roots]
+    roots = [expand(root, "forward") for root in roots]
     folded = constants(roots)
     return sum(find_operator(_charged(n)).cost for n in postorder(roots) if n.args and n not in folded)
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from primitives.expression.expression import Expression, join, parameter
+from primitives.expression.expression import Expression, make_node, parameter
 from primitives.expression.parameters import Parameter
 from primitives.expression.parsing import parse_body
 from primitives.expression.reduction import ONE, ZERO, reduced
 from primitives.expression.traversal import postorder
-from primitives.operators.formulas import written_out
+from primitives.operators.formulas import expand
 from primitives.operators.kernels import COMPARISONS
 from primitives.operators.table import INPUTS, find_operator
 
@@ -41,7 +41,7 @@ def derivative(root: Expression, by: str = "x", times: Expression = ONE) -> Expr
     Returns:
         The derivative, an expression in the same input and parameters.
     """
-    root = written_out(root, "tangent")
+    root = expand(root, "tangent")
     tangent: dict[Expression, Expression] = {}
     for node in postorder((root,)):
         if not node.args:
@@ -56,11 +56,11 @@ def derivative(root: Expression, by: str = "x", times: Expression = ONE) -> Expr
 def _template(op: str, *, products: bool) -> tuple[_Part, ...]:
     """The nodes of an operator's tangent, inputs first: each with its name, or "", and the numbers of its inputs.
 
-    With ``products`` those that are one kernel are written out.
+    With ``products`` those that are one kernel are expanded.
     """
     names = [*_INPUTS, *(f"d{name}" for name in _INPUTS), "y"]
     template = parse_body(find_operator(op).tangent, {name: parameter(name) for name in names})
-    nodes = postorder((written_out(template, "tangent") if products else template,))
+    nodes = postorder((expand(template, "tangent") if products else template,))
     number = {node: index for index, node in enumerate(nodes)}
     return tuple([(node, _name(node), tuple([number[arg] for arg in node.args])) for node in nodes])
 
@@ -97,8 +97,8 @@ def _times(slope: Expression, tangent: Expression, *, guarded: bool, pole: bool)
     """Slope times tangent; 0 where one is 0 and the other may be infinite, which alone would give NaN."""
     product = reduced("mul", slope, tangent)
     if guarded and slope not in (ZERO, ONE):
-        return join("where", join("abs", slope), product, ZERO)
-    return join("where", join("abs", tangent), product, ZERO) if pole and _may_vanish(tangent) else product
+        return make_node("where", make_node("abs", slope), product, ZERO)
+    return make_node("where", make_node("abs", tangent), product, ZERO) if pole and _may_vanish(tangent) else product
 
 
 def _name(node: Expression) -> str:

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from primitives.expression.expression import Expression, constant, join
+from primitives.expression.expression import Expression, constant, make_node
 from primitives.expression.parameters import Parameter
 from primitives.expression.traversal import postorder
 from primitives.lowering.column import Column
@@ -103,8 +103,8 @@ def latex(expression: Expression, *, factor: float = 1.0) -> str:
     per channel carries the index c. Where a symbol would say two things, as e does, the name is written out in
     ``\mathsf``. ``[a > b]`` is 1 where the comparison holds, else 0. Needs amsmath.
     """
-    root = _COLUMN.written_out(expression)
-    root = root if factor == 1.0 else join("mul", constant(factor), root)
+    root = _COLUMN.expand(expression)
+    root = root if factor == 1.0 else make_node("mul", constant(factor), root)
     pieces: dict[Expression, _Piece] = {}
     symbols = _symbols(expression.parameters)
     for node in postorder((root,)):

@@ -64,7 +64,7 @@ class Lines:
     def __init__(self, roots: Sequence[Expression], language: Language, names: Mapping[str, str]) -> None:
         self.lines: list[str] = []
         self._language, self._names = language, names
-        self.roots = roots = [language.column.written_out(root) for root in roots]
+        self.roots = roots = [language.column.expand(root) for root in roots]
         self._constants = constants(roots)
         nodes = postorder(roots, stop=self._constants)
         self._uses = Counter(arg for node in nodes if node not in self._constants for arg in node.args)

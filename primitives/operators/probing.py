@@ -9,7 +9,7 @@ from torch import Tensor
 
 from primitives.expression.derivative import derivative
 from primitives.expression.evaluation import evaluate
-from primitives.expression.expression import Expression, join, parameter
+from primitives.expression.expression import Expression, make_node, parameter
 from primitives.expression.parsing import parse_body
 from primitives.operators.table import INPUTS, Operator
 
@@ -110,7 +110,7 @@ def _difference(value: Expression, position: int, points: list[Tensor], step: fl
 
 def _expression(row: Operator) -> Expression:
     """The operator at parameters that are named as its inputs."""
-    return join(row.name, *_places(row).values())
+    return make_node(row.name, *_places(row).values())
 
 
 def _places(row: Operator) -> dict[str, Expression]:

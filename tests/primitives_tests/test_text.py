@@ -29,7 +29,7 @@ from primitives import (
     value_at,
 )
 from primitives import variable as x_leaf
-from primitives.expression.expression import MAX_DEPTH, MAX_SIZE, join
+from primitives.expression.expression import MAX_DEPTH, MAX_SIZE, make_node
 from primitives.grammars import grammar, grammar_names
 from primitives.operators.table import ALIASES, CHAINS
 
@@ -325,7 +325,7 @@ def test_hostile_text_is_refused_at_once(text: str) -> None:
 def test_copies_and_pickles_are_the_same_object() -> None:
     deep = parse("x")
     for _ in range(3_000):
-        deep = join("sin", deep)
+        deep = make_node("sin", deep)
     assert pickle.loads(pickle.dumps(deep)) is deep
     expression = parse("x*sigmoid(beta*x); beta=0.5:channel")
     assert copy.deepcopy(expression) is expression

@@ -13,7 +13,7 @@ from primitives.analysis.gaussian import normal_grid
 from primitives.equivalence.builtin import as_builtin
 from primitives.expression.derivative import derivative
 from primitives.expression.evaluation import evaluate
-from primitives.expression.expression import Expression, constant, join
+from primitives.expression.expression import Expression, constant, make_node
 from primitives.expression.traversal import postorder
 from primitives.lowering.column import INFIX_TEMPLATES, Column
 from primitives.lowering.lines import Language, Lines
@@ -122,7 +122,7 @@ def torch_source(expression: Expression, *, name: str = "activation", factor: fl
     module = class_name(name, _TAKEN)
     names = python_names(expression, {*_TAKEN, name, f"{name}_plain", module})
     own = as_builtin(expression)
-    root = own if factor == 1.0 else join("mul", constant(factor), own)
+    root = own if factor == 1.0 else make_node("mul", constant(factor), own)
     arguments = ["x", *names.values()]
     source = _MODULE.substitute(
         _module_parts(expression, names),

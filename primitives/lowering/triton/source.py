@@ -16,7 +16,7 @@ from textwrap import indent
 import torch
 
 from primitives.equivalence.builtin import as_builtin
-from primitives.expression.expression import Expression, join, same
+from primitives.expression.expression import Expression, make_node, with_args
 from primitives.expression.reduction import ONE
 from primitives.expression.traversal import rewrite
 from primitives.lowering.column import INFIX_TEMPLATES, Column
@@ -163,18 +163,18 @@ def _stores(slopes: Sequence[str], names: Sequence[str]) -> list[str]:
 
 def _spelled(root: Expression) -> Expression:
     """The same function over operators that Triton has in float32; small whole powers are products."""
-    return rewrite(substituted(_COLUMN.written_out(root), _FORMULAS), _product)
+    return rewrite(substituted(_COLUMN.expand(root), _FORMULAS), _product)
 
 
 def _product(node: Expression, args: tuple[Expression, ...]) -> Expression:
     exponent = args[1].value if node.op == "pow" else None
     if not isinstance(exponent, float) or exponent not in _WHOLE:
-        return same(node, args)
+        return with_args(node, args)
     power = args[0]
     for digit in f"{abs(int(exponent)):b}"[1:]:
-        power = join("mul", power, power)
-        power = join("mul", power, args[0]) if digit == "1" else power
-    return power if exponent > 0 else join("div", ONE, power)
+        power = make_node("mul", power, power)
+        power = make_node("mul", power, args[0]) if digit == "1" else power
+    return power if exponent > 0 else make_node("div", ONE, power)
 
 
 _SELF_IMPORTS = Template("""
