@@ -42,7 +42,7 @@ class Cost(FormulaObjective):
 
 
 def _time(expression: Expression) -> float:
-    slopes = [derivative(expression, by) for by in ("x", *(p.name for p in expression.parameters))]
+    slopes = [derivative(expression, wrt) for wrt in ("x", *(p.name for p in expression.parameters))]
     return _operators([expression]) + _operators(slopes) + len(slopes) * find_operator("mul").cost
 
 

@@ -27,15 +27,15 @@ _Part = tuple[Expression, str, tuple[int, ...]]
 
 
 @lru_cache(maxsize=4096)
-def derivative(root: Expression, by: str = "x", times: Expression = ONE) -> Expression:
-    """Derivative of an expression by the input or by one of its parameters.
+def derivative(root: Expression, wrt: str = "x", times: Expression = ONE) -> Expression:
+    """Derivative of an expression with respect to the input or to one of its parameters.
 
     At a kink it is one of the two one-sided slopes. Nodes of the expression are used again, so that value and
     derivative evaluated together share them.
 
     Args:
         root: the expression.
-        by: ``"x"`` or the name of a parameter.
+        wrt: ``"x"`` or the name of a parameter.
         times: a factor, which goes into the first product of the chain rule.
 
     Returns:
@@ -45,8 +45,8 @@ def derivative(root: Expression, by: str = "x", times: Expression = ONE) -> Expr
     tangent: dict[Expression, Expression] = {}
     for node in postorder((root,)):
         if not node.args:
-            own = node.op == "x" if by == "x" else isinstance(node.value, Parameter) and node.value.name == by
-            tangent[node] = times if own else ZERO
+            is_wrt = node.op == "x" if wrt == "x" else isinstance(node.value, Parameter) and node.value.name == wrt
+            tangent[node] = times if is_wrt else ZERO
         else:
             tangent[node] = _instantiate(node, tuple([tangent[arg] for arg in node.args]))
     return tangent[root]
@@ -106,7 +106,7 @@ def _name(node: Expression) -> str:
 
 
 def _has_pole(node: Expression) -> bool:
-    """True if the slope by the first input is infinite at 0."""
+    """True if the slope with respect to the first input is infinite at 0."""
     exponent = node.args[1].value if node.op == "pow" else 0.0
     return node.op in _POLES and not (isinstance(exponent, float) and exponent >= 1.0)
 

@@ -60,7 +60,7 @@ def scaled(expression: Expression, factor: float) -> Expression:
 def roots_of(expression: Expression, factor: float = 1.0) -> dict[str, Expression]:
     """``factor * expression`` under ``VALUE`` and its derivatives by ``"x"`` and by each parameter."""
     root = scaled(expression, factor)
-    return {VALUE: root} | {by: derivative(root, by) for by in ("x", *(p.name for p in expression.parameters))}
+    return {VALUE: root} | {wrt: derivative(root, wrt) for wrt in ("x", *(p.name for p in expression.parameters))}
 
 
 def elementary(root: Expression) -> Expression:

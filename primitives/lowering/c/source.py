@@ -101,7 +101,7 @@ def c_source(expression: Expression, name: str, factor: float) -> str:
         guard=name.upper(),
         text=expression.text.replace("*/", "* /"),
         factor=python_number(factor),
-        by="".join(f", {name}_by_{by} its derivative by {by}" for by in ("x", *names)),
+        by="".join(f", {name}_by_{wrt} its derivative by {wrt}" for wrt in ("x", *names)),
         initial=", ".join(f"{names[p.name]} = {p.initial!r}" for p in expression.parameters) or "(there are none)",
         functions="\n\n".join([*helpers, text]),
     )
