@@ -73,10 +73,10 @@ def _read(path: Path) -> CohortState | None:
     return None
 
 
-def frozen(mark: int, outcomes: Sequence[Outcome], stacks: Stacks) -> TrainingState:
-    """What a training is at a mark."""
+def frozen(step: int, outcomes: Sequence[Outcome], stacks: Stacks) -> TrainingState:
+    """what a training is at a rung."""
     rows = tuple(SavedStack(tuple(chunk), tuple(stack.rates), stack.saved()) for stack, chunk in stacks)
-    return TrainingState(tuple(outcomes), mark, rows)
+    return TrainingState(tuple(outcomes), step, rows)
 
 
 def thawed(

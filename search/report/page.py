@@ -16,7 +16,7 @@ from markupsafe import Markup
 from evaluators.tasks import label
 from search.confirmation import Estimate
 from search.engine.rejection import summary
-from search.report.calibration import stages
+from search.report.calibration import calibrations
 from search.report.finalists import Finalist, finalists, setting
 from search.report.front_view import View, gain_label, null_gains, views
 from search.report.funnel import losses, steps
@@ -25,7 +25,7 @@ from search.report.members import Member, members
 from search.report.pictures.curve import curve_picture
 from search.report.pictures.front import NARROW, WIDE, front_file, front_picture
 from search.report.pictures.intervals import Bar, interval_picture
-from search.report.pictures.lines import best_picture, clock_picture, stage_picture
+from search.report.pictures.lines import best_picture, calibration_picture, clock_picture
 from search.report.progress import timeline
 from search.report.provenance import credits, origins
 from search.report.run_data import Facts
@@ -94,7 +94,7 @@ def _content(facts: Facts) -> dict[str, object]:
         "controls_repeat": all(entry.controls_repeat for entry in facts.trace),
         "by_task": _by_task(facts, drawn, tested),
         "lines": {m.id: line(m.candidate, by_id, origin_of) for m in drawn},
-        "stages": [(stage, stage_picture(stage) if stage.points else None) for stage in stages(facts)],
+        "calibrations": [(rung, calibration_picture(rung) if rung.points else None) for rung in calibrations(facts)],
         "rejection": summary(facts.trace),
         "credits": credits(facts, origin_of),
         **_timeline(facts),

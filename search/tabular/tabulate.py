@@ -65,14 +65,14 @@ def write_table(run: Run, path: Path) -> int:
 
 
 def _columns(config: Config) -> list[str]:
-    marks = (config.training.steps, *config.training.rungs)
-    losses = [_name(config, seed, t, m) for m in marks for t in config.tasks for seed in range(config.training.seeds)]
+    steps = (config.training.steps, *config.training.rungs)
+    losses = [_name(config, seed, t, s) for s in steps for t in config.tasks for seed in range(config.training.seeds)]
     return ["expression", *config.objectives, "reason", *losses]
 
 
-def _name(config: Config, seed: int, task: str, mark: int) -> str:
+def _name(config: Config, seed: int, task: str, step: int) -> str:
     place = f":{label(task)}" if len(config.tasks) > 1 else ""
-    return f"loss{seed}{place}" + (f"@{mark}" if mark != config.training.steps else "")
+    return f"loss{seed}{place}" + (f"@{step}" if step != config.training.steps else "")
 
 
 def _scores(run: Run) -> list[dict[str, Cell]]:
@@ -86,8 +86,8 @@ def _losses(run: Run) -> Iterator[dict[str, Cell]]:
     for record in run.cohorts():
         for row in record.result.candidates:
             yield {
-                _name(run.config, seed, task, mark): loss
-                for task, marks in row.losses.items()
-                for mark, losses in marks.items()
+                _name(run.config, seed, task, step): loss
+                for task, by_step in row.losses.items()
+                for step, losses in by_step.items()
                 for seed, loss in enumerate(all_finite(losses[:, best_rate(losses)].tolist()))
             }

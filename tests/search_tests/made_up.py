@@ -63,8 +63,8 @@ class Instant(Workers):
 def _row(text: str, request: CohortRequest, *, may_fail: bool = False) -> MemberResult:
     if may_fail and hashlib.sha256(text.encode()).digest()[0] < 32:
         return MemberResult(reason=Reason.WORKER_DIED, failed_on=request.tasks[0], error=ERROR)
-    marks = (*request.rungs, request.steps)
-    return MemberResult({name: {m: _losses(f"{text} {name} {m}", request) for m in marks} for name in request.tasks})
+    steps = (*request.rungs, request.steps)
+    return MemberResult({name: {s: _losses(f"{text} {name} {s}", request) for s in steps} for name in request.tasks})
 
 
 def _losses(text: str, request: CohortRequest) -> Array:
