@@ -30,7 +30,7 @@ from search.report import report_at_end
 from search.storage import open_store
 from search.storage.run_folder import RunFolder
 from search.workers import Workers
-from search.workers.result_cache import Kept
+from search.workers.result_cache import ResultCache
 
 DEAR = 10.0  # milliseconds a class to propose, of which a user should know
 
@@ -101,9 +101,9 @@ def confirm_and_time(
 
     What is trained is kept in ``confirmation/`` until both files are written.
     """
-    kept = Kept(workers, folder.confirming, reporter.part)
+    cache = ResultCache(workers, folder.confirming, reporter.part)
     before = _before(folder, reporter)
-    found = confirm(config, study, kept, before)
+    found = confirm(config, study, cache, before)
     write_confirmation(folder.confirmation, found)
     if found.family > carried(found.setting.seeds):
         needed = seeds_needed(found.family)
@@ -111,7 +111,7 @@ def confirm_and_time(
     chosen = [row.finalist for row in found.finalists]
     ratios = time_ratios([parse(finalist.expression) for finalist in chosen])
     write_timing(folder.timing, {row.id: round(ratio, 2) for row, ratio in zip(chosen, ratios, strict=True)})
-    kept.clear()
+    cache.clear()
     return found
 
 

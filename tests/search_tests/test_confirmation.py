@@ -223,7 +223,7 @@ def test_a_damaged_confirmation_is_said_and_written_anew(small: Path) -> None:
     assert any("confirmation.json is damaged" in line for line in told.lines)
 
 
-@pytest.mark.parametrize("call", ["search.work.time_ratios", "search.work.Kept.clear"])
+@pytest.mark.parametrize("call", ["search.work.time_ratios", "search.work.ResultCache.clear"])
 def test_a_confirmation_killed_after_its_verdicts_is_finished(
     small: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
