@@ -12,7 +12,7 @@ from evaluators.tasks import label
 from search.config import Config
 from search.engine.rejection import CALIBRATING
 from search.records.trace_entry import TraceEntry
-from search.report.run_data import Facts
+from search.report.run_data import RunData
 
 _FEWEST = 5  # points without which a rank correlation says nothing
 
@@ -38,12 +38,12 @@ class RungCalibration:
     threshold: float | None
 
 
-def calibrations(facts: Facts) -> list[RungCalibration]:
+def calibrations(run_data: RunData) -> list[RungCalibration]:
     """All rungs but the last, in the order of training."""
-    rungs = _rungs(facts.config)
-    trials = [c.trial for c in facts.candidates if c.trial.exempt in CALIBRATING]
+    rungs = _rungs(run_data.config)
+    trials = [c.trial for c in run_data.candidates if c.trial.exempt in CALIBRATING]
     rows = [trial.relative_losses for trial in trials if len(trial.relative_losses) == len(rungs) + 1]
-    thresholds = _thresholds(facts.trace)
+    thresholds = _thresholds(run_data.trace)
     limits = [*thresholds] if len(thresholds) == len(rungs) else [None] * len(rungs)
     return [_calibration(task, step, n, rows, limits[n]) for n, (task, step) in enumerate(rungs)] if rows else []
 
