@@ -21,7 +21,7 @@ import torch
 from evaluators.screens import screen
 from evaluators.seeds import derive, numpy_generator
 from evaluators.tasks import task
-from evaluators.training.member import Member, Outcome, Schedule
+from evaluators.training.member import CohortMember, Outcome, Schedule
 from evaluators.training.train import train
 from primitives import grammar, parse
 from primitives.equivalence.classes import fingerprint
@@ -57,7 +57,7 @@ def record(arguments: argparse.Namespace) -> None:
     started, first = time.monotonic(), len(texts)
     while len(texts) < len(wanted):
         batch = wanted[len(texts) : len(texts) + BATCH]
-        members = [Member(parse(text), seeds, protected=True) for text in ("relu(x)", *batch)]
+        members = [CohortMember(parse(text), seeds, protected=True) for text in ("relu(x)", *batch)]
         outcomes = train(setting, "search", members, schedule)
         texts, losses = texts + batch, losses + [table(o, steps) for o in outcomes[1:]]
         save(

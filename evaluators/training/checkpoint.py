@@ -21,7 +21,7 @@ from evaluators.atomic import replace_file
 from evaluators.machine.backend import Backend
 from evaluators.tasks.base import Part, Task
 from evaluators.training.checkpoint_codec import state_from_plain, state_to_plain
-from evaluators.training.member import Member, Outcome, Schedule
+from evaluators.training.member import CohortMember, Outcome, Schedule
 from evaluators.training.stack import Stack
 from evaluators.training.states import CohortState, SavedStack, TrainingState
 
@@ -80,7 +80,7 @@ def frozen(step: int, outcomes: Sequence[Outcome], stacks: Stacks) -> TrainingSt
 
 
 def thawed(
-    saved: TrainingState, task: Task, part: Part, members: Sequence[Member], schedule: Schedule, backend: Backend
+    saved: TrainingState, task: Task, part: Part, members: Sequence[CohortMember], schedule: Schedule, backend: Backend
 ) -> tuple[list[Outcome], Stacks]:
     """The outcomes and stacks that :func:`frozen` was given."""
     stacks = []

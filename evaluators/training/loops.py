@@ -19,7 +19,7 @@ from evaluators.tasks.base import BLOCK, Part
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.training.checkpoint import NONE, Checkpoint
 from evaluators.training.initialisation import initial_network, normalised
-from evaluators.training.member import Member, Outcome, Schedule, better_rates
+from evaluators.training.member import CohortMember, Outcome, Schedule, better_rates
 from evaluators.training.sites import find_sites
 from evaluators.training.states import TrainingState
 from primitives.expression.expression import Expression
@@ -29,7 +29,7 @@ TRACEBACK = 4000  # characters kept, the last ones
 
 
 def train_by_loop(
-    task: LoopTask, part: Part, members: Sequence[Member], schedule: Schedule, judge: Judge, *,
+    task: LoopTask, part: Part, members: Sequence[CohortMember], schedule: Schedule, judge: Judge, *,
     backend: Backend = CPU, checkpoint: Checkpoint = NONE,
 ) -> list[Outcome]:  # fmt: skip
     """Train members one after the other; the models of one member go from rung to rung together.

@@ -18,7 +18,7 @@ FEWEST_RATES = 3  # of which one may be dropped; of two, the better one early is
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class CohortMember:
     """One function to train, once for each seed and learning rate.
 
     Args:

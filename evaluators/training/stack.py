@@ -21,7 +21,7 @@ from evaluators.training import candidate_parameters
 from evaluators.training.activation_slot import ActivationSlot, Layout, Share
 from evaluators.training.convolution import StackedConvolutions
 from evaluators.training.initialisation import initial_network
-from evaluators.training.member import Member, Schedule
+from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.optimiser import OPTIMISERS, clipped
 from evaluators.training.schedules import SCHEDULES
 from evaluators.training.sites import find_sites
@@ -52,7 +52,7 @@ class Stack:
     """
 
     def __init__(
-        self, task: Task, part: Part, members: Sequence[Member], schedule: Schedule, *, backend: Backend = CPU
+        self, task: Task, part: Part, members: Sequence[CohortMember], schedule: Schedule, *, backend: Backend = CPU
     ) -> None:
         check_settings(task)
         self.task, self.members, self.schedule, self.backend = task, list(members), schedule, backend
@@ -229,7 +229,7 @@ def _places(had: tuple[int, ...], kept: tuple[int, ...], seeds: int) -> Tensor:
     return torch.arange(seeds * len(had), device="cpu").view(seeds, len(had))[:, columns].flatten()
 
 
-def _layout(members: Sequence[Member], rates: Sequence[tuple[int, ...]]) -> Layout:
+def _layout(members: Sequence[CohortMember], rates: Sequence[tuple[int, ...]]) -> Layout:
     shares, start = [], 0
     for member, own_rates in zip(members, rates, strict=True):
         stop = start + len(member.seeds) * len(own_rates)

@@ -16,7 +16,7 @@ from evaluators.tasks.base import HeldOut, Part, Task
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.training.checkpoint import NONE, Checkpoint, frozen, thawed
 from evaluators.training.loops import train_by_loop
-from evaluators.training.member import Member, Outcome, Schedule, best_rate, better_rates
+from evaluators.training.member import CohortMember, Outcome, Schedule, best_rate, better_rates
 from evaluators.training.stack import Stack
 
 WIDTH = 132  # slices a stack: 33 to 264 differ by a tenth on two small MLPs; wider ones spend less in Python
@@ -25,7 +25,7 @@ WIDTH = 132  # slices a stack: 33 to 264 differ by a tenth on two small MLPs; wi
 def train(
     task: Task,
     part: Part,
-    members: Sequence[Member],
+    members: Sequence[CohortMember],
     schedule: Schedule,
     width: int = WIDTH,
     *,
@@ -91,7 +91,7 @@ def train(
     return outcomes
 
 
-def _chunks(members: Sequence[Member], schedule: Schedule, width: int) -> Iterator[list[int]]:
+def _chunks(members: Sequence[CohortMember], schedule: Schedule, width: int) -> Iterator[list[int]]:
     """Indices of consecutive members whose slices fill one stack."""
     chunk: list[int] = []
     used = 0

@@ -10,7 +10,7 @@ from evaluators.cohort import CONTROLS
 from evaluators.objectives import OBJECTIVES, cost
 from primitives.expression.parsing import parse
 from search.config import Config
-from search.report.members import Member
+from search.report.members import FrontMember
 from search.report.pictures.drawing import Points
 from search.report.run_data import RunData
 
@@ -56,7 +56,7 @@ class View:
     outside: int
     undrawn: Points
     marks: Sequence[Mark]
-    members: Sequence[Member]
+    members: Sequence[FrontMember]
     controls: Sequence[Mark]
     stairs: bool
     nulls: Sequence[float]
@@ -72,13 +72,13 @@ def gain_label(config: Config) -> str:
     }[config.aggregate]
 
 
-def views(run_data: RunData, members: Sequence[Member]) -> list[View]:
+def views(run_data: RunData, members: Sequence[FrontMember]) -> list[View]:
     """One for each objective beside the gain; with the gain alone, one by the order of training."""
     others = run_data.config.objectives[1:] or (_ORDER,)
     return [_view(run_data, members, name) for name in others]
 
 
-def _view(run_data: RunData, members: Sequence[Member], name: str) -> View:
+def _view(run_data: RunData, members: Sequence[FrontMember], name: str) -> View:
     values = _values(run_data, name)
     points = {c.id: (values[c.id], c.gain) for c in run_data.candidates if c.gain is not None and c.id in values}
     front = {row.id for row in run_data.front}

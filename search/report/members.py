@@ -23,7 +23,7 @@ MOST = 48  #: members drawn; many objectives can have a front of hundreds
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class FrontMember:
     """A member of the front.
 
     Args:
@@ -53,7 +53,7 @@ class Member:
         return self.row.gain or 0.0
 
 
-def members(run_data: RunData) -> list[Member]:
+def members(run_data: RunData) -> list[FrontMember]:
     """At most 48 of the front, cheapest first: finalists, the best, and the others evenly by cost."""
     by_id = {c.id: c for c in run_data.candidates}
     verdicts = {row.finalist.id: verdict(row) for row in run_data.finalists}
@@ -74,10 +74,10 @@ def _drawn(front: Sequence[ClassRow], finalists: set[str]) -> list[ClassRow]:
     return [row for row in front if row.id in wanted]
 
 
-def _member(candidate: Candidate, row: ClassRow, found: str, rng: np.random.Generator) -> Member:
+def _member(candidate: Candidate, row: ClassRow, found: str, rng: np.random.Generator) -> FrontMember:
     function = parse(candidate.expression)
     match = known_name(function)
-    return Member(
+    return FrontMember(
         candidate=candidate,
         row=row,
         function=function,

@@ -21,7 +21,7 @@ from search.report.finalists import Finalist, finalists, setting
 from search.report.front_view import View, gain_label, null_gains, views
 from search.report.funnel import losses, steps
 from search.report.lineage import line
-from search.report.members import Member, members
+from search.report.members import FrontMember, members
 from search.report.pictures.curve import curve_picture
 from search.report.pictures.front import NARROW, WIDE, front_file, front_picture
 from search.report.pictures.intervals import Bar, interval_picture
@@ -112,7 +112,7 @@ def _others(run_data: RunData) -> list[str]:
     return [name for name in run_data.config.objectives if name not in {"gain", "cost"}]
 
 
-def _fronts(run_data: RunData, drawn: Sequence[Member]) -> list[Front]:
+def _fronts(run_data: RunData, drawn: Sequence[FrontMember]) -> list[Front]:
     return [
         Front(view, wide=front_picture(view, WIDE), narrow=front_picture(view, NARROW, labels=False))
         for view in views(run_data, drawn)
@@ -136,7 +136,7 @@ def _finalist_bar(f: Finalist) -> Bar:
     return Bar(f.short, searched, fresh, f.verdict == "confirmed", "" if fresh else f"failed: {f.reason}")
 
 
-def _by_task(run_data: RunData, drawn: Sequence[Member], tested: Sequence[Finalist]) -> list[tuple[str, Markup]]:
+def _by_task(run_data: RunData, drawn: Sequence[FrontMember], tested: Sequence[Finalist]) -> list[tuple[str, Markup]]:
     """One picture a task: the front's members of highest gain."""
     best = sorted(drawn, key=lambda member: -member.gain)[:_ROWS]
     fresh = {f.id: f.by_task for f in tested if not f.short_form_of}
@@ -148,7 +148,7 @@ def _by_task(run_data: RunData, drawn: Sequence[Member], tested: Sequence[Finali
     return pictures
 
 
-def _task_bar(member: Member, task: str, fresh: Mapping[str, Estimate]) -> Bar:
+def _task_bar(member: FrontMember, task: str, fresh: Mapping[str, Estimate]) -> Bar:
     found = member.by_task.get(task)
     return Bar(member.short, found, fresh.get(task), member.verdict == "confirmed", "" if found else "no number")
 

@@ -9,7 +9,7 @@ import torch
 from evaluators.cohort import CohortRequest
 from evaluators.tasks import task
 from evaluators.tasks.base import Task
-from evaluators.training.member import Member, Outcome, Schedule, best_rate, better_rates
+from evaluators.training.member import CohortMember, Outcome, Schedule, best_rate, better_rates
 from evaluators.training.stack import Stack
 from evaluators.training.train import train
 from primitives.expression.parsing import parse
@@ -22,7 +22,7 @@ TEXTS = ("relu(x)", "x*sigmoid(beta*x); beta=1.0:channel", "sin(3*x)", "exp(exp(
 
 
 def outcomes(chosen: Task, *, drop: bool, rates: tuple[float, ...] = RATES, width: int = 200) -> list[Outcome]:
-    members = [Member(parse(text), (1, 2), protected=n == 0) for n, text in enumerate(TEXTS)]
+    members = [CohortMember(parse(text), (1, 2), protected=n == 0) for n, text in enumerate(TEXTS)]
     return train(chosen, "search", members, Schedule(RUNG_STEPS[-1], RUNG_STEPS[:-1], rates, drop), width)
 
 
@@ -78,7 +78,7 @@ def test_objectives_are_measured_at_a_rate_that_is_left() -> None:
 
 
 def test_a_view_of_one_member_after_rates_were_dropped() -> None:
-    members = [Member(parse(text), (1, 2)) for text in TEXTS[:2]]
+    members = [CohortMember(parse(text), (1, 2)) for text in TEXTS[:2]]
     trained, other = (Stack(Family("mlp"), "search", members, Schedule(6, (), RATES)) for _ in range(2))
     for stack in (trained, other):
         stack.advance(3)

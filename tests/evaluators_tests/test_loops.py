@@ -17,7 +17,7 @@ from evaluators.machine.width import probe_width
 from evaluators.results.reasons import Reason
 from evaluators.tasks.base import batches
 from evaluators.training.initialisation import normalised
-from evaluators.training.member import Member, Outcome, Schedule
+from evaluators.training.member import CohortMember, Outcome, Schedule
 from evaluators.training.train import train
 from primitives.expression.parsing import parse
 from tests.plain import ran
@@ -26,7 +26,7 @@ RUNG_STEPS = (4, 8, 20)
 RATES = (1e-3, 1e-2)
 DOUBLE = Backend(dtype=torch.float64)
 MEMBERS = [
-    Member(parse(text), (1, 2), protected=n == 0)
+    CohortMember(parse(text), (1, 2), protected=n == 0)
     for n, text in enumerate(["relu(x)", "x*sigmoid(beta*x); beta=1.0:channel", "exp(exp(x))", "gelu(x)"])
 ]
 
@@ -78,7 +78,7 @@ class Looped(LoopTask):
             yield (network(x[examples.test]) - y[examples.test]).square().mean().item()
 
 
-def outcomes(task: Task, part: str = "search", members: Sequence[Member] = MEMBERS) -> list[Outcome]:
+def outcomes(task: Task, part: str = "search", members: Sequence[CohortMember] = MEMBERS) -> list[Outcome]:
     return train(task, part, members, Schedule(RUNG_STEPS[-1], RUNG_STEPS[:-1], RATES), backend=DOUBLE)
 
 
@@ -120,7 +120,7 @@ def test_random_numbers_do_not_depend_on_company() -> None:
     together, alone = outcomes(Noisy()), outcomes(Noisy(), members=[MEMBERS[0], MEMBERS[3]])
     assert torch.equal(torch.random.get_rng_state(), state)
     assert together[3].losses == alone[1].losses
-    other = outcomes(Noisy(), members=[Member(MEMBERS[0].expression, (3,), protected=True)])
+    other = outcomes(Noisy(), members=[CohortMember(MEMBERS[0].expression, (3,), protected=True)])
     assert other[0].losses != together[0].losses
 
 
