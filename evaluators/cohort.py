@@ -156,7 +156,7 @@ def _setting(request: CohortRequest, chosen: Task) -> Task:
 def _members(
     request: CohortRequest, named: Sequence[Expression], candidates: Sequence[Expression]
 ) -> list[CohortMember]:
-    """Controls, null controls, candidates. Null controls are ReLUs on seeds of their own."""
+    """Controls, null controls, candidates. Null controls (A/A controls) are ReLUs on seeds of their own."""
     numbers = range(request.first_seed, request.first_seed + request.seeds)
 
     def seeds(*kind: str | int) -> tuple[int, ...]:

@@ -118,7 +118,7 @@ def _mean(estimate: Estimate | None) -> str:
 
 
 def nulls_line(nulls: Sequence[float]) -> str:
-    """The null controls: what the noise alone gives."""
+    """The null controls (A/A controls): what the noise alone gives."""
     return f"Null controls (ReLU on other seeds, its gain over ReLU is noise): {gains_line(nulls)}"
 
 

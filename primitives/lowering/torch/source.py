@@ -113,7 +113,7 @@ def torch_source(expression: Expression, *, name: str = "activation", factor: fl
 
     The module imports torch and math only and defines, for the name ``act_3_7``: the function ``act_3_7(x,
     <parameters>, inplace=False)`` with a gradient of its own, ``act_3_7_plain``, the ``nn.Module`` ``Act37`` (each
-    part between underscores with a capital first letter), ``GAIN`` for initial weights and
+    part between underscores with a capital first letter), the init scale ``GAIN`` and
     ``replace(model, old_type, new_factory)``.
 
     Raises:
@@ -130,7 +130,7 @@ def torch_source(expression: Expression, *, name: str = "activation", factor: fl
         module=module,
         text=expression.text,
         factor=python_number(factor),
-        gain=python_number(_gain(root)),
+        init_scale=python_number(_init_scale(root)),
         arguments=", ".join(arguments),
         tensors=", ".join(["x", *(f"_as_tensor({p}, x)" for p in names.values())]),
         value=_body([root], names, _returned_value),
@@ -142,8 +142,8 @@ def torch_source(expression: Expression, *, name: str = "activation", factor: fl
     return _completed(source)
 
 
-def _gain(root: Expression) -> float:
-    """1/sqrt(E f(z)^2) at the initial parameters; 1 where that is no finite positive number.
+def _init_scale(root: Expression) -> float:
+    """The init scale, 1/sqrt(E f(z)^2) at the initial parameters; 1 where that is no finite positive number.
 
     A power of its own sum, since the last digit of :func:`primitives.analysis.output_factor` differs for every fourth
     function, and exported files stay equal to the byte.
@@ -239,7 +239,7 @@ for form in (${function}_plain(x), layer(x)):
     if not torch.allclose(form, value, rtol=1e-12, atol=0.0, equal_nan=True):
         print("$function.py: the function, its plain form and its module differ")
         sys.exit(1)
-$gain
+$init_scale
 return [column.flatten().tolist() for column in (value, *slopes)]
 """)
 
@@ -252,8 +252,8 @@ if 0 < second < math.inf and not math.isclose(GAIN * GAIN * second, 1.0, rel_tol
     sys.exit(1)""")
 
 
-def gain_test(function: str, file: str) -> str:
-    """Lines of a self-test that compute ``GAIN`` again, by the plain form."""
+def init_scale_test(function: str, file: str) -> str:
+    """Lines of a self-test that compute the init scale ``GAIN`` again, by the plain form."""
     return _GAIN.substitute(function=function, file=file).strip()
 
 
@@ -264,7 +264,7 @@ def _self_test(expression: Expression, name: str, factor: float) -> dict[str, st
         f"{name}.py",
         factor=factor,
         imports=f"\nimport torch\nfrom {name} import GAIN, {module}, {name}, {name}_plain",
-        computed=_COMPUTED.substitute(function=name, module=module, gain=gain_test(name, f"{name}.py")),
+        computed=_COMPUTED.substitute(function=name, module=module, init_scale=init_scale_test(name, f"{name}.py")),
     )
 
 

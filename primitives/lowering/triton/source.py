@@ -27,7 +27,7 @@ from primitives.lowering.reference import roots_of
 from primitives.lowering.shipped import template, text
 from primitives.lowering.substitutes import HYPERBOLIC, SPECIAL, substituted
 from primitives.lowering.target import Target
-from primitives.lowering.torch.source import gain_test, torch_source
+from primitives.lowering.torch.source import init_scale_test, torch_source
 
 _WHOLE = frozenset([*range(2, 9), *range(-8, 0)])  # exponents that are written as products
 _FORMULAS = {**HYPERBOLIC, **SPECIAL}
@@ -201,7 +201,7 @@ for form in ($function(x), layer(x)):
     if not torch.allclose(form, value, rtol=1e-6, atol=0.0, equal_nan=True):
         print("${function}_triton.py: the function and its module differ")
         sys.exit(1)
-$gain
+$init_scale
 return [column.flatten().tolist() for column in (value.detach(), *slopes)]
 """)
 
@@ -213,7 +213,7 @@ def _self_test(expression: Expression, name: str, factor: float) -> dict[str, st
         file,
         factor=factor,
         imports=_SELF_IMPORTS.substitute(function=name, module=module),
-        computed=_COMPUTED.substitute(function=name, module=module, gain=gain_test(name, file)),
+        computed=_COMPUTED.substitute(function=name, module=module, init_scale=init_scale_test(name, file)),
         dtype=torch.float32,
     )
 
