@@ -21,7 +21,7 @@ from evaluators.machine.width import probe_width
 from evaluators.tasks import task
 from evaluators.tasks.base import Task
 from evaluators.training.initialisation import normalised
-from evaluators.training.member import Member, Schedule
+from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.plain import PlainModel
 from evaluators.training.stack import Stack
 from primitives.expression.expression import Expression
@@ -53,7 +53,7 @@ def stacked(chosen: Task, steps: int, formulas: Sequence[str], width: int) -> li
     """Stacks of a width that hold all models."""
     each = max(1, width // (len(SEEDS) * len(RATES)))
     groups = [formulas[start : start + each] for start in range(0, len(formulas), each)]
-    members = [[Member(parse(text), SEEDS) for text in group] for group in groups]
+    members = [[CohortMember(parse(text), SEEDS) for text in group] for group in groups]
     return [Stack(chosen, "search", group, Schedule(steps, (), RATES)) for group in members]
 
 

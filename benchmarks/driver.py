@@ -73,7 +73,7 @@ class Instant(Workers):
 
 
 def row(text: str, request: CohortRequest) -> MemberResult:
-    """A member's row: at each mark the same losses, from 0.1 to 1.1 by the hash of its text."""
+    """A member's row: at each rung the same losses, from 0.1 to 1.1 by the hash of its text."""
     digest = hashlib.sha256(text.encode()).digest()
     losses = np.array([[0.1 + digest[s * len(request.rates) + r] / 256 for r in range(len(request.rates))]
                        for s in range(request.seeds)])  # fmt: skip
@@ -105,12 +105,12 @@ def run_job(trials: int, folder: Path) -> list[tuple[int, float, float, int]]:
     chosen, run = config(trials), RunFolder(folder)
     run.cohorts.mkdir(parents=True)
     study = Study(open_store(run, print, chosen.scoring), chosen.scoring)
-    marks = [FEW, *range(trials // 4, trials + 1, trials // 4)]
+    counts = [FEW, *range(trials // 4, trials + 1, trials // 4)]
     found: list[tuple[int, float, float, int]] = []
 
     def note(progress: Progress) -> None:
         write_front_csv(run, study, chosen.tasks)
-        if len(found) < len(marks) and progress.entry.trained >= marks[len(found)]:
+        if len(found) < len(counts) and progress.entry.trained >= counts[len(found)]:
             found.append((progress.entry.trained, time.process_time(), time.perf_counter(), resident()))
 
     search(chosen, Recorder(study, chosen), Instant(), note, folder=run)

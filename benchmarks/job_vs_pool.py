@@ -56,7 +56,7 @@ from primitives.layers.activation import Activation
 from search import Config, Job
 from search.records.cohort import CohortRecord
 
-References = Mapping[str, Mapping[int, Array]]  # ReLU's losses: task -> mark -> seeds x learning rates
+References = Mapping[str, Mapping[int, Array]]  # ReLU's losses: task -> step -> seeds x learning rates
 TRIALS = 300
 WARM_UP = 30  # trials before the clock starts
 QUIET = {
@@ -137,14 +137,14 @@ def plain_model(chosen: Task, expression: Expression, config: Config, seed: int,
     return model
 
 
-def marks(config: Config) -> tuple[int, ...]:
+def rung_steps(config: Config) -> tuple[int, ...]:
     """The steps at which losses are taken."""
     return (*config.training.rungs, config.training.steps)
 
 
-def loss_at(model: PlainModel, mark: int) -> float:
-    """Train up to a mark; the validation loss there."""
-    model.advance(mark)
+def loss_at(model: PlainModel, step: int) -> float:
+    """Train up to a step; the validation loss there."""
+    model.advance(step)
     return model.loss("validation")
 
 
@@ -155,9 +155,9 @@ def train_on(chosen: Task, expression: Expression, config: Config, relu: Mapping
         [plain_model(chosen, expression, config, seed, rate) for rate in training.learning_rates]
         for seed in range(training.seeds)
     ]
-    for mark in marks(config):
-        losses = np.array([[loss_at(model, mark) for model in row] for row in models])
-        reason = failure(losses, relu[mark], chosen.chance)
+    for step in rung_steps(config):
+        losses = np.array([[loss_at(model, step) for model in row] for row in models])
+        reason = failure(losses, relu[step], chosen.chance)
         if reason:
             return reason
     return None
@@ -203,9 +203,9 @@ def train_trial(choice: dict[str, Any], config: Config) -> None:
     model = plain_model(
         task(choice["task"]), parse(choice["expression"]), config, choice["seed"], choice["learning_rate"]
     )
-    for mark in marks(config):
-        loss = loss_at(model, mark)
-        tune.report({"loss": loss if math.isfinite(loss) else DIVERGED, "step": mark, "ended": time.time()})
+    for step in rung_steps(config):
+        loss = loss_at(model, step)
+        tune.report({"loss": loss if math.isfinite(loss) else DIVERGED, "step": step, "ended": time.time()})
 
 
 def searcher() -> tuple[str, Any]:
@@ -225,7 +225,7 @@ def tuner(config: Config, sample: list[Candidate], folder: Path, algorithm: Any)
     from ray.tune.schedulers import ASHAScheduler
 
     training = config.training
-    first, second = marks(config)[:2]
+    first, second = rung_steps(config)[:2]
     space = {
         "expression": tune.choice([candidate.text for candidate in sample]),
         "task": tune.choice(list(config.tasks)),

@@ -14,7 +14,7 @@ import torch
 
 from evaluators.screens import screen
 from evaluators.tasks import task
-from evaluators.training.member import Member, Schedule
+from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.train import WIDTH, train
 from primitives import grammar, parse
 
@@ -32,10 +32,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    space, rng, members = grammar("default"), np.random.Generator(np.random.PCG64(0)), [Member(parse("relu(x)"), SEEDS)]
+    space, rng, members = (
+        grammar("default"),
+        np.random.Generator(np.random.PCG64(0)),
+        [CohortMember(parse("relu(x)"), SEEDS)],
+    )
     while len(members) < arguments.candidates:
         expression = space.sample(rng)
-        members += [] if screen(expression) else [Member(expression, SEEDS)]
+        members += [] if screen(expression) else [CohortMember(expression, SEEDS)]
     chosen = task("digits")
     before = resident()
     train(chosen, "search", members, Schedule(arguments.steps, (arguments.steps // 2,), RATES), WIDTH)

@@ -77,9 +77,9 @@ class LinesInMyLoop(LoopTask):
     def data(self, part: str) -> tuple[Tensor, Tensor]:
         return lines(400, seed=1 if part == "search" else 2)
 
-    def fit(self, network: nn.Module, part: str, seed: int, rate: float, marks: Sequence[int]) -> Iterator[float]:
+    def fit(self, network: nn.Module, part: str, seed: int, rate: float, rung_steps: Sequence[int]) -> Iterator[float]:
         x, y = self.data(part)
-        own = split(len(x), part, seed)
+        examples = split(len(x), part, seed)
         order = torch.Generator().manual_seed(seed)
         optimiser = torch.optim.AdamW(network.parameters(), lr=rate)
 
@@ -88,13 +88,13 @@ class LinesInMyLoop(LoopTask):
             with torch.no_grad():
                 return F.cross_entropy(network(x[index]), y[index]).item()
 
-        for start, mark in pairwise((0, *marks)):
+        for start, step in pairwise((0, *rung_steps)):
             network.train()
-            for _ in range(start, mark):
-                index = own.train[torch.randint(len(own.train), (32,), generator=order)]
+            for _ in range(start, step):
+                index = examples.train[torch.randint(len(examples.train), (32,), generator=order)]
                 optimiser.zero_grad()
                 F.cross_entropy(network(x[index]), y[index]).backward()
                 optimiser.step()
-            yield mean_loss(own.validation)
+            yield mean_loss(examples.validation)
         if part == "confirmation":
-            yield mean_loss(own.test)
+            yield mean_loss(examples.test)

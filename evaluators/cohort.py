@@ -23,7 +23,7 @@ from evaluators.seeds import derive
 from evaluators.tasks import task
 from evaluators.tasks.base import Part, Task
 from evaluators.training.checkpoint import Checkpoint
-from evaluators.training.member import Member, Schedule
+from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.states import CohortState
 from evaluators.training.train import WIDTH, train
 from primitives.expression.expression import Expression
@@ -153,16 +153,18 @@ def _setting(request: CohortRequest, chosen: Task) -> Task:
     return (chosen.larger() or chosen) if request.purpose == "confirmation" else chosen
 
 
-def _members(request: CohortRequest, named: Sequence[Expression], candidates: Sequence[Expression]) -> list[Member]:
-    """Controls, null controls, candidates. Null controls are ReLUs on seeds of their own."""
+def _members(
+    request: CohortRequest, named: Sequence[Expression], candidates: Sequence[Expression]
+) -> list[CohortMember]:
+    """Controls, null controls, candidates. Null controls (A/A controls) are ReLUs on seeds of their own."""
     numbers = range(request.first_seed, request.first_seed + request.seeds)
 
     def seeds(*kind: str | int) -> tuple[int, ...]:
         return tuple(derive(request.seed, request.purpose, *kind, number) for number in numbers)
 
     shared = seeds("seed")
-    controls = [Member(expression, shared, protected=True) for expression in named]
-    nulls = [Member(named[0], seeds("null", n), protected=True) for n in range(request.nulls)]
+    controls = [CohortMember(expression, shared, protected=True) for expression in named]
+    nulls = [CohortMember(named[0], seeds("null", n), protected=True) for n in range(request.nulls)]
     exempt = (text in request.exempt for text in request.expressions)
-    own = [Member(e, shared, exempt=free) for e, free in zip(candidates, exempt, strict=True)]
+    own = [CohortMember(e, shared, exempt=free) for e, free in zip(candidates, exempt, strict=True)]
     return [*controls, *nulls, *own]

@@ -69,8 +69,8 @@ class Training(Section):
 
     @model_validator(mode="after")
     def _increasing(self) -> Training:
-        marks = (0, *self.rungs, self.steps)
-        if any(a >= b for a, b in pairwise(marks)):
+        bounds = (0, *self.rungs, self.steps)
+        if any(a >= b for a, b in pairwise(bounds)):
             raise ValueError(f"rungs must increase from above 0 to below steps ({self.steps}), got {list(self.rungs)}")
         return self
 

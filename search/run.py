@@ -11,7 +11,7 @@ from evaluators.machine.backend import Backend
 from search.config import Config, checked, load_config, read_yaml, to_yaml, with_pinned_tasks
 from search.confirmation import Confirmation, finalists, read_confirmation
 from search.engine.interruption import gently
-from search.engine.reporter import Screen, Silent
+from search.engine.reporter import Reporter, Silent
 from search.engine.rows import class_rows, front_rows
 from search.engine.start import left_out
 from search.engine.study import Study
@@ -116,7 +116,7 @@ class Run:
 
     def resume(
         self, *, changes: Iterable[str] = (), workers: int | None = None, address: str | None = None,
-        screen: Screen | None = None, max_minutes: float | None = None,
+        reporter: Reporter | None = None, max_minutes: float | None = None,
     ) -> Run:  # fmt: skip
         """Continue to the budget, or to a larger one.
 
@@ -124,18 +124,18 @@ class Run:
             changes: ``budget=N`` only; everything else would make another run of it.
             workers: number of workers; results do not depend on it.
             address: of a Ray cluster, instead of the config's.
-            screen: shows the progress.
+            reporter: shows the progress.
             max_minutes: stop at the end of a cohort after this time.
 
         Raises:
             RunError: the run is in use or damaged, or a change is not allowed.
         """
-        screen = screen or Silent()
-        with self.folder.locked(screen.say):
+        reporter = reporter or Silent()
+        with self.folder.locked(reporter.say):
             self._change(list(changes))
             with_pinned_tasks(self.config)
-            self._check_machine(screen)
-            work(self.config, self.folder, _workers(self.config, workers, address), screen, max_minutes)
+            self._check_machine(reporter)
+            work(self.config, self.folder, _workers(self.config, workers, address), reporter, max_minutes)
         return self
 
     def _change(self, changes: list[str]) -> None:
@@ -150,29 +150,29 @@ class Run:
         self.config = config
         write_atomically(self.folder.config, to_yaml(config))
 
-    def _check_machine(self, screen: Screen) -> None:
+    def _check_machine(self, reporter: Reporter) -> None:
         """Say and record where bits may differ from here on."""
         old, new = read_json(self.folder.environment), environment()
         if old is None:
-            screen.say(f"{self.folder.environment} is missing or damaged; results may differ from here on")
+            reporter.say(f"{self.folder.environment} is missing or damaged; results may differ from here on")
             write_json(self.folder.environment, new)
         elif changed := differences(old, new):
-            screen.say("this machine is of another kind; results may differ from here on: " + ", ".join(changed))
+            reporter.say("this machine is of another kind; results may differ from here on: " + ", ".join(changed))
             write_json(self.folder.environment, new | {"before": old})
 
     def confirm(
-        self, *, workers: int | None = None, address: str | None = None, screen: Screen | None = None
+        self, *, workers: int | None = None, address: str | None = None, reporter: Reporter | None = None
     ) -> Confirmation:
         """Confirm the finalists (again) and write ``confirmation.json``; see :meth:`resume`."""
-        screen = screen or Silent()
-        with self.folder.locked(screen.say):
-            study = Study(open_store(self.folder, screen.say, self.config.scoring), self.config.scoring)
+        reporter = reporter or Silent()
+        with self.folder.locked(reporter.say):
+            study = Study(open_store(self.folder, reporter.say, self.config.scoring), self.config.scoring)
             if not finalists(study, self.config):
                 raise RunError(f"{self.path}: there is nothing to confirm: no class with a gain, or finalists is 0")
             with_pinned_tasks(self.config)
-            with _workers(self.config, workers, address) as pool, gently(pool, screen.say):
-                found = confirm_and_time(self.config, self.folder, study, pool, screen)
-            report_at_end(self.folder, self.config, study, screen)
+            with _workers(self.config, workers, address) as pool, gently(pool, reporter.say):
+                found = confirm_and_time(self.config, self.folder, study, pool, reporter)
+            report_at_end(self.folder, self.config, study, reporter)
             return found
 
 
@@ -196,7 +196,7 @@ class Job:
         return cls(load_config(source, changes), Path(source).stem)
 
     def launch(
-        self, run: str | None = None, *, workers: int | None = None, screen: Screen | None = None,
+        self, run: str | None = None, *, workers: int | None = None, reporter: Reporter | None = None,
         max_minutes: float | None = None,
     ) -> Run:  # fmt: skip
         """Run the job to its end in a new folder under ``runs/``.
@@ -204,7 +204,7 @@ class Job:
         Args:
             run: name or path of the folder; by default the job's name, numbered if it is taken.
             workers: number of workers instead of the config's; results do not depend on it.
-            screen: shows the progress.
+            reporter: shows the progress.
             max_minutes: stop at the end of a cohort after this time.
 
         Raises:
@@ -217,11 +217,11 @@ class Job:
             write_atomically(folder.config, to_yaml(self.config))
             write_json(folder.environment, environment())
             made = Run(folder)
-            screen = screen or Silent()
+            reporter = reporter or Silent()
             for line in left_out(self.config.start):
-                screen.say(line)
+                reporter.say(line)
             with folder.locked():
-                work(made.config, folder, nullcontext(pool), screen, max_minutes)
+                work(made.config, folder, nullcontext(pool), reporter, max_minutes)
         return made
 
 

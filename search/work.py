@@ -19,7 +19,7 @@ from search.engine.interruption import gently
 from search.engine.loop import Progress, search
 from search.engine.recorder import Recorder
 from search.engine.rejection import announced, concluded, summary
-from search.engine.reporter import Screen
+from search.engine.reporter import Reporter
 from search.engine.rows import write_front_csv
 from search.engine.study import Study
 from search.errors import FileError, WorkerError
@@ -30,61 +30,61 @@ from search.report import report_at_end
 from search.storage import open_store
 from search.storage.run_folder import RunFolder
 from search.workers import Workers
-from search.workers.result_cache import Kept
+from search.workers.result_cache import ResultCache
 
 DEAR = 10.0  # milliseconds a class to propose, of which a user should know
 
 
 def work(
-    config: Config, folder: RunFolder, workers: AbstractContextManager[Workers], screen: Screen,
+    config: Config, folder: RunFolder, workers: AbstractContextManager[Workers], reporter: Reporter,
     max_minutes: float | None = None,
 ) -> None:  # fmt: skip
     """Search to the end and confirm; the caller holds the lock. Workers are started if there is something to do."""
     until = math.inf if max_minutes is None else time.monotonic() + 60 * max_minutes
-    screen.say(f"{folder.path}: up to {config.budget} classes on {', '.join(map(label, config.tasks))}")
+    reporter.say(f"{folder.path}: up to {config.budget} classes on {', '.join(map(label, config.tasks))}")
     for name in filter(is_reference, config.tasks):
-        screen.say(f"the task file {parts_of(name)[0]} is run, because the config names it")
-    screen.say(announced(config))
-    study = Study(open_store(folder, screen.say, config.scoring), config.scoring)
+        reporter.say(f"the task file {parts_of(name)[0]} is run, because the config names it")
+    reporter.say(announced(config))
+    study = Study(open_store(folder, reporter.say, config.scoring), config.scoring)
     write_front_csv(folder, study, config.tasks)
     if study.trials >= config.budget and not _to_confirm(config, folder, study):
-        screen.say(f"nothing is left to do: {study.trials} classes trained")
+        reporter.say(f"nothing is left to do: {study.trials} classes trained")
         return
     try:
-        with workers as pool, gently(pool, screen.say):
-            _search_and_confirm(config, folder, study, pool, screen, until)
+        with workers as pool, gently(pool, reporter.say):
+            _search_and_confirm(config, folder, study, pool, reporter, until)
     except (KeyboardInterrupt, FileError, WorkerError) as error:
         ended = "interrupted" if isinstance(error, KeyboardInterrupt) else "ended by an error"
-        screen.say(f"{ended}; nothing finished is lost. Continue with: actsearch resume {folder.path}")
+        reporter.say(f"{ended}; nothing finished is lost. Continue with: actsearch resume {folder.path}")
         raise
 
 
 def _search_and_confirm(
-    config: Config, folder: RunFolder, study: Study, workers: Workers, screen: Screen, until: float
+    config: Config, folder: RunFolder, study: Study, workers: Workers, reporter: Reporter, until: float
 ) -> None:
     def show(progress: Progress) -> None:
         write_front_csv(folder, study, config.tasks)
-        screen.step(progress)
+        reporter.step(progress)
 
     try:
         ended = search(config, Recorder(study, config), workers, show, folder=folder, until=until)
     finally:
         gc.unfreeze()  # what the loop took from the collector's sight
-    screen.say(f"search ended: {ended}; {study.trials} classes trained, {len(study.front.numbers)} on the front")
+    reporter.say(f"search ended: {ended}; {study.trials} classes trained, {len(study.front.numbers)} on the front")
     if ended == "interrupted":
         raise KeyboardInterrupt
     trace = study.store.trace
     if (spent := milliseconds_to_propose(trace)) > DEAR:
-        screen.say(
+        reporter.say(
             f"proposing took {spent:.0f} ms a class, by the strategy {config.strategy['name']!r} and the screens"
         )
     found = summary(trace)
     if found.compute is not None:
-        screen.say(concluded(found))
+        reporter.say(concluded(found))
     if ended != "time" and _to_confirm(config, folder, study):
-        screen.say("confirming the finalists")
-        confirm_and_time(config, folder, study, workers, screen)
-    report_at_end(folder, config, study, screen)
+        reporter.say("confirming the finalists")
+        confirm_and_time(config, folder, study, workers, reporter)
+    report_at_end(folder, config, study, reporter)
 
 
 def milliseconds_to_propose(trace: Sequence[TraceEntry]) -> float:
@@ -95,27 +95,27 @@ def milliseconds_to_propose(trace: Sequence[TraceEntry]) -> float:
 
 
 def confirm_and_time(
-    config: Config, folder: RunFolder, study: Study, workers: Workers, screen: Screen
+    config: Config, folder: RunFolder, study: Study, workers: Workers, reporter: Reporter
 ) -> Confirmation:  # fmt: skip
     """Confirm the finalists and time them; times are a file of their own, as no two runs agree in them.
 
     What is trained is kept in ``confirmation/`` until both files are written.
     """
-    kept = Kept(workers, folder.confirming, screen.part)
-    before = _before(folder, screen)
-    found = confirm(config, study, kept, before)
+    cache = ResultCache(workers, folder.confirming, reporter.part)
+    before = _before(folder, reporter)
+    found = confirm(config, study, cache, before)
     write_confirmation(folder.confirmation, found)
     if found.family > carried(found.setting.seeds):
         needed = seeds_needed(found.family)
-        screen.say(f"none can be confirmed: {found.family} functions, with earlier looks, need {needed} seeds")
+        reporter.say(f"none can be confirmed: {found.family} functions, with earlier looks, need {needed} seeds")
     chosen = [row.finalist for row in found.finalists]
     ratios = time_ratios([parse(finalist.expression) for finalist in chosen])
     write_timing(folder.timing, {row.id: round(ratio, 2) for row, ratio in zip(chosen, ratios, strict=True)})
-    kept.clear()
+    cache.clear()
     return found
 
 
-def _before(folder: RunFolder, screen: Screen) -> Confirmation | None:
+def _before(folder: RunFolder, reporter: Reporter) -> Confirmation | None:
     """What an earlier confirmation found; a damaged file is said and counts as none."""
     why = "is damaged"
     try:
@@ -124,7 +124,7 @@ def _before(folder: RunFolder, screen: Screen) -> Confirmation | None:
     except RecordError as error:
         why = f"is damaged ({str(error).removeprefix(f'{folder.confirmation}: ')})"
     if folder.confirmation.exists():
-        screen.say(f"{folder.confirmation} {why} and written anew; what it says was tried before is not counted")
+        reporter.say(f"{folder.confirmation} {why} and written anew; what it says was tried before is not counted")
     return None
 
 

@@ -22,19 +22,19 @@ def main(folder: str, file: str) -> None:
     """Write the curves of a run with one task and a grid of learning rates."""
     run = Run.open(folder)
     (task,), training = run.config.tasks, run.config.training
-    marks = (*training.rungs, training.steps)
+    steps = (*training.rungs, training.steps)
 
     def curves(row: MemberResult) -> Array:
-        """Losses (marks, seeds, rates)."""
+        """Losses (steps, seeds, rates)."""
         missing = np.full((training.seeds, len(training.learning_rates)), np.nan)
-        return np.array([row.losses[task].get(mark, missing) for mark in marks])
+        return np.array([row.losses[task].get(step, missing) for step in steps])
 
     records = list(run.cohorts())
     rows = [row for record in records for row in record.result.candidates]
     texts = [text for record in records for text in record.plan.expressions]
     np.savez_compressed(
         Path(file), expressions=np.array(texts), losses=np.stack([curves(row) for row in rows]).astype(np.float32),
-        relu=curves(records[0].result.relu).astype(np.float32), marks=np.array(marks),
+        relu=curves(records[0].result.relu).astype(np.float32), marks=np.array(steps),
         rates=np.array(training.learning_rates), task=np.array(task), grammar=np.array(run.config.grammar),
     )  # fmt: skip
     print(f"{file}: {len(rows)} classes")

@@ -21,7 +21,7 @@ import torch
 from evaluators.screens import screen
 from evaluators.seeds import derive, numpy_generator
 from evaluators.tasks import task
-from evaluators.training.member import Member, Outcome, Schedule
+from evaluators.training.member import CohortMember, Outcome, Schedule
 from evaluators.training.train import train
 from primitives import grammar, parse
 from primitives.equivalence.classes import fingerprint
@@ -47,8 +47,8 @@ def distinct(name: str, count: int, seed: int) -> Iterator[Expression]:
 def record(arguments: argparse.Namespace) -> None:
     """Train what is missing in the file."""
     path, setting = Path(arguments.file), task(arguments.task)
-    marks = [arguments.steps * n // 16 for n in (1, 2, 4, 8, 16)]
-    schedule = Schedule(marks[-1], tuple(marks[:-1]), setting.learning_rates)
+    steps = [arguments.steps * n // 16 for n in (1, 2, 4, 8, 16)]
+    schedule = Schedule(steps[-1], tuple(steps[:-1]), setting.learning_rates)
     seeds = tuple(derive(0, "curves", "seed", number) for number in range(arguments.seeds))
     texts, losses = load(path)
     wanted = [e.text for e in distinct(arguments.grammar, arguments.candidates, seed=0)]
@@ -57,21 +57,21 @@ def record(arguments: argparse.Namespace) -> None:
     started, first = time.monotonic(), len(texts)
     while len(texts) < len(wanted):
         batch = wanted[len(texts) : len(texts) + BATCH]
-        members = [Member(parse(text), seeds, protected=True) for text in ("relu(x)", *batch)]
+        members = [CohortMember(parse(text), seeds, protected=True) for text in ("relu(x)", *batch)]
         outcomes = train(setting, "search", members, schedule)
-        texts, losses = texts + batch, losses + [table(o, marks) for o in outcomes[1:]]
+        texts, losses = texts + batch, losses + [table(o, steps) for o in outcomes[1:]]
         save(
-            path, expressions=np.array(texts), losses=np.stack(losses), relu=table(outcomes[0], marks),
-            marks=np.array(marks), rates=np.array(schedule.rates), task=np.array(arguments.task),
+            path, expressions=np.array(texts), losses=np.stack(losses), relu=table(outcomes[0], steps),
+            marks=np.array(steps), rates=np.array(schedule.rates), task=np.array(arguments.task),
             grammar=np.array(arguments.grammar),
         )  # fmt: skip
         rate = (len(texts) - first) / (time.monotonic() - started)
         print(f"{len(texts)}/{len(wanted)}, {60 * rate:.0f} a minute", flush=True)
 
 
-def table(outcome: Outcome, marks: list[int]) -> np.ndarray[Any, Any]:
-    """Losses (marks, seeds, rates)."""
-    return np.array([outcome.losses[mark] for mark in marks], dtype=np.float32)
+def table(outcome: Outcome, steps: list[int]) -> np.ndarray[Any, Any]:
+    """Losses (steps, seeds, rates)."""
+    return np.array([outcome.losses[step] for step in steps], dtype=np.float32)
 
 
 def load(path: Path) -> tuple[list[str], list[np.ndarray[Any, Any]]]:

@@ -11,7 +11,7 @@ import torch
 from evaluators.machine.backend import CPU, Backend
 from evaluators.tasks.base import Task
 from evaluators.tasks.loop_task import LoopTask
-from evaluators.training.member import Member, Schedule
+from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.stack import Stack
 from primitives.expression.parsing import parse
 
@@ -71,7 +71,7 @@ def _cost(task: Task, width: int, backend: Backend, seconds: float) -> float:
     """Seconds for one step of one slice: the shortest of some steps, so that other work on the machine matters less."""
     until = time.perf_counter() + seconds
     count = max(1, round(width / (len(SEEDS) * len(task.learning_rates))))
-    members = [Member(parse(text), SEEDS) for text in islice(cycle(FORMULAS), count)]
+    members = [CohortMember(parse(text), SEEDS) for text in islice(cycle(FORMULAS), count)]
     stack = Stack(task, "search", members, Schedule(LAST, (), task.learning_rates), backend=backend)
     stack.advance(WARM_UP)
     times: list[float] = []

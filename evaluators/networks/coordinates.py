@@ -37,7 +37,7 @@ class WithDerivatives(nn.Module):
     """A scalar field u with its derivatives, shape (batch, 1 + 2 d): u, then all du/dx_i, then all d2u/dx_i^2.
 
     What a physics-informed loss needs is so part of the network's output. The derivatives are nested reverse mode of
-    ``torch.func``; ``torch.autograd.grad`` cannot be used within a stack, and forward mode not with the slot.
+    ``torch.func``; ``torch.autograd.grad`` cannot be used within a stack, forward mode not in an activation slot.
 
     Args:
         field: from points, shape (batch, d), to (batch, 1); each output depends on its own point alone.

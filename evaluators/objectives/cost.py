@@ -11,7 +11,7 @@ from primitives.expression.evaluation import constants
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 from primitives.expression.traversal import postorder
-from primitives.operators.formulas import written_out
+from primitives.operators.formulas import expand
 from primitives.operators.table import find_operator
 
 _POWERS: dict[object, str] = {2.0: "mul", 3.0: "mul", 0.5: "sqrt", -1.0: "reciprocal"}
@@ -42,12 +42,12 @@ class Cost(FormulaObjective):
 
 
 def _time(expression: Expression) -> float:
-    slopes = [derivative(expression, by) for by in ("x", *(p.name for p in expression.parameters))]
+    slopes = [derivative(expression, wrt) for wrt in ("x", *(p.name for p in expression.parameters))]
     return _operators([expression]) + _operators(slopes) + len(slopes) * find_operator("mul").cost
 
 
 def _operators(roots: Sequence[Expression]) -> float:
-    roots = [written_out(root, "forward") for root in roots]
+    roots = [expand(root, "forward") for root in roots]
     folded = constants(roots)
     return sum(find_operator(_charged(n)).cost for n in postorder(roots) if n.args and n not in folded)
 

@@ -83,8 +83,8 @@ def mean_gain(row: MemberResult, control: MemberResult, tasks: Sequence[str], *,
 
 def _final(row: MemberResult, name: str) -> Array:
     """Validation losses at the end, seeds x learning rates."""
-    marks = row.losses[name]
-    return marks[max(marks)]
+    by_step = row.losses[name]
+    return by_step[max(by_step)]
 
 
 def _chosen_rate(row: MemberResult, name: str) -> int | None:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from evaluators.errors import TaskError
 from evaluators.objectives.objective import Objective, Trained
-from evaluators.training.slot import After
+from evaluators.training.activation_slot import After
 from evaluators.training.stack import Stack
 
 EXAMPLES = 256  # at most, of each seed's validation examples
@@ -88,13 +88,13 @@ def mean_loss(models: Stack, losses: Tensor) -> Tensor:
 @contextmanager
 def altered(models: Stack, after: After) -> Iterator[None]:
     """Apply a function to the inputs and outputs of each activation; what it returns takes the outputs' place."""
-    for slot in models.slots:
-        slot.after = after
+    for activation in models.activations:
+        activation.after = after
     try:
         yield
     finally:
-        for slot in models.slots:
-            slot.after = None
+        for activation in models.activations:
+            activation.after = None
 
 
 def mean_of_activations(models: Stack, look: Callable[[Tensor, Tensor], Tensor]) -> Tensor:

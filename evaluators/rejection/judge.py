@@ -12,7 +12,7 @@ from evaluators.rejection.failure_checks import failure
 from evaluators.rejection.failures import Failures
 from evaluators.rejection.relative_loss import relative_loss
 from evaluators.tasks.base import Task
-from evaluators.training.member import Member, Outcome
+from evaluators.training.member import CohortMember, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Judge:
     rule: RungRule = field(default_factory=Failures)
     thresholds: Thresholds = field(default_factory=dict)
 
-    def at(self, step: int, task: Task, members: Sequence[Member], outcomes: Sequence[Outcome]) -> None:
+    def at(self, step: int, task: Task, members: Sequence[CohortMember], outcomes: Sequence[Outcome]) -> None:
         """Judge all that have losses at a step; ReLU is the first member."""
         relu = np.maximum(outcomes[0].at(step), task.loss_floor)
         for member, outcome in zip(members, outcomes, strict=True):

@@ -43,7 +43,7 @@ class MemberResult:
             outcome: of the training.
             floor: the smallest loss that counts.
         """
-        losses = {mark: _floored(table, floor) for mark, table in outcome.losses.items()}
+        losses = {step: _floored(table, floor) for step, table in outcome.losses.items()}
         tests = {} if outcome.tests is None else {task: _floored(outcome.tests, floor)}
         values = {name: value if math.isfinite(value) else math.nan for name, value in outcome.measured.items()}
         return replace(

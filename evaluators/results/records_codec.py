@@ -43,9 +43,10 @@ def controls_digest(result: CohortResult) -> str:
 
 
 def member_to_json(row: MemberResult) -> JsonObject:
-    """JSON's types; marks become strings."""
+    """JSON's types; steps become strings."""
     losses = {
-        task: {str(mark): table_to_json(table) for mark, table in marks.items()} for task, marks in row.losses.items()
+        task: {str(step): table_to_json(table) for step, table in by_step.items()}
+        for task, by_step in row.losses.items()
     }
     made: JsonObject = {
         "losses": losses,
@@ -84,6 +85,6 @@ def member_from_json(fields: Fields) -> MemberResult:
 
 
 def _marks(fields: Fields) -> dict[int, Array]:
-    if not all(mark.isdigit() for mark in fields):
-        raise fields.refusal(next(mark for mark in fields if not mark.isdigit()), "steps as keys")
-    return {int(mark): fields.table(mark) for mark in fields}
+    if not all(step.isdigit() for step in fields):
+        raise fields.refusal(next(step for step in fields if not step.isdigit()), "steps as keys")
+    return {int(step): fields.table(step) for step in fields}

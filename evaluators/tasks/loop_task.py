@@ -20,8 +20,8 @@ class LoopTask(Task):
     """
 
     @abstractmethod
-    def fit(self, network: nn.Module, part: Part, seed: int, rate: float, marks: Sequence[int]) -> Iterator[float]:
-        """Train one model: a generator that yields a loss at each mark.
+    def fit(self, network: nn.Module, part: Part, seed: int, rate: float, rung_steps: Sequence[int]) -> Iterator[float]:
+        """Train one model: a generator that yields a loss at each rung, the end included.
 
         After a ``yield`` the loop may never be continued: then the candidate was rejected. ``torch``'s global random
         numbers are the model's own, seeded from ``seed``.
@@ -31,6 +31,6 @@ class LoopTask(Task):
             part: ``"search"`` or ``"confirmation"``, whose examples must be others.
             seed: decides the division of the examples and their order; the same for all candidates and controls.
             rate: a learning rate out of ``learning_rates`` or of the config.
-            marks: steps, increasing, at which the mean loss on validation examples is yielded; the last is the end.
-                In confirmation one number more follows: the mean loss on test examples.
+            rung_steps: steps, increasing, at which the mean loss on validation examples is yielded; the last is the
+                end. In confirmation one number more follows: the mean loss on test examples.
         """

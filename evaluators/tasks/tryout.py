@@ -12,7 +12,7 @@ from evaluators.tasks.base import BLOCK, Part, Task
 from evaluators.tasks.checks import check_floor, check_network
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.tasks.user_file import blame
-from evaluators.training.member import Member, Schedule
+from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.train import train
 from primitives.errors import ActsearchError
 from primitives.expression.parsing import parse
@@ -27,7 +27,7 @@ def try_out(task: Task) -> None:
         TaskError: something is wrong with the task's settings, data, network, loss or loop; where it fails in the
             file of the task's class, the message names file and line.
     """
-    members = [Member(parse(text), (0,), protected=True) for text in _FORMULAS]
+    members = [CohortMember(parse(text), (0,), protected=True) for text in _FORMULAS]
     try:
         with torch.random.fork_rng(devices=[]):
             if not isinstance(task, LoopTask):

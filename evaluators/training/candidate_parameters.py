@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from evaluators.training.slot import Layout, Share, Slot
+from evaluators.training.activation_slot import ActivationSlot, Layout, Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +20,14 @@ class Block:
     """One parameter of one candidate at one site.
 
     Args:
-        slot: the site.
+        activation: the slot of the site.
         share: the candidate.
         initial: the parameter's initial value.
         shape: (slices,), or (slices, channels) for one per channel.
         start: its first element in the flat tensor.
     """
 
-    slot: Slot
+    activation: ActivationSlot
     share: Share
     initial: float
     shape: tuple[int, ...]
@@ -45,15 +45,15 @@ class Block:
         return slice(self.share.start, self.share.stop)
 
 
-def blocks(slots: Sequence[Slot], layout: Layout) -> list[Block]:
+def blocks(activations: Sequence[ActivationSlot], layout: Layout) -> list[Block]:
     """The blocks of a stack, in the order of the flat tensor: site by site, candidate by candidate."""
     found: list[Block] = []
     start = 0
-    for slot in slots:
+    for activation in activations:
         for share in layout.shares:
             for p in share.expression.parameters:
-                shape = (share.slices, slot.channels) if p.per_channel else (share.slices,)
-                found.append(Block(slot, share, p.initial, shape, start))
+                shape = (share.slices, activation.channels) if p.per_channel else (share.slices,)
+                found.append(Block(activation, share, p.initial, shape, start))
                 start += math.prod(shape)
     return found
 
@@ -85,7 +85,7 @@ def hand_out(found: Sequence[Block], flat: Tensor) -> list[Tensor]:
     for block in found:
         part = flat[block.start : block.start + math.prod(block.shape)]
         leaves.append(part.view(block.shape).detach().requires_grad_())
-        block.slot.values.append(leaves[-1])
+        block.activation.values.append(leaves[-1])
     return leaves
 
 

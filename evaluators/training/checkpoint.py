@@ -21,7 +21,7 @@ from evaluators.atomic import replace_file
 from evaluators.machine.backend import Backend
 from evaluators.tasks.base import Part, Task
 from evaluators.training.checkpoint_codec import state_from_plain, state_to_plain
-from evaluators.training.member import Member, Outcome, Schedule
+from evaluators.training.member import CohortMember, Outcome, Schedule
 from evaluators.training.stack import Stack
 from evaluators.training.states import CohortState, SavedStack, TrainingState
 
@@ -73,14 +73,14 @@ def _read(path: Path) -> CohortState | None:
     return None
 
 
-def frozen(mark: int, outcomes: Sequence[Outcome], stacks: Stacks) -> TrainingState:
-    """What a training is at a mark."""
+def frozen(step: int, outcomes: Sequence[Outcome], stacks: Stacks) -> TrainingState:
+    """what a training is at a rung."""
     rows = tuple(SavedStack(tuple(chunk), tuple(stack.rates), stack.saved()) for stack, chunk in stacks)
-    return TrainingState(tuple(outcomes), mark, rows)
+    return TrainingState(tuple(outcomes), step, rows)
 
 
 def thawed(
-    saved: TrainingState, task: Task, part: Part, members: Sequence[Member], schedule: Schedule, backend: Backend
+    saved: TrainingState, task: Task, part: Part, members: Sequence[CohortMember], schedule: Schedule, backend: Backend
 ) -> tuple[list[Outcome], Stacks]:
     """The outcomes and stacks that :func:`frozen` was given."""
     stacks = []

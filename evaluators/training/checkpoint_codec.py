@@ -21,7 +21,7 @@ def state_to_plain(state: CohortState) -> Plain:
         "rows": [member_to_json(row) for row in state.rows],
         "seconds": dict(state.seconds),
         "training": {
-            "mark": training.mark,
+            "mark": training.step,
             "outcomes": [_outcome_to_plain(outcome) for outcome in training.outcomes],
             "stacks": [_stack_to_plain(stack) for stack in training.stacks],
         },
@@ -36,7 +36,7 @@ def state_from_plain(plain: Plain, place: str) -> CohortState:
         seconds=plain["seconds"],
         training=TrainingState(
             outcomes=tuple(map(_outcome_from_plain, training["outcomes"])),
-            mark=training["mark"],
+            step=training["mark"],
             stacks=tuple(map(_stack_from_plain, training["stacks"])),
         ),
     )

@@ -19,7 +19,7 @@ from evaluators.tasks.base import BLOCK, Part
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.training.checkpoint import NONE, Checkpoint
 from evaluators.training.initialisation import initial_network, normalised
-from evaluators.training.member import Member, Outcome, Schedule, better_rates
+from evaluators.training.member import CohortMember, Outcome, Schedule, better_rates
 from evaluators.training.sites import find_sites
 from evaluators.training.states import TrainingState
 from primitives.expression.expression import Expression
@@ -29,17 +29,17 @@ TRACEBACK = 4000  # characters kept, the last ones
 
 
 def train_by_loop(
-    task: LoopTask, part: Part, members: Sequence[Member], schedule: Schedule, judge: Judge, *,
+    task: LoopTask, part: Part, members: Sequence[CohortMember], schedule: Schedule, judge: Judge, *,
     backend: Backend = CPU, checkpoint: Checkpoint = NONE,
 ) -> list[Outcome]:  # fmt: skip
-    """Train members one after the other; the models of one member go from mark to mark together.
+    """Train members one after the other; the models of one member go from rung to rung together.
 
     Args:
         task: network and loop.
         part: ``"search"``, or ``"confirmation"``, where test losses are taken too and nobody is rejected.
         members: ReLU first.
         schedule: budget, rungs, learning rates.
-        judge: says who goes at a mark.
+        judge: says who goes at a rung.
         backend: device and types of the networks.
         checkpoint: where the outcomes of finished members are offered; those that it has saved are not trained again.
 
@@ -55,20 +55,20 @@ def train_by_loop(
     for member in members[len(outcomes) :]:
         outcomes.append(outcome := Outcome())
         loops = [
-            [_Loop(task.name, task.fit(network(member.expression, seed), part, seed, rate, schedule.marks), seed)
+            [_Loop(task.name, task.fit(network(member.expression, seed), part, seed, rate, schedule.rung_steps), seed)
              for rate in schedule.rates]
             for seed in member.seeds
         ]  # fmt: skip
         rates = tuple(range(len(schedule.rates)))
         try:
-            for mark in schedule.marks:
-                outcome.losses[mark] = _next(loops, rates, f"step {mark}")
+            for step in schedule.rung_steps:
+                outcome.losses[step] = _next(loops, rates, f"step {step}")
                 if part == "search":
-                    judge.at(mark, task, [members[0], member], [outcomes[0], outcome])
+                    judge.at(step, task, [members[0], member], [outcomes[0], outcome])
                 if outcome.reason:
                     break
-                if mark == schedule.drop_mark:
-                    rates = better_rates(outcome.at(mark))
+                if step == schedule.drop_step:
+                    rates = better_rates(outcome.at(step))
             if part == "confirmation":
                 outcome.tests = _next(loops, rates, "the test examples")
         except Exception:

@@ -18,11 +18,11 @@ FEWEST_RATES = 3  # of which one may be dropped; of two, the better one early is
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class CohortMember:
     """One function to train, once for each seed and learning rate.
 
     Args:
-        expression: the function as the user wrote it; the slot applies it normalised.
+        expression: the function as the user wrote it; the activation slot applies it normalised.
         seeds: seeds of initial weights, split and data order.
         protected: a control; never rejected.
         exempt: trained to the end whatever its losses are; rejected as a failure only.
@@ -51,21 +51,21 @@ class Schedule:
     drop_worst: bool = False
 
     @property
-    def marks(self) -> tuple[int, ...]:
-        """The steps at which losses are taken: the rungs and the end."""
+    def rung_steps(self) -> tuple[int, ...]:
+        """The steps of all rungs: those at which candidates may be rejected before the end, and the end."""
         return (*self.rungs, self.steps)
 
     @property
-    def drop_mark(self) -> int | None:
+    def drop_step(self) -> int | None:
         """The rung at which learning rates are dropped, if any."""
         return self.rungs[0] if self.drop_worst and self.rungs and len(self.rates) >= FEWEST_RATES else None
 
     @property
     def work(self) -> tuple[int, ...]:
-        """Steps that the models of one seed take from mark to mark, all learning rates together."""
-        stages, rates = [b - a for a, b in pairwise((0, *self.marks))], len(self.rates)
-        later = rates if self.drop_mark is None else rates - 1
-        return tuple(steps * (rates if stage == 0 else later) for stage, steps in enumerate(stages))
+        """Steps that the models of one seed take from rung to rung, all learning rates together."""
+        spans, rates = [b - a for a, b in pairwise((0, *self.rung_steps))], len(self.rates)
+        later = rates if self.drop_step is None else rates - 1
+        return tuple(steps * (rates if number == 0 else later) for number, steps in enumerate(spans))
 
 
 @dataclass(slots=True)
@@ -73,7 +73,8 @@ class Outcome:
     """What one member did.
 
     Args:
-        losses: at each mark reached, the mean validation loss, seeds x learning rates; NaN where a rate was dropped.
+        losses: by step of each rung reached, the mean validation loss, seeds x learning rates; NaN where a rate was
+            dropped.
         tests: the mean test loss at the end, seeds x learning rates; only in confirmation.
         reason: why it was rejected or failed, or None.
         error: the traceback of what was raised, or "".
@@ -86,9 +87,9 @@ class Outcome:
     error: str = ""
     measured: dict[str, float] = field(default_factory=dict)
 
-    def at(self, mark: int) -> Array:
-        """Losses at a mark, seeds x learning rates, float64."""
-        return np.array(self.losses[mark], dtype=np.float64)
+    def at(self, step: int) -> Array:
+        """Losses at a rung, seeds x learning rates, float64."""
+        return np.array(self.losses[step], dtype=np.float64)
 
 
 def best_rate(losses: Array) -> int:

@@ -18,13 +18,13 @@ from evaluators.machine.backend import CPU, Backend
 from evaluators.tasks.base import BLOCK, HeldOut, Part, Split, Task, batches, split
 from evaluators.tasks.checks import check_network, check_settings
 from evaluators.training import candidate_parameters
+from evaluators.training.activation_slot import ActivationSlot, Layout, Share
 from evaluators.training.convolution import StackedConvolutions
 from evaluators.training.initialisation import initial_network
-from evaluators.training.member import Member, Schedule
+from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.optimiser import OPTIMISERS, clipped
 from evaluators.training.schedules import SCHEDULES
 from evaluators.training.sites import find_sites
-from evaluators.training.slot import Layout, Share, Slot
 from evaluators.training.states import StackState
 from primitives.analysis import output_factor
 from primitives.equivalence.builtin import as_builtin
@@ -52,7 +52,7 @@ class Stack:
     """
 
     def __init__(
-        self, task: Task, part: Part, members: Sequence[Member], schedule: Schedule, *, backend: Backend = CPU
+        self, task: Task, part: Part, members: Sequence[CohortMember], schedule: Schedule, *, backend: Backend = CPU
     ) -> None:
         check_settings(task)
         self.task, self.members, self.schedule, self.backend = task, list(members), schedule, backend
@@ -63,7 +63,7 @@ class Stack:
         self._build([initial_network(task, seed) for seed in seeds])
         self.rates = [tuple(range(len(schedule.rates)))] * len(self.members)
         self.layout = _layout(self.members, self.rates)
-        self.blocks = candidate_parameters.blocks(self.slots, self.layout)
+        self.blocks = candidate_parameters.blocks(self.activations, self.layout)
         self.own = backend.place(candidate_parameters.initial(self.blocks))
         self._hand_out()
         rates = backend.place(torch.tensor([rate for _, rate in slices], device="cpu", dtype=torch.float64))
@@ -85,21 +85,21 @@ class Stack:
         self.splits = Split(*(self.backend.place(torch.stack([getattr(s, f) for s in splits])) for f in fields))
 
     def _build(self, networks: Sequence[nn.Module]) -> None:
-        """One network with slots, and the stacked weights of all."""
+        """One network with activation slots, and the stacked weights of all."""
         weights = [dict(network.named_parameters()) for network in networks]
         self.state = {
             name: self.backend.place(torch.stack([each[name].detach() for each in weights]))[self.seed]
             for name in weights[0]
         }
         self.network = networks[0].to(self.backend.device, self.backend.dtype)
-        self.slots = _put_slots(self.network, self.task, self.x[: self.orders.shape[2]])
+        self.activations = _put_activation_slots(self.network, self.task, self.x[: self.orders.shape[2]])
         convolves = any(isinstance(module, nn.modules.conv._ConvNd) for module in self.network.modules())
         self.convolutions = StackedConvolutions() if convolves else nullcontext()  # it costs 1 us a call of torch
 
     def _hand_out(self) -> None:
-        """Give every slot the layout, and its parameters: leaves that share the memory of ``own``."""
-        for slot in self.slots:
-            slot.layout, slot.values = self.layout, []
+        """Give every activation slot the layout, and its parameters: leaves that share the memory of ``own``."""
+        for activation in self.activations:
+            activation.layout, activation.values = self.layout, []
         self.values = candidate_parameters.hand_out(self.blocks, self.own)
 
     @property
@@ -190,7 +190,7 @@ class Stack:
         self.own, self.seed = self.own[flat], self.seed[slices]
         self.members, self.rates = [self.members[i] for i in chosen], list(rates)
         self.layout = _layout(self.members, self.rates)
-        self.blocks = candidate_parameters.blocks(self.slots, self.layout)
+        self.blocks = candidate_parameters.blocks(self.activations, self.layout)
         self._hand_out()
         return slices, flat
 
@@ -229,7 +229,7 @@ def _places(had: tuple[int, ...], kept: tuple[int, ...], seeds: int) -> Tensor:
     return torch.arange(seeds * len(had), device="cpu").view(seeds, len(had))[:, columns].flatten()
 
 
-def _layout(members: Sequence[Member], rates: Sequence[tuple[int, ...]]) -> Layout:
+def _layout(members: Sequence[CohortMember], rates: Sequence[tuple[int, ...]]) -> Layout:
     shares, start = [], 0
     for member, own_rates in zip(members, rates, strict=True):
         stop = start + len(member.seeds) * len(own_rates)
@@ -238,14 +238,14 @@ def _layout(members: Sequence[Member], rates: Sequence[tuple[int, ...]]) -> Layo
     return Layout(tuple(shares), tuple(tuple(p.name for p in share.expression.parameters) for share in shares))
 
 
-def _put_slots(network: nn.Module, task: Task, x: Tensor) -> list[Slot]:
-    """Put slots where a network has its activations, and return them."""
+def _put_activation_slots(network: nn.Module, task: Task, x: Tensor) -> list[ActivationSlot]:
+    """Put activation slots where a network has its activations, and return them."""
     check_network(task, network)
     lone = Layout((Share(variable(), 0, 1),), ((),))
-    slots = []
+    placed = []
     for site in find_sites(network, task, x):
-        slot = Slot(lone).to(x.device)
-        slot.channels = site.channels
-        site.put(slot)
-        slots.append(slot)
-    return slots
+        activation = ActivationSlot(lone).to(x.device)
+        activation.channels = site.channels
+        site.put(activation)
+        placed.append(activation)
+    return placed

@@ -31,10 +31,10 @@ class SavedStack:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingState:
-    """The training on one task: outcomes so far and, where there are stacks, those and the mark that they are at."""
+    """The training on one task: outcomes so far and, where there are stacks, those and the step that they are at."""
 
     outcomes: tuple[Outcome, ...]
-    mark: int = 0
+    step: int = 0
     stacks: tuple[SavedStack, ...] = ()
 
 

@@ -1,4 +1,4 @@
-"""Training of members on one task: narrow stacks side by side, in lockstep from mark to mark."""
+"""Training of members on one task: narrow stacks side by side, in lockstep from rung to rung."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from evaluators.tasks.base import HeldOut, Part, Task
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.training.checkpoint import NONE, Checkpoint, frozen, thawed
 from evaluators.training.loops import train_by_loop
-from evaluators.training.member import Member, Outcome, Schedule, best_rate, better_rates
+from evaluators.training.member import CohortMember, Outcome, Schedule, best_rate, better_rates
 from evaluators.training.stack import Stack
 
 WIDTH = 132  # slices a stack: 33 to 264 differ by a tenth on two small MLPs; wider ones spend less in Python
@@ -25,7 +25,7 @@ WIDTH = 132  # slices a stack: 33 to 264 differ by a tenth on two small MLPs; wi
 def train(
     task: Task,
     part: Part,
-    members: Sequence[Member],
+    members: Sequence[CohortMember],
     schedule: Schedule,
     width: int = WIDTH,
     *,
@@ -45,7 +45,7 @@ def train(
         members: ReLU first; protected ones are never rejected.
         schedule: budget, rungs, learning rates.
         width: slices in one stack; it changes speed and memory, no result.
-        judge: says who goes at a mark.
+        judge: says who goes at a rung.
         backend: device and types.
         measured: objectives to take from the models at the end, at the best learning rate.
         checkpoint: where the state at each rung is offered; begins with the state that it has saved.
@@ -71,15 +71,15 @@ def train(
             for chunk in _chunks(members, schedule, width)
         ]
         check_measured(measured, stacks[0][0])
-    for mark in [mark for mark in schedule.marks if not saved or mark > saved.mark]:
+    for step in [step for step in schedule.rung_steps if not saved or step > saved.step]:
         for stack, chunk in stacks:
-            stack.advance(mark)
-            _note(stack, [outcomes[i] for i in chunk], mark)
+            stack.advance(step)
+            _note(stack, [outcomes[i] for i in chunk], step)
         if part == "search":
-            judge.at(mark, task, members, outcomes)
-        stacks = [shrunk for stack, chunk in stacks if (shrunk := _shrink(stack, chunk, outcomes, mark)) is not None]
-        if mark < schedule.steps:
-            checkpoint.offer(partial(frozen, mark, outcomes, stacks))
+            judge.at(step, task, members, outcomes)
+        stacks = [shrunk for stack, chunk in stacks if (shrunk := _shrink(stack, chunk, outcomes, step)) is not None]
+        if step < schedule.steps:
+            checkpoint.offer(partial(frozen, step, outcomes, stacks))
     if part == "confirmation":
         for stack, chunk in stacks:
             for outcome, losses in zip([outcomes[i] for i in chunk], _by_member(stack, "test"), strict=True):
@@ -91,7 +91,7 @@ def train(
     return outcomes
 
 
-def _chunks(members: Sequence[Member], schedule: Schedule, width: int) -> Iterator[list[int]]:
+def _chunks(members: Sequence[CohortMember], schedule: Schedule, width: int) -> Iterator[list[int]]:
     """Indices of consecutive members whose slices fill one stack."""
     chunk: list[int] = []
     used = 0
@@ -116,21 +116,21 @@ def _by_member(stack: Stack, kind: HeldOut) -> list[list[list[float]]]:
     return rows
 
 
-def _note(stack: Stack, outcomes: Sequence[Outcome], mark: int) -> None:
+def _note(stack: Stack, outcomes: Sequence[Outcome], step: int) -> None:
     for outcome, losses in zip(outcomes, _by_member(stack, "validation"), strict=True):
-        outcome.losses[mark] = losses
+        outcome.losses[step] = losses
 
 
 def _shrink(
-    stack: Stack, chunk: list[int], outcomes: Sequence[Outcome], mark: int
+    stack: Stack, chunk: list[int], outcomes: Sequence[Outcome], step: int
 ) -> tuple[Stack, list[int]] | None:  # fmt: skip
-    """The stack without the members and learning rates that were dropped at a mark; None if nobody is left."""
+    """The stack without the members and learning rates that were dropped at a rung; None if nobody is left."""
     alive = [position for position, index in enumerate(chunk) if not outcomes[index].reason]
     if not alive:
         return None
     rates = [stack.rates[position] for position in alive]
-    if mark == stack.schedule.drop_mark:
-        rates = [better_rates(outcomes[chunk[position]].at(mark)) for position in alive]
-    if len(alive) < len(chunk) or mark == stack.schedule.drop_mark:
+    if step == stack.schedule.drop_step:
+        rates = [better_rates(outcomes[chunk[position]].at(step)) for position in alive]
+    if len(alive) < len(chunk) or step == stack.schedule.drop_step:
         stack.keep(alive, rates)
     return stack, [chunk[position] for position in alive]

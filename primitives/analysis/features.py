@@ -20,7 +20,7 @@ class Gaussian:
         second: E f(z)^2.
         slope: E f'(z)^2.
         curvature: E f''(z)^2, f'' between kinks; at 0 a loss with second derivatives sees nothing.
-        factor: 1 / sqrt(second), the gain for initialisation: weights of deviation factor / sqrt(fan_in) keep E f^2.
+        factor: 1 / sqrt(second), the init scale: weights of deviation factor / sqrt(fan_in) keep E f^2.
         chi: slope / second, the factor by which a layer scales gradients; C'(1) where f does not jump; 1 is critical.
         variance_slope: V'(1); above 1 a variance runs away from 1.
         hermite: a_k = E[f(z) He_k(z)] / sqrt(k!) for k = 0 to 8.

@@ -6,10 +6,10 @@ import math
 from collections import Counter
 from functools import lru_cache
 
-from primitives.expression.expression import MAX_SIZE, Expression, constant, join, parameter, same
+from primitives.expression.expression import MAX_SIZE, Expression, constant, make_node, parameter, with_args
 from primitives.expression.parameters import Parameter
 from primitives.expression.traversal import rewrite
-from primitives.operators.formulas import written_out
+from primitives.operators.formulas import expand
 from primitives.operators.table import find_operator, fold
 
 _IDEMPOTENT = {"relu", "abs", "relu6", "hardtanh", "floor", "sign"}
@@ -22,7 +22,7 @@ def canonical(root: Expression) -> Expression:
 
     The result equals the expression wherever that is finite. Each distinct node is visited once.
     """
-    return _with_numbered_parameters(rewrite(written_out(root, "forward"), _reduce))
+    return _with_numbered_parameters(rewrite(expand(root, "forward"), _reduce))
 
 
 @lru_cache(maxsize=4096)
@@ -33,11 +33,11 @@ def _reduce(node: Expression, args: tuple[Expression, ...]) -> Expression:
     numbers = [arg.value for arg in args if isinstance(arg.value, float)]
     if len(numbers) == len(args):
         value = fold(node.op, numbers)
-        return constant(value) if math.isfinite(value) else join(node.op, *args)
+        return constant(value) if math.isfinite(value) else make_node(node.op, *args)
     if find_operator(node.op).commutative and _in_order(args[1], args[0]):
         args = args[::-1]
     simpler = _identity(node.op, args) if node.op in _SIMPLIFIED else None
-    return simpler or (node if args == node.args else join(node.op, *args))
+    return simpler or (node if args == node.args else make_node(node.op, *args))
 
 
 def _in_order(left: Expression, right: Expression) -> bool:
@@ -79,7 +79,7 @@ def _identity(op: str, args: tuple[Expression, ...]) -> Expression | None:
     if op in {"max", "min"} and first is last:
         return first
     if op == "add" and first.op == "neg":
-        return join("sub", last, first.args[0])
+        return make_node("sub", last, first.args[0])
     if op in {"add", "sub"} and last.op == "neg":
         return _reduced("sub" if op == "add" else "add", first, last.args[0])
     return _power(op, first, last)
@@ -95,7 +95,7 @@ def _power(op: str, first: Expression, last: Expression) -> Expression | None:
 
 
 def _reduced(op: str, *args: Expression) -> Expression:
-    return _reduce(join(op, *args), args)
+    return _reduce(make_node(op, *args), args)
 
 
 def _with_numbered_parameters(root: Expression) -> Expression:
@@ -116,6 +116,6 @@ def _with_numbered_parameters(root: Expression) -> Expression:
         if isinstance(node.value, Parameter):
             old = node.value
             return parameter(names[old], old.initial, per_channel=old.per_channel)
-        return same(node, args)
+        return with_args(node, args)
 
     return rewrite(root, change)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from primitives.equivalence.classes import GRID, Array, kind_of, outputs, outputs_at, points
-from primitives.expression.expression import Expression, constant, join, variable
+from primitives.expression.expression import Expression, constant, make_node, variable
 from primitives.expression.traversal import rewrite
 
 SMALLEST, LARGEST = 0.25, 4.0
@@ -37,8 +37,8 @@ def nearest_scales(f: Expression, known: Sequence[Expression]) -> Iterator[tuple
 
 def with_scaled_input(g: Expression, b: float) -> Expression:
     """The expression of ``g(b*x)``."""
-    scaled = join("mul", constant(b), variable())
-    return rewrite(g, lambda node, args: scaled if node.op == "x" else join(node.op, *args) if args else node)
+    scaled = make_node("mul", constant(b), variable())
+    return rewrite(g, lambda node, args: scaled if node.op == "x" else make_node(node.op, *args) if args else node)
 
 
 def _ladder(f: Expression, g: Expression) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from primitives.errors import ExpressionError
 from primitives.expression.expression import MAX_DEPTH, MAX_SIZE, Expression, operation
-from primitives.operators.formulas import written_out
+from primitives.operators.formulas import expand
 
 
 def apply(op: str, *args: Expression) -> Expression:
@@ -12,13 +12,13 @@ def apply(op: str, *args: Expression) -> Expression:
 
     Raises:
         OperatorError: the operator is unknown.
-        ExpressionError: the number of arguments is wrong, or the result, with formulas written out, is
+        ExpressionError: the number of arguments is wrong, or the result, with formulas expanded, is
             too deep or too large.
     """
     node = operation(op, *args)
-    written = written_out(node, "forward")
-    if written.depth > MAX_DEPTH:
-        raise ExpressionError(f"the expression is {written.depth} operators deep; at most {MAX_DEPTH} are allowed")
-    if written.size > MAX_SIZE:
-        raise ExpressionError(f"the expression has {written.size} nodes; at most {MAX_SIZE} are allowed")
+    expanded = expand(node, "forward")
+    if expanded.depth > MAX_DEPTH:
+        raise ExpressionError(f"the expression is {expanded.depth} operators deep; at most {MAX_DEPTH} are allowed")
+    if expanded.size > MAX_SIZE:
+        raise ExpressionError(f"the expression has {expanded.size} nodes; at most {MAX_SIZE} are allowed")
     return node

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from primitives.expression.expression import Expression, join, parameter
+from primitives.expression.expression import Expression, make_node, parameter
 from primitives.expression.parameters import Parameter
 from primitives.expression.parsing import parse_body
 from primitives.expression.reduction import ONE, ZERO, reduced
 from primitives.expression.traversal import postorder
-from primitives.operators.formulas import written_out
+from primitives.operators.formulas import expand
 from primitives.operators.kernels import COMPARISONS
 from primitives.operators.table import INPUTS, find_operator
 
@@ -27,26 +27,26 @@ _Part = tuple[Expression, str, tuple[int, ...]]
 
 
 @lru_cache(maxsize=4096)
-def derivative(root: Expression, by: str = "x", times: Expression = ONE) -> Expression:
-    """Derivative of an expression by the input or by one of its parameters.
+def derivative(root: Expression, wrt: str = "x", times: Expression = ONE) -> Expression:
+    """Derivative of an expression with respect to the input or to one of its parameters.
 
     At a kink it is one of the two one-sided slopes. Nodes of the expression are used again, so that value and
     derivative evaluated together share them.
 
     Args:
         root: the expression.
-        by: ``"x"`` or the name of a parameter.
+        wrt: ``"x"`` or the name of a parameter.
         times: a factor, which goes into the first product of the chain rule.
 
     Returns:
         The derivative, an expression in the same input and parameters.
     """
-    root = written_out(root, "tangent")
+    root = expand(root, "tangent")
     tangent: dict[Expression, Expression] = {}
     for node in postorder((root,)):
         if not node.args:
-            own = node.op == "x" if by == "x" else isinstance(node.value, Parameter) and node.value.name == by
-            tangent[node] = times if own else ZERO
+            is_wrt = node.op == "x" if wrt == "x" else isinstance(node.value, Parameter) and node.value.name == wrt
+            tangent[node] = times if is_wrt else ZERO
         else:
             tangent[node] = _instantiate(node, tuple([tangent[arg] for arg in node.args]))
     return tangent[root]
@@ -56,11 +56,11 @@ def derivative(root: Expression, by: str = "x", times: Expression = ONE) -> Expr
 def _template(op: str, *, products: bool) -> tuple[_Part, ...]:
     """The nodes of an operator's tangent, inputs first: each with its name, or "", and the numbers of its inputs.
 
-    With ``products`` those that are one kernel are written out.
+    With ``products`` those that are one kernel are expanded.
     """
     names = [*_INPUTS, *(f"d{name}" for name in _INPUTS), "y"]
     template = parse_body(find_operator(op).tangent, {name: parameter(name) for name in names})
-    nodes = postorder((written_out(template, "tangent") if products else template,))
+    nodes = postorder((expand(template, "tangent") if products else template,))
     number = {node: index for index, node in enumerate(nodes)}
     return tuple([(node, _name(node), tuple([number[arg] for arg in node.args])) for node in nodes])
 
@@ -97,8 +97,8 @@ def _times(slope: Expression, tangent: Expression, *, guarded: bool, pole: bool)
     """Slope times tangent; 0 where one is 0 and the other may be infinite, which alone would give NaN."""
     product = reduced("mul", slope, tangent)
     if guarded and slope not in (ZERO, ONE):
-        return join("where", join("abs", slope), product, ZERO)
-    return join("where", join("abs", tangent), product, ZERO) if pole and _may_vanish(tangent) else product
+        return make_node("where", make_node("abs", slope), product, ZERO)
+    return make_node("where", make_node("abs", tangent), product, ZERO) if pole and _may_vanish(tangent) else product
 
 
 def _name(node: Expression) -> str:
@@ -106,7 +106,7 @@ def _name(node: Expression) -> str:
 
 
 def _has_pole(node: Expression) -> bool:
-    """True if the slope by the first input is infinite at 0."""
+    """True if the slope with respect to the first input is infinite at 0."""
     exponent = node.args[1].value if node.op == "pow" else 0.0
     return node.op in _POLES and not (isinstance(exponent, float) and exponent >= 1.0)
 

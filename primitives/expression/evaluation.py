@@ -14,7 +14,7 @@ from primitives.errors import ExpressionError
 from primitives.expression.expression import Expression
 from primitives.expression.parameters import Parameter
 from primitives.expression.traversal import postorder
-from primitives.operators.formulas import written_out
+from primitives.operators.formulas import expand
 from primitives.operators.kernels import COMPARISONS, Value, where_compared
 from primitives.operators.table import fold, forward_of
 
@@ -75,7 +75,7 @@ def _shaped(value: Value, x: Tensor) -> Tensor:
 @lru_cache(maxsize=1024)
 def compiled(roots: tuple[Expression, ...]) -> Program:
     """The program of some expressions; subexpressions without ``x`` and parameters become numbers."""
-    roots = tuple([written_out(root, "forward") for root in roots])
+    roots = tuple([expand(root, "forward") for root in roots])
     inputs = {node: _inputs(node) for node in postorder(roots, inputs=_inputs)}
     leaves = [node for node, args in inputs.items() if not args]
     inner = [(node, args) for node, args in inputs.items() if args]

@@ -144,14 +144,14 @@ def operation(op: str, *args: Expression) -> Expression:
     row = find_operator(op)
     if len(args) != row.arity:
         raise ExpressionError(f"{row.name} takes {row.arity} argument(s), got {len(args)}")
-    return join(row.name, *args)
+    return make_node(row.name, *args)
 
 
-def join(op: str, *args: Expression) -> Expression:
-    """Like :func:`operation` without its checks: for derivatives, large as trees and small as graphs."""
+def make_node(op: str, *args: Expression) -> Expression:
+    """A node, as :func:`operation` makes it, without checks: for derivatives, large as trees and small as graphs."""
     return _intern(op, args, None)
 
 
-def same(node: Expression, args: tuple[Expression, ...]) -> Expression:
-    """The node with new inputs; the change that changes nothing else."""
-    return node if args == node.args else join(node.op, *args)
+def with_args(node: Expression, args: tuple[Expression, ...]) -> Expression:
+    """The node with other inputs; itself where they are its own."""
+    return node if args == node.args else make_node(node.op, *args)

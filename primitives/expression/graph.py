@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def to_networkx(expression: Expression) -> nx.DiGraph[int]:
-    """Directed acyclic graph, node -> input; each edge has ``slots``, the argument positions that it fills.
+    """Directed acyclic graph, node -> input; each edge has ``arguments``, the argument positions that it fills.
 
     Nodes are integers in evaluation order (the root comes last) with attributes ``op`` and ``value``.
     """
@@ -22,9 +22,9 @@ def to_networkx(expression: Expression) -> nx.DiGraph[int]:
     number = {node: index for index, node in enumerate(postorder((expression,)))}
     for node, index in number.items():
         graph.add_node(index, op=node.op, value=node.value)
-        for slot, arg in enumerate(node.args):
+        for position, arg in enumerate(node.args):
             if graph.has_edge(index, number[arg]):
-                graph.edges[index, number[arg]]["slots"].append(slot)
+                graph.edges[index, number[arg]]["arguments"].append(position)
             else:
-                graph.add_edge(index, number[arg], slots=[slot])
+                graph.add_edge(index, number[arg], arguments=[position])
     return graph

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from primitives.expression.expression import Expression, constant, join
+from primitives.expression.expression import Expression, constant, make_node
 from primitives.operators.kernels import COMPARISONS
 from primitives.operators.table import fold
 
@@ -24,7 +24,7 @@ def reduced(op: str, *args: Expression) -> Expression:
     if op == "add" and args[0] is ZERO:
         return args[1]
     if op == "sub" and args[0] is ZERO:
-        return join("neg", args[1])
+        return make_node("neg", args[1])
     if op in {"div", "neg"} and args[0] is ZERO:
         return ZERO
     if op == "where" and args[1] is args[2]:
@@ -33,16 +33,16 @@ def reduced(op: str, *args: Expression) -> Expression:
         return args[0]  # a comparison is exactly 1 or 0
     if op in {"add", "sub", "mul", "neg"} and all(isinstance(arg.value, float) for arg in args):
         value = fold(op, [float(arg.value) for arg in args if isinstance(arg.value, float)])
-        return constant(value) if math.isfinite(value) else join(op, *args)
-    return _one_factor(*args) if op == "mul" else join(op, *args)
+        return constant(value) if math.isfinite(value) else make_node(op, *args)
+    return _one_factor(*args) if op == "mul" else make_node(op, *args)
 
 
 def _one_factor(left: Expression, right: Expression) -> Expression:
     """A product; numbers in both factors become one."""
     (a, first), (b, second) = _split(left), _split(right)
     if a == 1.0 or b == 1.0 or not math.isfinite(a * b):
-        return join("mul", left, right)
-    rest = first if second is ONE else second if first is ONE else join("mul", first, second)
+        return make_node("mul", left, right)
+    rest = first if second is ONE else second if first is ONE else make_node("mul", first, second)
     return reduced("mul", constant(a * b), rest)
 
 

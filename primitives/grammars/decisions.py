@@ -48,15 +48,15 @@ class Coder:
         self._limit = max(_FEWEST_RULES, MAX_DECISIONS - (len(templates) > 1) - self._factors)
         self.decisions = (*self._template_decision(), *self._rule_decisions(), *self._factor_decisions())
         self._by_name = {decision.name: decision for decision in self.decisions}
-        self._lengths = {template.name: len(template.slots(self._limit)) for template in templates}
+        self._lengths = {template.name: len(template.rule_choices(self._limit)) for template in templates}
 
     def _template_decision(self) -> list[Decision]:
         return [Decision("template", tuple(self._templates))] if len(self._templates) > 1 else []
 
     def _rule_decisions(self) -> list[Decision]:
         """At each place the choices of all templates."""
-        slots = zip_longest(*(template.slots(self._limit) for template in self._templates.values()), fillvalue=())
-        choices = [tuple(dict.fromkeys(chain(*slot))) for slot in slots]
+        rows = zip_longest(*(template.rule_choices(self._limit) for template in self._templates.values()), fillvalue=())
+        choices = [tuple(dict.fromkeys(chain(*row))) for row in rows]
         return [Decision(f"rule{number}", texts) for number, texts in enumerate(choices, 1)]
 
     def _factor_decisions(self) -> list[Decision]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import final
 
-from primitives.expression.expression import Expression, join, parameter
+from primitives.expression.expression import Expression, make_node, parameter
 from primitives.expression.parameters import Parameter
 from primitives.grammars.patterns import Rule, same_parameter
 
@@ -32,7 +32,9 @@ class Factors:
     def before(self, rule: Rule) -> Rule:
         """The rule with a factor before it."""
         if rule not in self._made:
-            self._made[rule] = Rule(f"alpha*({rule.text})", join("mul", self._leaf, rule.pattern), rule.arity, rule)
+            self._made[rule] = Rule(
+                f"alpha*({rule.text})", make_node("mul", self._leaf, rule.pattern), rule.arity, rule
+            )
         return self._made[rule]
 
     def like(self, old: Rule, new: Rule) -> Rule:

@@ -123,7 +123,7 @@ class Form(Template):
             largest[at] = max(measure(rule, *inputs) for rule in self._choices[at])
         return largest[0]
 
-    def slots(self, limit: int) -> tuple[tuple[str, ...], ...]:
+    def rule_choices(self, limit: int) -> tuple[tuple[str, ...], ...]:
         return tuple(
             tuple(rule.text for rule in rules) for rules, arity in zip(self._choices, self._shape, strict=True) if arity
         )

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import final
 
-from primitives.expression.expression import Expression, join, parameter
+from primitives.expression.expression import Expression, make_node, parameter
 from primitives.expression.parameters import Parameter
 from primitives.expression.traversal import postorder, preorder
-from primitives.operators.formulas import written_out
+from primitives.operators.formulas import expand
 
 #: The leaves that stand for the inputs of a rule; they occur in patterns only.
 METAVARIABLES = {"a": parameter("a"), "b": parameter("b")}
@@ -62,7 +62,7 @@ class Rule:
         fixed, steps, root = self._program
         registers = [*leaves, *fixed]
         for op, args in steps:
-            registers.append(join(op, *[registers[i] for i in args]))
+            registers.append(make_node(op, *[registers[i] for i in args]))
         return registers[root]
 
     @cached_property
@@ -118,7 +118,7 @@ class Rule:
 
     @cached_property
     def _written(self) -> _Growth:
-        return _Growth(written_out(self.pattern, "forward"), self.arity)
+        return _Growth(expand(self.pattern, "forward"), self.arity)
 
     @cached_property
     def _printed(self) -> _Growth:

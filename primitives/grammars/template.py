@@ -88,7 +88,7 @@ class Template(ABC):
         """The greatest value of a measure among its expressions without factors."""
 
     @abstractmethod
-    def slots(self, limit: int) -> tuple[tuple[str, ...], ...]:
+    def rule_choices(self, limit: int) -> tuple[tuple[str, ...], ...]:
         """The choices of the decisions that make a derivation, one tuple a decision; ``limit`` where it is free."""
 
     @abstractmethod

@@ -184,7 +184,7 @@ class Trees(Template):
             largest.append(max([*found, *(measure(rule, *pair) for rule in binary for pair in pairs)], default=0))
         return max(largest)
 
-    def slots(self, limit: int) -> tuple[tuple[str, ...], ...]:
+    def rule_choices(self, limit: int) -> tuple[tuple[str, ...], ...]:
         length = min(self.max_size, limit)
         return tuple(tuple(rule.text for rule in self._rules.all if rule.arity < length - at) for at in range(length))
 

@@ -70,20 +70,20 @@ class _Pointwise(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
         x, *parameters = ctx.saved_tensors
         inputs = dict(zip(("x", *ctx.names), (x, *parameters), strict=True))
-        wanted = [by for by, needed in zip(inputs, ctx.needs_input_grad[2:], strict=True) if needed]
-        slopes = {by: derivative(ctx.expression, by) for by in wanted}
+        wanted = [wrt for wrt, needed in zip(inputs, ctx.needs_input_grad[2:], strict=True) if needed]
+        slopes = {wrt: derivative(ctx.expression, wrt) for wrt in wanted}
         if torch.is_grad_enabled():
-            found = {by: gradient * pointwise(f, x, parameters, names=ctx.names) for by, f in slopes.items()}
+            found = {wrt: gradient * pointwise(f, x, parameters, names=ctx.names) for wrt, f in slopes.items()}
         elif _is_one_operator(ctx.expression):
             product = derivative(ctx.expression, times=_GRADIENT)
             found = {"x": evaluate((product,), x, {"gradient": gradient})[0]}
         elif goes_in_parts(x, parameters):
             found = _gradients_in_parts(slopes, inputs, gradient)
         else:
-            values = {by: t.to(x.dtype) for by, t in inputs.items() if by != "x"}
+            values = {wrt: t.to(x.dtype) for wrt, t in inputs.items() if wrt != "x"}
             slopes_at = evaluate(tuple(slopes.values()), x, values)
-            found = {by: gradient * slope for by, slope in zip(slopes, slopes_at, strict=True)}
-        return None, None, *(_summed(found[by], t) if by in found else None for by, t in inputs.items())
+            found = {wrt: gradient * slope for wrt, slope in zip(slopes, slopes_at, strict=True)}
+        return None, None, *(_summed(found[wrt], t) if wrt in found else None for wrt, t in inputs.items())
 
 
 def _is_one_operator(expression: Expression) -> bool:
@@ -101,16 +101,16 @@ def _gradients_in_parts(
     """The gradient times each slope; for parameters summed over the parts, at least in float32."""
     x = inputs["x"]
     wide = torch.promote_types(x.dtype, torch.float32)
-    found = {by: torch.empty_like(x) if by == "x" else torch.zeros_like(inputs[by], dtype=wide) for by in slopes}
+    found = {wrt: torch.empty_like(x) if wrt == "x" else torch.zeros_like(inputs[wrt], dtype=wide) for wrt in slopes}
     with torch.autocast(x.device.type, enabled=False):
-        values = {by: t.to(x.dtype) for by, t in inputs.items() if by != "x"}
+        values = {wrt: t.to(x.dtype) for wrt, t in inputs.items() if wrt != "x"}
         program = _program(tuple(slopes.values()), x.dtype)
         for part, incoming, of_x in parts((x, gradient, found.get("x", x)), tuple(values.values())):
-            for by, slope in zip(slopes, program.run(part, values), strict=True):
-                if by == "x":
+            for wrt, slope in zip(slopes, program.run(part, values), strict=True):
+                if wrt == "x":
                     torch.mul(incoming, slope, out=of_x)
                 else:
-                    found[by] += (incoming * slope).to(wide).sum_to_size(found[by].shape)
+                    found[wrt] += (incoming * slope).to(wide).sum_to_size(found[wrt].shape)
     return found
 
 

@@ -9,7 +9,7 @@ from typing import final
 from primitives.errors import LoweringError
 from primitives.expression.expression import Expression
 from primitives.expression.infix import INFIX
-from primitives.operators.formulas import written_out
+from primitives.operators.formulas import expand
 from primitives.operators.table import find_operator, operators
 
 #: What most languages write alike: the infix operators, with Python's for powers, and the sign.
@@ -23,8 +23,8 @@ class Column:
 
     Args:
         target: its name.
-        templates: operator -> text over ``{0}, {1}, ...``. Comparisons are truth values, and so is the first slot of
-            ``where``.
+        templates: operator -> text over ``{0}, {1}, ...``. Comparisons are truth values, and so is the first
+            argument of ``where``.
 
     Operators of one's own bring their templates in their row of the table.
     """
@@ -32,14 +32,14 @@ class Column:
     target: str
     templates: Mapping[str, str]
 
-    def written_out(self, root: Expression) -> Expression:
+    def expand(self, root: Expression) -> Expression:
         """The same function over operators that the target has.
 
         Raises:
             LoweringError: an operator has neither a template nor a formula.
         """
         own = {row.name for row in operators().values() if row.code.get(self.target)}
-        return written_out(root, self.target, frozenset(self.templates) | own)
+        return expand(root, self.target, frozenset(self.templates) | own)
 
     def template(self, name: str) -> str:
         """What the target writes for an operator.

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from primitives.expression.expression import Expression, constant, join
+from primitives.expression.expression import Expression, constant, make_node
 from primitives.expression.parameters import Parameter
 from primitives.expression.traversal import postorder
 from primitives.lowering.column import Column
@@ -19,8 +19,8 @@ _SUM, _PRODUCT, _POWER, _ATOM, _SYMBOL = range(2, 7)
 #: how tightly an operator's text binds; all others are calls, fractions or in brackets of their own
 _LEVEL = {"add": _SUM, "sub": _SUM, "neg": _SUM, "mul": _PRODUCT, "pow": _POWER, "abs": _SYMBOL, "floor": _SYMBOL}
 
-#: how tightly an input must bind to stand without brackets; the slots of all others are delimited
-_SLOTS = {
+#: how tightly an input must bind to stand without brackets; the arguments of all others are delimited
+_ARGUMENT_LEVELS = {
     "add": (_SUM, _SUM),
     "sub": (_SUM, _PRODUCT),
     "mul": (_PRODUCT, _PRODUCT),
@@ -103,8 +103,8 @@ def latex(expression: Expression, *, factor: float = 1.0) -> str:
     per channel carries the index c. Where a symbol would say two things, as e does, the name is written out in
     ``\mathsf``. ``[a > b]`` is 1 where the comparison holds, else 0. Needs amsmath.
     """
-    root = _COLUMN.written_out(expression)
-    root = root if factor == 1.0 else join("mul", constant(factor), root)
+    root = _COLUMN.expand(expression)
+    root = root if factor == 1.0 else make_node("mul", constant(factor), root)
     pieces: dict[Expression, _Piece] = {}
     symbols = _symbols(expression.parameters)
     for node in postorder((root,)):
@@ -123,7 +123,7 @@ def _piece(node: Expression, args: list[_Piece]) -> _Piece:
         return "x", _SYMBOL
     if node.op == "where" and node.args[0].op not in COMPARISONS:
         args = [(rf"[{args[0][0]} \ne 0]", _SYMBOL), *args[1:]]
-    required = [_required(node.op, slot) for slot in range(len(args))]
+    required = [_required(node.op, position) for position in range(len(args))]
     texts = [
         f"\\left({text}\\right)" if level < lowest else text
         for (text, level), lowest in zip(args, required, strict=True)
@@ -133,12 +133,12 @@ def _piece(node: Expression, args: list[_Piece]) -> _Piece:
     return _COLUMN.template(node.op).format(*texts), _LEVEL.get(node.op, _ATOM)
 
 
-def _required(op: str, slot: int) -> int:
+def _required(op: str, position: int) -> int:
     """How tightly an input must bind; in code of an operator of one's own all, but between ``(``, ``,`` and ``)``."""
     if op in _COLUMN.templates:
-        return _SLOTS[op][slot] if op in _SLOTS else 0
-    open_ended = re.sub(rf"[(,] ?\{{{slot}\}} ?(?=[,)])", "", _COLUMN.template(op))
-    return _SYMBOL if f"{{{slot}}}" in open_ended else 0
+        return _ARGUMENT_LEVELS[op][position] if op in _ARGUMENT_LEVELS else 0
+    open_ended = re.sub(rf"[(,] ?\{{{position}\}} ?(?=[,)])", "", _COLUMN.template(op))
+    return _SYMBOL if f"{{{position}}}" in open_ended else 0
 
 
 def _clash(op: str, texts: list[str]) -> bool:

@@ -16,8 +16,8 @@ from primitives.lowering.column import Column
 from primitives.operators.kernels import COMPARISONS
 
 
-def same_number(node: Expression, slot: int, text: str) -> str:
-    """A number is written as it is in every slot."""
+def same_number(node: Expression, position: int, text: str) -> str:
+    """A number is written as it is in every place."""
     return text
 
 
@@ -34,7 +34,7 @@ class Language:
         line: gives a subexpression a name: ``{name}`` and ``{text}``.
         longest: characters of a subexpression that is written inside its only user; 0 for a line each but for
             comparisons.
-        number_in: text of the number in a slot of a node, for targets whose functions do not take any.
+        number_in: text of the number that is an argument of a node, for targets whose functions do not take any.
     """
 
     column: Column
@@ -64,7 +64,7 @@ class Lines:
     def __init__(self, roots: Sequence[Expression], language: Language, names: Mapping[str, str]) -> None:
         self.lines: list[str] = []
         self._language, self._names = language, names
-        self.roots = roots = [language.column.written_out(root) for root in roots]
+        self.roots = roots = [language.column.expand(root) for root in roots]
         self._constants = constants(roots)
         nodes = postorder(roots, stop=self._constants)
         self._uses = Counter(arg for node in nodes if node not in self._constants for arg in node.args)
@@ -81,7 +81,7 @@ class Lines:
 
     def _step(self, node: Expression) -> str:
         template = self._language.column.template(node.op)
-        text = template.format(*(self._argument(node, slot, template) for slot in range(len(node.args))))
+        text = template.format(*(self._argument(node, position, template) for position in range(len(node.args))))
         longest = self._language.longest
         short = len(text) <= longest or (longest == 0 and self._is_truth(node))
         return text if self._uses[node] == 1 and short else self._named(text)
@@ -91,12 +91,12 @@ class Lines:
         self.lines.append(self._language.line.format(name=name, text=text))
         return name
 
-    def _argument(self, node: Expression, slot: int, template: str) -> str:
-        """Text of an input that is safe in its slot."""
-        arg, mark = node.args[slot], f"{{{slot}}}"
+    def _argument(self, node: Expression, position: int, template: str) -> str:
+        """Text of an input that is safe in its place."""
+        arg, mark = node.args[position], f"{{{position}}}"
         number = arg in self._constants
-        text = self._language.number_in(node, slot, self._text[arg]) if number else self._text[arg]
-        if node.op == "where" and slot == 0:
+        text = self._language.number_in(node, position, self._text[arg]) if number else self._text[arg]
+        if node.op == "where" and position == 0:
             text = text if self._is_truth(arg) else self._language.truth.format(_tight(text))
         elif self._is_truth(arg):
             text = self._language.as_number.format(_tight(text))

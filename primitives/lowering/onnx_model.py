@@ -15,7 +15,7 @@ import torch
 
 from primitives.errors import LoweringError
 from primitives.expression.evaluation import constants
-from primitives.expression.expression import Expression, join, same
+from primitives.expression.expression import Expression, make_node, with_args
 from primitives.expression.parameters import Parameter
 from primitives.expression.reduction import ONE
 from primitives.expression.traversal import postorder, rewrite
@@ -91,12 +91,12 @@ def _onnx() -> Any:
 
 def _spelled(root: Expression) -> Expression:
     """The same function over operators that are one node."""
-    return rewrite(substituted(_COLUMN.written_out(root), SPECIAL), _reciprocal)
+    return rewrite(substituted(_COLUMN.expand(root), SPECIAL), _reciprocal)
 
 
 def _reciprocal(node: Expression, args: tuple[Expression, ...]) -> Expression:
     """1/a is a node of its own: onnxruntime 1.32 breaks the graph of (2*x + 0) * (1/a)."""
-    return join("reciprocal", args[1]) if node.op == "div" and args[0] is ONE else same(node, args)
+    return make_node("reciprocal", args[1]) if node.op == "div" and args[0] is ONE else with_args(node, args)
 
 
 class _Graph:

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from primitives.expression.derivative import derivative
 from primitives.expression.evaluation import constants, evaluate
-from primitives.expression.expression import Expression, constant, join
+from primitives.expression.expression import Expression, constant, make_node
 from primitives.expression.parameters import Parameter
 from primitives.expression.traversal import postorder
-from primitives.operators.formulas import written_out
+from primitives.operators.formulas import expand
 from primitives.operators.kernels import COMPARISONS
 from primitives.operators.table import forward_of, operators
 
@@ -54,19 +54,19 @@ class Reference:
 
 def scaled(expression: Expression, factor: float) -> Expression:
     """``factor * expression``."""
-    return expression if factor == 1.0 else join("mul", constant(factor), expression)
+    return expression if factor == 1.0 else make_node("mul", constant(factor), expression)
 
 
 def roots_of(expression: Expression, factor: float = 1.0) -> dict[str, Expression]:
     """``factor * expression`` under ``VALUE`` and its derivatives by ``"x"`` and by each parameter."""
     root = scaled(expression, factor)
-    return {VALUE: root} | {by: derivative(root, by) for by in ("x", *(p.name for p in expression.parameters))}
+    return {VALUE: root} | {wrt: derivative(root, wrt) for wrt in ("x", *(p.name for p in expression.parameters))}
 
 
 def elementary(root: Expression) -> Expression:
     """The same function over operators that have no formula."""
     names = frozenset(row.name for row in operators().values() if row.forward is not None and not row.formula)
-    return written_out(root, "elementary operators", names)
+    return expand(root, "elementary operators", names)
 
 
 def points_of(expression: Expression) -> Tensor:

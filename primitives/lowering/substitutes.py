@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from primitives.expression.expression import Expression, constant, join, parameter, same
+from primitives.expression.expression import Expression, constant, make_node, parameter, with_args
 from primitives.expression.parsing import parse_body
 from primitives.expression.traversal import postorder, rewrite
 from primitives.lowering.c.chebyshev import SERIES
@@ -19,7 +19,7 @@ def _written(text: str, names: Mapping[str, Expression]) -> Expression:
     """The text with its names replaced, of any size: what is shared is one node."""
     body = parse_body(text, {name: parameter(name) for name in names})
     new = {parameter(name): value for name, value in names.items()}
-    return rewrite(body, lambda node, args: new.get(node) or same(node, args))
+    return rewrite(body, lambda node, args: new.get(node) or with_args(node, args))
 
 
 def _by(text: str) -> Callable[[Expression], Expression]:
@@ -48,8 +48,8 @@ def _erfc(a: Expression) -> Expression:
 
 def _bessel(order: int) -> Callable[[Expression], Expression]:
     def written(a: Expression) -> Expression:
-        size = join("abs", a)
-        far = join("max", size, constant(8.0))
+        size = make_node("abs", a)
+        far = make_node("max", size, constant(8.0))
         names = {
             "a": a,
             "size": size,
@@ -69,7 +69,7 @@ _ATAN = "u+u*u*u*(((0.0805374449538*(u*u)-0.138776856032)*(u*u)+0.199777106478)*
 
 
 def _atan(a: Expression) -> Expression:
-    names = {"size": join("abs", a), "a": a}
+    names = {"size": make_node("abs", a), "a": a}
     names["u"] = _written("where(size>2.4142135,-1/size,where(size>0.41421356,(size-1)/(size+1),size))", names)
     names["start"] = _written("where(size>2.4142135,pi/2,where(size>0.41421356,pi/4,0))", names)
     names["found"] = _written(f"start+({_ATAN})", names)
@@ -117,7 +117,7 @@ def substituted(root: Expression, formulas: Formulas) -> Expression:
     """The same function with the formulas in the place of their operators."""
 
     def change(node: Expression, args: tuple[Expression, ...]) -> Expression:
-        return formulas[node.op](*args) if node.op in formulas else same(node, args)
+        return formulas[node.op](*args) if node.op in formulas else with_args(node, args)
 
     while any(node.op in formulas for node in postorder((root,))):
         root = rewrite(root, change)

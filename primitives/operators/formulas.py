@@ -1,4 +1,4 @@
-"""Formulas: an operator without an entry in a column is written out where that column is needed.
+"""Formulas: an operator without an entry in a column is expanded where that column is needed.
 
 Columns are those of the table and those of the lowering targets, which hold their own; see
 :class:`primitives.lowering.column.Column`.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from primitives.errors import LoweringError
-from primitives.expression.expression import Expression, join, operation, parameter
+from primitives.expression.expression import Expression, make_node, operation, parameter
 from primitives.expression.precedence import read
 from primitives.expression.reduction import reduced
 from primitives.expression.traversal import postorder, rewrite
@@ -19,7 +19,7 @@ _PLACES = tuple(parameter(name) for name in INPUTS)
 
 
 @lru_cache(maxsize=8192)
-def written_out(root: Expression, column: str, entries: frozenset[str] | None = None) -> Expression:
+def expand(root: Expression, column: str, entries: frozenset[str] | None = None) -> Expression:
     """The same function over operators that have an entry in a column.
 
     Args:
@@ -38,7 +38,7 @@ def written_out(root: Expression, column: str, entries: frozenset[str] | None = 
             return node
         row = find_operator(node.op)
         known = bool(getattr(row, column)) if entries is None else row.name in entries
-        return join(node.op, *args) if known else _formula_at(row, column, entries, args)
+        return make_node(node.op, *args) if known else _formula_at(row, column, entries, args)
 
     return rewrite(root, change)
 
@@ -59,4 +59,4 @@ def _formula_at(row: Operator, column: str, entries: frozenset[str] | None, args
 @lru_cache(maxsize=1024)
 def _formula(row: Operator, column: str, entries: frozenset[str] | None) -> Expression:
     places = dict(zip(INPUTS[: row.arity], _PLACES, strict=False))
-    return written_out(read(row.formula, places, operation), column, entries)
+    return expand(read(row.formula, places, operation), column, entries)

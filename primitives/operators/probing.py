@@ -9,7 +9,7 @@ from torch import Tensor
 
 from primitives.expression.derivative import derivative
 from primitives.expression.evaluation import evaluate
-from primitives.expression.expression import Expression, join, parameter
+from primitives.expression.expression import Expression, make_node, parameter
 from primitives.expression.parsing import parse_body
 from primitives.operators.table import INPUTS, Operator
 
@@ -31,8 +31,8 @@ def wrong_behaviour(row: Operator) -> Iterator[str]:
     value = _expression(row)
     if not torch.isfinite(_at(value, points)).any():
         yield "no value on [-4, 4] is finite"
-    for slot in range(row.arity):
-        yield from _wrong_slope(value, slot, points)
+    for position in range(row.arity):
+        yield from _wrong_slope(value, position, points)
 
 
 def _points(arity: int, dtype: torch.dtype = torch.float64) -> list[Tensor]:
@@ -66,16 +66,16 @@ def _wrong_values(forward: Callable[..., Tensor], arity: int, dtype: torch.dtype
 def _wrong_numbers(forward: Callable[..., Tensor], arity: int, dtype: torch.dtype) -> Iterator[str]:
     """Constants reach the forward function as Python numbers."""
     tensors = _points(arity, dtype)
-    for slot in range(arity):
-        mixed = [t if i == slot else 0.5 for i, t in enumerate(tensors)]
-        same = [t if i == slot else torch.full_like(t, 0.5) for i, t in enumerate(tensors)]
+    for position in range(arity):
+        mixed = [t if i == position else 0.5 for i, t in enumerate(tensors)]
+        same = [t if i == position else torch.full_like(t, 0.5) for i, t in enumerate(tensors)]
         try:
             agree = torch.equal(forward(*mixed).nan_to_num(7), forward(*same).nan_to_num(7))
         except Exception as error:
-            yield f"{_shown(dtype)}: failed with Python numbers beside input {INPUTS[slot]}: {error}"
+            yield f"{_shown(dtype)}: failed with Python numbers beside input {INPUTS[position]}: {error}"
             return
         if not agree:
-            yield f"{_shown(dtype)}: other values with Python numbers beside input {INPUTS[slot]}"
+            yield f"{_shown(dtype)}: other values with Python numbers beside input {INPUTS[position]}"
 
 
 def _wrong_formula(row: Operator) -> Iterator[str]:
@@ -88,11 +88,11 @@ def _wrong_formula(row: Operator) -> Iterator[str]:
         yield f"at {at} the formula gives {formula[worst]:.9g}, the forward function {found[worst]:.9g}"
 
 
-def _wrong_slope(value: Expression, slot: int, points: list[Tensor]) -> Iterator[str]:
+def _wrong_slope(value: Expression, position: int, points: list[Tensor]) -> Iterator[str]:
     """The derivative by one input must lie between the one-sided differences."""
-    name = INPUTS[slot]
+    name = INPUTS[position]
     slope = _at(derivative(value, name), points)
-    left, right = (_difference(value, slot, points, step) for step in (-_STEP, _STEP))
+    left, right = (_difference(value, position, points, step) for step in (-_STEP, _STEP))
     room = 1e-4 * (1 + torch.maximum(left.abs(), right.abs()))
     wrong = (slope < torch.minimum(left, right) - room) | (slope > torch.maximum(left, right) + room) | slope.isnan()
     wrong &= left.isfinite() & right.isfinite()
@@ -103,14 +103,14 @@ def _wrong_slope(value: Expression, slot: int, points: list[Tensor]) -> Iterator
         yield f"at {where} the derivative by {name} is {slope[at]:.6g}, differences give {differences}"
 
 
-def _difference(value: Expression, slot: int, points: list[Tensor], step: float) -> Tensor:
-    moved = [t + step if i == slot else t for i, t in enumerate(points)]
+def _difference(value: Expression, position: int, points: list[Tensor], step: float) -> Tensor:
+    moved = [t + step if i == position else t for i, t in enumerate(points)]
     return (_at(value, moved) - _at(value, points)) / step
 
 
 def _expression(row: Operator) -> Expression:
     """The operator at parameters that are named as its inputs."""
-    return join(row.name, *_places(row).values())
+    return make_node(row.name, *_places(row).values())
 
 
 def _places(row: Operator) -> dict[str, Expression]:

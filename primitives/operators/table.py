@@ -44,7 +44,7 @@ class Operator:
         tangent: total derivative, see the module's docstring.
         code: by target of :func:`primitives.lowering.lower`, a template over ``{0}, {1}, {2}``; those of the operators
             below stand with the targets. A template may use what the target's module imports, that of torch ``torch``,
-            ``math`` and ``F`` (torch.nn.functional). Comparisons are truth values, as is the first slot of ``where``.
+            ``math`` and ``F`` (torch.nn.functional). Comparisons are truth values, so is ``where``'s first argument.
         commutative: the order of the inputs does not matter.
         source: the system or paper that has the operator under this or a like name.
     """

@@ -36,8 +36,8 @@ def launch(
     if dry:
         print_row(dry_run_to_json(dry_run(job.config)), as_json)
         return
-    with Display(console, quiet=quiet or as_json, every=every) as screen:
-        made = job.launch(run, screen=screen, max_minutes=max_minutes)
+    with Display(console, quiet=quiet or as_json, every=every) as reporter:
+        made = job.launch(run, reporter=reporter, max_minutes=max_minutes)
     print_results(made, as_json)
 
 
@@ -58,8 +58,8 @@ def resume(
     from search.terminal.display import Display
 
     opened = Run.open(run)
-    with Display(console, quiet=quiet or as_json, every=every) as screen:
-        opened.resume(changes=change, workers=workers, address=address, screen=screen, max_minutes=max_minutes)
+    with Display(console, quiet=quiet or as_json, every=every) as reporter:
+        opened.resume(changes=change, workers=workers, address=address, reporter=reporter, max_minutes=max_minutes)
     print_results(opened, as_json)
 
 
@@ -73,8 +73,8 @@ def confirm(
     from search.terminal.display import Display
 
     opened = Run.open(run)
-    with Display(console, quiet=quiet or as_json, every=EVERY) as screen:
-        found = opened.confirm(workers=workers, address=address, screen=screen)
+    with Display(console, quiet=quiet or as_json, every=EVERY) as reporter:
+        found = opened.confirm(workers=workers, address=address, reporter=reporter)
     if as_json:
         print_json(confirmation_to_json(found))
     else:
@@ -99,7 +99,7 @@ def tabulate(
     from search.terminal.display import Display
 
     job = Job.load(config, [*change, *CHANGES])
-    with Display(console, quiet=quiet or as_json, every=every) as screen:
-        made = tabulated(job, run, workers=workers, screen=screen)
+    with Display(console, quiet=quiet or as_json, every=every) as reporter:
+        made = tabulated(job, run, workers=workers, reporter=reporter)
     path = out or made.folder.table
     print_row({"table": str(path), "classes": write_table(made, path)}, as_json)

@@ -59,6 +59,6 @@ def _member(parts: Sequence[MemberResult], name: str) -> MemberResult:
     """One member's losses with the seeds of all parts; it failed if it failed in one."""
     if reason := next((part.reason for part in parts if part.reason), None):
         return MemberResult(reason=reason)
-    losses = {mark: np.concatenate([part.losses[name][mark] for part in parts]) for mark in parts[0].losses[name]}
+    losses = {step: np.concatenate([part.losses[name][step] for part in parts]) for step in parts[0].losses[name]}
     tests = {name: np.concatenate([part.tests[name] for part in parts])} if parts[0].tests else {}
     return MemberResult({name: losses}, tests)

@@ -9,7 +9,7 @@ from evaluators.screens import screen
 from primitives.equivalence.builtin import as_builtin
 from primitives.equivalence.canonical import canonical
 from primitives.equivalence.classes import fingerprint
-from primitives.expression.expression import Expression, constant, join, parameter
+from primitives.expression.expression import Expression, constant, make_node, parameter
 from primitives.expression.parameters import Parameter
 from primitives.expression.parsing import parse
 from primitives.expression.traversal import postorder, rewrite
@@ -102,7 +102,7 @@ def _replaced(root: Expression, old: Expression, new: Expression) -> Expression:
     """The expression with a node replaced wherever it occurs."""
 
     def change(node: Expression, args: tuple[Expression, ...]) -> Expression:
-        return new if node is old else join(node.op, *args) if node.args else node
+        return new if node is old else make_node(node.op, *args) if node.args else node
 
     return rewrite(root, change)
 

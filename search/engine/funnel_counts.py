@@ -12,7 +12,7 @@ from search.records.trace_entry import TraceEntry
 
 
 @dataclass(slots=True)
-class Tally:
+class FunnelCounts:
     """Where the candidates of a run went.
 
     Args:
@@ -32,8 +32,8 @@ class Tally:
     null_gains: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, trace: Iterable[TraceEntry]) -> Tally:
-        """The tally of whole lines."""
+    def of(cls, trace: Iterable[TraceEntry]) -> FunnelCounts:
+        """The counts of whole lines."""
         made = cls()
         for entry in trace:
             made.add(entry)

@@ -14,7 +14,7 @@ from evaluators.cohort import NULLS, CohortRequest
 from evaluators.objectives import measured_names
 from evaluators.results.records import CohortResult
 from search.config import Config
-from search.engine.funnel_counts import Tally
+from search.engine.funnel_counts import FunnelCounts
 from search.engine.proposer import Proposer, expected
 from search.engine.recorder import Recorder
 from search.engine.rejection import with_thresholds
@@ -34,7 +34,7 @@ class Progress:
 
     budget: int
     entry: TraceEntry
-    tally: Tally
+    funnel: FunnelCounts
 
 
 def search(
@@ -86,7 +86,7 @@ def search(
                 return "interrupted"
             done[finished[0]] = _finish(recorder.store, config, plans[finished[0]], finished[1])
             _sweep(folder, told, done)
-        show(Progress(config.budget, recorder.record(done.pop(told)), recorder.tally))
+        show(Progress(config.budget, recorder.record(done.pop(told)), recorder.funnel))
         _settle()
         told += 1
         plans.pop(told - 1 - lag, None)

@@ -11,7 +11,7 @@ from evaluators.results.records import CohortResult
 from evaluators.results.records_codec import controls_digest
 from search.config import Config
 from search.engine.cohort_trials import trials_of
-from search.engine.funnel_counts import Tally
+from search.engine.funnel_counts import FunnelCounts
 from search.engine.rejection import findings
 from search.engine.study import History, Study
 from search.records.cohort import CohortRecord, Plan, Planned
@@ -29,7 +29,7 @@ class Recorder:
 
     def __init__(self, study: Study, config: Config) -> None:
         self.study, self.store, self.config = study, study.store, config
-        self.tally = Tally.of(self.store.trace)
+        self.funnel = FunnelCounts.of(self.store.trace)
 
     @property
     def cohorts(self) -> int:
@@ -59,7 +59,7 @@ class Recorder:
         trials = trials_of(record, self.study.scoring)
         self.study.enter(trials)
         entry = self.store.append(record, trials, self._entry(record, trials))
-        self.tally.add(entry)
+        self.funnel.add(entry)
         return entry
 
     def _entry(self, record: CohortRecord, trials: Sequence[TrialRecord]) -> TraceEntry:

@@ -46,7 +46,7 @@ def with_thresholds(plan: Plan, config: Config, first: int, uncensored: Sequence
     if all(row.exempt for row in rows):
         return replace(plan, proposals=rows)
     planned = schedules(config)
-    rungs = [(name, mark) for name, schedule in zip(config.tasks, planned, strict=True) for mark in schedule.marks]
+    rungs = [(name, step) for name, schedule in zip(config.tasks, planned, strict=True) for step in schedule.rung_steps]
     work = [steps for schedule in planned for steps in schedule.work]
     known = CalibrationSet(np.array(uncensored), rungs, work)
     thresholds = rung_rule(config.rejection.rule).calibrate(known, target_of(config))
@@ -65,7 +65,7 @@ def _exemption(config: Config, number: int) -> Exemption | None:
 
 
 def schedules(config: Config) -> list[Schedule]:
-    """How long and at which learning rates each task is trained. Their marks, task after task, are the stages."""
+    """How long and at which learning rates each task is trained. Their rungs, task after task, are those of the job."""
     t = config.training
     rates = [t.learning_rates or task(name).learning_rates for name in config.tasks]
     return [Schedule(t.steps, t.rungs, own, t.drop_worst_rate) for own in rates]
@@ -78,10 +78,10 @@ def relative_losses(record: CohortRecord, row: MemberResult, gain: float | None)
     or ReLU has no loss.
     """
     relu = record.result.relu.losses
-    reached = [(name, mark) for name, mark in record.rungs if mark in row.losses.get(name, ())]
+    reached = [(name, step) for name, step in record.rungs if step in row.losses.get(name, ())]
     if not reached or (gain is None and not row.reason):
         return ()
-    at = [relative_loss(row.losses[name][mark], relu[name][mark]) for name, mark in reached]
+    at = [relative_loss(row.losses[name][step], relu[name][step]) for name, step in reached]
     if gain is not None:
         return (*at[:-1], -gain)
     return (*at[:-1], *[math.inf] * (len(record.rungs) - len(at) + 1))
@@ -187,10 +187,10 @@ def _good(gains: Sequence[float | None], bar: float | None) -> int:
 def announced(config: Config) -> str:
     """One line: what will be rejected in this job."""
     r = config.rejection
-    stages = len(config.tasks) * len(schedules(config)[0].marks)
+    rungs = len(config.tasks) * len(schedules(config)[0].rung_steps)
     exempt = r.warmup + r.audit * max(0, config.budget - r.warmup)
     thresholds = rung_rule(r.rule).describe(target_of(config))
-    if not thresholds or stages == 1 or r.audit == 1 or exempt < SMALLEST_SET:
+    if not thresholds or rungs == 1 or r.audit == 1 or exempt < SMALLEST_SET:
         return "rejection: failures only"
     if config.budget <= r.warmup:
         return f"rejection: failures only; a job of up to {r.warmup} classes is too short to learn more"

@@ -7,8 +7,8 @@ from typing import Protocol
 from search.engine.loop import Progress
 
 
-class Screen(Protocol):
-    """What shows a job at work."""
+class Reporter(Protocol):
+    """Shows a job at work."""
 
     def say(self, text: str) -> None:
         """A line of text."""

@@ -108,4 +108,4 @@ class CohortRecord:
 
 def rungs_of(tasks: Sequence[str], result: CohortResult) -> list[Rung]:
     """Task and step of each rung and end; ReLU has reached all."""
-    return [(task, mark) for task in tasks for mark in sorted(result.relu.losses.get(task, ()))]
+    return [(task, step) for task in tasks for step in sorted(result.relu.losses.get(task, ()))]

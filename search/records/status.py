@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.confirmation import Confirmation
-from search.engine.funnel_counts import Tally
+from search.engine.funnel_counts import FunnelCounts
 from search.engine.rejection import Summary, summary
 from search.records.trace_entry import Best, TraceEntry
 
@@ -32,7 +32,7 @@ class Status:
     trained: int
     budget: int
     cohorts: int
-    funnel: Tally
+    funnel: FunnelCounts
     rejection: Summary
     best: Best | None
     front: int
@@ -53,7 +53,7 @@ def status_of(run: str, budget: int, trace: Sequence[TraceEntry], confirmation: 
         trained=trained,
         budget=budget,
         cohorts=len(trace),
-        funnel=Tally.of(trace),
+        funnel=FunnelCounts.of(trace),
         rejection=summary(trace),
         best=last.best if last else None,
         front=last.front if last else 0,

@@ -12,14 +12,14 @@ from evaluators.tasks import label
 from search.config import Config
 from search.engine.rejection import CALIBRATING
 from search.records.trace_entry import TraceEntry
-from search.report.run_data import Facts
+from search.report.run_data import RunData
 
 _FEWEST = 5  # points without which a rank correlation says nothing
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """A mark of a task.
+class RungCalibration:
+    """What a rung foretold.
 
     Args:
         task: its label.
@@ -38,17 +38,17 @@ class Stage:
     threshold: float | None
 
 
-def stages(facts: Facts) -> list[Stage]:
-    """All marks but the last, in the order of training."""
-    marks = _marks(facts.config)
-    trials = [c.trial for c in facts.candidates if c.trial.exempt in CALIBRATING]
-    rows = [trial.relative_losses for trial in trials if len(trial.relative_losses) == len(marks) + 1]
-    thresholds = _thresholds(facts.trace)
-    limits = [*thresholds] if len(thresholds) == len(marks) else [None] * len(marks)
-    return [_stage(task, step, n, rows, limits[n]) for n, (task, step) in enumerate(marks)] if rows else []
+def calibrations(run_data: RunData) -> list[RungCalibration]:
+    """All rungs but the last, in the order of training."""
+    rungs = _rungs(run_data.config)
+    trials = [c.trial for c in run_data.candidates if c.trial.exempt in CALIBRATING]
+    rows = [trial.relative_losses for trial in trials if len(trial.relative_losses) == len(rungs) + 1]
+    thresholds = _thresholds(run_data.trace)
+    limits = [*thresholds] if len(thresholds) == len(rungs) else [None] * len(rungs)
+    return [_calibration(task, step, n, rows, limits[n]) for n, (task, step) in enumerate(rungs)] if rows else []
 
 
-def _marks(config: Config) -> list[tuple[str, int]]:
+def _rungs(config: Config) -> list[tuple[str, int]]:
     steps = (*config.training.rungs, config.training.steps)
     return [(label(name), step) for name in config.tasks for step in steps][:-1]
 
@@ -59,13 +59,13 @@ def _thresholds(trace: Sequence[TraceEntry]) -> tuple[float, ...]:
     return found[-1] if found else ()
 
 
-def _stage(
+def _calibration(
     task: str, step: int, number: int, rows: Sequence[Sequence[float]], limit: float | None
-) -> Stage:  # fmt: skip
+) -> RungCalibration:  # fmt: skip
     here = [(row[number], row[-1]) for row in rows if math.isfinite(row[number])]
     points = tuple((-early, -late) for early, late in here if math.isfinite(late))
     threshold = -limit if limit is not None and math.isfinite(limit) else None
-    return Stage(task, step, points, len(here) - len(points), _spearman(points), threshold)
+    return RungCalibration(task, step, points, len(here) - len(points), _spearman(points), threshold)
 
 
 def _spearman(points: Sequence[tuple[float, float]]) -> float | None:

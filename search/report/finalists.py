@@ -10,7 +10,7 @@ from primitives.expression.parsing import parse
 from search.confirmation import Estimate
 from search.confirmation.record import Compared
 from search.report.members import verdict
-from search.report.run_data import Facts
+from search.report.run_data import RunData
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +54,16 @@ class Finalist:
     time: float | None
 
 
-def finalists(facts: Facts) -> list[Finalist]:
+def finalists(run_data: RunData) -> list[Finalist]:
     """Best in the search first, each short form behind its function."""
-    return [_finalist(row, facts.timing) for row in facts.tested]
+    return [_finalist(row, run_data.timing) for row in run_data.tested]
 
 
-def setting(facts: Facts) -> str:
+def setting(run_data: RunData) -> str:
     """On what they were trained."""
-    if facts.confirmation is None:
+    if run_data.confirmation is None:
         return "on fresh seeds and held-out data"
-    told = facts.confirmation.setting
+    told = run_data.confirmation.setting
     networks = ", ".join(told.networks.values())
     return f"on {told.seeds} fresh seeds and held-out data, with the networks {networks}"
 

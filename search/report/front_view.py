@@ -10,9 +10,9 @@ from evaluators.cohort import CONTROLS
 from evaluators.objectives import OBJECTIVES, cost
 from primitives.expression.parsing import parse
 from search.config import Config
-from search.report.members import Member
+from search.report.members import FrontMember
 from search.report.pictures.drawing import Points
-from search.report.run_data import Facts
+from search.report.run_data import RunData
 
 _ORDER = "order"
 _LOWEST, _LARGEST = 0.1, 0.98  # quantiles: below and beyond there is little to see, and much room would go
@@ -56,7 +56,7 @@ class View:
     outside: int
     undrawn: Points
     marks: Sequence[Mark]
-    members: Sequence[Member]
+    members: Sequence[FrontMember]
     controls: Sequence[Mark]
     stairs: bool
     nulls: Sequence[float]
@@ -72,25 +72,25 @@ def gain_label(config: Config) -> str:
     }[config.aggregate]
 
 
-def views(facts: Facts, members: Sequence[Member]) -> list[View]:
+def views(run_data: RunData, members: Sequence[FrontMember]) -> list[View]:
     """One for each objective beside the gain; with the gain alone, one by the order of training."""
-    others = facts.config.objectives[1:] or (_ORDER,)
-    return [_view(facts, members, name) for name in others]
+    others = run_data.config.objectives[1:] or (_ORDER,)
+    return [_view(run_data, members, name) for name in others]
 
 
-def _view(facts: Facts, members: Sequence[Member], name: str) -> View:
-    values = _values(facts, name)
-    points = {c.id: (values[c.id], c.gain) for c in facts.candidates if c.gain is not None and c.id in values}
-    front = {row.id for row in facts.front}
+def _view(run_data: RunData, members: Sequence[FrontMember], name: str) -> View:
+    values = _values(run_data, name)
+    points = {c.id: (values[c.id], c.gain) for c in run_data.candidates if c.gain is not None and c.id in values}
+    front = {row.id for row in run_data.front}
     chosen = {m.id for m in members}
-    controls = _controls(facts) if name == "cost" else []
-    nulls = null_gains(facts) if facts.config.aggregate == "mean" else []
+    controls = _controls(run_data) if name == "cost" else []
+    nulls = null_gains(run_data) if run_data.config.aggregate == "mean" else []
     x_ends, y_ends, log_x = _ends(points, front, controls, nulls)
     others = [p for i, p in points.items() if i not in front]
     cloud = [(x, y) for x, y in others if x_ends[0] <= x <= x_ends[1] and y >= y_ends[0]]
     return View(
         x_label=_label(name),
-        y_label=gain_label(facts.config),
+        y_label=gain_label(run_data.config),
         x_ends=x_ends,
         y_ends=y_ends,
         log_x=log_x,
@@ -100,9 +100,9 @@ def _view(facts: Facts, members: Sequence[Member], name: str) -> View:
         marks=[Mark(m.id, *points[m.id]) for m in members if m.id in points],
         members=members,
         controls=controls,
-        stairs=len(facts.config.objectives) == 2 and OBJECTIVES[name].direction == "minimize",
+        stairs=len(run_data.config.objectives) == 2 and OBJECTIVES[name].direction == "minimize",
         nulls=nulls,
-        zero=facts.config.aggregate != "rank",
+        zero=run_data.config.aggregate != "rank",
     )
 
 
@@ -110,21 +110,21 @@ def _label(name: str) -> str:
     return "order of training" if name == _ORDER else f"{name.replace('_', ' ')} ({OBJECTIVES[name].unit})"
 
 
-def _values(facts: Facts, name: str) -> dict[str, float]:
+def _values(run_data: RunData, name: str) -> dict[str, float]:
     if name == _ORDER:
-        return {c.id: float(n) for n, c in enumerate(facts.candidates, start=1)}
-    return {c.id: c.objectives[name] for c in facts.candidates if name in c.objectives}
+        return {c.id: float(n) for n, c in enumerate(run_data.candidates, start=1)}
+    return {c.id: c.objectives[name] for c in run_data.candidates if name in c.objectives}
 
 
-def null_gains(facts: Facts) -> list[float]:
+def null_gains(run_data: RunData) -> list[float]:
     """Of the search: what the noise alone gives."""
-    return [value for value in (facts.trace[0].null_gains if facts.trace else ()) if math.isfinite(value)]
+    return [value for value in (run_data.trace[0].null_gains if run_data.trace else ()) if math.isfinite(value)]
 
 
-def _controls(facts: Facts) -> list[Mark]:
+def _controls(run_data: RunData) -> list[Mark]:
     """The controls repeat from cohort to cohort, so that any candidate tells where they are."""
-    over = next((c.trial.gain_over for c in facts.candidates if c.trial.gain_over), None)
-    if over is None or facts.config.aggregate != "mean":
+    over = next((c.trial.gain_over for c in run_data.candidates if c.trial.gain_over), None)
+    if over is None or run_data.config.aggregate != "mean":
         return []
     return [
         Mark(name, cost(parse(text)), over["relu"] - over[name])

@@ -17,13 +17,13 @@ from primitives.expression.parsing import parse
 from search.confirmation import Estimate
 from search.confirmation.record import Compared
 from search.records.class_row import ClassRow, best_of
-from search.report.run_data import Candidate, Facts
+from search.report.run_data import Candidate, RunData
 
 MOST = 48  #: members drawn; many objectives can have a front of hundreds
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class FrontMember:
     """A member of the front.
 
     Args:
@@ -53,14 +53,14 @@ class Member:
         return self.row.gain or 0.0
 
 
-def members(facts: Facts) -> list[Member]:
+def members(run_data: RunData) -> list[FrontMember]:
     """At most 48 of the front, cheapest first: finalists, the best, and the others evenly by cost."""
-    by_id = {c.id: c for c in facts.candidates}
-    verdicts = {row.finalist.id: verdict(row) for row in facts.finalists}
-    rng = numpy_generator(facts.config.seed, "report", "intervals")
+    by_id = {c.id: c for c in run_data.candidates}
+    verdicts = {row.finalist.id: verdict(row) for row in run_data.finalists}
+    rng = numpy_generator(run_data.config.seed, "report", "intervals")
     return [
         _member(by_id[row.id], row, verdicts.get(row.id, "not tested"), rng)
-        for row in _drawn(facts.front, set(verdicts))
+        for row in _drawn(run_data.front, set(verdicts))
     ]
 
 
@@ -74,10 +74,10 @@ def _drawn(front: Sequence[ClassRow], finalists: set[str]) -> list[ClassRow]:
     return [row for row in front if row.id in wanted]
 
 
-def _member(candidate: Candidate, row: ClassRow, found: str, rng: np.random.Generator) -> Member:
+def _member(candidate: Candidate, row: ClassRow, found: str, rng: np.random.Generator) -> FrontMember:
     function = parse(candidate.expression)
     match = known_name(function)
-    return Member(
+    return FrontMember(
         candidate=candidate,
         row=row,
         function=function,

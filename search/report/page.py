@@ -16,20 +16,20 @@ from markupsafe import Markup
 from evaluators.tasks import label
 from search.confirmation import Estimate
 from search.engine.rejection import summary
-from search.report.calibration import stages
+from search.report.calibration import calibrations
 from search.report.finalists import Finalist, finalists, setting
 from search.report.front_view import View, gain_label, null_gains, views
 from search.report.funnel import losses, steps
 from search.report.lineage import line
-from search.report.members import Member, members
+from search.report.members import FrontMember, members
 from search.report.pictures.curve import curve_picture
 from search.report.pictures.front import NARROW, WIDE, front_file, front_picture
 from search.report.pictures.intervals import Bar, interval_picture
-from search.report.pictures.lines import best_picture, clock_picture, stage_picture
+from search.report.pictures.lines import best_picture, calibration_picture, clock_picture
 from search.report.progress import timeline
-from search.report.provenance import credits, origins
-from search.report.run_data import Facts
-from search.report.settings import asked
+from search.report.provenance import origins, provenance
+from search.report.run_data import RunData
+from search.report.settings import settings
 from search.storage.run_folder import named_folder
 
 _TASKS, _ROWS = 12, 12  # pictures of gains by task, and rows in each
@@ -44,14 +44,14 @@ class Front:
     narrow: Markup
 
 
-def page(facts: Facts) -> str:
+def page(run_data: RunData) -> str:
     """The whole page; the same run gives the same text."""
-    return _environment().get_template("page.html").render(_content(facts))
+    return _environment().get_template("page.html").render(_content(run_data))
 
 
-def front_svg(facts: Facts) -> str:
+def front_svg(run_data: RunData) -> str:
     """The front alone, gain against the second objective, as the text of an SVG file."""
-    return front_file(views(facts, members(facts))[0], _own("colours.css") + _own("picture.css"))
+    return front_file(views(run_data, members(run_data))[0], _own("colours.css") + _own("picture.css"))
 
 
 def _environment() -> Environment:
@@ -66,40 +66,40 @@ def _environment() -> Environment:
     return made
 
 
-def _content(facts: Facts) -> dict[str, object]:
-    drawn, tested = members(facts), finalists(facts)
-    by_id = {c.id: c for c in facts.candidates}
-    origin_of = origins(facts.candidates, facts.config)
+def _content(run_data: RunData) -> dict[str, object]:
+    drawn, tested = members(run_data), finalists(run_data)
+    by_id = {c.id: c for c in run_data.candidates}
+    origin_of = origins(run_data.candidates, run_data.config)
     script = _own("page.js")
     return {
         "style": Markup(_own("colours.css") + _own("page.css") + _own("picture.css")),
         "script": Markup(script),
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        "facts": facts,
-        "trained": len(facts.candidates),
+        "run_data": run_data,
+        "trained": len(run_data.candidates),
         "best": max(drawn, key=lambda member: member.gain, default=None),
-        "asked": asked(facts.config),
-        "steps": steps(facts),
-        "losses": losses(facts),
+        "settings": settings(run_data.config),
+        "steps": steps(run_data),
+        "losses": losses(run_data),
         "members": drawn,
         "curves": {member.id: curve_picture(member.function) for member in drawn},
-        "others": _others(facts),
-        "fronts": _fronts(facts, drawn),
+        "others": _others(run_data),
+        "fronts": _fronts(run_data, drawn),
         "finalists": tested,
-        "setting": setting(facts),
+        "setting": setting(run_data),
         "tested": sum(1 for f in tested if not f.short_form_of),
         "confirmed": len({f.short_form_of or f.id for f in tested if f.verdict == "confirmed"}),
-        "confirmation_picture": _confirmation_picture(tested, _confirmation_nulls(facts)),
-        "nulls": {"search": null_gains(facts), "confirmation": _confirmation_nulls(facts)},
-        "controls_repeat": all(entry.controls_repeat for entry in facts.trace),
-        "by_task": _by_task(facts, drawn, tested),
+        "confirmation_picture": _confirmation_picture(tested, _confirmation_nulls(run_data)),
+        "nulls": {"search": null_gains(run_data), "confirmation": _confirmation_nulls(run_data)},
+        "controls_repeat": all(entry.controls_repeat for entry in run_data.trace),
+        "by_task": _by_task(run_data, drawn, tested),
         "lines": {m.id: line(m.candidate, by_id, origin_of) for m in drawn},
-        "stages": [(stage, stage_picture(stage) if stage.points else None) for stage in stages(facts)],
-        "rejection": summary(facts.trace),
-        "credits": credits(facts, origin_of),
-        **_timeline(facts),
-        "repeat": _repeat(facts),
-        "environment": _flat(facts.environment),
+        "calibrations": [(rung, calibration_picture(rung) if rung.points else None) for rung in calibrations(run_data)],
+        "rejection": summary(run_data.trace),
+        "provenance": provenance(run_data, origin_of),
+        **_timeline(run_data),
+        "repeat": _repeat(run_data),
+        "environment": _flat(run_data.environment),
     }
 
 
@@ -107,21 +107,21 @@ def _own(name: str) -> str:
     return files("search.report").joinpath("template", name).read_text(encoding="utf-8")
 
 
-def _others(facts: Facts) -> list[str]:
+def _others(run_data: RunData) -> list[str]:
     """Objectives beside gain and cost."""
-    return [name for name in facts.config.objectives if name not in {"gain", "cost"}]
+    return [name for name in run_data.config.objectives if name not in {"gain", "cost"}]
 
 
-def _fronts(facts: Facts, drawn: Sequence[Member]) -> list[Front]:
+def _fronts(run_data: RunData, drawn: Sequence[FrontMember]) -> list[Front]:
     return [
         Front(view, wide=front_picture(view, WIDE), narrow=front_picture(view, NARROW, labels=False))
-        for view in views(facts, drawn)
+        for view in views(run_data, drawn)
         if view.marks
     ]
 
 
-def _confirmation_nulls(facts: Facts) -> list[float]:
-    return [value for value in (facts.confirmation.nulls if facts.confirmation else ()) if math.isfinite(value)]
+def _confirmation_nulls(run_data: RunData) -> list[float]:
+    return [value for value in (run_data.confirmation.nulls if run_data.confirmation else ()) if math.isfinite(value)]
 
 
 def _confirmation_picture(tested: Sequence[Finalist], nulls: Sequence[float]) -> Markup | None:
@@ -136,11 +136,11 @@ def _finalist_bar(f: Finalist) -> Bar:
     return Bar(f.short, searched, fresh, f.verdict == "confirmed", "" if fresh else f"failed: {f.reason}")
 
 
-def _by_task(facts: Facts, drawn: Sequence[Member], tested: Sequence[Finalist]) -> list[tuple[str, Markup]]:
+def _by_task(run_data: RunData, drawn: Sequence[FrontMember], tested: Sequence[Finalist]) -> list[tuple[str, Markup]]:
     """One picture a task: the front's members of highest gain."""
     best = sorted(drawn, key=lambda member: -member.gain)[:_ROWS]
     fresh = {f.id: f.by_task for f in tested if not f.short_form_of}
-    names = [name for name in map(label, facts.config.tasks) if any(name in m.by_task for m in best)]
+    names = [name for name in map(label, run_data.config.tasks) if any(name in m.by_task for m in best)]
     pictures = []
     for name in names[:_TASKS]:
         bars = [_task_bar(member, name, fresh.get(member.id, {})) for member in best]
@@ -148,24 +148,24 @@ def _by_task(facts: Facts, drawn: Sequence[Member], tested: Sequence[Finalist]) 
     return pictures
 
 
-def _task_bar(member: Member, task: str, fresh: Mapping[str, Estimate]) -> Bar:
+def _task_bar(member: FrontMember, task: str, fresh: Mapping[str, Estimate]) -> Bar:
     found = member.by_task.get(task)
     return Bar(member.short, found, fresh.get(task), member.verdict == "confirmed", "" if found else "no number")
 
 
-def _timeline(facts: Facts) -> dict[str, object]:
-    found = timeline(facts)
+def _timeline(run_data: RunData) -> dict[str, object]:
+    found = timeline(run_data)
     return {
         "timeline": found,
-        "best_picture": best_picture(found, gain_label(facts.config)) if found.best else None,
+        "best_picture": best_picture(found, gain_label(run_data.config)) if found.best else None,
         "clock_picture": clock_picture(found) if len(found.clock) > 1 and found.clock[-1][0] > 0 else None,
     }
 
 
-def _repeat(facts: Facts) -> dict[str, str]:
+def _repeat(run_data: RunData) -> dict[str, str]:
     """The command that makes the run again, in a folder of its own, and the one that compares the two."""
-    again = f"{facts.path}-again"
-    quoted = [shlex.quote(str(path)) for path in (facts.path / "config.yaml", again, facts.path / "front.csv")]
+    again = f"{run_data.path}-again"
+    quoted = [shlex.quote(str(path)) for path in (run_data.path / "config.yaml", again, run_data.path / "front.csv")]
     copy = shlex.quote(str(named_folder(again).path / "front.csv"))
     return {
         "launch": f"actsearch launch {quoted[0]} --run {quoted[1]}",

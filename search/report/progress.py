@@ -11,7 +11,7 @@ from statistics import median
 from evaluators.tasks import label
 from search.engine.rejection import sizes
 from search.records.trace_entry import TraceEntry
-from search.report.run_data import Facts
+from search.report.run_data import RunData
 
 _PAUSE = 10.0  # times the median time between two cohorts, and at least a minute: the job was stopped in between
 
@@ -41,40 +41,40 @@ class Timeline:
     proposing: float
 
 
-def timeline(facts: Facts) -> Timeline:
+def timeline(run_data: RunData) -> Timeline:
     """From the trace and the candidates in order; times are those of the cohorts' ends."""
-    clock = _clock(facts.trace)
+    clock = _clock(run_data.trace)
     gaps = [after[0] - before[0] for before, after in pairwise(clock)]
     limit = max(1.0, _PAUSE * median(gaps)) if gaps else 0.0
     pauses = tuple(gap for gap in gaps if gap > limit)
     minutes = (clock[-1][0] if clock else 0.0) - sum(pauses)
     training: Counter[str] = Counter()
-    for entry in facts.trace:
+    for entry in run_data.trace:
         training.update({label(name): seconds for name, seconds in entry.seconds.items()})
     return Timeline(
-        best=_best(facts),
-        medians=_medians(facts),
+        best=_best(run_data),
+        medians=_medians(run_data),
         clock=clock,
         minutes=minutes,
         pauses=pauses,
         per_minute=clock[-1][1] / minutes if minutes > 0 else None,
         training=dict(training),
-        proposing=sum(entry.proposed_in for entry in facts.trace if entry.proposed_in > 0),
+        proposing=sum(entry.proposed_in for entry in run_data.trace if entry.proposed_in > 0),
     )
 
 
-def _best(facts: Facts) -> tuple[tuple[float, float], ...]:
+def _best(run_data: RunData) -> tuple[tuple[float, float], ...]:
     rises: list[tuple[float, float]] = []
-    for number, candidate in enumerate(facts.candidates, start=1):
+    for number, candidate in enumerate(run_data.candidates, start=1):
         if candidate.gain is not None and (not rises or candidate.gain > rises[-1][1]):
             rises.append((number, candidate.gain))
-    return (*rises, (len(facts.candidates), rises[-1][1])) if rises else ()
+    return (*rises, (len(run_data.candidates), rises[-1][1])) if rises else ()
 
 
-def _medians(facts: Facts) -> tuple[tuple[float, float], ...]:
-    ends = [0, *(entry.trained for entry in facts.trace)]
+def _medians(run_data: RunData) -> tuple[tuple[float, float], ...]:
+    ends = [0, *(entry.trained for entry in run_data.trace)]
     groups = (
-        (end, [c.gain for c in facts.candidates[start:end] if c.gain is not None]) for start, end in pairwise(ends)
+        (end, [c.gain for c in run_data.candidates[start:end] if c.gain is not None]) for start, end in pairwise(ends)
     )
     return tuple((end, median(gains)) for end, gains in groups if gains)
 

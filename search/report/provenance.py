@@ -1,4 +1,4 @@
-"""Strategy credit: which way of proposing made the good candidates."""
+"""Provenance: which way of proposing made the good candidates."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from evaluators.statistics import share_interval
 from primitives.equivalence.canonical import canonical
 from primitives.expression.parsing import parse
 from search.config import Config
-from search.report.run_data import Candidate, Facts
+from search.report.run_data import Candidate, RunData
 
 TOP = 0.05  #: the share of the candidates trained to the end that counts as good
 
 
 @dataclass(frozen=True, slots=True)
-class Credit:
+class Provenance:
     """What one way of proposing came to.
 
     Args:
@@ -72,22 +72,22 @@ def _start_list(config: Config) -> set[str]:
     return {form.text for expression in given for form in (expression, canonical(expression))}
 
 
-def credits(facts: Facts, origin_of: dict[str, str]) -> list[Credit]:
+def provenance(run_data: RunData, origin_of: dict[str, str]) -> list[Provenance]:
     """One row for each way, the one with the most good candidates first."""
-    gains = sorted((c.gain for c in facts.candidates if c.gain is not None), reverse=True)
+    gains = sorted((c.gain for c in run_data.candidates if c.gain is not None), reverse=True)
     bar = gains[math.ceil(TOP * len(gains)) - 1] if gains else math.inf
-    front = {row.id for row in facts.front}
+    front = {row.id for row in run_data.front}
     groups: dict[str, list[Candidate]] = {}
-    for candidate in facts.candidates:
+    for candidate in run_data.candidates:
         groups.setdefault(origin_of[candidate.id], []).append(candidate)
-    rows = [_credit(origin, members, bar, front) for origin, members in groups.items()]
+    rows = [_provenance(origin, members, bar, front) for origin, members in groups.items()]
     return sorted(rows, key=lambda row: (-row.good, -row.trained))
 
 
-def _credit(origin: str, members: Sequence[Candidate], bar: float, front: set[str]) -> Credit:
+def _provenance(origin: str, members: Sequence[Candidate], bar: float, front: set[str]) -> Provenance:
     gains = [c.gain for c in members if c.gain is not None]
     good = sum(1 for gain in gains if gain >= bar)
-    return Credit(
+    return Provenance(
         origin=origin,
         trained=len(members),
         finished=len(gains),

@@ -72,7 +72,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class RunData:
     """A run.
 
     Args:
@@ -110,7 +110,7 @@ class Facts:
         return [row for row in self.tested if not row.finalist.of]
 
 
-def gather(folder: RunFolder, config: Config, study: Study) -> Facts:
+def gather(folder: RunFolder, config: Config, study: Study) -> RunData:
     """A run as it is now.
 
     Args:
@@ -119,7 +119,7 @@ def gather(folder: RunFolder, config: Config, study: Study) -> Facts:
         study: of the run; it may be at work.
     """
     candidates = [Candidate(trial, trial.objectives) for trial in study.store.trials]
-    return Facts(
+    return RunData(
         path=folder.path,
         config=config,
         config_text=folder.config.read_text(encoding="utf-8"),

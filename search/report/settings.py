@@ -1,4 +1,4 @@
-"""What was asked: the config in words."""
+"""Settings: the config in words."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from search.engine.rejection import target_of
 _WAYS = {"maximize": "largest", "minimize": "smallest"}
 
 
-def asked(config: Config) -> list[tuple[str, str]]:
+def settings(config: Config) -> list[tuple[str, str]]:
     """Names and values; what the job does not have is left out."""
     strategy = dict(config.strategy)
     name = str(strategy.pop("name"))
-    settings = ", ".join(f"{key} {value}" for key, value in strategy.items())
+    options = ", ".join(f"{key} {value}" for key, value in strategy.items())
     confirmation = config.confirmation
     rows = [
         ("tasks", ", ".join(map(label, config.tasks))),
         ("grammar", config.grammar),
         ("objectives", ", ".join(map(_objective, config.objectives))),
         ("gain over the tasks", config.aggregate if len(config.tasks) > 1 else ""),
-        ("strategy", f"{name} ({settings})" if settings else name),
+        ("strategy", f"{name} ({options})" if options else name),
         ("start list", f"{len(config.start)} functions" if config.start else ""),
         ("budget", f"{config.budget:,} classes in cohorts of {config.cohorts.size}"),
         ("training", _training(config.training)),

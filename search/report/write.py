@@ -53,9 +53,9 @@ def write_front(folder: RunFolder, config: Config, study: Study, path: Path) -> 
     write_atomically(path, front_svg(gather(folder, config, study)))
 
 
-def report_at_end(folder: RunFolder, config: Config, study: Study, screen: Says) -> None:
+def report_at_end(folder: RunFolder, config: Config, study: Study, reporter: Says) -> None:
     """Write the page at the end of a job, which must not fail by it: what goes wrong is said."""
     try:
-        screen.say(f"report: {write_report(folder, config, study)}")
+        reporter.say(f"report: {write_report(folder, config, study)}")
     except Exception as error:  # a picture is no reason to lose a job
-        screen.say(f"report: not written, {type(error).__name__}: {error}; try: actsearch report {folder.path}")
+        reporter.say(f"report: not written, {type(error).__name__}: {error}; try: actsearch report {folder.path}")

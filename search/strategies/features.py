@@ -1,4 +1,4 @@
-"""What a surrogate sees of a function: its shape as a slot trains it, and the operators of its formula."""
+"""What a surrogate sees of a function: its shape as it is trained, normalised, and the operators of its formula."""
 
 from __future__ import annotations
 

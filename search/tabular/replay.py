@@ -23,7 +23,7 @@ from search.strategies import Proposal, Result, Settings, strategy
 from search.strategies.features import shape
 from search.tabular.score_table import Table
 
-MARKS = (10, 25, 50, 100, 200, 500, 1000)
+EVALUATIONS = (10, 25, 50, 100, 200, 500, 1000)
 TOPS = (0.01, 0.001)
 
 
@@ -84,7 +84,7 @@ class Comparison:
     """How a strategy did on a table, over the repeats.
 
     Args:
-        rank: of the best so far in the table, from 1: mark -> quantiles of 25 %, 50 % and 75 %.
+        rank: of the best so far in the table, from 1: number of evaluations -> quantiles of 25 %, 50 % and 75 %.
         regret: what the best so far lacks of the best gain, likewise.
         hits: evaluations until one of the top 1 % and 0.1 % was found in 90 % of the repeats, None if the budget was
             too small.
@@ -130,11 +130,11 @@ def _summary(table: Table, best: Array, random: Array, seed: int) -> Comparison:
     ordered = np.sort(table.gains)
     ranks = (1 + len(ordered) - np.searchsorted(ordered, best, side="right")).astype(np.float64)
     regrets = ordered[-1] - best
-    marks = sorted({*(mark for mark in MARKS if mark < best.shape[1]), best.shape[1]})
+    counts = sorted({*(count for count in EVALUATIONS if count < best.shape[1]), best.shape[1]})
     differences = best[:, -1] - random[:, -1]
     return Comparison(
-        rank={mark: _quartiles(ranks[:, mark - 1]) for mark in marks},
-        regret={mark: _quartiles(regrets[:, mark - 1]) for mark in marks},
+        rank={count: _quartiles(ranks[:, count - 1]) for count in counts},
+        regret={count: _quartiles(regrets[:, count - 1]) for count in counts},
         hits={top: _hit(ranks, max(1, round(top * len(ordered)))) for top in TOPS},
         better=float(differences.mean()),
         p=sign_flip(differences.tolist(), numpy_generator(seed, "replay", "p")),

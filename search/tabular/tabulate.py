@@ -9,7 +9,7 @@ from evaluators.results.json_codec import all_finite
 from evaluators.tasks import label
 from evaluators.training.member import best_rate
 from search.config import Config
-from search.engine.reporter import Screen
+from search.engine.reporter import Reporter
 from search.errors import RunError
 from search.run import Job, Run
 from search.storage.files import Cell, csv_text, write_atomically
@@ -19,24 +19,26 @@ from search.storage.run_folder import named_folder
 CHANGES = ("rejection.audit=1", "training.drop_worst_rate=false", "confirmation.finalists=0")
 
 
-def tabulated(job: Job, name: str | None = None, *, workers: int | None = None, screen: Screen | None = None) -> Run:
+def tabulated(
+    job: Job, name: str | None = None, *, workers: int | None = None, reporter: Reporter | None = None
+) -> Run:
     """The run of a table's job, done: launched, or continued where its folder is there.
 
     Args:
         job: with :data:`CHANGES`.
         name: or path of the run folder; by default the job's name and ``-table``.
         workers: number of workers instead of the config's.
-        screen: shows the progress.
+        reporter: shows the progress.
 
     Raises:
         RunError: the folder holds a run of another job.
     """
     folder = named_folder(name or f"{job.name}-table")
     if not folder.path.exists():
-        return job.launch(str(folder.path), workers=workers, screen=screen)
+        return job.launch(str(folder.path), workers=workers, reporter=reporter)
     run = Run.open(folder.path)
     _check_same(run, job.config)
-    return run.resume(changes=[f"budget={job.config.budget}"], workers=workers, screen=screen)
+    return run.resume(changes=[f"budget={job.config.budget}"], workers=workers, reporter=reporter)
 
 
 def _check_same(run: Run, config: Config) -> None:
@@ -63,14 +65,14 @@ def write_table(run: Run, path: Path) -> int:
 
 
 def _columns(config: Config) -> list[str]:
-    marks = (config.training.steps, *config.training.rungs)
-    losses = [_name(config, seed, t, m) for m in marks for t in config.tasks for seed in range(config.training.seeds)]
+    steps = (config.training.steps, *config.training.rungs)
+    losses = [_name(config, seed, t, s) for s in steps for t in config.tasks for seed in range(config.training.seeds)]
     return ["expression", *config.objectives, "reason", *losses]
 
 
-def _name(config: Config, seed: int, task: str, mark: int) -> str:
+def _name(config: Config, seed: int, task: str, step: int) -> str:
     place = f":{label(task)}" if len(config.tasks) > 1 else ""
-    return f"loss{seed}{place}" + (f"@{mark}" if mark != config.training.steps else "")
+    return f"loss{seed}{place}" + (f"@{step}" if step != config.training.steps else "")
 
 
 def _scores(run: Run) -> list[dict[str, Cell]]:
@@ -84,8 +86,8 @@ def _losses(run: Run) -> Iterator[dict[str, Cell]]:
     for record in run.cohorts():
         for row in record.result.candidates:
             yield {
-                _name(run.config, seed, task, mark): loss
-                for task, marks in row.losses.items()
-                for mark, losses in marks.items()
+                _name(run.config, seed, task, step): loss
+                for task, by_step in row.losses.items()
+                for step, losses in by_step.items()
                 for seed, loss in enumerate(all_finite(losses[:, best_rate(losses)].tolist()))
             }

@@ -70,7 +70,7 @@ def _gaussian(gaussian: Gaussian) -> list[tuple[str, str]]:
         "E f^2": gaussian.second,
         "E f'^2": gaussian.slope,
         "E f''^2": gaussian.curvature,
-        "gain 1/sqrt(E f^2)": gaussian.factor,
+        "init scale 1/sqrt(E f^2)": gaussian.factor,
         "chi = E f'^2 / E f^2": gaussian.chi,
         "V'(1)": gaussian.variance_slope,
         "C(0)": gaussian.mean_share,

@@ -67,7 +67,7 @@ def panel(progress: Progress, pace: Pace, *, ended: bool = False) -> Panel:
         pace: of the job.
         ended: nothing works on it any more: no time is left, and there is nothing to stop.
     """
-    entry, tally = progress.entry, progress.tally
+    entry, funnel = progress.entry, progress.funnel
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim")
     grid.add_column(ratio=1)
@@ -81,11 +81,11 @@ def panel(progress: Progress, pace: Pace, *, ended: bool = False) -> Panel:
     grid.add_row("front", f"{entry.front}, after cohort {entry.cohort}")
     grid.add_row(
         "funnel",
-        f"{tally.proposed} proposed, {tally.screened.total()} screened, {tally.known} known, {tally.trained} trained, "
-        f"{tally.failed} failed, {tally.unpromising} unpromising",
+        f"{funnel.proposed} proposed, {funnel.screened.total()} screened, {funnel.known} known, "
+        f"{funnel.trained} trained, {funnel.failed} failed, {funnel.unpromising} unpromising",
     )
     grid.add_row("time", f"{clock(pace.elapsed) if ended else _clocks(progress, pace)}, {_rate(pace)}")
-    if nulls := gains_line(tally.null_gains):
+    if nulls := gains_line(funnel.null_gains):
         grid.add_row("noise", f"null controls {nulls}")
     at_work = entry.trained < progress.budget and not ended
     return Panel(grid, subtitle=STOP if at_work else None, subtitle_align="left", style="none")

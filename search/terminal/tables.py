@@ -67,12 +67,12 @@ def front_table(rows: Sequence[ClassRow], title: str = "Pareto front: gain in na
 def replay_table(found: Mapping[str, Comparison], key: Literal["rank", "regret"], title: str) -> Table:
     """Quantiles of a replay's ranks or regrets, one row a strategy."""
     quantiles = {name: row.rank if key == "rank" else row.regret for name, row in found.items()}
-    marks = list(next(iter(quantiles.values())))
+    counts = list(next(iter(quantiles.values())))
     rows = [
         [name, *(f"{_short(middle)} ({_short(low)} {_short(high)})" for low, middle, high in row.values())]
         for name, row in quantiles.items()
     ]
-    return table(title, ["strategy", *(str(mark) for mark in marks)], rows)
+    return table(title, ["strategy", *(str(count) for count in counts)], rows)
 
 
 def _short(value: float) -> str:
@@ -118,7 +118,7 @@ def _mean(estimate: Estimate | None) -> str:
 
 
 def nulls_line(nulls: Sequence[float]) -> str:
-    """The null controls: what the noise alone gives."""
+    """The null controls (A/A controls): what the noise alone gives."""
     return f"Null controls (ReLU on other seeds, its gain over ReLU is noise): {gains_line(nulls)}"
 
 

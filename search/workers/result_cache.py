@@ -17,7 +17,7 @@ from search.workers import Finished, Workers
 _WORDS: dict[Part, str] = {"search": "shortening the finalists", "confirmation": "confirming the finalists"}
 
 
-class Kept(Workers):
+class ResultCache(Workers):
     """Workers whose results lie in a folder, one file for each request; what lies there is not trained again.
 
     Args:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from evaluators.machine.backend import CPU, Backend
-from evaluators.training.member import Member, Schedule
+from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.plain import PlainModel
 from evaluators.training.stack import Stack
 from primitives.expression.parsing import parse
@@ -19,7 +19,7 @@ EVERYTHING = {"optimiser": "sgd", "schedule": "cosine", "clip": 0.5}
 
 
 def stack(family: Family, backend: Backend) -> Stack:
-    members = [Member(parse(text), (1, 2)) for text in TEXTS]
+    members = [CohortMember(parse(text), (1, 2)) for text in TEXTS]
     return Stack(family, "search", members, Schedule(6, (), (1e-3, 3e-3)), backend=backend)
 
 

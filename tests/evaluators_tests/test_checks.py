@@ -6,7 +6,7 @@ import pytest
 from torch import nn
 
 from evaluators.errors import TaskError
-from evaluators.training.member import Member, Schedule
+from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.plain import PlainModel
 from evaluators.training.stack import Stack
 from primitives.expression.expression import variable
@@ -31,7 +31,7 @@ HARMLESS = [nn.BatchNorm1d(8, track_running_stats=False), nn.Dropout(0.0), nn.La
 
 
 def check(chosen: Family) -> None:
-    Stack(chosen, "search", [Member(variable(), (1,))], Schedule(2, (), (1e-3,))).advance(2)
+    Stack(chosen, "search", [CohortMember(variable(), (1,))], Schedule(2, (), (1e-3,))).advance(2)
 
 
 def check_plain(chosen: Family) -> None:

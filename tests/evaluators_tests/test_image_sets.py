@@ -16,7 +16,7 @@ from PIL import Image
 from evaluators.errors import TaskError
 from evaluators.tasks import image_sets, task
 from evaluators.tasks.base import Task
-from evaluators.training.member import Member, Schedule
+from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.train import train
 from primitives.expression.parsing import parse
 
@@ -76,7 +76,7 @@ def test_images_are_those_of_the_files(kind: str, cached: Path) -> None:
     search = chosen.data("search")[0]
     assert abs(float(search.mean())) < 1e-5
     assert float(search.std()) == pytest.approx(1.0, abs=1e-4)
-    train(chosen, "confirmation", [Member(parse("relu(x)"), (1,))], Schedule(1, (), (1e-3,)))
+    train(chosen, "confirmation", [CohortMember(parse("relu(x)"), (1,))], Schedule(1, (), (1e-3,)))
 
 
 def test_a_set_that_is_not_there(cached: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 from evaluators.cohort import CohortRequest
 from evaluators.tasks import task
 from evaluators.tasks.base import Task
-from evaluators.training.member import Member, Outcome, Schedule, best_rate, better_rates
+from evaluators.training.member import CohortMember, Outcome, Schedule, best_rate, better_rates
 from evaluators.training.stack import Stack
 from evaluators.training.train import train
 from primitives.expression.parsing import parse
@@ -17,13 +17,13 @@ from tests.evaluators_tests.families import Family
 from tests.evaluators_tests.test_loops import Looped, Stacked
 from tests.plain import ran
 
-MARKS, RATES = (4, 8, 20), (1e-4, 1e-3, 3e-2)
+RUNG_STEPS, RATES = (4, 8, 20), (1e-4, 1e-3, 3e-2)
 TEXTS = ("relu(x)", "x*sigmoid(beta*x); beta=1.0:channel", "sin(3*x)", "exp(exp(x))", "c*elu(x); c=0.5")
 
 
 def outcomes(chosen: Task, *, drop: bool, rates: tuple[float, ...] = RATES, width: int = 200) -> list[Outcome]:
-    members = [Member(parse(text), (1, 2), protected=n == 0) for n, text in enumerate(TEXTS)]
-    return train(chosen, "search", members, Schedule(MARKS[-1], MARKS[:-1], rates, drop), width)
+    members = [CohortMember(parse(text), (1, 2), protected=n == 0) for n, text in enumerate(TEXTS)]
+    return train(chosen, "search", members, Schedule(RUNG_STEPS[-1], RUNG_STEPS[:-1], rates, drop), width)
 
 
 @pytest.mark.parametrize("width", [200, 1])
@@ -35,15 +35,15 @@ def test_the_worst_goes_and_the_others_keep_their_bits(family: str, width: int) 
         assert np.array_equal(before.at(4), after.at(4), equal_nan=True)
         kept = better_rates(before.at(4))
         assert len(kept) == 2
-        for mark in list(after.losses)[1:]:
-            assert np.array_equal(before.at(mark)[:, kept], after.at(mark)[:, kept])
-            assert np.isnan(np.delete(after.at(mark), kept, axis=1)).all()
+        for step in list(after.losses)[1:]:
+            assert np.array_equal(before.at(step)[:, kept], after.at(step)[:, kept])
+            assert np.isnan(np.delete(after.at(step), kept, axis=1)).all()
 
 
 def test_two_learning_rates_are_both_kept() -> None:
     whole, fewer = (outcomes(task("digits"), drop=drop, rates=RATES[:2]) for drop in (False, True))
     for before, after in zip(whole, fewer, strict=True):
-        assert all(np.array_equal(before.at(mark), after.at(mark), equal_nan=True) for mark in before.losses)
+        assert all(np.array_equal(before.at(step), after.at(step), equal_nan=True) for step in before.losses)
 
 
 def test_the_worst_is_the_one_without_a_number_or_with_the_largest_mean() -> None:
@@ -57,8 +57,8 @@ def test_a_loop_of_ones_own_loses_the_same() -> None:
     for own, stacked in zip(outcomes(looped, drop=True), outcomes(Stacked(), drop=True), strict=True):
         assert own.reason == stacked.reason
         assert own.losses.keys() == stacked.losses.keys()
-        for mark in own.losses:
-            assert np.array_equal(np.isnan(own.at(mark)), np.isnan(stacked.at(mark)))
+        for step in own.losses:
+            assert np.array_equal(np.isnan(own.at(step)), np.isnan(stacked.at(step)))
     assert looped.steps_taken == 2 * (4 * (3 * 4 + 2 * 16) + 3 * 4)  # exp(exp(x)) ends at the first rung
 
 
@@ -78,7 +78,7 @@ def test_objectives_are_measured_at_a_rate_that_is_left() -> None:
 
 
 def test_a_view_of_one_member_after_rates_were_dropped() -> None:
-    members = [Member(parse(text), (1, 2)) for text in TEXTS[:2]]
+    members = [CohortMember(parse(text), (1, 2)) for text in TEXTS[:2]]
     trained, other = (Stack(Family("mlp"), "search", members, Schedule(6, (), RATES)) for _ in range(2))
     for stack in (trained, other):
         stack.advance(3)

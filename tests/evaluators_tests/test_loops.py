@@ -17,16 +17,16 @@ from evaluators.machine.width import probe_width
 from evaluators.results.reasons import Reason
 from evaluators.tasks.base import batches
 from evaluators.training.initialisation import normalised
-from evaluators.training.member import Member, Outcome, Schedule
+from evaluators.training.member import CohortMember, Outcome, Schedule
 from evaluators.training.train import train
 from primitives.expression.parsing import parse
 from tests.plain import ran
 
-MARKS = (4, 8, 20)
+RUNG_STEPS = (4, 8, 20)
 RATES = (1e-3, 1e-2)
 DOUBLE = Backend(dtype=torch.float64)
 MEMBERS = [
-    Member(parse(text), (1, 2), protected=n == 0)
+    CohortMember(parse(text), (1, 2), protected=n == 0)
     for n, text in enumerate(["relu(x)", "x*sigmoid(beta*x); beta=1.0:channel", "exp(exp(x))", "gelu(x)"])
 ]
 
@@ -62,24 +62,24 @@ class Looped(LoopTask):
     def data(self, part: str) -> tuple[Tensor, Tensor]:
         return Stacked().data(part)
 
-    def fit(self, network: nn.Module, part: str, seed: int, rate: float, marks: Sequence[int]) -> Iterator[float]:
+    def fit(self, network: nn.Module, part: str, seed: int, rate: float, rung_steps: Sequence[int]) -> Iterator[float]:
         x, y = (tensor.to(next(network.parameters()).dtype) for tensor in self.data(part))
-        own = split(len(x), part, seed)
-        order = batches(own.train, marks[-1], 32, seed)
+        examples = split(len(x), part, seed)
+        order = batches(examples.train, rung_steps[-1], 32, seed)
         optimiser = torch.optim.Adam(network.parameters(), lr=rate)
         for step, index in enumerate(order, start=1):
             self.steps_taken += 1
             optimiser.zero_grad()
             (network(x[index]) - y[index]).square().mean().backward()
             optimiser.step()
-            if step in marks:
-                yield (network(x[own.validation]) - y[own.validation]).square().mean().item()
+            if step in rung_steps:
+                yield (network(x[examples.validation]) - y[examples.validation]).square().mean().item()
         if part == "confirmation":
-            yield (network(x[own.test]) - y[own.test]).square().mean().item()
+            yield (network(x[examples.test]) - y[examples.test]).square().mean().item()
 
 
-def outcomes(task: Task, part: str = "search", members: Sequence[Member] = MEMBERS) -> list[Outcome]:
-    return train(task, part, members, Schedule(MARKS[-1], MARKS[:-1], RATES), backend=DOUBLE)
+def outcomes(task: Task, part: str = "search", members: Sequence[CohortMember] = MEMBERS) -> list[Outcome]:
+    return train(task, part, members, Schedule(RUNG_STEPS[-1], RUNG_STEPS[:-1], RATES), backend=DOUBLE)
 
 
 @pytest.mark.parametrize("part", ["search", "confirmation"])
@@ -87,8 +87,8 @@ def test_outcomes_equal_the_stacks(part: str) -> None:
     for own, stacked in zip(outcomes(Looped(), part), outcomes(Stacked(), part), strict=True):
         assert own.reason == stacked.reason
         assert list(own.losses) == list(stacked.losses)
-        for mark in own.losses:
-            assert own.at(mark) == pytest.approx(stacked.at(mark), abs=1e-9, nan_ok=True)
+        for step in own.losses:
+            assert own.at(step) == pytest.approx(stacked.at(step), abs=1e-9, nan_ok=True)
         if part == "confirmation":
             assert torch.tensor(own.tests) == pytest.approx(torch.tensor(stacked.tests), abs=1e-9, nan_ok=True)
 
@@ -97,7 +97,7 @@ def test_a_rejected_candidate_is_not_trained_on() -> None:
     looped = Looped()
     found = outcomes(looped)
     assert [outcome.reason for outcome in found] == [None, None, Reason.DIVERGED, None]
-    assert looped.steps_taken == 4 * (3 * MARKS[-1] + MARKS[0])
+    assert looped.steps_taken == 4 * (3 * RUNG_STEPS[-1] + RUNG_STEPS[0])
 
 
 def test_controls_and_nulls_of_a_cohort_go_through_the_loop() -> None:
@@ -120,7 +120,7 @@ def test_random_numbers_do_not_depend_on_company() -> None:
     together, alone = outcomes(Noisy()), outcomes(Noisy(), members=[MEMBERS[0], MEMBERS[3]])
     assert torch.equal(torch.random.get_rng_state(), state)
     assert together[3].losses == alone[1].losses
-    other = outcomes(Noisy(), members=[Member(MEMBERS[0].expression, (3,), protected=True)])
+    other = outcomes(Noisy(), members=[CohortMember(MEMBERS[0].expression, (3,), protected=True)])
     assert other[0].losses != together[0].losses
 
 

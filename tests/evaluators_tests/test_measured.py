@@ -21,7 +21,7 @@ from evaluators.objectives.reproducibility import Reproducibility, between, vari
 from evaluators.objectives.robustness import ATTACK_STEPS, RADIUS, Robustness
 from evaluators.stability import largest_gradient
 from evaluators.tasks import task
-from evaluators.training.member import Member, Schedule
+from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.plain import PlainModel
 from evaluators.training.stack import Stack
 from evaluators.training.train import train
@@ -38,7 +38,7 @@ DOUBLE = Backend(dtype=torch.float64)
 def trained(text: str, steps: int, chosen: Any = "digits", backend: Backend = CPU) -> Stack:
     """Models of two seeds at one learning rate."""
     schedule = Schedule(max(steps, 1), (), (3e-3,))
-    stack = Stack(task(chosen), "search", [Member(parse(text), SEEDS)], schedule, backend=backend)
+    stack = Stack(task(chosen), "search", [CohortMember(parse(text), SEEDS)], schedule, backend=backend)
     stack.advance(steps)
     return stack
 
@@ -212,7 +212,7 @@ def test_measuring_changes_no_loss() -> None:
 
 
 def test_a_stack_goes_on_after_a_look() -> None:
-    members = [Member(parse(text), SEEDS) for text in ("relu(x)", "x*sigmoid(beta*x); beta=1.0")]
+    members = [CohortMember(parse(text), SEEDS) for text in ("relu(x)", "x*sigmoid(beta*x); beta=1.0")]
     schedule = Schedule(6, (), (1e-3, 1e-2))
     stacks = [Stack(task("digits"), "search", members, schedule) for _ in range(2)]
     for stack in stacks:
@@ -226,9 +226,9 @@ def test_a_stack_goes_on_after_a_look() -> None:
 def test_what_cannot_be_measured_is_refused_before_training() -> None:
     schedule, relu = Schedule(10, (), (1e-3,)), parse("relu(x)")
     with pytest.raises(TaskError, match="'digits': reproducibility: expected at least 2 seeds, got 1"):
-        train(task("digits"), "search", [Member(relu, (1,))], schedule, measured=[Reproducibility()])
+        train(task("digits"), "search", [CohortMember(relu, (1,))], schedule, measured=[Reproducibility()])
     with pytest.raises(TaskError, match="floating point inputs"):
-        train(Family("transformer"), "search", [Member(relu, SEEDS)], schedule, measured=[Robustness()])
+        train(Family("transformer"), "search", [CohortMember(relu, SEEDS)], schedule, measured=[Robustness()])
 
 
 def test_evaluate_reports_what_is_named() -> None:

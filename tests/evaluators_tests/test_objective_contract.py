@@ -17,7 +17,7 @@ from evaluators.objectives.formula import FormulaObjective
 from evaluators.objectives.measured import MeasuredObjective, mean_of_activations
 from evaluators.results.records import CohortResult
 from evaluators.tasks import task
-from evaluators.training.member import Member, Schedule
+from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.stack import Stack
 from primitives.expression.parsing import parse
 
@@ -47,7 +47,7 @@ def trained(result: CohortResult) -> Trained:
 
 
 def models(text: str = TEXT, seeds: tuple[int, ...] = (4, 5)) -> Stack:
-    stack = Stack(task("digits"), "search", [Member(parse(text), seeds)], Schedule(4, (), (3e-3,)))
+    stack = Stack(task("digits"), "search", [CohortMember(parse(text), seeds)], Schedule(4, (), (3e-3,)))
     stack.advance(4)
     return stack
 
@@ -86,7 +86,7 @@ def test_a_measure_is_one_number_that_leaves_the_models_alone(measured: Measured
     assert value.shape == () and bool(torch.isfinite(value))
     assert torch.equal(value, measured.measure(stack))
     assert all(torch.equal(a, b) for a, b in zip(before, stack.tensors, strict=True))
-    assert all(slot.after is None for slot in stack.slots)
+    assert all(activation.after is None for activation in stack.activations)
 
 
 def test_a_network_that_is_nan_has_no_number(measured: MeasuredObjective) -> None:

@@ -180,8 +180,8 @@ def request(*expressions: str, **changes: Any) -> CohortRequest:
 
 def limits(*values: float) -> dict[tuple[str, int], float]:
     """Thresholds at the stages of two tasks, as many as there are values."""
-    stages = [(name, mark) for name in ("digits", "digits-10x32") for mark in (3, 6, 12)]
-    return dict(zip(stages, values, strict=False))
+    rungs = [(name, step) for name in ("digits", "digits-10x32") for step in (3, 6, 12)]
+    return dict(zip(rungs, values, strict=False))
 
 
 def test_thresholds_reject_all_but_controls_and_the_exempt() -> None:

@@ -11,7 +11,7 @@ import torch
 
 from evaluators.tasks import task
 from evaluators.tasks.base import Task
-from evaluators.training.member import Member, Schedule
+from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.stack import Stack
 from evaluators.training.train import train
 from primitives.expression.expression import Expression
@@ -25,11 +25,11 @@ PROBE = "x*sigmoid(beta*x); beta=1.0:channel"
 OTHERS = ("relu(x)", "gelu(x)", "tanh(x)", "c*elu(x); c=0.5", "sin(x)+x", "x*atan(x)", "log1p(x**2)", "mish(x)")
 
 
-def member(text: str, seeds: tuple[int, ...] = SEEDS) -> Member:
-    return Member(parse(text), seeds)
+def member(text: str, seeds: tuple[int, ...] = SEEDS) -> CohortMember:
+    return CohortMember(parse(text), seeds)
 
 
-def stack(members: list[Member], chosen: Task, rates: tuple[float, ...] = RATES) -> Stack:
+def stack(members: list[CohortMember], chosen: Task, rates: tuple[float, ...] = RATES) -> Stack:
     return Stack(chosen, "search", members, Schedule(STEPS, (), rates))
 
 
@@ -39,10 +39,10 @@ def own_losses(trained: Stack, expression: Expression) -> torch.Tensor:
     return trained.loss("validation")[share.start : share.stop]
 
 
-def company(slices: int, seed: int) -> list[Member]:
+def company(slices: int, seed: int) -> list[CohortMember]:
     """Other members that fill this number of slices."""
     generator = torch.Generator().manual_seed(seed)
-    found: list[Member] = []
+    found: list[CohortMember] = []
     while slices:
         take = 1 if slices % 2 else 2
         text = OTHERS[int(torch.randint(len(OTHERS), (), generator=generator))]
@@ -120,8 +120,10 @@ def test_shrunk_stack(family: str) -> None:
     shrunk.advance(STEPS)
     for survivor in (whole[3], whole[8]):
         assert torch.equal(own_losses(shrunk, survivor.expression), own_losses(untouched, survivor.expression))
-    beta = [slot.values[-1] for slot in shrunk.slots]
-    assert all(torch.equal(value, slot.values[-1]) for value, slot in zip(beta, untouched.slots, strict=True))
+    beta = [activation.values[-1] for activation in shrunk.activations]
+    assert all(
+        torch.equal(value, activation.values[-1]) for value, activation in zip(beta, untouched.activations, strict=True)
+    )
 
 
 def test_a_shrunk_stack_gives_its_memory_back() -> None:

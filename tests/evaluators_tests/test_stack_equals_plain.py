@@ -11,7 +11,7 @@ from torch import Tensor
 from evaluators.machine.backend import CPU, Backend
 from evaluators.tasks import task, task_names
 from evaluators.tasks.base import Task
-from evaluators.training.member import Member, Schedule
+from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.plain import PlainModel
 from evaluators.training.stack import Stack
 from primitives.expression.parsing import parse
@@ -27,7 +27,9 @@ SETTINGS: dict[str, dict[str, object]] = {
 }
 
 
-def pairs(chosen: Task, members: Sequence[Member], steps: int, backend: Backend) -> tuple[Stack, list[PlainModel]]:
+def pairs(
+    chosen: Task, members: Sequence[CohortMember], steps: int, backend: Backend
+) -> tuple[Stack, list[PlainModel]]:
     """A stack of members and the same models one by one, in the order of the slices."""
     stack = Stack(chosen, "search", members, Schedule(steps, (), chosen.learning_rates), backend=backend)
     models = [
@@ -39,7 +41,7 @@ def pairs(chosen: Task, members: Sequence[Member], steps: int, backend: Backend)
     return stack, models
 
 
-def check(chosen: Task, members: Sequence[Member], steps: int, backend: Backend, tolerance: float) -> None:
+def check(chosen: Task, members: Sequence[CohortMember], steps: int, backend: Backend, tolerance: float) -> None:
     """Both train; every training loss and the last validation losses agree absolutely."""
     stack, models = pairs(chosen, members, steps, backend)
     plain = torch.tensor([model.advance(steps) for model in models], dtype=torch.float64)
@@ -50,9 +52,9 @@ def check(chosen: Task, members: Sequence[Member], steps: int, backend: Backend,
     torch.testing.assert_close(stack.loss("validation").double(), last, rtol=0, atol=tolerance)
 
 
-def two() -> list[Member]:
+def two() -> list[CohortMember]:
     """Parameters per channel and per layer, different seeds."""
-    return [Member(parse(SWISH), (1,)), Member(parse(LEAKY), (2,))]
+    return [CohortMember(parse(SWISH), (1,)), CohortMember(parse(LEAKY), (2,))]
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
@@ -82,7 +84,7 @@ FORMULAS = ("relu(x)", "gelu(x)", SWISH, "a*tanh(x)+b*x; a=1.2, b=0.1:channel", 
 def test_shipped_tasks(name: str, backend: Backend, steps: int, tolerance: float) -> None:
     chosen = task(name)
     chosen.learning_rates = (3e-4, 1e-3)  # at 1e-2 ten layers amplify rounding to 0.5 nats
-    check(chosen, [Member(parse(text), (1, 2)) for text in FORMULAS], steps, backend, tolerance)
+    check(chosen, [CohortMember(parse(text), (1, 2)) for text in FORMULAS], steps, backend, tolerance)
 
 
 @pytest.mark.parametrize("name", task_names())
@@ -100,8 +102,8 @@ def test_candidate_parameters_are_trained(family: str) -> None:
     for model in models:
         model.advance(10)
     plain = [[p for path, p in model.network.named_parameters() if path.endswith((".beta", ".c"))] for model in models]
-    for number, slot in enumerate(stack.slots):
-        swish, leaky = slot.values
+    for number, activation in enumerate(stack.activations):
+        swish, leaky = activation.values
         own: list[Tensor] = [swish[0], swish[1], leaky[0], leaky[1]]
         for value, of_model, initial in zip(own, plain, (1.0, 1.0, 0.25, 0.25), strict=True):
             torch.testing.assert_close(value, of_model[number].detach(), rtol=0, atol=1e-10)

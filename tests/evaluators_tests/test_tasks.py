@@ -15,7 +15,7 @@ from evaluators.tasks import expanded, source_text, task, task_names
 from evaluators.tasks.base import BLOCK, Task, batches, split
 from evaluators.tasks.photographs import spread
 from evaluators.training.initialisation import initial_network
-from evaluators.training.member import Member, Schedule
+from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.sites import find_sites
 from evaluators.training.train import train
 from primitives.expression.parsing import parse
@@ -137,7 +137,7 @@ LEARNT = {
 def test_relu_learns(chosen: Task) -> None:
     assert chosen.chance is not None
     schedule = Schedule(chosen.steps, (), chosen.learning_rates)
-    (outcome,) = train(chosen, "search", [Member(parse("relu(x)"), (1, 2), protected=True)], schedule)
+    (outcome,) = train(chosen, "search", [CohortMember(parse("relu(x)"), (1, 2), protected=True)], schedule)
     best = outcome.at(chosen.steps).mean(axis=0).min()
     assert chosen.loss_floor < best < LEARNT[chosen.name] * chosen.chance
 
@@ -228,7 +228,7 @@ def test_a_name_may_give_depth_and_width(name: str) -> None:
     own, other = task(f"{base}-1x12"), task(f"{base}-2x12")
     assert parameters(own) < parameters(other)
     assert own.name == f"{base}-1x12"
-    (outcome,) = train(own, "search", [Member(parse("relu(x)"), (1,), protected=True)], Schedule(2, (), (1e-3,)))
+    (outcome,) = train(own, "search", [CohortMember(parse("relu(x)"), (1,), protected=True)], Schedule(2, (), (1e-3,)))
     assert outcome.at(2).shape == (1, 1)
 
 

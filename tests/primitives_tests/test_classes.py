@@ -29,11 +29,11 @@ from primitives import (
 from primitives.analysis import output_factor
 from primitives.equivalence.classes import outputs, points
 from primitives.errors import ExpressionError
-from primitives.expression.expression import join
+from primitives.expression.expression import make_node
 from primitives.expression.parameters import Parameter
 from primitives.expression.traversal import postorder, rewrite
 from primitives.grammars import grammar
-from primitives.operators.formulas import written_out
+from primitives.operators.formulas import expand
 from primitives.operators.table import Operator
 
 EXACT = [
@@ -137,7 +137,7 @@ def frozen(expression: Expression) -> Expression:
     def change(node: Expression, args: tuple[Expression, ...]) -> Expression:
         if isinstance(node.value, Parameter):
             return constant(node.value.initial)
-        return join(node.op, *args) if args else node
+        return make_node(node.op, *args) if args else node
 
     return rewrite(expression, change)
 
@@ -164,21 +164,21 @@ def graphs(draw: st.DrawFn) -> Expression:
 @given(graphs())
 def test_canonical_form_is_canonical_and_not_larger(expression: Expression) -> None:
     form = canonical(expression)
-    assert written_out(form, "forward") is form
+    assert expand(form, "forward") is form
     assert canonical(form) is form
-    assert form.size <= written_out(expression, "forward").size
+    assert form.size <= expand(expression, "forward").size
     assert set(form.parameters) <= set(expression.parameters)
 
 
 @settings(max_examples=300, deadline=None)
 @given(graphs(), st.randoms(use_true_random=False))
 def test_the_order_of_arguments_does_not_matter(expression: Expression, rng: random.Random) -> None:
-    expression = written_out(frozen(expression), "forward")
+    expression = expand(frozen(expression), "forward")
 
     def shuffled(node: Expression, args: tuple[Expression, ...]) -> Expression:
         row = operators().get(node.op)
         swap = isinstance(row, Operator) and row.commutative and rng.random() < 0.5
-        return join(node.op, *(args[::-1] if swap else args)) if args else node
+        return make_node(node.op, *(args[::-1] if swap else args)) if args else node
 
     assert canonical(rewrite(expression, shuffled)) is canonical(expression)
 
@@ -198,21 +198,21 @@ def levels(count: int, op: str, other: str) -> Expression:
     """A graph of ``count`` levels, each of which uses the one below twice: as a tree it has 2**count leaves."""
     node = variable()
     for _ in range(count):
-        node = join(op, node, join(other, node))
+        node = make_node(op, node, make_node(other, node))
     return node
 
 
 def chain(op: str, count: int) -> Expression:
     node = variable()
     for _ in range(count):
-        node = join(op, node)
+        node = make_node(op, node)
     return node
 
 
 def long_sum(count: int) -> Expression:
     node = variable()
     for number in range(count):
-        node = join("add", join("mul", parameter(f"p{number}"), variable()), node)
+        node = make_node("add", make_node("mul", parameter(f"p{number}"), variable()), node)
     return node
 
 

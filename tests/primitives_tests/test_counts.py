@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from primitives import Expression, constant, fingerprint, value_at
 from primitives.equivalence.classes import outputs
-from primitives.expression.expression import join
+from primitives.expression.expression import make_node
 from primitives.expression.parameters import Parameter
 from primitives.expression.traversal import rewrite
 from primitives.grammars import grammar
@@ -37,7 +37,7 @@ def space(name: str) -> tuple[Expression, ...]:
 def _freeze(node: Expression, args: tuple[Expression, ...]) -> Expression:
     if isinstance(node.value, Parameter):
         return constant(node.value.initial)
-    return join(node.op, *args) if args else node
+    return make_node(node.op, *args) if args else node
 
 
 def is_constant(values: Array) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from primitives.errors import GrammarError
-from primitives.expression.expression import Expression, constant, join, parameter, variable
+from primitives.expression.expression import Expression, constant, make_node, parameter, variable
 from primitives.expression.parsing import parse
 from primitives.grammars import Grammar, grammar, grammar_names
 from primitives.grammars.derivation import X, write
@@ -138,7 +138,7 @@ def test_what_is_no_expression_is_no_member() -> None:
     assert "x" not in PRESETS["default"]
     deep: Expression = variable()
     for _ in range(3_000):
-        deep = join("sin", deep)
+        deep = make_node("sin", deep)
     assert deep not in PRESETS["default"] and deep not in PRESETS["grafs"]
     assert constant(0.1) not in PRESETS["default"] and parse("x*0.1") in PRESETS["default"]
 

@@ -10,7 +10,7 @@ import pytest
 from primitives import apply, constant, parse, variable
 from primitives.analysis import Shape, analyse
 from primitives.catalogue import Entry, catalogue
-from primitives.expression.expression import Expression, same
+from primitives.expression.expression import Expression, with_args
 from primitives.expression.traversal import rewrite
 
 MONOTONE = {"yes": "non-decreasing", "decreasing": "non-increasing", "no": "no"}
@@ -84,7 +84,7 @@ def test_the_kinks_of_the_rational_function_are_of_the_size_of_rounding() -> Non
 def stretched(expression: Expression, scale: float, shift: float) -> Expression:
     """f(scale * x + shift)."""
     inner = apply("add", apply("mul", constant(scale), variable()), constant(shift))
-    return rewrite(expression, lambda node, args: inner if node.op == "x" else same(node, args))
+    return rewrite(expression, lambda node, args: inner if node.op == "x" else with_args(node, args))
 
 
 @pytest.mark.parametrize(("scale", "shift", "factor"), [(1.37, 0.213, 1.0), (-1.61, 0.0777, -250.0), (2.9, 0.5, 1e-3)])

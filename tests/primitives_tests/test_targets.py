@@ -47,7 +47,7 @@ def test_a_formula_beside_a_forward_function_is_the_same_function(name: str) -> 
     places = {letter: parameter(letter) for letter in "ab"[: operators()[name].arity]}
     x = torch.linspace(-6, 6, 201, dtype=torch.float64) + 1e-4
     values = dict(zip(places, (x, torch.sin(x)), strict=False))
-    written = Column("elsewhere", {n: "-" for n in operators() if n != name}).written_out(apply(name, *places.values()))
+    written = Column("elsewhere", {n: "-" for n in operators() if n != name}).expand(apply(name, *places.values()))
     assert written.op != name
     for f in (torch.float64, torch.float32):
         at = {n: v.to(f) for n, v in values.items()}
@@ -97,7 +97,7 @@ def test_code_of_ones_own_comes_first() -> None:
     register(Operator(name="triangle", formula="abs(a-floor(a+0.5))", code={"torch": "tri({0})"}))
     column = Column("torch", {})
     f = parse("triangle(x)")
-    assert column.written_out(f) is f
+    assert column.expand(f) is f
     assert column.template("triangle") == "tri({0})"
 
 

@@ -29,7 +29,7 @@ from primitives import (
     value_at,
 )
 from primitives import variable as x_leaf
-from primitives.expression.expression import MAX_DEPTH, MAX_SIZE, join
+from primitives.expression.expression import MAX_DEPTH, MAX_SIZE, make_node
 from primitives.grammars import grammar, grammar_names
 from primitives.operators.table import ALIASES, CHAINS
 
@@ -325,7 +325,7 @@ def test_hostile_text_is_refused_at_once(text: str) -> None:
 def test_copies_and_pickles_are_the_same_object() -> None:
     deep = parse("x")
     for _ in range(3_000):
-        deep = join("sin", deep)
+        deep = make_node("sin", deep)
     assert pickle.loads(pickle.dumps(deep)) is deep
     expression = parse("x*sigmoid(beta*x); beta=0.5:channel")
     assert copy.deepcopy(expression) is expression
@@ -335,8 +335,8 @@ def test_copies_and_pickles_are_the_same_object() -> None:
 def test_graph_has_shared_nodes_and_ordered_slots() -> None:
     graph = to_networkx(parse("sin(x)*sin(x)-x"))
     assert [graph.nodes[n]["op"] for n in graph] == ["x", "sin", "mul", "sub"]
-    assert graph.edges[2, 1]["slots"] == [0, 1]
-    assert graph.edges[3, 0]["slots"] == [1]
+    assert graph.edges[2, 1]["arguments"] == [0, 1]
+    assert graph.edges[3, 0]["arguments"] == [1]
 
 
 def test_a_value_takes_parameters_by_name_and_the_others_at_their_initial_values() -> None:

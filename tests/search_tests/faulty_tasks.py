@@ -33,19 +33,19 @@ class Quiet(LoopTask):
     def harm(self) -> None:
         """What the offender does."""
 
-    def fit(self, network: nn.Module, part: str, seed: int, rate: float, marks: Sequence[int]) -> Iterator[float]:
+    def fit(self, network: nn.Module, part: str, seed: int, rate: float, rung_steps: Sequence[int]) -> Iterator[float]:
         if any(OFFENDER in m.expression.text for m in network.modules() if isinstance(m, Activation)):
             self.harm()
         x, y = self.data(part)
         optimiser = torch.optim.SGD(network.parameters(), rate)
         done = 0
-        for mark in marks:
-            for _ in range(mark - done):
+        for step in rung_steps:
+            for _ in range(step - done):
                 optimiser.zero_grad()
                 loss = (network(x) - y).square().mean()
                 loss.backward()
                 optimiser.step()
-            done = mark
+            done = step
             yield loss.item()
         if part == "confirmation":
             yield loss.item()

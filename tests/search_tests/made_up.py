@@ -1,4 +1,4 @@
-"""Runs and facts with made-up losses, for tests that look at many candidates and train none."""
+"""Runs and their data with made-up losses, for tests that look at many candidates and train none."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from search.records.cohort import CohortRecord, Exemption
 from search.records.environment import environment
 from search.records.trace_entry import TraceEntry
 from search.records.trial import TrialRecord
-from search.report.run_data import Candidate, Facts
+from search.report.run_data import Candidate, RunData
 from search.storage import open_store
 from search.storage.files import write_json
 from search.storage.run_folder import RunFolder
@@ -63,8 +63,8 @@ class Instant(Workers):
 def _row(text: str, request: CohortRequest, *, may_fail: bool = False) -> MemberResult:
     if may_fail and hashlib.sha256(text.encode()).digest()[0] < 32:
         return MemberResult(reason=Reason.WORKER_DIED, failed_on=request.tasks[0], error=ERROR)
-    marks = (*request.rungs, request.steps)
-    return MemberResult({name: {m: _losses(f"{text} {name} {m}", request) for m in marks} for name in request.tasks})
+    steps = (*request.rungs, request.steps)
+    return MemberResult({name: {s: _losses(f"{text} {name} {s}", request) for s in steps} for name in request.tasks})
 
 
 def _losses(text: str, request: CohortRequest) -> Array:
@@ -141,7 +141,7 @@ def finalist(row: dict[str, Any], **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def many_candidates(count: int) -> Facts:
+def many_candidates(count: int) -> RunData:
     """A run with so many candidates, each but the first few a child, without files."""
     config: Config = checked(_config(count) | {"cohorts": {"size": 50}}, "made_up.py")
     rng, source = np.random.Generator(np.random.PCG64(0)), grammar("default")
@@ -152,7 +152,7 @@ def many_candidates(count: int) -> Facts:
         if not candidate.reason:
             front.add(number, list(candidate.objectives.values()))
     rows = [front_row(candidates[number]) for number in front.numbers]
-    return Facts(
+    return RunData(
         path=Path("runs/many"),
         config=config,
         config_text=to_yaml(config),

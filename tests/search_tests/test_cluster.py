@@ -62,6 +62,6 @@ def test_the_raylet_of_a_second_node_is_killed(small: Path, cluster: Any) -> Non
     whole = contents(Job.load(small, [*changes, "workers.count=0"]).launch("whole"))
     Job.load(small, changes).launch("part", max_minutes=0)
     saboteur = Saboteur(cluster.second)
-    resumed = Run.open("part").resume(workers=2, address=cluster.address, screen=saboteur)
+    resumed = Run.open("part").resume(workers=2, address=cluster.address, reporter=saboteur)
     assert saboteur.killed
     assert contents(resumed) == whole

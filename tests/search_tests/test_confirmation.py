@@ -203,7 +203,7 @@ class Told(Silent):
 def test_a_family_that_the_seeds_no_longer_carry_is_said(small: Path, tmp_path: Path) -> None:
     """Six seeds carry one function; the second one that is looked at cannot be confirmed, nor can the first."""
     run, told = Job.load(small, ["start=['atan(x)']", "budget=6"]).launch("looks"), Told()
-    found = confirmation(run.resume(changes=["budget=24"], screen=told))
+    found = confirmation(run.resume(changes=["budget=24"], reporter=told))
     assert found is not None
     assert len(found["earlier"]) == 1, "the longer search has the same finalist; choose another seed"
     assert "none can be confirmed: 2 functions, with earlier looks, need 7 seeds" in told.lines
@@ -218,12 +218,12 @@ def test_a_damaged_confirmation_is_said_and_written_anew(small: Path) -> None:
     for damaged in (b"[]", b"{}", whole[:200]):
         run.folder.confirmation.write_bytes(damaged)
         assert run.confirmation() is None and run.status().confirmed is None
-    run.confirm(screen=told)
+    run.confirm(reporter=told)
     assert run.folder.confirmation.read_bytes() == whole
     assert any("confirmation.json is damaged" in line for line in told.lines)
 
 
-@pytest.mark.parametrize("call", ["search.work.time_ratios", "search.work.Kept.clear"])
+@pytest.mark.parametrize("call", ["search.work.time_ratios", "search.work.ResultCache.clear"])
 def test_a_confirmation_killed_after_its_verdicts_is_finished(
     small: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:

@@ -61,7 +61,7 @@ def test_sixty_flips_in_the_journal_are_found_named_and_repaired(original: Run, 
         damaged, line = flipped(whole, rng)
         copy.folder.journal.write_bytes(damaged)
         ear = Ear()
-        copy.resume(screen=ear)
+        copy.resume(reporter=ear)
         assert f"study.journal: line {line} was damaged; rebuilt" in " ".join(ear.said)
         assert copy.folder.journal.read_bytes() == whole
         (kept,) = copy.path.glob("study.journal.damaged-*")
@@ -90,7 +90,7 @@ def test_flips_in_the_trace_are_found_and_repaired(original: Run, copy: Run) -> 
         damaged, line = flipped(whole, rng)
         copy.folder.trace.write_bytes(damaged)
         ear = Ear()
-        copy.resume(screen=ear)
+        copy.resume(reporter=ear)
         if f"cohorts.jsonl: torn or changed in line {line}" in " ".join(ear.said):
             assert copy.folder.trace.read_bytes() == whole
             found += 1
@@ -108,7 +108,7 @@ def test_flips_in_cohort_files_are_found_and_named(original: Run, copy: Run) -> 
         damaged, _ = flipped(whole, rng)
         path.write_bytes(damaged)
         ear = Ear()
-        copy.resume(screen=ear)
+        copy.resume(reporter=ear)
         assert f"{path}: missing, torn or changed" in " ".join(ear.said)
         assert path.read_bytes() == damaged
         assert contents(copy) == contents(original)
@@ -124,7 +124,7 @@ def test_a_lost_cohort_file_keeps_nobody_from_going_on(original: Run, copy: Run,
         lines = copy.folder.trace.read_bytes().splitlines(keepends=True)
         copy.folder.trace.write_bytes(b"".join(lines[:3]))
     ear = Ear()
-    longer = copy.resume(changes=["budget=36"], screen=ear)
+    longer = copy.resume(changes=["budget=36"], reporter=ear)
     straight = Job.load(original.path / "config.yaml", ["budget=36"]).launch(str(copy.path.parent / "straight"))
     assert contents(longer) == contents(straight)
     assert str(path) in " ".join(ear.said)
@@ -143,11 +143,11 @@ with RunFolder(Path({str(copy.path)!r})).locked():
 """
     dead = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip()
     ear = Ear()
-    copy.resume(screen=ear)
+    copy.resume(reporter=ear)
     assert f"process {dead} on " in ear.said[0]
     assert "taken over" in ear.said[0]
     again = Ear()
-    copy.resume(screen=again)
+    copy.resume(reporter=again)
     assert "taken over" not in " ".join(again.said)
 
 

@@ -97,12 +97,14 @@ class Told(Silent):
 
 def test_a_start_list_is_tried_first_and_may_be_longer_than_a_cohort(small: Path) -> None:
     start = [f"tanh({n}*x)" for n in range(2, 10)] + ["relu(x)", "3*tanh(2*x)", "2*x+1"]
-    screen = Told()
-    run = Job.load(small, [f"start={start}", "budget=12", "confirmation.finalists=0"]).launch("start", screen=screen)
+    reporter = Told()
+    run = Job.load(small, [f"start={start}", "budget=12", "confirmation.finalists=0"]).launch(
+        "start", reporter=reporter
+    )
     rows = [row["expression"] for row in run.classes()]
     assert set(start[:8]) <= set(rows)
     assert not {"relu(x)", "3*tanh(2*x)"} & set(rows)
-    assert [line for line in screen.lines if line.startswith("start:")] == [
+    assert [line for line in reporter.lines if line.startswith("start:")] == [
         "start: relu(x) is not trained: it equals the control relu up to a factor",
         "start: 3*tanh(2*x) is not trained: it equals tanh(2*x) up to a factor",
         "start: 2*x+1 is not trained: the screen 'affine' stops it",

@@ -144,13 +144,13 @@ def test_who_is_exempt_depends_on_the_number_alone() -> None:
     assert [str(row.exempt or "") for row in other.proposals] != exempt[0]
 
 
-def test_stages_go_from_mark_to_mark_and_task_to_task() -> None:
+def test_rungs_go_from_step_to_step_and_task_to_task() -> None:
     two = checked(config().model_dump() | {"tasks": ["digits", "digits-10x32"]}, "")
-    assert [own.marks for own in schedules(two)] == [(4, 8, 16), (4, 8, 16)]
+    assert [schedule.rung_steps for schedule in schedules(two)] == [(4, 8, 16), (4, 8, 16)]
     rows = np.random.Generator(np.random.PCG64(0)).normal(size=(120, 6)).tolist()
     assert (
         list(with_thresholds(Plan(9, [Planned("x", "")] * 50, {}), two, 600, rows).thresholds)
-        == [(name, mark) for name in two.tasks for mark in (4, 8, 16)][:5]
+        == [(name, step) for name in two.tasks for step in (4, 8, 16)][:5]
     )
 
 

@@ -18,7 +18,7 @@ import pytest
 from rich.console import Console
 
 from search import Job, Run
-from search.engine.funnel_counts import Tally
+from search.engine.funnel_counts import FunnelCounts
 from search.engine.loop import Progress
 from search.engine.reporter import Silent
 from search.records.trace_codec import entry_to_json
@@ -49,7 +49,7 @@ def entry(cohort: int, best: str | None = "x*atan(x)") -> TraceEntry:
 
 def progress(cohorts: int, best: str | None = "x*atan(x)") -> Progress:
     lines = [entry(number, best) for number in range(cohorts)]
-    return Progress(100, lines[-1], Tally.of(lines))
+    return Progress(100, lines[-1], FunnelCounts.of(lines))
 
 
 @pytest.fixture
@@ -176,16 +176,16 @@ from rich.console import Console
 from search.terminal.display import Display
 from search.engine.loop import Progress
 from evaluators.results.json_codec import Fields
-from search.engine.funnel_counts import Tally
+from search.engine.funnel_counts import FunnelCounts
 from search.records.trace_codec import entry_from_json
 
 lines = [entry_from_json(Fields(line, "argument")) for line in json.loads(sys.argv[1])]
-tally = Tally()
+funnel = FunnelCounts()
 with Display(Console(), every=10) as shown:
     for line in lines:
-        tally.add(line)
+        funnel.add(line)
         shown.say(f"said {line.cohort}")
-        shown.step(Progress(100, line, tally))
+        shown.step(Progress(100, line, funnel))
     if sys.argv[2]:
         raise KeyboardInterrupt
 """
@@ -255,20 +255,20 @@ def test_a_resumed_run_counts_from_its_beginning(small: Path) -> None:
 
     Job.load(small, ["confirmation.finalists=0"]).launch("one", max_minutes=0)
     last = Last()
-    run = Run.open("one").resume(screen=last)
-    assert last.progress.tally == Tally.of(read_trace(run.folder.trace))
-    assert last.progress.tally.trained == run.status().funnel.trained == 24
-    assert last.progress.tally.null_gains == run.status().funnel.null_gains != []
+    run = Run.open("one").resume(reporter=last)
+    assert last.progress.funnel == FunnelCounts.of(read_trace(run.folder.trace))
+    assert last.progress.funnel.trained == run.status().funnel.trained == 24
+    assert last.progress.funnel.null_gains == run.status().funnel.null_gains != []
 
 
 def test_a_confirmation_says_how_far_it_is(small: Path, clockwork: list[float]) -> None:
     """Lines no closer than asked for, and none when quiet."""
     for quiet, expected in ((False, "part 0\npart 2\npart 4\n"), (True, "")):
         console = Console(file=io.StringIO(), width=80)
-        with Display(console, quiet=quiet, every=20.0) as screen:
+        with Display(console, quiet=quiet, every=20.0) as reporter:
             for number in range(5):
                 clockwork[0] += 10.0
-                screen.part(f"part {number}")
+                reporter.part(f"part {number}")
         assert isinstance(console.file, io.StringIO)
         assert console.file.getvalue() == expected
 
@@ -281,6 +281,6 @@ def test_what_a_confirmation_trains_is_counted(small: Path) -> None:
             told.append(text)
 
     changes = ["budget=6", "start=['atan(x)']", "confirmation.rounds=1", "confirmation.seeds=7", "cohorts.size=6"]
-    Job.load(small, changes).launch("one", screen=Told())
+    Job.load(small, changes).launch("one", reporter=Told())
     assert told[-1] == "confirming the finalists: 4 of 4 parts"
     assert "shortening the finalists: 3 of 3 parts" in told

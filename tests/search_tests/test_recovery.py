@@ -131,7 +131,7 @@ def said_by_a_resume() -> list[str]:
         def step(self, progress: object) -> None:
             pass
 
-    Run.open("one").resume(screen=Ear())
+    Run.open("one").resume(reporter=Ear())
     return said
 
 

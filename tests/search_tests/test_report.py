@@ -28,7 +28,7 @@ from search.storage.files import write_json
 from tests.search_tests.made_up import ERROR, finalist, front_row, made_up_run, many_candidates
 
 SECTIONS = (
-    "asked",
+    "settings",
     "funnel",
     "front",
     "gallery",
@@ -36,7 +36,7 @@ SECTIONS = (
     "tasks",
     "lineage",
     "rungs",
-    "strategy",
+    "provenance",
     "time",
     "again",
 )
@@ -139,9 +139,9 @@ def test_a_run_without_a_cohort_has_a_page(tmp_path: Path) -> None:
 
 
 def test_a_run_in_which_all_failed_has_a_page() -> None:
-    facts = many_candidates(100)
-    failed = [Candidate(TrialRecord(c.id, c.expression, "", reason=Reason.DIVERGED)) for c in facts.candidates]
-    found = Page(page(replace(facts, candidates=failed, front=[])))
+    run_data = many_candidates(100)
+    failed = [Candidate(TrialRecord(c.id, c.expression, "", reason=Reason.DIVERGED)) for c in run_data.candidates]
+    found = Page(page(replace(run_data, candidates=failed, front=[])))
     assert set(SECTIONS) <= set(found.ids)
     assert "The front is empty" in found.text and "no learning rate kept its loss finite" in found.text
 
@@ -246,36 +246,36 @@ def test_nothing_from_a_run_becomes_markup(run: Run) -> None:
 
 
 def test_a_run_with_markup_in_its_name_and_pictures(tmp_path: Path) -> None:
-    facts = many_candidates(200)
-    worst = replace(facts, path=tmp_path / "<i>&\"'")
+    run_data = many_candidates(200)
+    worst = replace(run_data, path=tmp_path / "<i>&\"'")
     found = Page(page(worst))
     assert "i" not in [tag for tag, _ in found.tags]
     assert "<i>&\"'" in found.text
 
 
 def test_the_page_of_10000_candidates_is_small_and_loads_nothing() -> None:
-    facts = many_candidates(10_000)
-    text = page(facts)
+    run_data = many_candidates(10_000)
+    text = page(run_data)
     assert len(text.encode()) < 5_000_000
     found = Page(text)
     links = [value or "" for _, attrs in found.tags for name, value in attrs.items() if name in LOADS]
     assert links and all(link.startswith("#") or link == "data:," for link in links)
     for word in ("@import", "url(", "fetch(", "XMLHttpRequest", "WebSocket", "import("):
         assert word not in text
-    assert page(facts) == text
+    assert page(run_data) == text
 
 
 def test_a_large_front_is_drawn_in_part() -> None:
     """With many objectives nearly all are on the front; finalists and the best are always drawn."""
-    facts = many_candidates(500)
-    rows = [front_row(c) for c in facts.candidates if c.gain is not None]
+    run_data = many_candidates(500)
+    rows = [front_row(c) for c in run_data.candidates if c.gain is not None]
     rows.sort(key=lambda row: row.cost or 0.0)
     last = Compared(Finalist(rows[3].id, rows[3].expression, 1.0, 0.1, 0.1), Verdict())
     setting = Setting(6, 12, ("digits",), (), {}, 0.05)
-    drawn = members(replace(facts, front=rows, confirmation=Confirmation(500, setting, (last,))))
+    drawn = members(replace(run_data, front=rows, confirmation=Confirmation(500, setting, (last,))))
     assert len(drawn) <= MOST
     assert {best_of(rows).id, rows[3].id, rows[0].id, rows[-1].id} <= {m.id for m in drawn}
-    assert Page(page(replace(facts, front=rows)))
+    assert Page(page(replace(run_data, front=rows)))
 
 
 def test_the_front_as_a_file_of_its_own(run: Run, tmp_path: Path) -> None:

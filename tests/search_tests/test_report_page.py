@@ -37,13 +37,13 @@ pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason="chromium or ch
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Of a page with 10,000 candidates, of which one is confirmed."""
-    facts = many_candidates(10_000)
+    run_data = many_candidates(10_000)
     setting = {"seeds": 6, "steps": 12, "tasks": ["digits"], "networks": {"digits": "digits-3x80"}, "alpha": 0.05}
-    rows = [finalist(best_of(facts.front).cells)]
+    rows = [finalist(best_of(run_data.front).cells)]
     whole = {"trained": 10_000, "setting": setting, "finalists": rows, "nulls": [0.05, -0.05]}
     found = confirmation_from_json(Fields(whole, "test_report_page.py"))
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(page(replace(facts, confirmation=found)), encoding="utf-8")
+    path.write_text(page(replace(run_data, confirmation=found)), encoding="utf-8")
     return path.as_uri()
 
 
@@ -210,7 +210,7 @@ def test_it_fits_and_is_not_blank(browser: Chrome, address: str, width: int, sch
     mode(browser, scheme)
     browser.get(address)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-    for section in ("asked", "front", "gallery", "confirmation", "time"):
+    for section in ("settings", "front", "gallery", "confirmation", "time"):
         place = "document.getElementById(arguments[0]).scrollIntoView({behavior: 'instant'})"
         browser.execute_script(place, section)
         shown = pixels(browser)

@@ -1,4 +1,4 @@
-"""What the report reckons: the funnel, credit, lines of descent, times, ticks."""
+"""What the report reckons: the funnel, provenance, lines of descent, times, ticks."""
 
 from __future__ import annotations
 
@@ -13,47 +13,47 @@ from evaluators.results.reasons import Reason
 from primitives import parse
 from search import Run
 from search.records.trial import TrialRecord
-from search.report import Facts, gather
+from search.report import RunData, gather
 from search.report.funnel import losses, steps
 from search.report.lineage import LONGEST, line
 from search.report.pictures.curve import curve_picture
 from search.report.pictures.drawing import Scale
 from search.report.progress import timeline
-from search.report.provenance import credits, origins
+from search.report.provenance import origins, provenance
 from search.report.run_data import Candidate
 from tests.search_tests.made_up import made_up_run, many_candidates
 
 
-def gathered(run: Run) -> Facts:
+def gathered(run: Run) -> RunData:
     return gather(run.folder, run.config, run.read())
 
 
 def test_the_funnel_adds_up(tmp_path: Path) -> None:
     run = made_up_run(tmp_path / "run")
-    status, facts = run.status(), gathered(run)
-    counts = {step.name: step.count for step in steps(facts)}
+    status, run_data = run.status(), gathered(run)
+    counts = {step.name: step.count for step in steps(run_data)}
     funnel = status.funnel
     assert counts["proposed"] == funnel.proposed and counts["new class, trained"] == funnel.trained
     assert counts["trained to the end"] == sum(1 for row in run.classes() if not row["reason"])
-    gone = losses(facts)
+    gone = losses(run_data)
     assert sum(loss.count for loss in gone if loss.where != "training") == funnel.proposed - funnel.trained
     rejected = {reason.code: count for reason, count in funnel.rejected.items()}
     assert {loss.reason: loss.count for loss in gone if loss.where == "training"} == rejected
-    assert funnel.rejected[Reason.WORKER_DIED] == len(facts.errors) > 0
+    assert funnel.rejected[Reason.WORKER_DIED] == len(run_data.errors) > 0
 
 
 def test_credit_is_read_off_the_parents(tmp_path: Path) -> None:
     run = made_up_run(tmp_path / "run", start=["x*sigmoid(x)*tanh(x)"], budget=60)
-    facts = gathered(run)
-    ways = origins(facts.candidates, run.config)
+    run_data = gathered(run)
+    ways = origins(run_data.candidates, run.config)
     assert ways["0.0"] == "start list"
     assert {"random start", "mutation", "crossover"} <= set(ways.values())
-    for candidate in facts.candidates:
+    for candidate in run_data.candidates:
         parents = {"mutation": 1, "crossover": 2}.get(ways[candidate.id], 0)
         assert len(candidate.parents) == parents
-    rows = credits(facts, ways)
+    rows = provenance(run_data, ways)
     assert sum(row.trained for row in rows) == 60
-    assert sum(row.front for row in rows) == len(facts.front)
+    assert sum(row.front for row in rows) == len(run_data.front)
     finished = sum(row.finished for row in rows)
     assert sum(row.good for row in rows) == -(-finished // 20)
     assert all(row.share[0] <= row.good / row.trained <= row.share[1] for row in rows)
@@ -77,12 +77,12 @@ def test_a_line_ends_at_its_founder_and_is_cut_where_it_is_long() -> None:
 
 
 def test_pauses_are_no_work() -> None:
-    facts = many_candidates(1_000)
+    run_data = many_candidates(1_000)
     trace = [
         replace(entry, finished=entry.finished + timedelta(days=2)) if n >= 10 and entry.finished else entry
-        for n, entry in enumerate(facts.trace)
+        for n, entry in enumerate(run_data.trace)
     ]
-    steady, paused = timeline(facts), timeline(replace(facts, trace=trace))
+    steady, paused = timeline(run_data), timeline(replace(run_data, trace=trace))
     assert len(paused.pauses) == 1 and paused.pauses[0] == pytest.approx(2 * 24 * 60 + 1)
     assert paused.minutes == pytest.approx(steady.minutes - 1)
     assert steady.per_minute == pytest.approx(50, rel=0.01)

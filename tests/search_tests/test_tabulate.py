@@ -39,10 +39,10 @@ def test_a_table_says_what_the_run_says(small: Path) -> None:
     results = [json.loads(path.read_text())["result"] for path in sorted(run.folder.cohorts.iterdir())]
     trained = [row for result in results for row in result["candidates"]]
     for row, candidate in zip(found, trained, strict=True):
-        for mark, losses in candidate["losses"]["digits"].items():
+        for step, losses in candidate["losses"]["digits"].items():
             table = np.array(losses, dtype=float)
             assert np.isfinite(table).all()  # no learning rate was dropped
-            suffix = "" if int(mark) == run.config.training.steps else f"@{mark}"
+            suffix = "" if int(step) == run.config.training.steps else f"@{step}"
             own = [float(row[f"loss{seed}{suffix}"]) for seed in range(run.config.training.seeds)]
             assert own == table[:, best_rate(table)].tolist()
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from primitives.errors import LoweringError
-from primitives.expression.expression import Expression, join, same
+from primitives.expression.expression import Expression, make_node, with_args
 from primitives.expression.traversal import rewrite
 from primitives.lowering.c.chebyshev import SERIES
 from primitives.lowering.column import INFIX_TEMPLATES, Column
@@ -101,7 +101,7 @@ def c_source(expression: Expression, name: str, factor: float) -> str:
         guard=name.upper(),
         text=expression.text.replace("*/", "* /"),
         factor=python_number(factor),
-        by="".join(f", {name}_by_{by} its derivative by {by}" for by in ("x", *names)),
+        by="".join(f", {name}_by_{wrt} its derivative by {wrt}" for wrt in ("x", *names)),
         initial=", ".join(f"{names[p.name]} = {p.initial!r}" for p in expression.parameters) or "(there are none)",
         functions="\n\n".join([*helpers, text]),
     )
@@ -122,9 +122,7 @@ def _names(expression: Expression, name: str) -> dict[str, str]:
 def _functions(expression: Expression, name: str, factor: float) -> dict[str, Expression]:
     """Function -> what it computes."""
     return {
-        name if of == VALUE else f"{name}_by_{of}": rewrite(
-            _language("double", name).column.written_out(root), _simpler
-        )
+        name if of == VALUE else f"{name}_by_{of}": rewrite(_language("double", name).column.expand(root), _simpler)
         for of, root in roots_of(expression, factor).items()
     }
 
@@ -133,12 +131,14 @@ def _simpler(node: Expression, args: tuple[Expression, ...]) -> Expression:
     """What compilers vectorise: products for squares and cubes, one comparison for a limit that is a number."""
     numbers = [isinstance(arg.value, float) for arg in args]
     if node.op == "pow" and args[1].value in (2.0, 3.0):
-        square = join("mul", args[0], args[0])
-        return square if args[1].value == 2.0 else join("mul", square, args[0])
+        square = make_node("mul", args[0], args[0])
+        return square if args[1].value == 2.0 else make_node("mul", square, args[0])
     if node.op in {"max", "min"} and any(numbers):
         limit, value = args if numbers[0] else args[::-1]
-        return join("where", join("le" if node.op == "max" else "ge", value, limit), limit, value)  # NaN is handed on
-    return same(node, args)
+        return make_node(
+            "where", make_node("le" if node.op == "max" else "ge", value, limit), limit, value
+        )  # NaN is handed on
+    return with_args(node, args)
 
 
 def _function(real: str, stem: str, root: Expression, names: Mapping[str, str], function: str) -> str:

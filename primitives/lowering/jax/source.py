@@ -78,11 +78,11 @@ def jax_source(expression: Expression, name: str, factor: float) -> str:
 _IMPORTS = {"math.": "import math\n", "jax.": "import jax", "jnp.": "import jax.numpy as jnp"}
 
 
-def _number_in(node: Expression, slot: int, text: str) -> str:
+def _number_in(node: Expression, position: int, text: str) -> str:
     """Whole exponents as int: jax multiplies, also negative numbers. A choice between two numbers in the dtype of x."""
-    if node.op == "pow" and slot == 1:
+    if node.op == "pow" and position == 1:
         return text.removesuffix(".0")
-    if node.op == "where" and slot == 1 and not (node.args[2].uses_input or node.args[2].is_learnable):
+    if node.op == "where" and position == 1 and not (node.args[2].uses_input or node.args[2].is_learnable):
         return f"jnp.asarray({text}, x.dtype)"
     return text
 

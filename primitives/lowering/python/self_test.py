@@ -32,7 +32,7 @@ def rows(
     values = dict(known.values)
     if not kinks:
         smooth = _smooth(expression, points)
-        values |= {by: torch.where(smooth, slope, torch.nan) for by, slope in values.items() if by != VALUE}
+        values |= {wrt: torch.where(smooth, slope, torch.nan) for wrt, slope in values.items() if wrt != VALUE}
         values[VALUE] = torch.where(_real(expression, points), values[VALUE], torch.nan)
     columns = [points.tolist()]
     for name, column in values.items():

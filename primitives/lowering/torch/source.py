@@ -13,7 +13,7 @@ from primitives.analysis.gaussian import normal_grid
 from primitives.equivalence.builtin import as_builtin
 from primitives.expression.derivative import derivative
 from primitives.expression.evaluation import evaluate
-from primitives.expression.expression import Expression, constant, join
+from primitives.expression.expression import Expression, constant, make_node
 from primitives.expression.traversal import postorder
 from primitives.lowering.column import INFIX_TEMPLATES, Column
 from primitives.lowering.lines import Language, Lines
@@ -113,7 +113,7 @@ def torch_source(expression: Expression, *, name: str = "activation", factor: fl
 
     The module imports torch and math only and defines, for the name ``act_3_7``: the function ``act_3_7(x,
     <parameters>, inplace=False)`` with a gradient of its own, ``act_3_7_plain``, the ``nn.Module`` ``Act37`` (each
-    part between underscores with a capital first letter), ``GAIN`` for initial weights and
+    part between underscores with a capital first letter), the init scale ``GAIN`` and
     ``replace(model, old_type, new_factory)``.
 
     Raises:
@@ -122,7 +122,7 @@ def torch_source(expression: Expression, *, name: str = "activation", factor: fl
     module = class_name(name, _TAKEN)
     names = python_names(expression, {*_TAKEN, name, f"{name}_plain", module})
     own = as_builtin(expression)
-    root = own if factor == 1.0 else join("mul", constant(factor), own)
+    root = own if factor == 1.0 else make_node("mul", constant(factor), own)
     arguments = ["x", *names.values()]
     source = _MODULE.substitute(
         _module_parts(expression, names),
@@ -130,11 +130,11 @@ def torch_source(expression: Expression, *, name: str = "activation", factor: fl
         module=module,
         text=expression.text,
         factor=python_number(factor),
-        gain=python_number(_gain(root)),
+        init_scale=python_number(_init_scale(root)),
         arguments=", ".join(arguments),
         tensors=", ".join(["x", *(f"_as_tensor({p}, x)" for p in names.values())]),
         value=_body([root], names, _returned_value),
-        slopes=_body([derivative(root, by) for by in ("x", *names)], names, _returned_slopes),
+        slopes=_body([derivative(root, wrt) for wrt in ("x", *names)], names, _returned_slopes),
         example=f"lambda: {module}(64)" if _per_channel(expression) else module,
         imports="$imports",
         helpers="$helpers",
@@ -142,8 +142,8 @@ def torch_source(expression: Expression, *, name: str = "activation", factor: fl
     return _completed(source)
 
 
-def _gain(root: Expression) -> float:
-    """1/sqrt(E f(z)^2) at the initial parameters; 1 where that is no finite positive number.
+def _init_scale(root: Expression) -> float:
+    """The init scale, 1/sqrt(E f(z)^2) at the initial parameters; 1 where that is no finite positive number.
 
     A power of its own sum, since the last digit of :func:`primitives.analysis.output_factor` differs for every fourth
     function, and exported files stay equal to the byte.
@@ -193,10 +193,12 @@ _CHECK = """
             raise ValueError(f"parameters per channel need the number of channels, got {channels}")"""
 
 
-def _as_argument(node: Expression, slot: int, text: str) -> str:
-    """A number in a slot: torch's functions take tensors; / takes a number below the line only (one above it would be
-    multiplied with the reciprocal, which overflows first)."""
-    takes = node.op in {"add", "sub", "mul", "pow", *COMPARISONS} or (node.op == "div" and slot == 1)
+def _as_argument(node: Expression, position: int, text: str) -> str:
+    """A number as an argument: torch's functions take tensors.
+
+    / takes a number below the line only: one above it would be multiplied with the reciprocal, which overflows first.
+    """
+    takes = node.op in {"add", "sub", "mul", "pow", *COMPARISONS} or (node.op == "div" and position == 1)
     return text if takes else f"_as_tensor({text}, x)"
 
 
@@ -237,7 +239,7 @@ for form in (${function}_plain(x), layer(x)):
     if not torch.allclose(form, value, rtol=1e-12, atol=0.0, equal_nan=True):
         print("$function.py: the function, its plain form and its module differ")
         sys.exit(1)
-$gain
+$init_scale
 return [column.flatten().tolist() for column in (value, *slopes)]
 """)
 
@@ -250,8 +252,8 @@ if 0 < second < math.inf and not math.isclose(GAIN * GAIN * second, 1.0, rel_tol
     sys.exit(1)""")
 
 
-def gain_test(function: str, file: str) -> str:
-    """Lines of a self-test that compute ``GAIN`` again, by the plain form."""
+def init_scale_test(function: str, file: str) -> str:
+    """Lines of a self-test that compute the init scale ``GAIN`` again, by the plain form."""
     return _GAIN.substitute(function=function, file=file).strip()
 
 
@@ -262,7 +264,7 @@ def _self_test(expression: Expression, name: str, factor: float) -> dict[str, st
         f"{name}.py",
         factor=factor,
         imports=f"\nimport torch\nfrom {name} import GAIN, {module}, {name}, {name}_plain",
-        computed=_COMPUTED.substitute(function=name, module=module, gain=gain_test(name, f"{name}.py")),
+        computed=_COMPUTED.substitute(function=name, module=module, init_scale=init_scale_test(name, f"{name}.py")),
     )
 
 

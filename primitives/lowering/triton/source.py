@@ -16,7 +16,7 @@ from textwrap import indent
 import torch
 
 from primitives.equivalence.builtin import as_builtin
-from primitives.expression.expression import Expression, join, same
+from primitives.expression.expression import Expression, make_node, with_args
 from primitives.expression.reduction import ONE
 from primitives.expression.traversal import rewrite
 from primitives.lowering.column import INFIX_TEMPLATES, Column
@@ -27,7 +27,7 @@ from primitives.lowering.reference import roots_of
 from primitives.lowering.shipped import template, text
 from primitives.lowering.substitutes import HYPERBOLIC, SPECIAL, substituted
 from primitives.lowering.target import Target
-from primitives.lowering.torch.source import gain_test, torch_source
+from primitives.lowering.torch.source import init_scale_test, torch_source
 
 _WHOLE = frozenset([*range(2, 9), *range(-8, 0)])  # exponents that are written as products
 _FORMULAS = {**HYPERBOLIC, **SPECIAL}
@@ -163,18 +163,18 @@ def _stores(slopes: Sequence[str], names: Sequence[str]) -> list[str]:
 
 def _spelled(root: Expression) -> Expression:
     """The same function over operators that Triton has in float32; small whole powers are products."""
-    return rewrite(substituted(_COLUMN.written_out(root), _FORMULAS), _product)
+    return rewrite(substituted(_COLUMN.expand(root), _FORMULAS), _product)
 
 
 def _product(node: Expression, args: tuple[Expression, ...]) -> Expression:
     exponent = args[1].value if node.op == "pow" else None
     if not isinstance(exponent, float) or exponent not in _WHOLE:
-        return same(node, args)
+        return with_args(node, args)
     power = args[0]
     for digit in f"{abs(int(exponent)):b}"[1:]:
-        power = join("mul", power, power)
-        power = join("mul", power, args[0]) if digit == "1" else power
-    return power if exponent > 0 else join("div", ONE, power)
+        power = make_node("mul", power, power)
+        power = make_node("mul", power, args[0]) if digit == "1" else power
+    return power if exponent > 0 else make_node("div", ONE, power)
 
 
 _SELF_IMPORTS = Template("""
@@ -201,7 +201,7 @@ for form in ($function(x), layer(x)):
     if not torch.allclose(form, value, rtol=1e-6, atol=0.0, equal_nan=True):
         print("${function}_triton.py: the function and its module differ")
         sys.exit(1)
-$gain
+$init_scale
 return [column.flatten().tolist() for column in (value.detach(), *slopes)]
 """)
 
@@ -213,7 +213,7 @@ def _self_test(expression: Expression, name: str, factor: float) -> dict[str, st
         file,
         factor=factor,
         imports=_SELF_IMPORTS.substitute(function=name, module=module),
-        computed=_COMPUTED.substitute(function=name, module=module, gain=gain_test(name, file)),
+        computed=_COMPUTED.substitute(function=name, module=module, init_scale=init_scale_test(name, file)),
         dtype=torch.float32,
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from search.report.front_view import Mark, View
-from search.report.members import Member
+from search.report.members import FrontMember
 from search.report.pictures.drawing import Frame, axes, frame, joined, level, picture
 from search.report.pictures.sampling import shortened
 
@@ -97,7 +97,7 @@ def _stairs(panel: Frame, marks: Sequence[Mark]) -> str:
     return panel.path([*points, (panel.x.high, points[-1][1])]) if points else ""
 
 
-def _member(panel: Frame, mark: Mark, member: Member, linked: bool) -> Markup:
+def _member(panel: Frame, mark: Mark, member: FrontMember, linked: bool) -> Markup:
     name, x, y = member.verdict.replace(" ", "-"), panel.x(mark.x), panel.y(mark.y)
     title = f"{member.short}: gain {mark.y:+.3f}, {member.verdict}"
     dot = Markup('<title>{}</title><circle class="dot" cx="{:.1f}" cy="{:.1f}" r="5.5"/>').format(title, x, y)

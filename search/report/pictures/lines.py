@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from search.report.calibration import Stage
+from search.report.calibration import RungCalibration
 from search.report.pictures.drawing import Points, axes, frame, level, picture
 from search.report.progress import Timeline
 
@@ -13,17 +13,17 @@ _UNITS = ((60.0, "seconds", 2.0), (1.0, "minutes", 120.0), (1 / 60, "hours", flo
 _SHOWN = 0.02  # the share of the points at the lower end that may be drawn at the edge
 
 
-def stage_picture(stage: Stage) -> Markup:
-    """Gain at a mark against gain at the end, one dot a candidate, with the threshold."""
-    early, late = [x for x, _ in stage.points], [y for _, y in stage.points]
+def calibration_picture(rung: RungCalibration) -> Markup:
+    """Gain at a rung against gain at the end, one dot a candidate, with the threshold."""
+    early, late = [x for x, _ in rung.points], [y for _, y in rung.points]
     panel = frame(_WIDTH, _HEIGHT, _ends(early), _ends(late))
-    body = axes(panel, f"gain after {stage.step} steps (nats)", "gain at the end (nats)")
-    body += level(panel, 0.0, "relu") + Markup('<path class="cloud" d="{}"/>').format(panel.dots(stage.points))
-    if stage.threshold is not None and panel.x.low < stage.threshold < panel.x.high:
+    body = axes(panel, f"gain after {rung.step} steps (nats)", "gain at the end (nats)")
+    body += level(panel, 0.0, "relu") + Markup('<path class="cloud" d="{}"/>').format(panel.dots(rung.points))
+    if rung.threshold is not None and panel.x.low < rung.threshold < panel.x.high:
         body += Markup('<line class="threshold" x1="{x:.1f}" x2="{x:.1f}" y1="{}" y2="{}"/>').format(
-            panel.y.end, panel.y.start, x=panel.x(stage.threshold)
+            panel.y.end, panel.y.start, x=panel.x(rung.threshold)
         )
-    return picture(_WIDTH, _HEIGHT, f"{stage.task}: gain after {stage.step} steps against gain at the end", body)
+    return picture(_WIDTH, _HEIGHT, f"{rung.task}: gain after {rung.step} steps against gain at the end", body)
 
 
 def best_picture(found: Timeline, label: str) -> Markup:

@@ -1,4 +1,4 @@
-"""The slot: right formula on the right slices, derivatives to order 3, and vmap levels that are not the stack."""
+"""The activation slot: right formula on the right slices, derivatives to order 3, vmap levels that are no stack."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from evaluators.errors import EvaluationError
-from evaluators.training.slot import Layout, Share, Slot
+from evaluators.training.activation_slot import ActivationSlot, Layout, Share
 from primitives.expression.evaluation import evaluate
 from primitives.expression.parsing import parse
 
@@ -18,33 +18,33 @@ SLICES, CHANNELS = 2, 3  # of each formula
 WIDTH = SLICES * len(FORMULAS)
 
 
-def stacked_slot(texts: Sequence[str] = FORMULAS, *, first_order: bool = False) -> Slot:
-    """A slot for several formulas with random parameters, float64; factors 1.0, 1.1, ..."""
+def stacked_activation(texts: Sequence[str] = FORMULAS, *, first_order: bool = False) -> ActivationSlot:
+    """An activation slot for several formulas with random parameters, float64; factors 1.0, 1.1, ..."""
     expressions = [parse(text) for text in texts]
     shares = tuple(Share(e, SLICES * i, SLICES * (i + 1), 1.0 + i / 10) for i, e in enumerate(expressions))
-    slot = Slot(
+    activation = ActivationSlot(
         Layout(shares, tuple(tuple(p.name for p in e.parameters) for e in expressions)), first_order=first_order
     )
     generator = torch.Generator().manual_seed(0)
     for expression in expressions:
         for p in expression.parameters:
             shape = (SLICES, CHANNELS) if p.per_channel else (SLICES,)
-            slot.values.append(torch.rand(shape, generator=generator, dtype=torch.float64) + 0.5)
-    return slot
+            activation.values.append(torch.rand(shape, generator=generator, dtype=torch.float64) + 0.5)
+    return activation
 
 
-def inside(slot: Slot, x: Tensor) -> Tensor:
-    """The slot as a stack calls it: x (width, ..., channels) at the slices' vmap level."""
+def inside(activation: ActivationSlot, x: Tensor) -> Tensor:
+    """The activation slot as a stack calls it: x (width, ..., channels) at the slices' vmap level."""
     markers = torch.zeros(len(x), dtype=torch.float64)
-    return torch.func.vmap(lambda marker, part: torch.func.functional_call(slot, {"marker": marker}, (part,)))(
+    return torch.func.vmap(lambda marker, part: torch.func.functional_call(activation, {"marker": marker}, (part,)))(
         markers, x
     )
 
 
-def plain(slot: Slot, x: Tensor) -> Tensor:
+def plain(activation: ActivationSlot, x: Tensor) -> Tensor:
     """The same in ordinary operators, slice by slice."""
-    values, parts = iter(slot.values), []
-    for share, names in zip(slot.layout.shares, slot.layout.names, strict=True):
+    values, parts = iter(activation.values), []
+    for share, names in zip(activation.layout.shares, activation.layout.names, strict=True):
         own = {name: next(values) for name in names}
         for index in range(share.slices):
             named = {name: value[index] for name, value in own.items()}
@@ -59,10 +59,10 @@ def inputs(*shape: int, seed: int = 1) -> Tensor:
 @pytest.mark.parametrize("first_order", [True, False])
 @pytest.mark.parametrize("batch", [5, WIDTH])
 def test_value_and_gradients_equal_autograd(first_order: bool, batch: int) -> None:
-    slot = stacked_slot(first_order=first_order)
+    activation = stacked_activation(first_order=first_order)
     x, upstream = inputs(WIDTH, batch, CHANNELS), inputs(WIDTH, batch, CHANNELS, seed=2)
-    wanted = [x.requires_grad_(), *(value.requires_grad_() for value in slot.values)]
-    own, reference = inside(slot, x), plain(slot, x)
+    wanted = [x.requires_grad_(), *(value.requires_grad_() for value in activation.values)]
+    own, reference = inside(activation, x), plain(activation, x)
     torch.testing.assert_close(own, reference, rtol=1e-13, atol=1e-13)
     for mine, theirs in zip(
         torch.autograd.grad(own, wanted, upstream), torch.autograd.grad(reference, wanted, upstream), strict=True
@@ -70,48 +70,50 @@ def test_value_and_gradients_equal_autograd(first_order: bool, batch: int) -> No
         torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-12)
 
 
-def gradients_of_values(slot: Slot, result: Tensor) -> Sequence[Tensor]:
-    return torch.autograd.grad(result.square().sum(), [value.requires_grad_() for value in slot.values])
+def gradients_of_values(activation: ActivationSlot, result: Tensor) -> Sequence[Tensor]:
+    return torch.autograd.grad(result.square().sum(), [value.requires_grad_() for value in activation.values])
 
 
 @pytest.mark.parametrize("first_order", [True, False])
 def test_images(first_order: bool) -> None:
-    slot = stacked_slot(first_order=first_order)
-    slot.values = [value.requires_grad_() for value in slot.values]
+    activation = stacked_activation(first_order=first_order)
+    activation.values = [value.requires_grad_() for value in activation.values]
     x = inputs(WIDTH, 2, CHANNELS, 4, CHANNELS)
-    own, channels_last = inside(slot, x), plain(slot, x.movedim(2, -1)).movedim(-1, 2)
+    own, channels_last = inside(activation, x), plain(activation, x.movedim(2, -1)).movedim(-1, 2)
     torch.testing.assert_close(own, channels_last, rtol=1e-13, atol=1e-13)
-    for mine, theirs in zip(*(gradients_of_values(slot, result) for result in (own, channels_last)), strict=True):
+    for mine, theirs in zip(*(gradients_of_values(activation, result) for result in (own, channels_last)), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-12)
 
 
 def test_images_one_by_one_keep_their_channels() -> None:
     """A vmap over images of shape (1, C, H, W): channels are found from the last dimension, not from the first."""
-    slot = stacked_slot(first_order=False)
+    activation = stacked_activation(first_order=False)
     x = inputs(WIDTH, 2, CHANNELS, 4, CHANNELS)
 
     def of_slice(marker: Tensor, images: Tensor) -> Tensor:
-        one = torch.func.vmap(lambda image: torch.func.functional_call(slot, {"marker": marker}, (image[None],))[0])
+        one = torch.func.vmap(
+            lambda image: torch.func.functional_call(activation, {"marker": marker}, (image[None],))[0]
+        )
         return one(images)
 
     own = torch.func.vmap(of_slice)(torch.zeros(WIDTH, dtype=torch.float64), x)
-    torch.testing.assert_close(own, inside(slot, x), rtol=1e-13, atol=1e-13)
+    torch.testing.assert_close(own, inside(activation, x), rtol=1e-13, atol=1e-13)
 
 
 def test_tokens() -> None:
-    slot = stacked_slot()
+    activation = stacked_activation()
     x = inputs(WIDTH, 2, 4, CHANNELS)
-    torch.testing.assert_close(inside(slot, x), plain(slot, x), rtol=1e-13, atol=1e-13)
+    torch.testing.assert_close(inside(activation, x), plain(activation, x), rtol=1e-13, atol=1e-13)
 
 
 def test_gradcheck() -> None:
-    slot = stacked_slot(FORMULAS[1:])
+    activation = stacked_activation(FORMULAS[1:])
     x = inputs(WIDTH - SLICES, 3, CHANNELS).requires_grad_()
-    values = [value.requires_grad_() for value in slot.values]
+    values = [value.requires_grad_() for value in activation.values]
 
     def function(x: Tensor, *values: Tensor) -> Tensor:
-        slot.values = list(values)
-        return inside(slot, x)
+        activation.values = list(values)
+        return inside(activation, x)
 
     assert torch.autograd.gradcheck(function, (x, *values))
     assert torch.autograd.gradgradcheck(function, (x, *values))
@@ -134,74 +136,74 @@ def by_autograd(function: Callable[[Tensor], Tensor], x: Tensor, order: int) -> 
 
 @pytest.mark.parametrize("order", [1, 2, 3])
 def test_nested_grad_around_the_stack(order: int) -> None:
-    slot = stacked_slot(FORMULAS[1:])
+    activation = stacked_activation(FORMULAS[1:])
     x = inputs(WIDTH - SLICES, 4, CHANNELS)
-    reference = by_autograd(lambda z: plain(slot, z), x, order)
-    torch.testing.assert_close(nested(lambda z: inside(slot, z), x, order), reference, rtol=1e-10, atol=1e-10)
+    reference = by_autograd(lambda z: plain(activation, z), x, order)
+    torch.testing.assert_close(nested(lambda z: inside(activation, z), x, order), reference, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])
 def test_nested_grad_within_a_slice(order: int) -> None:
-    slot = stacked_slot(FORMULAS[1:])
+    activation = stacked_activation(FORMULAS[1:])
     x = inputs(WIDTH - SLICES, 4, CHANNELS)
 
     def of_slice(marker: Tensor, part: Tensor) -> Tensor:
-        return nested(lambda z: torch.func.functional_call(slot, {"marker": marker}, (z,)), part, order)
+        return nested(lambda z: torch.func.functional_call(activation, {"marker": marker}, (z,)), part, order)
 
     own = torch.func.vmap(of_slice)(torch.zeros(len(x), dtype=torch.float64), x)
-    reference = by_autograd(lambda z: plain(slot, z), x, order)
+    reference = by_autograd(lambda z: plain(activation, z), x, order)
     torch.testing.assert_close(own, reference, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])
 def test_nested_grad_outside_a_stack(order: int) -> None:
     expression = parse("x*sigmoid(x)+x**2")
-    slot = Slot(Layout((Share(expression, 0, 1, 1.5),), ((),)), first_order=False)
+    activation = ActivationSlot(Layout((Share(expression, 0, 1, 1.5),), ((),)), first_order=False)
     x = inputs(4, CHANNELS)
     reference = by_autograd(lambda z: 1.5 * evaluate((expression,), z, {})[0], x, order)
-    torch.testing.assert_close(nested(slot, x, order), reference, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(nested(activation, x, order), reference, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("batch", [3, WIDTH])
 def test_per_sample_gradients_inside_the_stack(batch: int) -> None:
     """A second vmap, over the examples, is not taken for the stack: not even with as many examples as slices."""
-    slot = stacked_slot()
+    activation = stacked_activation()
     x = inputs(WIDTH, batch, CHANNELS)
     weights = inputs(WIDTH, CHANNELS, seed=3)
 
     def loss(weight: Tensor, marker: Tensor, example: Tensor) -> Tensor:
-        return torch.func.functional_call(slot, {"marker": marker}, (weight * example,)).sum()
+        return torch.func.functional_call(activation, {"marker": marker}, (weight * example,)).sum()
 
     per_sample = torch.func.vmap(torch.func.grad(loss), in_dims=(None, None, 0))
     own = torch.func.vmap(per_sample)(weights, torch.zeros(WIDTH, dtype=torch.float64), x)
     spread = weights[:, None, :].expand(x.shape).clone().requires_grad_()
-    (reference,) = torch.autograd.grad(plain(slot, spread * x).sum(), spread)
+    (reference,) = torch.autograd.grad(plain(activation, spread * x).sum(), spread)
     torch.testing.assert_close(own, reference, rtol=1e-12, atol=1e-12)
 
 
 def test_vmap_over_examples_outside_a_stack() -> None:
-    slot = Slot(Layout((Share(parse("gelu(x)"), 0, 1),), ((),)), first_order=False)
+    activation = ActivationSlot(Layout((Share(parse("gelu(x)"), 0, 1),), ((),)), first_order=False)
     x = inputs(6, CHANNELS)
-    own = torch.func.vmap(torch.func.grad(lambda z: slot(z).sum()))(x)
+    own = torch.func.vmap(torch.func.grad(lambda z: activation(z).sum()))(x)
     torch.testing.assert_close(own, by_autograd(torch.nn.functional.gelu, x, 1), rtol=1e-12, atol=1e-12)
 
 
 def test_many_models_need_their_stack() -> None:
     with pytest.raises(EvaluationError, match="outside their stack"):
-        stacked_slot()(inputs(4, CHANNELS))
+        stacked_activation()(inputs(4, CHANNELS))
 
 
 @pytest.mark.parametrize("first_order", [True, False])
 def test_nan_stays_in_its_slice(first_order: bool) -> None:
-    slot = stacked_slot(first_order=first_order)
+    activation = stacked_activation(first_order=first_order)
     clean = inputs(WIDTH, 4, CHANNELS)
     spoilt = clean.clone()
     spoilt[3] = torch.nan
 
     def both(x: Tensor) -> list[Tensor]:
-        wanted = [x.clone().requires_grad_(), *(value.detach().requires_grad_() for value in slot.values)]
-        slot.values = wanted[1:]
-        value = inside(slot, wanted[0])
+        wanted = [x.clone().requires_grad_(), *(value.detach().requires_grad_() for value in activation.values)]
+        activation.values = wanted[1:]
+        value = inside(activation, wanted[0])
         return [value, *torch.autograd.grad(value.sum(), wanted)]
 
     others = [index for index in range(WIDTH) if index != 3]

@@ -1,8 +1,8 @@
 """What it costs that each candidate of a stack has a call of its own.
 
-A slot with K candidates, all with one formula, on K x 6 slices of batch x width values, forward and backward, against
-the same operators applied once to the whole stack: the layout with one candidate that owns all slices. One thread,
-rounds interleaved, the smallest time of all rounds counts.
+An activation slot with K candidates, all with one formula, on K x 6 slices of batch x width values, forward and
+backward, against the same operators applied once to the whole stack: the layout with one candidate that owns all
+slices. One thread, rounds interleaved, the smallest time of all rounds counts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 
 import torch
 
-from evaluators.training.slot import Layout, Share, Slot
+from evaluators.training.activation_slot import ActivationSlot, Layout, Share
 from primitives.expression.parsing import parse
 
 FORMULAS = ("relu(x)", "gelu(x)", "x*sigmoid(1.1*x)", "max(x,sin(x))", "x*atan(x)+sin(x)*erf(x)")
@@ -20,16 +20,16 @@ SLICES = 6  # of a candidate: 2 seeds, 3 learning rates
 SHAPES = ((11, 64, 64), (22, 64, 32), (11, 128, 64))  # candidates, batch, width of the layer
 
 
-def slot_of(text: str, candidates: int, slices: int) -> Slot:
+def activation_of(text: str, candidates: int, slices: int) -> ActivationSlot:
     shares = tuple(Share(parse(text), slices * n, slices * (n + 1)) for n in range(candidates))
-    return Slot(Layout(shares, ((),) * candidates))
+    return ActivationSlot(Layout(shares, ((),) * candidates))
 
 
-def milliseconds(slot: Slot, x: torch.Tensor, gradient: torch.Tensor, calls: int) -> float:
+def milliseconds(activation: ActivationSlot, x: torch.Tensor, gradient: torch.Tensor, calls: int) -> float:
     markers = torch.zeros(len(x))
 
     def apply(marker: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
-        result: torch.Tensor = torch.func.functional_call(slot, {"marker": marker}, (part,))
+        result: torch.Tensor = torch.func.functional_call(activation, {"marker": marker}, (part,))
         return result
 
     started = time.perf_counter()
@@ -48,7 +48,7 @@ def main() -> None:
         for text in FORMULAS:
             x = torch.randn(candidates * SLICES, batch, width).requires_grad_()
             gradient = torch.randn_like(x)
-            sides = slot_of(text, candidates, SLICES), slot_of(text, 1, candidates * SLICES)
+            sides = activation_of(text, candidates, SLICES), activation_of(text, 1, candidates * SLICES)
             times = [[milliseconds(side, x, gradient, 10) for side in sides] for _ in range(rounds)]
             apart, once = (min(column) for column in zip(*times, strict=True))
             print(f"{text:<26}{candidates:>11}{batch:>7}{width:>7}{apart:>10.2f}{once:>9.2f}{apart / once:>7.2f}")

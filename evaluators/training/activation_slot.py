@@ -1,4 +1,4 @@
-"""The slot: the place of the activation in a stacked network, where each candidate's formula meets its slices.
+"""The activation slot: the place of the candidate in a stacked network, where its formula meets its slices.
 
 A stack trains N models as one by ``torch.func.vmap`` over their stacked weights. The slot's function has a vmap rule
 of its own: at the level where its marker buffer is batched, the batch is the stack and each candidate's formula is
@@ -35,11 +35,12 @@ class Share:
 
     @property
     def slices(self) -> int:
+        """How many they are."""
         return self.stop - self.start
 
-    def by(self, name: str) -> Share:
+    def derivative(self, wrt: str) -> Share:
         """The same slices with the derivative of the formula."""
-        return replace(self, expression=derivative(self.expression, name))
+        return replace(self, expression=derivative(self.expression, wrt))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,9 @@ class Layout:
     shares: tuple[Share, ...]
     names: tuple[tuple[str, ...], ...]
 
-    def by(self, name: str) -> Layout:
-        return Layout(tuple(share.by(name) for share in self.shares), self.names)
+    def derivative(self, wrt: str) -> Layout:
+        """The same layout with the derivatives of the formulas."""
+        return Layout(tuple(share.derivative(wrt) for share in self.shares), self.names)
 
 
 #: Given the stacked inputs and outputs of an activation, shape (slices, ...), what goes on in the outputs' place.
@@ -67,9 +69,9 @@ def _values(layout: Layout, dtype: torch.dtype, device: torch.device) -> tuple[_
 
 @lru_cache(maxsize=64)
 def _slopes(layout: Layout, dtype: torch.dtype, device: torch.device) -> tuple[_Scaled, ...]:
-    """For each share, the program of its formula and of its derivatives by the input and by each parameter."""
+    """For each share, the program of its formula and its derivatives with respect to input and parameters."""
     rows = zip(layout.shares, layout.names, strict=True)
-    roots = [(share.expression, *(derivative(share.expression, by) for by in ("x", *own))) for share, own in rows]
+    roots = [(share.expression, *(derivative(share.expression, wrt) for wrt in ("x", *own))) for share, own in rows]
     return tuple(_scaled(each, share, dtype, device) for each, share in zip(roots, layout.shares, strict=True))
 
 
@@ -81,7 +83,7 @@ def _scaled(roots: tuple[Expression, ...], share: Share, dtype: torch.dtype, dev
 
 @dataclass(frozen=True, slots=True)
 class _Contents:
-    """A slot's layout, its inputs' channel dimension, counted from the last one, its parameters, and its ``after``.
+    """What an activation slot holds: layout, channel dimension, counted from the last one, parameters, ``after``.
 
     They are one argument: the vmap machinery costs 20 us for each that it is shown.
     """
@@ -91,19 +93,20 @@ class _Contents:
     values: tuple[Tensor, ...]
     after: After | None = None
 
-    def by(self, name: str) -> _Contents:
-        return replace(self, layout=self.layout.by(name), after=None)
+    def derivative(self, wrt: str) -> _Contents:
+        """The same contents with the derivatives of the formulas; nothing is done to their outputs."""
+        return replace(self, layout=self.layout.derivative(wrt), after=None)
 
     def on(self, function: type[torch.autograd.Function], x: Tensor) -> Tensor:
         """A function of stacked inputs, shape (N, ...)."""
         return _call(function, self.layout, self.axis, x, *self.values)
 
 
-class Slot(nn.Module):
+class ActivationSlot(nn.Module):
     """Stands where the activation was; ``layout`` and ``values`` belong to the stack, not to the state.
 
     Args:
-        layout: shared by all slots of a network.
+        layout: shared by all activation slots of a network.
         first_order: losses that need no second derivative: the slope is computed with the value and stored.
 
     ``after`` is applied to the stacked inputs and outputs, to look at them or to disturb the outputs; derivatives stay
@@ -186,12 +189,12 @@ class _Stacked(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
         x, *values = ctx.saved_tensors
         layout, axis = ctx.layout, ctx.axis
-        of_x = gradient * _call(_Stacked, layout.by("x"), axis, x, *values) if ctx.needs_input_grad[2] else None
+        of_x = gradient * _call(_Stacked, layout.derivative("x"), axis, x, *values) if ctx.needs_input_grad[2] else None
         of_values: list[Tensor] = []
         for share, own in zip(layout.shares, _sections(layout, values), strict=True):
             part, upstream = x[share.start : share.stop], gradient[share.start : share.stop]
             alone = Layout((replace(share, start=0, stop=share.slices),), (tuple(own),))
-            slopes = {name: _call(_Stacked, alone.by(name), axis, part, *own.values()) for name in own}
+            slopes = {name: _call(_Stacked, alone.derivative(name), axis, part, *own.values()) for name in own}
             of_values += [_total(upstream, slopes[name], value, axis) for name, value in own.items()]
         return None, None, of_x, *of_values
 
@@ -224,13 +227,13 @@ class _StackedOnce(torch.autograd.Function):
 
 
 class _Sliced(torch.autograd.Function):
-    """The slot's function: one model outside the stack, all of them inside."""
+    """The function of an activation slot: one model outside the stack, all of them inside."""
 
     @staticmethod
     def forward(once: bool, contents: _Contents, x: Tensor, marker: Tensor) -> Tensor:
         shares = contents.layout.shares
         if len(shares) != 1 or shares[0].slices != 1:
-            raise EvaluationError("a slot with several models was called outside their stack")
+            raise EvaluationError("an activation slot with several models was called outside their stack")
         return contents.on(_Stacked, x[None])[0]
 
     @staticmethod
@@ -241,7 +244,7 @@ class _Sliced(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
         x, marker = ctx.saved_tensors
-        return None, None, gradient * _call(_Sliced, False, ctx.contents.by("x"), x, marker), None
+        return None, None, gradient * _call(_Sliced, False, ctx.contents.derivative("x"), x, marker), None
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, *inputs: Any) -> tuple[Tensor, int]:
