@@ -37,13 +37,22 @@ def _nothing_compiled_before() -> Iterator[None]:
 
 
 @pytest.fixture
-def inductor() -> str:
-    """The compiler's own backend; skip where it cannot run, for lack of a C++ compiler or of support."""
-    try:
-        torch.compile(torch.sin, fullgraph=True)(torch.ones(2))
-    except Exception as error:
-        pytest.skip(f"torch.compile cannot run here: {type(error).__name__}: {str(error)[:200]}")
-    return "inductor"
+def inductor() -> Iterator[str]:
+    """The compiler's own backend; skip where it cannot run, for lack of a C++ compiler or of support.
+
+    It keeps the code that it writes for later processes, under a key that the width of vectors is no part of. Code
+    that a process with ``ATEN_CPU_CAPABILITY=avx2`` left was compiled here for vectors twice as wide, wrote beyond its
+    tensors and aborted the process. So nothing is taken from there.
+    """
+    with (
+        torch._inductor.config.patch(fx_graph_cache=False),
+        torch._functorch.config.patch(enable_autograd_cache=False),
+    ):
+        try:
+            torch.compile(torch.sin, fullgraph=True)(torch.ones(2))
+        except Exception as error:
+            pytest.skip(f"torch.compile cannot run here: {type(error).__name__}: {str(error)[:200]}")
+        yield "inductor"
 
 
 def one_graph(function: Callable[..., Tensor], backend: str = "aot_eager") -> Callable[..., Tensor]:
