@@ -15,12 +15,13 @@ from evaluators.objectives import DEFAULT, Aggregate, check_names, measured_obje
 from evaluators.rejection import rung_rule
 from evaluators.results.json_codec import JsonObject
 from evaluators.statistics import seeds_needed
-from evaluators.tasks import expanded, is_reference, label, parts_of, pinned, task
+from evaluators.tasks import expanded, task
 from evaluators.tasks.tryout import try_out
 from evaluators.training.train import WIDTH
 from primitives.errors import ActsearchError, nearest
 from primitives.expression.parsing import parse
 from primitives.grammars import grammar
+from primitives.user_file import is_reference, label, parts_of, pinned
 from primitives.yaml_text import YamlError, loaded
 from search.engine.scoring import Scoring
 from search.errors import ConfigError
@@ -221,18 +222,15 @@ def with_pinned_tasks(config: Config) -> Config:
     """The config with absolute paths of task files and their hashes; each such task is tried out.
 
     Raises:
-        TaskError: a file is missing, is not the one that was pinned, or its task does not work.
+        UserFileError: a file is missing, or is not the one that was pinned.
+        TaskError: its task does not work.
     """
     unseen = config.confirmation.unseen
-    names = tuple(map(_pinned, config.tasks))
-    confirmation = config.confirmation.model_copy(update={"unseen": None if unseen is None else _pinned(unseen)})
+    names = tuple(map(pinned, config.tasks))
+    confirmation = config.confirmation.model_copy(update={"unseen": None if unseen is None else pinned(unseen)})
     for name in filter(is_reference, [*names, confirmation.unseen or ""]):
         try_out(task(name))
     return config.model_copy(update={"tasks": names, "confirmation": confirmation})
-
-
-def _pinned(name: str) -> str:
-    return pinned(name) if is_reference(name) else name
 
 
 def _known_task(name: str) -> str:

@@ -29,9 +29,9 @@ def evaluate(
     from evaluators.evaluate import evaluate as evaluate_expressions
     from evaluators.objectives import DEFAULT
     from evaluators.results.evaluation_codec import evaluation_to_json
-    from evaluators.tasks import is_reference, label
     from evaluators.tasks import task as find_task
     from evaluators.tasks.tryout import try_out
+    from primitives.user_file import is_reference, label
     from search.commands.shell import console, print_json
     from search.terminal import tables
 

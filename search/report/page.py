@@ -13,7 +13,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from evaluators.tasks import label
+from primitives.user_file import label
 from search.confirmation import Estimate
 from search.engine.rejection import summary
 from search.report.calibration import stages

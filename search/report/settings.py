@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evaluators.objectives import OBJECTIVES
 from evaluators.rejection import rung_rule
-from evaluators.tasks import label
+from primitives.user_file import label
 from search.config import Config, Training
 from search.engine.rejection import target_of
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evaluators.results.json_codec import all_finite
-from evaluators.tasks import label
 from evaluators.training.member import best_rate
+from primitives.user_file import label
 from search.config import Config
 from search.engine.reporter import Screen
 from search.errors import RunError
