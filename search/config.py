@@ -200,6 +200,11 @@ class Config(Section):
         """The job's objectives."""
         return Scoring(self.objectives, self.aggregate)
 
+    @property
+    def strategy_label(self) -> str:
+        """What the strategy is called in tables."""
+        return label(str(self.strategy["name"]))
+
     @field_validator("start")
     @classmethod
     def _start(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -214,23 +219,28 @@ class Config(Section):
             settings = settings_of(value)
         except ConfigError as error:
             raise ValueError(str(error)) from None
-        _known(str(settings["name"]), lambda: strategy(settings))
+        name = str(settings["name"])
+        _known(name, lambda: parts_of(name) if is_reference(name) else strategy(settings))
         return settings
 
 
-def with_pinned_tasks(config: Config) -> Config:
-    """The config with absolute paths of task files and their hashes; each such task is tried out.
+def with_pinned_files(config: Config) -> Config:
+    """The config with absolute paths of the user's files and their hashes; what they have is tried out.
 
     Raises:
-        UserFileError: a file is missing, or is not the one that was pinned.
-        TaskError: its task does not work.
+        UserFileError: a file is missing, is not the one that was pinned, or has not what it was named for.
+        TaskError: a task of a file does not work.
+        ConfigError: a strategy of a file has other settings.
     """
     unseen = config.confirmation.unseen
     names = tuple(map(pinned, config.tasks))
     confirmation = config.confirmation.model_copy(update={"unseen": None if unseen is None else pinned(unseen)})
+    settings = {**config.strategy, "name": pinned(str(config.strategy["name"]))}
     for name in filter(is_reference, [*names, confirmation.unseen or ""]):
         try_out(task(name))
-    return config.model_copy(update={"tasks": names, "confirmation": confirmation})
+    if is_reference(str(settings["name"])):
+        strategy(settings)
+    return config.model_copy(update={"tasks": names, "confirmation": confirmation, "strategy": settings})
 
 
 def _known_task(name: str) -> str:

@@ -73,9 +73,7 @@ def _search_and_confirm(
         raise KeyboardInterrupt
     trace = study.store.trace
     if (spent := milliseconds_to_propose(trace)) > DEAR:
-        screen.say(
-            f"proposing took {spent:.0f} ms a class, by the strategy {config.strategy['name']!r} and the screens"
-        )
+        screen.say(f"proposing took {spent:.0f} ms a class, by the strategy {config.strategy_label!r} and the screens")
     found = summary(trace)
     if found.compute is not None:
         screen.say(concluded(found))

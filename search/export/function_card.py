@@ -90,7 +90,7 @@ def evidence(
     origin = f"short form of candidate {row.origin.id}" if row.is_short_form else f"candidate {row.id}"
     t = config.training
     lines = [
-        f"- {origin} of run `{run}`: strategy `{config.strategy['name']}`, grammar `{config.grammar}`, seed "
+        f"- {origin} of run `{run}`: strategy `{config.strategy_label}`, grammar `{config.grammar}`, seed "
         f"{config.seed}, {trained} classes trained",
         f"- search: gain {'of that candidate ' if row.is_short_form else ''}{_number(row.origin.gain)} nats over ReLU "
         f"on {', '.join(map(label, config.tasks))}; {t.seeds} seeds, {t.steps} steps; cost {_number(row.cost)} ReLUs",

@@ -13,9 +13,8 @@ _WAYS = {"maximize": "largest", "minimize": "smallest"}
 
 def asked(config: Config) -> list[tuple[str, str]]:
     """Names and values; what the job does not have is left out."""
-    strategy = dict(config.strategy)
-    name = str(strategy.pop("name"))
-    settings = ", ".join(f"{key} {value}" for key, value in strategy.items())
+    name = config.strategy_label
+    settings = ", ".join(f"{key} {value}" for key, value in config.strategy.items() if key != "name")
     confirmation = config.confirmation
     rows = [
         ("tasks", ", ".join(map(label, config.tasks))),
