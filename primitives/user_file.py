@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Generic, TypeGuard, TypeVar
 
-from primitives.errors import UserFileError, nearest
+from primitives.errors import ActsearchError, UserFileError, nearest
 
 T = TypeVar("T")
 
@@ -110,6 +110,8 @@ def made(reference: str, noun: str, make: Callable[[], T]) -> T:
     path, name, _ = parts_of(reference)
     try:
         return make()
+    except ActsearchError:
+        raise
     except Exception as error:
         raise UserFileError(f"{noun} {name} fails: {blame(error, str(Path(path).resolve()))}") from error
 

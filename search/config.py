@@ -11,7 +11,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from evaluators.objectives import DEFAULT, Aggregate, check_names, measured_objectives
+from evaluators.objectives import DEFAULT, Aggregate, check_names, measured_objectives, objective
+from evaluators.objectives.tryout import try_out_objective
 from evaluators.rejection import rung_rule
 from evaluators.results.json_codec import JsonObject
 from evaluators.statistics import seeds_needed
@@ -176,7 +177,9 @@ class Config(Section):
     @classmethod
     def _objectives(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         try:
-            check_names(names)
+            check_names(name for name in names if not is_reference(name))
+            for name in filter(is_reference, names):
+                parts_of(name)
         except ActsearchError as error:
             raise ValueError(str(error)) from None
         if "gain" not in names:
@@ -188,17 +191,18 @@ class Config(Section):
     @model_validator(mode="after")
     def _differences(self) -> Config:
         seeds = self.training.seeds
-        for objective in measured_objectives(self.objectives):
-            if seeds < (fewest := objective.fewest_seeds):
-                raise ValueError(f"training.seeds: {objective.name} needs at least {fewest} seeds, got {seeds}")
+        shipped = [name for name in self.objectives if not is_reference(name)]
+        for each in measured_objectives(shipped):
+            if seeds < (fewest := each.fewest_seeds):
+                raise ValueError(f"training.seeds: {each.name} needs at least {fewest} seeds, got {seeds}")
         if self.confirmation.unseen in self.tasks:
             raise ValueError(f"confirmation.unseen: {label(str(self.confirmation.unseen))} is searched; name another")
         return self
 
     @property
     def scoring(self) -> Scoring:
-        """The job's objectives."""
-        return Scoring(self.objectives, self.aggregate)
+        """The job's objectives by their names; those of files are loaded."""
+        return Scoring(tuple(objective(name).name for name in self.objectives), self.aggregate)
 
     @property
     def strategy_label(self) -> str:
@@ -236,11 +240,15 @@ def with_pinned_files(config: Config) -> Config:
     names = tuple(map(pinned, config.tasks))
     confirmation = config.confirmation.model_copy(update={"unseen": None if unseen is None else pinned(unseen)})
     settings = {**config.strategy, "name": pinned(str(config.strategy["name"]))}
+    objectives = tuple(dict.fromkeys(map(pinned, config.objectives)))  # a path can be written in several ways
     for name in filter(is_reference, [*names, confirmation.unseen or ""]):
         try_out(task(name))
+    for name in filter(is_reference, objectives):
+        try_out_objective(name, task(names[0]), config.training.seeds)
     if is_reference(str(settings["name"])):
         strategy(settings)
-    return config.model_copy(update={"tasks": names, "confirmation": confirmation, "strategy": settings})
+    changes = {"tasks": names, "objectives": objectives, "confirmation": confirmation, "strategy": settings}
+    return config.model_copy(update=changes)
 
 
 def _known_task(name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluators.cohort import CONTROLS
-from evaluators.objectives import OBJECTIVES, cost
+from evaluators.objectives import cost, objective
 from primitives.expression.parsing import parse
 from search.config import Config
 from search.report.members import Member
@@ -74,7 +74,7 @@ def gain_label(config: Config) -> str:
 
 def views(facts: Facts, members: Sequence[Member]) -> list[View]:
     """One for each objective beside the gain; with the gain alone, one by the order of training."""
-    others = facts.config.objectives[1:] or (_ORDER,)
+    others = facts.config.scoring.objectives[1:] or (_ORDER,)
     return [_view(facts, members, name) for name in others]
 
 
@@ -100,14 +100,14 @@ def _view(facts: Facts, members: Sequence[Member], name: str) -> View:
         marks=[Mark(m.id, *points[m.id]) for m in members if m.id in points],
         members=members,
         controls=controls,
-        stairs=len(facts.config.objectives) == 2 and OBJECTIVES[name].direction == "minimize",
+        stairs=len(facts.config.objectives) == 2 and objective(name).direction == "minimize",
         nulls=nulls,
         zero=facts.config.aggregate != "rank",
     )
 
 
 def _label(name: str) -> str:
-    return "order of training" if name == _ORDER else f"{name.replace('_', ' ')} ({OBJECTIVES[name].unit})"
+    return "order of training" if name == _ORDER else f"{name.replace('_', ' ')} ({objective(name).unit})"
 
 
 def _values(facts: Facts, name: str) -> dict[str, float]:

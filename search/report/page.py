@@ -109,7 +109,7 @@ def _own(name: str) -> str:
 
 def _others(facts: Facts) -> list[str]:
     """Objectives beside gain and cost."""
-    return [name for name in facts.config.objectives if name not in {"gain", "cost"}]
+    return [name for name in facts.config.scoring.objectives if name not in {"gain", "cost"}]
 
 
 def _fronts(facts: Facts, drawn: Sequence[Member]) -> list[Front]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evaluators.objectives import OBJECTIVES
+from evaluators.objectives import objective
 from evaluators.rejection import rung_rule
 from primitives.user_file import label
 from search.config import Config, Training
@@ -38,8 +38,8 @@ def asked(config: Config) -> list[tuple[str, str]]:
 
 
 def _objective(name: str) -> str:
-    objective = OBJECTIVES[name]
-    return f"{_WAYS[objective.direction]} {name.replace('_', ' ')} ({objective.unit})"
+    own = objective(name)
+    return f"{_WAYS[own.direction]} {own.name.replace('_', ' ')} ({own.unit})"
 
 
 def _training(training: Training) -> str:

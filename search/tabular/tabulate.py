@@ -65,7 +65,7 @@ def write_table(run: Run, path: Path) -> int:
 def _columns(config: Config) -> list[str]:
     marks = (config.training.steps, *config.training.rungs)
     losses = [_name(config, seed, t, m) for m in marks for t in config.tasks for seed in range(config.training.seeds)]
-    return ["expression", *config.objectives, "reason", *losses]
+    return ["expression", *config.scoring.objectives, "reason", *losses]
 
 
 def _name(config: Config, seed: int, task: str, mark: int) -> str:
@@ -75,7 +75,7 @@ def _name(config: Config, seed: int, task: str, mark: int) -> str:
 
 def _scores(run: Run) -> list[dict[str, Cell]]:
     """Expression, objectives and reason of each class."""
-    names = ("expression", *run.config.objectives, "reason")
+    names = ("expression", *run.config.scoring.objectives, "reason")
     return [{name: row[name] for name in names} for row in run.classes()]
 
 
