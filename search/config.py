@@ -13,7 +13,8 @@ from pydantic_core import ErrorDetails
 
 from evaluators.objectives import DEFAULT, Aggregate, check_names, measured_objectives, objective
 from evaluators.objectives.tryout import try_out_objective
-from evaluators.rejection import rung_rule
+from evaluators.rejection import RecallTarget, rung_rule
+from evaluators.rejection.tryout import try_out_rule
 from evaluators.results.json_codec import JsonObject
 from evaluators.statistics import seeds_needed
 from evaluators.tasks import expanded, task
@@ -96,7 +97,7 @@ class Rejection(Section):
     @field_validator("rule")
     @classmethod
     def _rule(cls, name: str) -> str:
-        return _known(name, lambda: rung_rule(name))
+        return _known(name, lambda: parts_of(name) if is_reference(name) else rung_rule(name))
 
 
 class Confirmation(Section):
@@ -247,8 +248,11 @@ def with_pinned_files(config: Config) -> Config:
         try_out_objective(name, task(names[0]), config.training.seeds)
     if is_reference(str(settings["name"])):
         strategy(settings)
-    changes = {"tasks": names, "objectives": objectives, "confirmation": confirmation, "strategy": settings}
-    return config.model_copy(update=changes)
+    rejection = config.rejection.model_copy(update={"rule": pinned(config.rejection.rule)})
+    if is_reference(rejection.rule):
+        try_out_rule(rejection.rule, RecallTarget(rejection.recall, rejection.top))
+    changes: dict[str, object] = {"tasks": names, "objectives": objectives, "confirmation": confirmation}
+    return config.model_copy(update=changes | {"strategy": settings, "rejection": rejection})
 
 
 def _known_task(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evaluators.objectives import objective
 from evaluators.rejection import rung_rule
-from primitives.user_file import label
+from primitives.user_file import is_reference, label
 from search.config import Config, Training
 from search.engine.rejection import target_of
 
@@ -50,7 +50,8 @@ def _training(training: Training) -> str:
 
 def _rejection(config: Config) -> str:
     rejection = config.rejection
-    thresholds = rung_rule(rejection.rule).describe(target_of(config))
+    own = is_reference(rejection.rule)  # a page is written without the file, too
+    thresholds = label(rejection.rule) if own else rung_rule(rejection.rule).describe(target_of(config))
     if not thresholds or rejection.audit == 1 or config.budget <= rejection.warmup:
         return "failures only"
     return f"failures only for {rejection.warmup} classes, then {thresholds}; {rejection.audit:.0%} audited"
