@@ -23,6 +23,7 @@ from evaluators.training.train import WIDTH
 from primitives.errors import ActsearchError, nearest
 from primitives.expression.parsing import parse
 from primitives.grammars import grammar
+from primitives.operators.of_files import register_of_files
 from primitives.user_file import is_reference, label, parts_of, pinned
 from primitives.yaml_text import YamlError, loaded
 from search.engine.scoring import Scoring
@@ -144,6 +145,7 @@ class Workers(Section):
 class Config(Section):
     """All that decides a job's results, and where it runs."""
 
+    operators: tuple[str, ...] = ()  # of files; first, as all below may be written with them
     grammar: str = "default"
     tasks: tuple[str, ...] = Field(default=("digits",), min_length=1)
     objectives: tuple[str, ...] = DEFAULT
@@ -157,6 +159,13 @@ class Config(Section):
     rejection: Rejection = Field(default_factory=lambda: Rejection.model_validate({}))
     confirmation: Confirmation = Field(default_factory=lambda: Confirmation.model_validate({}))
     workers: Workers = Field(default_factory=lambda: Workers.model_validate({}))
+
+    @field_validator("operators")
+    @classmethod
+    def _operators(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            _known(name, lambda name=name: register_of_files([name]))
+        return names
 
     @field_validator("grammar")
     @classmethod
@@ -237,22 +246,31 @@ def with_pinned_files(config: Config) -> Config:
         TaskError: a task of a file does not work.
         ConfigError: a strategy of a file has other settings.
     """
-    unseen = config.confirmation.unseen
-    names = tuple(map(pinned, config.tasks))
-    confirmation = config.confirmation.model_copy(update={"unseen": None if unseen is None else pinned(unseen)})
-    settings = {**config.strategy, "name": pinned(str(config.strategy["name"]))}
-    objectives = tuple(dict.fromkeys(map(pinned, config.objectives)))  # a path can be written in several ways
-    for name in filter(is_reference, [*names, confirmation.unseen or ""]):
+    chosen = config.model_copy(update=_pinned(config))
+    for name in filter(is_reference, [*chosen.tasks, chosen.confirmation.unseen or ""]):
         try_out(task(name))
-    for name in filter(is_reference, objectives):
-        try_out_objective(name, task(names[0]), config.training.seeds)
-    if is_reference(str(settings["name"])):
-        strategy(settings)
-    rejection = config.rejection.model_copy(update={"rule": pinned(config.rejection.rule)})
+    for name in filter(is_reference, chosen.objectives):
+        try_out_objective(name, task(chosen.tasks[0]), chosen.training.seeds)
+    rejection = chosen.rejection
     if is_reference(rejection.rule):
         try_out_rule(rejection.rule, RecallTarget(rejection.recall, rejection.top))
-    changes: dict[str, object] = {"tasks": names, "objectives": objectives, "confirmation": confirmation}
-    return config.model_copy(update=changes | {"strategy": settings, "rejection": rejection})
+    if is_reference(str(chosen.strategy["name"])):
+        strategy(chosen.strategy)
+    return chosen
+
+
+def _pinned(config: Config) -> dict[str, object]:
+    """The keys that may name files, with pins."""
+    unseen = config.confirmation.unseen
+    return {
+        "operators": tuple(map(pinned, config.operators)),
+        "tasks": tuple(map(pinned, config.tasks)),
+        # a path can be written in several ways
+        "objectives": tuple(dict.fromkeys(map(pinned, config.objectives))),
+        "strategy": {**config.strategy, "name": pinned(str(config.strategy["name"]))},
+        "rejection": config.rejection.model_copy(update={"rule": pinned(config.rejection.rule)}),
+        "confirmation": config.confirmation.model_copy(update={"unseen": None if unseen is None else pinned(unseen)}),
+    }
 
 
 def _known_task(name: str) -> str:

@@ -86,7 +86,7 @@ def _request(config: Config, texts: Sequence[str], name: str) -> CohortRequest:
     c, t = config.confirmation, config.training
     return CohortRequest(
         tuple(texts), (name,), config.seed, c.seeds, c.steps or t.steps, rates=t.learning_rates,
-        purpose="confirmation", width=t.width, device=t.device, autocast=t.autocast,
+        purpose="confirmation", width=t.width, device=t.device, autocast=t.autocast, operators=config.operators,
     )  # fmt: skip
 
 
