@@ -28,6 +28,7 @@ from evaluators.training.states import CohortState
 from evaluators.training.train import WIDTH, train
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
+from primitives.operators.of_files import register_of_files
 
 #: Trained in every cohort on the candidates' seeds. ReLU is the reference of all gains.
 CONTROLS = {"relu": "relu(x)", "gelu": "gelu(x)", "silu": "silu(x)"}
@@ -60,6 +61,7 @@ class CohortRequest:
         checkpoint: beginning of the path of a file that the state at rungs is saved in, or "". The rest of the name
             comes from the request, so that a state is never taken for that of another.
         checkpoint_seconds: between two savings, and before the first.
+        operators: references to the rows of users' files that the expressions are written with.
     """
 
     expressions: tuple[str, ...]
@@ -82,6 +84,7 @@ class CohortRequest:
     drop_worst_rate: bool = False
     checkpoint: str = ""
     checkpoint_seconds: float = 60.0
+    operators: tuple[str, ...] = ()
 
     @property
     def state(self) -> Checkpoint:
@@ -115,7 +118,9 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> Co
     Raises:
         TaskError: a task is unknown or cannot be trained.
         EvaluationError: the device is not here.
+        UserFileError: a file that is named is missing here, or is another one.
     """
+    register_of_files(request.operators)
     request.backend.check()
     named = [parse(text) for text in CONTROLS.values()]
     candidates = [parse(text) for text in request.expressions]

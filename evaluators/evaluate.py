@@ -9,7 +9,7 @@ import numpy as np
 
 from evaluators.cohort import CONTROLS, CohortRequest, run_cohort
 from evaluators.errors import EvaluationError
-from evaluators.objectives import DEFAULT, OBJECTIVES, Trained, check_names, gains, measured_names, score
+from evaluators.objectives import DEFAULT, Trained, gains, measured_names, objective, score
 from evaluators.results.reasons import code_of
 from evaluators.results.records import CohortResult, MemberResult
 from evaluators.seeds import numpy_generator
@@ -63,7 +63,7 @@ def evaluate(
         steps: optimiser steps; the task's default if None.
         rates: learning rates; the task's default if empty.
         seed: what the seeds are derived from.
-        objectives: names of what to report besides the gain, see :data:`evaluators.objectives.OBJECTIVES`.
+        objectives: names of what to report besides the gain, see :func:`evaluators.objectives.registry.objective`.
 
     Returns:
         One evaluation for each expression, in order.
@@ -73,7 +73,7 @@ def evaluate(
         TaskError: the task is unknown.
         EvaluationError: fewer than 2 seeds, or an unknown objective.
     """
-    check_names(objectives)
+    names = dict.fromkeys(("gain", *(objective(name).name for name in objectives)))
     if seeds < 2:
         raise EvaluationError(f"seeds: expected at least 2, for an interval, got {seeds}")
     texts = tuple((parse(e) if isinstance(e, str) else e).text for e in expressions)
@@ -89,13 +89,13 @@ def evaluate(
         over = {name: gains(row, result.controls[name], request.tasks)[0] for name in CONTROLS}
         mean = {name: float(values.mean()) for name, values in over.items()}
         bounds = (np.nan, np.nan) if row.reason else interval(over["relu"].tolist(), rng)
-        values = _values(dict.fromkeys(("gain", *objectives)), text, row, mean["relu"], result)
+        values = _values(names, text, row, mean["relu"], result)
         found.append(Evaluation(text, values, mean, bounds, code_of(row.reason)))
     return found
 
 
 def _values(names: Iterable[str], text: str, row: MemberResult, gain: float, result: CohortResult) -> dict[str, float]:
     """The objectives by name; of a member that failed, those of its formula."""
-    known = [name for name in names if not row.reason or OBJECTIVES[name].kind == "formula"]
+    known = [name for name in names if not row.reason or objective(name).kind == "formula"]
     scores = score(known, Trained(parse(text), row, gain, result.relu, list(result.seconds)))
     return {name: scores.get(name, np.nan) for name in names}

@@ -26,6 +26,10 @@ class LoweringError(ActsearchError):
     """A lowering target is unknown, or a name or factor cannot be used there."""
 
 
+class UserFileError(ActsearchError):
+    """A file of the user's is missing, was changed, or has not what it was named for."""
+
+
 def nearest(name: str, options: Iterable[str]) -> str:
     """Return ``"; did you mean 'y'?"`` for the closest option, whatever its case, or ``""`` where none is close."""
     folded = {option.casefold(): option for option in options}

@@ -11,16 +11,20 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from evaluators.objectives import DEFAULT, Aggregate, check_names, measured_objectives
-from evaluators.rejection import rung_rule
+from evaluators.objectives import DEFAULT, Aggregate, check_names, measured_objectives, objective
+from evaluators.objectives.tryout import try_out_objective
+from evaluators.rejection import RecallTarget, rung_rule
+from evaluators.rejection.tryout import try_out_rule
 from evaluators.results.json_codec import JsonObject
 from evaluators.statistics import seeds_needed
-from evaluators.tasks import expanded, is_reference, label, parts_of, pinned, task
+from evaluators.tasks import expanded, task
 from evaluators.tasks.tryout import try_out
 from evaluators.training.train import WIDTH
 from primitives.errors import ActsearchError, nearest
 from primitives.expression.parsing import parse
 from primitives.grammars import grammar
+from primitives.operators.of_files import register_of_files
+from primitives.user_file import is_reference, label, parts_of, pinned
 from primitives.yaml_text import YamlError, loaded
 from search.engine.scoring import Scoring
 from search.errors import ConfigError
@@ -94,7 +98,7 @@ class Rejection(Section):
     @field_validator("rule")
     @classmethod
     def _rule(cls, name: str) -> str:
-        return _known(name, lambda: rung_rule(name))
+        return _known(name, lambda: parts_of(name) if is_reference(name) else rung_rule(name))
 
 
 class Confirmation(Section):
@@ -141,6 +145,7 @@ class Workers(Section):
 class Config(Section):
     """All that decides a job's results, and where it runs."""
 
+    operators: tuple[str, ...] = ()  # of files; first, as all below may be written with them
     grammar: str = "default"
     tasks: tuple[str, ...] = Field(default=("digits",), min_length=1)
     objectives: tuple[str, ...] = DEFAULT
@@ -154,6 +159,13 @@ class Config(Section):
     rejection: Rejection = Field(default_factory=lambda: Rejection.model_validate({}))
     confirmation: Confirmation = Field(default_factory=lambda: Confirmation.model_validate({}))
     workers: Workers = Field(default_factory=lambda: Workers.model_validate({}))
+
+    @field_validator("operators")
+    @classmethod
+    def _operators(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            _known(name, lambda name=name: register_of_files([name]))
+        return names
 
     @field_validator("grammar")
     @classmethod
@@ -175,7 +187,9 @@ class Config(Section):
     @classmethod
     def _objectives(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         try:
-            check_names(names)
+            check_names(name for name in names if not is_reference(name))
+            for name in filter(is_reference, names):
+                parts_of(name)
         except ActsearchError as error:
             raise ValueError(str(error)) from None
         if "gain" not in names:
@@ -187,17 +201,23 @@ class Config(Section):
     @model_validator(mode="after")
     def _differences(self) -> Config:
         seeds = self.training.seeds
-        for objective in measured_objectives(self.objectives):
-            if seeds < (fewest := objective.fewest_seeds):
-                raise ValueError(f"training.seeds: {objective.name} needs at least {fewest} seeds, got {seeds}")
+        shipped = [name for name in self.objectives if not is_reference(name)]
+        for each in measured_objectives(shipped):
+            if seeds < (fewest := each.fewest_seeds):
+                raise ValueError(f"training.seeds: {each.name} needs at least {fewest} seeds, got {seeds}")
         if self.confirmation.unseen in self.tasks:
             raise ValueError(f"confirmation.unseen: {label(str(self.confirmation.unseen))} is searched; name another")
         return self
 
     @property
     def scoring(self) -> Scoring:
-        """The job's objectives."""
-        return Scoring(self.objectives, self.aggregate)
+        """The job's objectives by their names; those of files are loaded."""
+        return Scoring(tuple(objective(name).name for name in self.objectives), self.aggregate)
+
+    @property
+    def strategy_label(self) -> str:
+        """What the strategy is called in tables."""
+        return label(str(self.strategy["name"]))
 
     @field_validator("start")
     @classmethod
@@ -213,26 +233,44 @@ class Config(Section):
             settings = settings_of(value)
         except ConfigError as error:
             raise ValueError(str(error)) from None
-        _known(str(settings["name"]), lambda: strategy(settings))
+        name = str(settings["name"])
+        _known(name, lambda: parts_of(name) if is_reference(name) else strategy(settings))
         return settings
 
 
-def with_pinned_tasks(config: Config) -> Config:
-    """The config with absolute paths of task files and their hashes; each such task is tried out.
+def with_pinned_files(config: Config) -> Config:
+    """The config with absolute paths of the user's files and their hashes; what they have is tried out.
 
     Raises:
-        TaskError: a file is missing, is not the one that was pinned, or its task does not work.
+        UserFileError: a file is missing, is not the one that was pinned, or has not what it was named for.
+        TaskError: a task of a file does not work.
+        ConfigError: a strategy of a file has other settings.
     """
-    unseen = config.confirmation.unseen
-    names = tuple(map(_pinned, config.tasks))
-    confirmation = config.confirmation.model_copy(update={"unseen": None if unseen is None else _pinned(unseen)})
-    for name in filter(is_reference, [*names, confirmation.unseen or ""]):
+    chosen = config.model_copy(update=_pinned(config))
+    for name in filter(is_reference, [*chosen.tasks, chosen.confirmation.unseen or ""]):
         try_out(task(name))
-    return config.model_copy(update={"tasks": names, "confirmation": confirmation})
+    for name in filter(is_reference, chosen.objectives):
+        try_out_objective(name, task(chosen.tasks[0]), chosen.training.seeds)
+    rejection = chosen.rejection
+    if is_reference(rejection.rule):
+        try_out_rule(rejection.rule, RecallTarget(rejection.recall, rejection.top))
+    if is_reference(str(chosen.strategy["name"])):
+        strategy(chosen.strategy)
+    return chosen
 
 
-def _pinned(name: str) -> str:
-    return pinned(name) if is_reference(name) else name
+def _pinned(config: Config) -> dict[str, object]:
+    """The keys that may name files, with pins."""
+    unseen = config.confirmation.unseen
+    return {
+        "operators": tuple(map(pinned, config.operators)),
+        "tasks": tuple(map(pinned, config.tasks)),
+        # a path can be written in several ways
+        "objectives": tuple(dict.fromkeys(map(pinned, config.objectives))),
+        "strategy": {**config.strategy, "name": pinned(str(config.strategy["name"]))},
+        "rejection": config.rejection.model_copy(update={"rule": pinned(config.rejection.rule)}),
+        "confirmation": config.confirmation.model_copy(update={"unseen": None if unseen is None else pinned(unseen)}),
+    }
 
 
 def _known_task(name: str) -> str:

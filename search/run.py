@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evaluators.errors import RecordError
 from evaluators.machine.backend import Backend
-from search.config import Config, checked, load_config, read_yaml, to_yaml, with_pinned_tasks
+from search.config import Config, checked, load_config, read_yaml, to_yaml, with_pinned_files
 from search.confirmation import Confirmation, finalists, read_confirmation
 from search.engine.interruption import gently
 from search.engine.reporter import Reporter, Silent
@@ -133,7 +133,7 @@ class Run:
         reporter = reporter or Silent()
         with self.folder.locked(reporter.say):
             self._change(list(changes))
-            with_pinned_tasks(self.config)
+            with_pinned_files(self.config)
             self._check_machine(reporter)
             work(self.config, self.folder, _workers(self.config, workers, address), reporter, max_minutes)
         return self
@@ -169,7 +169,7 @@ class Run:
             study = Study(open_store(self.folder, reporter.say, self.config.scoring), self.config.scoring)
             if not finalists(study, self.config):
                 raise RunError(f"{self.path}: there is nothing to confirm: no class with a gain, or finalists is 0")
-            with_pinned_tasks(self.config)
+            with_pinned_files(self.config)
             with _workers(self.config, workers, address) as pool, gently(pool, reporter.say):
                 found = confirm_and_time(self.config, self.folder, study, pool, reporter)
             report_at_end(self.folder, self.config, study, reporter)
@@ -177,18 +177,18 @@ class Run:
 
 
 class Job:
-    """A config that can be launched; task files are tried out and pinned.
+    """A config that can be launched; files of the user are tried out and pinned.
 
     Args:
         config: the job.
         name: stem of its runs' names.
 
     Raises:
-        TaskError: a task file cannot be used.
+        ActsearchError: a file of the user cannot be used.
     """
 
     def __init__(self, config: Config, name: str) -> None:
-        self.config, self.name = with_pinned_tasks(config), name
+        self.config, self.name = with_pinned_files(config), name
 
     @classmethod
     def load(cls, source: str | Path, changes: Iterable[str] = ()) -> Job:

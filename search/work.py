@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager, suppress
 from evaluators.errors import RecordError
 from evaluators.machine.timing import time_ratios
 from evaluators.statistics import carried, seeds_needed
-from evaluators.tasks import is_reference, label, parts_of
 from primitives.expression.parsing import parse
+from primitives.user_file import label
 from search.config import Config
 from search.confirmation import Confirmation, confirm, finalists, read_confirmation, write_confirmation
 from search.engine.interruption import gently
@@ -42,8 +42,6 @@ def work(
     """Search to the end and confirm; the caller holds the lock. Workers are started if there is something to do."""
     until = math.inf if max_minutes is None else time.monotonic() + 60 * max_minutes
     reporter.say(f"{folder.path}: up to {config.budget} classes on {', '.join(map(label, config.tasks))}")
-    for name in filter(is_reference, config.tasks):
-        reporter.say(f"the task file {parts_of(name)[0]} is run, because the config names it")
     reporter.say(announced(config))
     study = Study(open_store(folder, reporter.say, config.scoring), config.scoring)
     write_front_csv(folder, study, config.tasks)
@@ -76,7 +74,7 @@ def _search_and_confirm(
     trace = study.store.trace
     if (spent := milliseconds_to_propose(trace)) > DEAR:
         reporter.say(
-            f"proposing took {spent:.0f} ms a class, by the strategy {config.strategy['name']!r} and the screens"
+            f"proposing took {spent:.0f} ms a class, by the strategy {config.strategy_label!r} and the screens"
         )
     found = summary(trace)
     if found.compute is not None:

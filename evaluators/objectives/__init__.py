@@ -5,7 +5,14 @@ from evaluators.objectives.gain import AGGREGATES, Aggregate, aggregated, chosen
 from evaluators.objectives.lipschitz import lipschitz
 from evaluators.objectives.measured import MeasuredObjective, check_measured, measure
 from evaluators.objectives.objective import Objective, Trained
-from evaluators.objectives.registry import DEFAULT, OBJECTIVES, check_names, measured_names, measured_objectives
+from evaluators.objectives.registry import (
+    DEFAULT,
+    OBJECTIVES,
+    check_names,
+    measured_names,
+    measured_objectives,
+    objective,
+)
 from evaluators.objectives.saved_bytes import saved_bytes
 from evaluators.objectives.scores import cohort_gains, score
 
@@ -29,6 +36,7 @@ __all__ = [
     "measure",
     "measured_names",
     "measured_objectives",
+    "objective",
     "saved_bytes",
     "score",
 ]

@@ -1,8 +1,10 @@
-"""The objectives by name. A new one is a file beside the others and an entry here; docs/objectives.md says more."""
+"""The objectives by name, and those of users' files. docs/objectives.md says how one is added."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeGuard
 
 from evaluators.errors import EvaluationError
 from evaluators.objectives.complexity import Complexity
@@ -16,13 +18,14 @@ from evaluators.objectives.reproducibility import Reproducibility
 from evaluators.objectives.robustness import Robustness
 from evaluators.objectives.saved_bytes import SavedBytes
 from evaluators.objectives.sparsity import Sparsity
-from primitives.errors import nearest
+from primitives.errors import UserFileError, nearest
+from primitives.user_file import Wanted, is_reference, load, made, parts_of
 
 DEFAULT = ("gain", "cost")
 
 OBJECTIVES: dict[str, Objective] = {
-    objective.name: objective
-    for objective in (
+    each.name: each
+    for each in (
         Gain(),
         Cost(),
         Complexity(),
@@ -34,27 +37,66 @@ OBJECTIVES: dict[str, Objective] = {
         Noise(),
     )
 }
+#: Those of users' files that this process has loaded, by name; results have the name, not the file.
+_LOADED: dict[str, tuple[str, Objective]] = {}
+
+
+def objective(name: str) -> Objective:
+    """An objective by name, or by reference to a class in a file, ``path/to/file.py:Name``; once loaded by name, too.
+
+    Raises:
+        EvaluationError: there is none of that name; the message has the nearest one.
+        UserFileError: see :func:`primitives.user_file.load`; or another objective has the same name.
+    """
+    if is_reference(name):
+        return _of_file(name)
+    if name in OBJECTIVES:
+        return OBJECTIVES[name]
+    if name in _LOADED:
+        return _LOADED[name][1]
+    raise EvaluationError(f"unknown objective {name!r}{nearest(name, OBJECTIVES)}; available: {', '.join(OBJECTIVES)}")
+
+
+def _is_objective(found: object) -> TypeGuard[type[Objective]]:
+    return isinstance(found, type) and issubclass(found, Objective)
+
+
+_WANTED = Wanted("objective", "a subclass of FormulaObjective or MeasuredObjective", _is_objective)
+
+
+def _of_file(reference: str) -> Objective:
+    kind = load(reference, _WANTED)
+    own = made(reference, "objective", kind)
+    path, wanted, _ = parts_of(reference)
+    for attribute in ("name", "unit", "direction", "formula", "source", "kind"):
+        if not isinstance(getattr(own, attribute, None), str):
+            raise UserFileError(f"{path}: {wanted} has no {attribute}, which must be a text")
+    if own.direction not in ("maximize", "minimize"):
+        raise UserFileError(f"{path}: {wanted}: direction: expected maximize or minimize, got {own.direction!r}")
+    place = f"{Path(path).resolve()}:{wanted}"
+    holder = "the package" if own.name in OBJECTIVES else _LOADED.get(own.name, (place,))[0]
+    if holder != place:
+        raise UserFileError(f"{place}: {holder} has an objective of the name {own.name!r}; choose another one")
+    _LOADED[own.name] = place, own
+    return own
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Refuse names that are no objectives.
+    """Refuse names that are no objectives; those of files are loaded.
 
     Raises:
-        EvaluationError: the message has the nearest name.
+        EvaluationError, UserFileError: see :func:`objective`.
     """
     for name in names:
-        if name not in OBJECTIVES:
-            raise EvaluationError(
-                f"unknown objective {name!r}{nearest(name, OBJECTIVES)}; available: {', '.join(OBJECTIVES)}"
-            )
+        objective(name)
 
 
 def measured_objectives(names: Iterable[str]) -> tuple[MeasuredObjective, ...]:
     """Those of the objectives that a cohort must measure on its trained models."""
-    found = (OBJECTIVES[name] for name in names)
-    return tuple(objective for objective in found if isinstance(objective, MeasuredObjective))
+    found = map(objective, names)
+    return tuple(each for each in found if isinstance(each, MeasuredObjective))
 
 
 def measured_names(names: Iterable[str]) -> tuple[str, ...]:
-    """The names of :func:`measured_objectives`."""
-    return tuple(objective.name for objective in measured_objectives(names))
+    """Those of the names that :func:`measured_objectives` has, references as they are."""
+    return tuple(name for name in names if measured_objectives([name]))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from evaluators.objectives.gain import Aggregate, aggregated, gains
 from evaluators.objectives.objective import Trained
-from evaluators.objectives.registry import OBJECTIVES
+from evaluators.objectives.registry import objective
 from evaluators.results.records import CohortResult
 
 
@@ -19,4 +19,4 @@ def cohort_gains(result: CohortResult, tasks: Sequence[str], how: Aggregate) -> 
 
 def score(names: Iterable[str], found: Trained) -> dict[str, float]:
     """The named objectives of a candidate; NaN where a measurement has no finite number."""
-    return {name: OBJECTIVES[name].value(found) for name in names}
+    return {name: objective(name).value(found) for name in names}

@@ -1,6 +1,5 @@
 """The shipped tasks, all of whose data installs with a package or with Python, and a user's own."""
 
-from evaluators.tasks.finder import expanded, label, task, task_names
-from evaluators.tasks.user_file import is_reference, parts_of, pinned
+from evaluators.tasks.finder import expanded, task, task_names
 
-__all__ = ["expanded", "is_reference", "label", "parts_of", "pinned", "task", "task_names"]
+__all__ = ["expanded", "task", "task_names"]

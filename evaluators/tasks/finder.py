@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from functools import partial
-from pathlib import Path
+from typing import TypeGuard
 
 from evaluators.errors import TaskError
 from evaluators.tasks.base import Task
@@ -15,8 +15,8 @@ from evaluators.tasks.photographs import ImageField, NoisyPatches
 from evaluators.tasks.sized import SizedTask
 from evaluators.tasks.source_text import SourceText
 from evaluators.tasks.tabular import Table
-from evaluators.tasks.user_file import is_reference, load, parts_of
 from primitives.errors import nearest
+from primitives.user_file import Wanted, is_reference, load, made, parts_of
 
 _TASKS: dict[str, Callable[[], Task]] = {
     "digits": Digits,
@@ -46,27 +46,19 @@ def expanded(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(each for name in names for each in _GROUPS.get(name, (name,)))
 
 
-def label(name: str) -> str:
-    """What a task is called in tables: its name; of a class in a file the file's name and the class."""
-    if not is_reference(name):
-        return name
-    path, kind, _ = parts_of(name)
-    return f"{Path(path).name}:{kind}"
-
-
 def task(name: str | Task) -> Task:
     """A task by name, or by reference to a class in a file, ``path/to/my_task.py:MyTask``; a task as it is.
 
     A shipped task with a network of its own takes a size, depth x width, behind its name: ``digits-5x32``.
 
     Raises:
-        TaskError: the name is unknown, the message names the nearest one; or see
-            :func:`evaluators.tasks.user_file.load`.
+        TaskError: the name is unknown, the message names the nearest one.
+        UserFileError: see :func:`primitives.user_file.load`.
     """
     if isinstance(name, Task):
         return name
     if is_reference(name):
-        return load(name)
+        return _of_file(name)
     if name in _GROUPS:
         raise TaskError(f"{name!r} is a group of tasks, here one is needed: {', '.join(_GROUPS[name])}")
     tasks = _TASKS | _WITH_DATA
@@ -79,6 +71,20 @@ def task(name: str | Task) -> Task:
         f"unknown task {name!r}{nearest(name, known)}; there are {', '.join(known)}, those with a network of another "
         "depth and width, as in digits-5x32, and classes in files, as in path/to/my_task.py:MyTask"
     )
+
+
+def _is_task(found: object) -> TypeGuard[type[Task]]:
+    return isinstance(found, type) and issubclass(found, Task)
+
+
+_WANTED = Wanted("task", "a subclass of evaluators.Task", _is_task)
+
+
+def _of_file(reference: str) -> Task:
+    """A task of a class in a file, made without arguments. A task without a name gets the class's."""
+    own = made(reference, "task", load(reference, _WANTED))
+    own.name = own.name or parts_of(reference)[1]
+    return own
 
 
 def _sized(name: str) -> Task | None:

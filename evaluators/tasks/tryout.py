@@ -11,11 +11,11 @@ from evaluators.errors import TaskError
 from evaluators.tasks.base import BLOCK, Part, Task
 from evaluators.tasks.checks import check_floor, check_network
 from evaluators.tasks.loop_task import LoopTask
-from evaluators.tasks.user_file import blame
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.train import train
 from primitives.errors import ActsearchError
 from primitives.expression.parsing import parse
+from primitives.user_file import blame
 
 _FORMULAS = ("relu(x)", "x*sigmoid(beta*x); beta=1.0:channel")
 
@@ -41,7 +41,8 @@ def try_out(task: Task) -> None:
     except ActsearchError:
         raise
     except Exception as error:
-        raise TaskError(f"task {task.name!r} fails: {blame(error, sys.modules.get(type(task).__module__))}") from error
+        file = getattr(sys.modules.get(type(task).__module__), "__file__", None)
+        raise TaskError(f"task {task.name!r} fails: {blame(error, file)}") from error
 
 
 def _check_parts(task: Task) -> None:

@@ -25,7 +25,7 @@ def register(row: Operator) -> Operator:
     signs, large values and NaN, in float64, float32, bfloat16 and float16: it must not fail or change its inputs,
     must keep shape and dtype, must be elementwise and repeatable and somewhere finite; the formula, where there is
     one beside a forward function, must have its values, and the derivative must agree with finite differences, at a
-    kink with one of the one-sided ones. Jobs with several processes need the same call in each.
+    kink with one of the one-sided ones. A job names operators of a file by its key ``operators``.
 
     Returns:
         The row.

@@ -28,10 +28,11 @@ def evaluate(
     """Train functions and compare them with ReLU, GELU and SiLU on the same seeds."""
     from evaluators.evaluate import evaluate as evaluate_expressions
     from evaluators.objectives import DEFAULT
+    from evaluators.objectives.tryout import try_out_objective
     from evaluators.results.evaluation_codec import evaluation_to_json
-    from evaluators.tasks import is_reference, label
     from evaluators.tasks import task as find_task
     from evaluators.tasks.tryout import try_out
+    from primitives.user_file import is_reference, label
     from search.commands.shell import console, print_json
     from search.terminal import tables
 
@@ -39,11 +40,13 @@ def evaluate(
     if is_reference(task):
         try_out(chosen)
     names = DEFAULT if objectives is None else tuple(name.strip() for name in objectives.split(","))
+    for name in filter(is_reference, names):
+        try_out_objective(name, chosen, seeds)
     found = evaluate_expressions(expressions, chosen, seeds=seeds, steps=steps, seed=seed, objectives=names)
     if as_json:
         print_json([evaluation_to_json(each) for each in found])
         return
-    others = [name for name in names if name != "gain"]
+    others = [name for name in found[0].objectives if name != "gain"]
     heads = ["expression", "gain", "95 % interval", "over GELU", "over SiLU", *others, "reason"]
     rows = (
         [e.expression, e.gain, f"{e.interval[0]:+.3f} {e.interval[1]:+.3f}", e.gains["gelu"], e.gains["silu"],

@@ -41,7 +41,7 @@ def front(
     if as_json:
         print_json([row.cells for row in rows])
     elif as_csv:
-        print(rows_csv(rows, opened.config.objectives), end="")
+        print(rows_csv(rows, opened.config.scoring.objectives), end="")
     elif every:
         console.print(tables.front_table(rows, f"All {len(rows)} classes of {opened.path}"))
     else:

@@ -34,7 +34,7 @@ def print_results(run: Run, as_json: bool) -> None:
 
 
 def title(run: Run) -> str:
-    return tables.front_title(run.config.objectives, run.config.aggregate)
+    return tables.front_title(run.config.scoring.objectives, run.config.aggregate)
 
 
 def print_confirmation(found: Confirmation, run: Run) -> None:

@@ -13,8 +13,8 @@ from evaluators.objectives import gains
 from evaluators.results.reasons import Reason
 from evaluators.results.records import MemberResult
 from evaluators.statistics import ALPHA, holm, interval, sign_flip
-from evaluators.tasks import label
 from evaluators.training.member import Array
+from primitives.user_file import label
 from search.confirmation.record import Estimate, Field, Verdict
 
 

@@ -12,9 +12,10 @@ from evaluators.results.records import MemberResult
 from evaluators.seeds import numpy_generator
 from evaluators.stability import is_unstable
 from evaluators.statistics import ALPHA
-from evaluators.tasks import is_reference, label, task
+from evaluators.tasks import task
 from primitives.equivalence.classes import fingerprint
 from primitives.expression.parsing import parse
+from primitives.user_file import is_reference, label
 from search.config import Config
 from search.confirmation.comparison import null_gains, summary_on, verdicts
 from search.confirmation.field import train_fields
@@ -85,7 +86,7 @@ def _request(config: Config, texts: Sequence[str], name: str) -> CohortRequest:
     c, t = config.confirmation, config.training
     return CohortRequest(
         tuple(texts), (name,), config.seed, c.seeds, c.steps or t.steps, rates=t.learning_rates,
-        purpose="confirmation", width=t.width, device=t.device, autocast=t.autocast,
+        purpose="confirmation", width=t.width, device=t.device, autocast=t.autocast, operators=config.operators,
     )  # fmt: skip
 
 

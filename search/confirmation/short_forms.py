@@ -74,6 +74,7 @@ def _gains(field: Sequence[Expression], number: int, config: Config, workers: Wo
         CohortRequest(
             tuple(each.text for each in distinct), (name,), config.seed, SEEDS, t.steps, rates=t.learning_rates,
             width=t.width, first_seed=FIRST_SEED + number * SEEDS, nulls=0, device=t.device, autocast=t.autocast,
+            operators=config.operators,
         )
         for name in config.tasks
     ]  # fmt: skip

@@ -131,6 +131,7 @@ def request_for(config: Config, plan: Plan, folder: RunFolder | None = None) -> 
         drop_worst_rate=t.drop_worst_rate,
         checkpoint=str(folder.checkpoint(plan.number).absolute()) if folder else "",
         checkpoint_seconds=config.workers.checkpoint_seconds,
+        operators=config.operators,
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from evaluators.objectives import DEFAULT, cost
-from evaluators.tasks import label
 from primitives.expression.parsing import parse
+from primitives.user_file import label
 from search.engine.study import Study
 from search.records.class_row import ClassRow
 from search.records.trial import TrialRecord

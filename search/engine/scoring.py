@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from evaluators.objectives import DEFAULT, OBJECTIVES, Aggregate, Trained, cohort_gains, gains, score
+from evaluators.objectives import DEFAULT, Aggregate, Trained, cohort_gains, gains, objective, score
 from evaluators.results.records import MemberResult
 from primitives.expression.expression import Expression
 from search.records.cohort import CohortRecord
@@ -26,7 +26,7 @@ class Scoring:
 
     @property
     def directions(self) -> list[Literal["maximize", "minimize"]]:
-        return [OBJECTIVES[name].direction for name in self.objectives]
+        return [objective(name).direction for name in self.objectives]
 
     def gains(self, record: CohortRecord) -> list[float]:
         """The gain of each candidate of a cohort file."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evaluators.tasks import label
 from primitives.catalogue import known_name
 from primitives.equivalence.nearest import nearest_known
 from primitives.expression.expression import Expression
 from primitives.lowering import lower
+from primitives.user_file import label
 from search.config import Config
 from search.confirmation.record import Compared, Confirmation, Estimate, Setting
 from search.export.exported import Exported
@@ -90,7 +90,7 @@ def evidence(
     origin = f"short form of candidate {row.origin.id}" if row.is_short_form else f"candidate {row.id}"
     t = config.training
     lines = [
-        f"- {origin} of run `{run}`: strategy `{config.strategy['name']}`, grammar `{config.grammar}`, seed "
+        f"- {origin} of run `{run}`: strategy `{config.strategy_label}`, grammar `{config.grammar}`, seed "
         f"{config.seed}, {trained} classes trained",
         f"- search: gain {'of that candidate ' if row.is_short_form else ''}{_number(row.origin.gain)} nats over ReLU "
         f"on {', '.join(map(label, config.tasks))}; {t.seeds} seeds, {t.steps} steps; cost {_number(row.cost)} ReLUs",

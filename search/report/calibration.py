@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluators.tasks import label
+from primitives.user_file import label
 from search.config import Config
 from search.engine.rejection import CALIBRATING
 from search.records.trace_entry import TraceEntry

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluators.cohort import CONTROLS
-from evaluators.objectives import OBJECTIVES, cost
+from evaluators.objectives import cost, objective
 from primitives.expression.parsing import parse
 from search.config import Config
 from search.report.members import FrontMember
@@ -74,7 +74,7 @@ def gain_label(config: Config) -> str:
 
 def views(run_data: RunData, members: Sequence[FrontMember]) -> list[View]:
     """One for each objective beside the gain; with the gain alone, one by the order of training."""
-    others = run_data.config.objectives[1:] or (_ORDER,)
+    others = run_data.config.scoring.objectives[1:] or (_ORDER,)
     return [_view(run_data, members, name) for name in others]
 
 
@@ -100,14 +100,14 @@ def _view(run_data: RunData, members: Sequence[FrontMember], name: str) -> View:
         marks=[Mark(m.id, *points[m.id]) for m in members if m.id in points],
         members=members,
         controls=controls,
-        stairs=len(run_data.config.objectives) == 2 and OBJECTIVES[name].direction == "minimize",
+        stairs=len(run_data.config.objectives) == 2 and objective(name).direction == "minimize",
         nulls=nulls,
         zero=run_data.config.aggregate != "rank",
     )
 
 
 def _label(name: str) -> str:
-    return "order of training" if name == _ORDER else f"{name.replace('_', ' ')} ({OBJECTIVES[name].unit})"
+    return "order of training" if name == _ORDER else f"{name.replace('_', ' ')} ({objective(name).unit})"
 
 
 def _values(run_data: RunData, name: str) -> dict[str, float]:

@@ -9,11 +9,11 @@ import numpy as np
 
 from evaluators.seeds import numpy_generator
 from evaluators.statistics import interval
-from evaluators.tasks import label
 from primitives.catalogue import known_name
 from primitives.equivalence.builtin import as_builtin
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
+from primitives.user_file import label
 from search.confirmation import Estimate
 from search.confirmation.record import Compared
 from search.records.class_row import ClassRow, best_of

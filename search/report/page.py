@@ -13,7 +13,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from evaluators.tasks import label
+from primitives.user_file import label
 from search.confirmation import Estimate
 from search.engine.rejection import summary
 from search.report.calibration import calibrations
@@ -109,7 +109,7 @@ def _own(name: str) -> str:
 
 def _others(run_data: RunData) -> list[str]:
     """Objectives beside gain and cost."""
-    return [name for name in run_data.config.objectives if name not in {"gain", "cost"}]
+    return [name for name in run_data.config.scoring.objectives if name not in {"gain", "cost"}]
 
 
 def _fronts(run_data: RunData, drawn: Sequence[FrontMember]) -> list[Front]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from evaluators.tasks import label
+from primitives.user_file import label
 from search.engine.rejection import sizes
 from search.records.trace_entry import TraceEntry
 from search.report.run_data import RunData

@@ -51,7 +51,7 @@ def origins(candidates: Sequence[Candidate], config: Config) -> dict[str, str]:
     """
     given = _start_list(config)
     first = min((c.trial.cohort for c in candidates if c.parents), default=None)
-    lone = f"proposed by {config.strategy['name']}"
+    lone = f"proposed by {config.strategy_label}"
     cohorts = math.ceil(len(config.start) / config.cohorts.size)
 
     def origin(candidate: Candidate) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from evaluators.objectives import OBJECTIVES
+from evaluators.objectives import objective
 from evaluators.rejection import rung_rule
-from evaluators.tasks import label
+from primitives.user_file import is_reference, label
 from search.config import Config, Training
 from search.engine.rejection import target_of
 
@@ -13,9 +13,8 @@ _WAYS = {"maximize": "largest", "minimize": "smallest"}
 
 def settings(config: Config) -> list[tuple[str, str]]:
     """Names and values; what the job does not have is left out."""
-    strategy = dict(config.strategy)
-    name = str(strategy.pop("name"))
-    options = ", ".join(f"{key} {value}" for key, value in strategy.items())
+    name = config.strategy_label
+    options = ", ".join(f"{key} {value}" for key, value in config.strategy.items() if key != "name")
     confirmation = config.confirmation
     rows = [
         ("tasks", ", ".join(map(label, config.tasks))),
@@ -39,8 +38,8 @@ def settings(config: Config) -> list[tuple[str, str]]:
 
 
 def _objective(name: str) -> str:
-    objective = OBJECTIVES[name]
-    return f"{_WAYS[objective.direction]} {name.replace('_', ' ')} ({objective.unit})"
+    own = objective(name)
+    return f"{_WAYS[own.direction]} {own.name.replace('_', ' ')} ({own.unit})"
 
 
 def _training(training: Training) -> str:
@@ -51,7 +50,8 @@ def _training(training: Training) -> str:
 
 def _rejection(config: Config) -> str:
     rejection = config.rejection
-    thresholds = rung_rule(rejection.rule).describe(target_of(config))
+    own = is_reference(rejection.rule)  # a page is written without the file, too
+    thresholds = label(rejection.rule) if own else rung_rule(rejection.rule).describe(target_of(config))
     if not thresholds or rejection.audit == 1 or config.budget <= rejection.warmup:
         return "failures only"
     return f"failures only for {rejection.warmup} classes, then {thresholds}; {rejection.audit:.0%} audited"

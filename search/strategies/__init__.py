@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Callable, Mapping
+from typing import TypeGuard
 
 from primitives.errors import nearest
 from primitives.grammars import Grammar, grammar
+from primitives.user_file import Wanted, is_reference, load, made
 from primitives.yaml_text import YamlError, loaded
 from search.errors import ConfigError
 from search.strategies.base import Proposal, Result, Settings, Strategy
@@ -51,14 +53,15 @@ def settings_of(value: object) -> dict[str, object]:
 def strategy(settings: Settings, source: Grammar | None = None) -> Strategy:
     """Make a strategy of its config section: ``name`` and its keyword arguments.
 
+    A name may be a reference to a class in a file, ``path/to/file.py:Name``.
+
     Raises:
         ConfigError: the name or a setting is unknown, or a setting has the wrong type.
+        UserFileError: see :func:`primitives.user_file.load`.
     """
     arguments = dict(settings)
     name = str(arguments.pop("name"))
-    if name not in STRATEGIES:
-        raise ConfigError(f"unknown strategy {name!r}{nearest(name, STRATEGIES)}; there are {', '.join(STRATEGIES)}")
-    kind = STRATEGIES[name]
+    kind = _kind(name)
     parameters = inspect.signature(kind).parameters.values()
     known = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
     for key, value in arguments.items():
@@ -66,7 +69,25 @@ def strategy(settings: Settings, source: Grammar | None = None) -> Strategy:
             raise ConfigError(f"strategy {name!r}: unknown setting {key!r}{nearest(str(key), known)}")
         _check(name, key, value, known[key], kind.choices.get(key, ()))
     make: Callable[..., Strategy] = kind
-    return make(source or grammar("default"), **arguments)
+    own = source or grammar("default")
+    if is_reference(name):
+        return made(name, "strategy", lambda: make(own, **arguments))
+    return make(own, **arguments)
+
+
+def _is_strategy(found: object) -> TypeGuard[type[Strategy]]:
+    return isinstance(found, type) and issubclass(found, Strategy)
+
+
+_WANTED = Wanted("strategy", "a subclass of search.strategies.Strategy", _is_strategy)
+
+
+def _kind(name: str) -> type[Strategy]:
+    if is_reference(name):
+        return load(name, _WANTED)
+    if name not in STRATEGIES:
+        raise ConfigError(f"unknown strategy {name!r}{nearest(name, STRATEGIES)}; there are {', '.join(STRATEGIES)}")
+    return STRATEGIES[name]
 
 
 def _check(name: str, key: str, value: object, default: object, choices: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evaluators.objectives import OBJECTIVES
+from evaluators.objectives import objective
 from evaluators.training.member import Array
 from primitives.grammars import Grammar
 from search.engine.dominance import dominates
@@ -84,7 +84,7 @@ def costs(results: Sequence[Result]) -> Array:
     for result in results:
         row = [result.by_task[name] for name in tasks] if len(tasks) > 1 else [result.gain]
         others = [
-            value if OBJECTIVES[name].direction == "minimize" else -value
+            value if objective(name).direction == "minimize" else -value
             for name in names
             for value in [result.objectives[name]]
         ]

@@ -10,7 +10,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 from optuna.samplers import BaseSampler, CmaEsSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from evaluators.objectives import OBJECTIVES
+from evaluators.objectives import objective
 from primitives.equivalence.classes import fingerprint
 from primitives.expression.expression import Expression
 from primitives.grammars import Grammar
@@ -41,9 +41,7 @@ class DecisionStudy:
         self.choices = {d.name: d.choices for d in grammar.decisions()}
         self.distributions = {name: _distribution(choices, numeric) for name, choices in self.choices.items()}
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # or each study in memory is announced
-        self.study = optuna.create_study(
-            sampler=sampler, directions=[OBJECTIVES[name].direction for name in objectives]
-        )
+        self.study = optuna.create_study(sampler=sampler, directions=[objective(name).direction for name in objectives])
         self._seen: set[str] = set()
         self._first = 0  # generation, counted from the run's beginning, that is 0 in this study
 

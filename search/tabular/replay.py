@@ -18,6 +18,7 @@ from evaluators.training.member import Array
 from primitives.equivalence.classes import fingerprint
 from primitives.expression.expression import Expression
 from primitives.grammars import Grammar
+from primitives.user_file import label
 from search.errors import ReplayError
 from search.strategies import Proposal, Result, Settings, strategy
 from search.strategies.features import shape
@@ -161,8 +162,9 @@ def labelled(strategies: Sequence[Settings]) -> dict[str, Settings]:
     found: dict[str, Settings] = {}
     for settings in strategies:
         extra = ", ".join(f"{key}={value}" for key, value in settings.items() if key != "name")
-        label = f"{settings['name']} ({extra})" if extra else str(settings["name"])
-        if label in found:
-            raise ReplayError(f"strategy {label!r} is named twice")
-        found[label] = settings
+        name = label(str(settings["name"]))
+        whole = f"{name} ({extra})" if extra else name
+        if whole in found:
+            raise ReplayError(f"strategy {whole!r} is named twice")
+        found[whole] = settings
     return found

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evaluators.results.json_codec import all_finite
-from evaluators.tasks import label
 from evaluators.training.member import best_rate
+from primitives.user_file import label
 from search.config import Config
 from search.engine.reporter import Reporter
 from search.errors import RunError
@@ -67,7 +67,7 @@ def write_table(run: Run, path: Path) -> int:
 def _columns(config: Config) -> list[str]:
     steps = (config.training.steps, *config.training.rungs)
     losses = [_name(config, seed, t, s) for s in steps for t in config.tasks for seed in range(config.training.seeds)]
-    return ["expression", *config.objectives, "reason", *losses]
+    return ["expression", *config.scoring.objectives, "reason", *losses]
 
 
 def _name(config: Config, seed: int, task: str, step: int) -> str:
@@ -77,7 +77,7 @@ def _name(config: Config, seed: int, task: str, step: int) -> str:
 
 def _scores(run: Run) -> list[dict[str, Cell]]:
     """Expression, objectives and reason of each class."""
-    names = ("expression", *run.config.objectives, "reason")
+    names = ("expression", *run.config.scoring.objectives, "reason")
     return [{name: row[name] for name in names} for row in run.classes()]
 
 

@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from evaluators.objectives import DEFAULT, OBJECTIVES
+from evaluators.objectives import DEFAULT, OBJECTIVES, objective
 from primitives.equivalence.builtin import as_builtin
 from primitives.expression.parsing import parse
 from search.confirmation.record import Compared, Confirmation, Estimate
@@ -48,13 +48,14 @@ def built_form(text: str) -> str:
 def front_title(objectives: Sequence[str], aggregate: str) -> str:
     """What the columns of a front are."""
     how = {"mean": "in nats over ReLU", "minimum": "in nats over ReLU, the smallest of the tasks", "rank": "as a rank"}
-    others = (f"{name} in {OBJECTIVES[name].unit}" for name in objectives if name != "gain")
+    others = (f"{name} in {objective(name).unit}" for name in objectives if name != "gain")
     return f"Pareto front: {', '.join([f'gain {how[aggregate]}', *others])}"
 
 
 def front_table(rows: Sequence[ClassRow], title: str = "Pareto front: gain in nats over ReLU, cost in ReLUs") -> Table:
     """The front, or all classes with their reasons."""
-    others = [name for name in OBJECTIVES if name not in DEFAULT and rows and name in rows[0].objectives]
+    found = rows[0].objectives if rows else {}
+    others = [name for name in dict.fromkeys((*OBJECTIVES, *found)) if name not in DEFAULT and name in found]
     over = {} if len(others) > 2 else {"gain_over_gelu": "over GELU", "gain_over_silu": "over SiLU"}  # no room
     columns = ["id", "expression", "gain", "cost", *others, *over]
     heads = ["id", "expression", "gain", "cost", *others, *over.values()]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import re
 import shutil
 import subprocess
-import textwrap
 from pathlib import Path
 from types import ModuleType
 
@@ -20,16 +18,8 @@ from primitives import LoweringError, lower, lowering, parse
 from primitives.operators.table import remove_operator
 from search import Job
 from search.strategies import STRATEGIES
+from tests.docs_tests.pages import block
 from tests.primitives_tests.contract import FACTOR, differences, points
-
-DOCS = Path(__file__).resolve().parents[2] / "docs"
-
-
-def block(page: str, word: str) -> str:
-    """The indented block of a page that has a word in it."""
-    found = re.findall(r"(?:^(?: {4}.*)?\n)*^ {4}.*\n", (DOCS / page).read_text(), re.MULTILINE)
-    (text,) = [text for text in found if word in text]
-    return textwrap.dedent(text).strip("\n") + "\n"
 
 
 def saved(page: str, word: str, path: Path) -> ModuleType:

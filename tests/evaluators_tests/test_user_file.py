@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from evaluators.errors import TaskError
-from evaluators.tasks import label, pinned, task
+from evaluators.tasks import task
 from evaluators.tasks.tryout import try_out
+from primitives.errors import UserFileError
+from primitives.user_file import label, pinned
 
 GOOD = """\
 import torch
@@ -61,9 +63,19 @@ def test_a_changed_file_is_loaded_afresh_but_not_under_the_old_pin(file: Path) -
     file.write_text(GOOD.replace("batch_size = 32", "batch_size = 64"))  # the same size, within the same second
     assert (old.batch_size, task("mine.py:Mine").batch_size) == (32, 64)
     for look in (task, pinned):
-        with pytest.raises(TaskError, match=r"mine.py was changed: expected a SHA-256 that begins with \w{12}, got"):
+        with pytest.raises(UserFileError, match=r"mine.py was changed: expected .* begins with \w{12}, got \w{12}"):
             look(reference)
     assert not list(file.parent.rglob("*.pyc"))
+
+
+def test_the_file_says_that_it_is_run_once_and_before(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file.write_text(
+        GOOD.replace("def helper", "import logging\nlogging.getLogger('mine').warning('run')\n\ndef helper")
+    )
+    for _ in range(2):
+        task("mine.py:Mine")
+    said = f"the file {file} is run, because the config or the command names it"
+    assert [record.getMessage() for record in caplog.records] == [said, "run"]
 
 
 def test_what_lies_beside_the_file_can_be_imported(file: Path) -> None:
@@ -83,14 +95,22 @@ def changed(old: str, new: str) -> str:
 
 MADE = "    batch_size = 32\n"
 BAD = [
-    (GOOD, "mine.py:Mien", "mine.py has no class 'Mien'; did you mean 'Mine'.*its tasks are Mine"),
-    (GOOD, "mine.py:helper", "no class 'helper'"),
-    (GOOD, "mine.py:nn", "no class 'nn'"),
-    (GOOD, "mine.py", "expected a file and a class in it, as in path/to/my_task.py:MyTask"),
-    (GOOD, "mine.py:", "expected a file and a class"),
+    (GOOD, "mine.py:Mien", "mine.py has no task 'Mien'; did you mean 'Mine'.*available: Mine"),
+    (
+        GOOD,
+        "mine.py:helper",
+        "helper is no task: expected .* evaluators.Task, got an object of type function",
+    ),
+    (GOOD, "mine.py:nn", "nn is no task: .*, got an object of type module"),
+    (GOOD, "mine.py", "expected a file and a name in it, as in path/to/file.py:Name"),
+    (GOOD, "mine.py:", "expected a file and a name"),
     (GOOD, "mime.py:Mine", "cannot read mime.py: No such file or directory; did you mean 'mine.py'"),
-    (changed("(Task)", ""), "mine.py:Mine", "Mine is no task: it must be a subclass of evaluators.Task"),
-    (changed("def data", "def date"), "mine.py:Mine", "Mine cannot be made: TypeError: .*abstract.*data"),
+    (
+        changed("(Task)", ""),
+        "mine.py:Mine",
+        "Mine is no task: expected a subclass of evaluators.Task, got the class",
+    ),
+    (changed("def data", "def date"), "mine.py:Mine", "task Mine fails: TypeError: .*abstract.*data"),
     (changed("def helper():", "def helper()"), "mine.py:Mine", r"mine.py fails: .*mine.py, line 15: SyntaxError"),
     (
         changed("from torch import nn", "import nn_"),
@@ -114,7 +134,7 @@ WRONG = [
 @pytest.mark.parametrize(("text", "reference", "message"), BAD)
 def test_what_cannot_be_loaded(file: Path, text: str, reference: str, message: str) -> None:
     file.write_text(text)
-    with pytest.raises(TaskError, match=message):
+    with pytest.raises(UserFileError, match=message):
         task(reference)
 
 

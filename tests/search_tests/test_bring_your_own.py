@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from evaluators.errors import TaskError
+from primitives.errors import UserFileError
 from search import Job, Run
 from search.commands.cli import main
 from search.config import Config
@@ -56,7 +57,7 @@ def test_a_changed_or_missing_file_ends_a_resume_but_not_a_look(config: Path) ->
         (file.unlink, "cannot read .*own.py: No such file"),
     ):
         change()
-        with pytest.raises(TaskError, match=message):
+        with pytest.raises(UserFileError, match=message):
             Run.open("one").resume()
         assert Run.open("one").status().trained == len(Run.open("one").classes()) == 4
     assert sorted(Path("runs/one").rglob("*")) in (before, sorted([*before, Path("runs/one/lock")]))
@@ -105,7 +106,7 @@ def test_evaluate_on_the_command_line(
         captured = capsys.readouterr()
         assert (end.value.code or 0) == code, captured.err
         if code:
-            assert "no class 'Line'; did you mean 'Lines'?" in captured.err
+            assert "no task 'Line'; did you mean 'Lines'?" in captured.err
         else:
             assert json.loads(captured.out)[0]["gain"] == 0.0
 
@@ -116,7 +117,7 @@ def test_groups_and_names_in_a_config() -> None:
     for tasks, message in (
         (["tabular", "tabular-wine"], "named twice"),
         (["a/own.py:Lines", "b/own.py:Lines"], "named twice"),
-        (["own.py"], "expected a file and a class in it"),
+        (["own.py"], "expected a file and a name in it"),
     ):
         with pytest.raises(ValueError, match=message):
             Config.model_validate({"budget": 4, "tasks": tasks})

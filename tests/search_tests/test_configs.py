@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from evaluators.tasks import label, task
+from evaluators.tasks import task
+from primitives.user_file import label
 from search import Job
 from search.config import Config, checked, load_config, shipped_configs, to_yaml
 from search.terminal.inspection import dry_run

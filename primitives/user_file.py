@@ -1,0 +1,185 @@
+"""What a user brings along: a name in a Python file, ``path/to/file.py:Name``; a class, or an object.
+
+The file is run, with the rights of the user who names it, and says so before. A reference is pinned by making the path
+absolute and by adding the beginning of the SHA-256 of the file: ``/home/me/file.py:Name@0123456789ab``. Then workers
+find the file, and a run that is resumed cannot go on with another one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.abc
+import importlib.util
+import logging
+import re
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Generic, TypeGuard, TypeVar
+
+from primitives.errors import ActsearchError, UserFileError, nearest
+
+T = TypeVar("T")
+
+_REFERENCE = re.compile(r"(?P<path>.+\.py):(?P<name>[^:@/\\]*)(?:@(?P<digest>[0-9a-f]{12}))?", re.DOTALL)
+_LOGGER = logging.getLogger("actsearch")  # without a handler of the program's it prints to stderr
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted(Generic[T]):
+    """What a reference must name.
+
+    Args:
+        noun: what it is called, such as ``"task"``.
+        expected: what it must be, such as ``"a subclass of evaluators.Task"``.
+        fits: tells whether it is one.
+    """
+
+    noun: str
+    expected: str
+    fits: Callable[[object], TypeGuard[T]]
+
+
+def is_reference(name: str) -> bool:
+    """True for a text that names a Python file rather than what the package has under a name."""
+    return ".py" in name
+
+
+def parts_of(reference: str) -> tuple[str, str, str]:
+    """Path, name in the file, and pin, which may be "".
+
+    Raises:
+        UserFileError: the text has another form.
+    """
+    match = _REFERENCE.fullmatch(reference)
+    if match is None or not match["name"]:
+        raise UserFileError(f"{reference!r}: expected a file and a name in it, as in path/to/file.py:Name")
+    return match["path"], match["name"], match["digest"] or ""
+
+
+def label(name: str) -> str:
+    """What a name is called in tables: itself; of a reference the file's name and the name in it."""
+    if not is_reference(name):
+        return name
+    path, own, _ = parts_of(name)
+    return f"{Path(path).name}:{own}"
+
+
+def pinned(name: str) -> str:
+    """A reference with an absolute path and its pin, which is checked if there is one already; another name as it is.
+
+    Raises:
+        UserFileError: there is no such file, or it is not the one that was pinned.
+    """
+    if not is_reference(name):
+        return name
+    path, own, _ = parts_of(name)
+    return f"{Path(path).resolve()}:{own}@{_digest(_content(name))}"
+
+
+def load(reference: str, wanted: Wanted[T]) -> T:
+    """What a reference names; the same object as long as neither path nor content change.
+
+    Raises:
+        UserFileError: there is no such file or name, the file is not the one that was pinned, what it has under the
+            name is of another kind, or the file fails; the message names the file and the line.
+    """
+    path, name, _ = parts_of(reference)
+    module = _module(Path(path).resolve(), _content(reference))
+    if name not in vars(module):
+        own = [key for key, value in vars(module).items() if wanted.fits(value) and _defined_in(value, module)]
+        raise UserFileError(
+            f"{path} has no {wanted.noun} {name!r}{nearest(name, own)}; available: {', '.join(own) or 'none'}"
+        )
+    found: object = vars(module)[name]
+    if not wanted.fits(found):
+        got = f"the class {found.__name__}" if isinstance(found, type) else f"an object of type {type(found).__name__}"
+        raise UserFileError(f"{path}: {name} is no {wanted.noun}: expected {wanted.expected}, got {got}")
+    return found
+
+
+def made(reference: str, noun: str, make: Callable[[], T]) -> T:
+    """What a call into a user's file returns.
+
+    Raises:
+        UserFileError: it fails; the message names the file and the line.
+    """
+    path, name, _ = parts_of(reference)
+    try:
+        return make()
+    except ActsearchError:
+        raise
+    except Exception as error:
+        raise UserFileError(f"{noun} {name} fails: {blame(error, str(Path(path).resolve()))}") from error
+
+
+def blame(error: BaseException, file: str | None) -> str:
+    """An error in one line: the last line of the file that it came through, its type and its text."""
+    text = f"{type(error).__name__}: {error}"
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}, line {error.lineno}: {type(error).__name__}: {error.msg}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return f"{file}, line {lines[-1]}: {text}" if lines else text
+
+
+def _defined_in(value: object, module: ModuleType) -> bool:
+    """False for a class that the file imports."""
+    return not isinstance(value, type) or value.__module__ == module.__name__
+
+
+def _content(reference: str) -> bytes:
+    """The file's bytes, checked against the pin."""
+    path, _, expected = parts_of(reference)
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        near = nearest(Path(path).name, (other.name for other in Path(path).parent.glob("*.py") if other.is_file()))
+        raise UserFileError(f"{reference!r}: cannot read {path}: {error.strerror}{near}") from None
+    if expected and _digest(content) != expected:
+        raise UserFileError(
+            f"{path} was changed: expected a SHA-256 that begins with {expected}, got {_digest(content)}; "
+            "put the old file back, or launch a new run with this one"
+        )
+    return content
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+class _Source(importlib.abc.SourceLoader):
+    """Loads the bytes that were hashed; neither reads nor writes compiled files, which are told apart by time."""
+
+    def __init__(self, path: Path, content: bytes) -> None:
+        self.path, self.content = path, content
+
+    def get_filename(self, fullname: str) -> str:
+        return str(self.path)
+
+    def get_data(self, path: str) -> bytes:
+        return self.content
+
+
+def _module(path: Path, content: bytes) -> ModuleType:
+    """The file as a module, run once in a process as long as neither path nor content change."""
+    name = f"actsearch_file_{_digest(str(path).encode() + content)}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path, loader=_Source(path, content))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look themselves up there
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # for what lies beside it, and last, so that it hides nothing
+    _LOGGER.warning("the file %s is run, because the config or the command names it", path)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[name]
+        if not isinstance(error, Exception):
+            raise
+        raise UserFileError(f"{path} fails: {blame(error, str(path))}") from error
+    return module
