@@ -258,7 +258,7 @@ def test_a_resumed_run_counts_from_its_beginning(small: Path) -> None:
     run = Run.open("one").resume(screen=last)
     assert last.progress.tally == Tally.of(read_trace(run.folder.trace))
     assert last.progress.tally.trained == run.status().funnel.trained == 24
-    assert last.progress.tally.null_gains == run.status().funnel.null_gains != []
+    assert last.progress.tally.null_gains == run.status().funnel.null_gains != ()
 
 
 def test_a_confirmation_says_how_far_it_is(small: Path, clockwork: list[float]) -> None:
