@@ -27,6 +27,7 @@ import numpy as np
 
 from evaluators.rejection import CalibrationSet, RecallTarget, failure, relative_loss, rung_rule
 from evaluators.rejection.recall import cheapest
+from evaluators.rejection.target import Mask
 from evaluators.tasks import task
 from evaluators.training.member import Array, Schedule, better_rates
 
@@ -50,12 +51,12 @@ class Field:
     rows: Array
     losses: Array
     truth: Array
-    work: Array
+    work: Sequence[int]
     full: float
 
-    def best(self, top: float) -> Array:
-        """The table's true top: a mask."""
-        mask: Array = np.zeros(len(self.truth), dtype=bool)
+    def best(self, top: float) -> Mask:
+        """The table's true top."""
+        mask: Mask = np.zeros(len(self.truth), dtype=bool)
         mask[np.argsort(self.truth, kind="stable")[: max(1, round(top * len(mask)))]] = True
         return mask
 
@@ -73,7 +74,7 @@ def read(path: Path, deciding: Sequence[int], judging: Sequence[int], drop: bool
     rows = relative_losses(seen, seen_relu, setting.chance)
     truth = relative_losses(losses[:, :, judging], relu[:, judging], setting.chance)[:, -1]
     level = np.array([math.log(np.nanmin(stage.mean(axis=0))) for stage in seen_relu])
-    return Field(rows, np.exp(rows + level), truth, np.array(schedule.work), float(last * len(schedule.rates)))
+    return Field(rows, np.exp(rows + level), truth, schedule.work, float(last * len(schedule.rates)))
 
 
 def dropped(curves: Array) -> Array:
@@ -102,10 +103,10 @@ def misled(field: Field) -> Field:
     return replace(field, rows=rows, losses=losses)
 
 
-def reached(passed: Array, field: Field) -> float:
+def reached(passed: Mask, field: Field) -> float:
     """Compute of candidates that passed stages, (candidates, stages - 1)."""
     share = np.concatenate([[1.0], np.logical_and.accumulate(passed, axis=1).mean(axis=0)])
-    return float(share @ field.work / field.full)
+    return float(share @ np.array(field.work) / field.full)
 
 
 def cohorts(count: int) -> Iterator[tuple[slice, int]]:
@@ -114,7 +115,7 @@ def cohorts(count: int) -> Iterator[tuple[slice, int]]:
         yield slice(start, start + COHORT), max(0, start - LAG * COHORT)
 
 
-def calibrated(field: Field, rng: np.random.Generator, target: RecallTarget, warmup: int) -> Array:
+def calibrated(field: Field, rng: np.random.Generator, target: RecallTarget, warmup: int) -> Mask:
     """Our way: (candidates, stages - 1), which stages each one passes."""
     rows = field.rows
     free = (np.arange(len(rows)) < warmup) | (rng.random(len(rows)) < AUDIT)
@@ -128,7 +129,7 @@ def calibrated(field: Field, rng: np.random.Generator, target: RecallTarget, war
     return passed
 
 
-def median_stopping(field: Field, rng: np.random.Generator) -> Array:
+def median_stopping(field: Field, rng: np.random.Generator) -> Mask:
     """Stopped where the best loss so far is above the median of earlier candidates' mean losses so far (Vizier)."""
     losses = field.losses[:, :-1]
     means = np.cumsum(losses, axis=1) / np.arange(1, losses.shape[1] + 1)
@@ -142,7 +143,7 @@ def median_stopping(field: Field, rng: np.random.Generator) -> Array:
     return passed
 
 
-def halving(field: Field, rng: np.random.Generator, eta: int) -> Array:
+def halving(field: Field, rng: np.random.Generator, eta: int) -> Mask:
     """At each rung the best 1/eta of those that reached it, the whole table at once."""
     rows = field.rows[:, :-1]
     passed = np.isfinite(rows)
@@ -156,20 +157,21 @@ def halving(field: Field, rng: np.random.Generator, eta: int) -> Array:
     return passed
 
 
-def hindsight(field: Field, rng: np.random.Generator, recall: float) -> Array:
+def hindsight(field: Field, rng: np.random.Generator, recall: float) -> Mask:
     """The cheapest fixed thresholds for this very table and truth, which no job can know."""
     best = field.best(0.01) & np.isfinite(field.rows[:, -1])
     spare = len(field.truth) // 100 - math.ceil(recall * (len(field.truth) // 100) - 1e-9)
-    return field.rows[:, :-1] <= np.array(cheapest(field.rows, best, field.work, max(0, spare)))
+    limits = np.array(cheapest(field.rows, best, field.work, max(0, spare)), dtype=float)
+    return np.asarray(field.rows[:, :-1] <= limits)
 
 
-def failures(field: Field, rng: np.random.Generator) -> Array:
+def failures(field: Field, rng: np.random.Generator) -> Mask:
     """Only failures go."""
     return np.isfinite(field.rows[:, :-1])
 
 
 Seeds = tuple[tuple[int, ...], tuple[int, ...]]  # that decide, that judge
-Way = Callable[[Field, np.random.Generator], Array]
+Way = Callable[[Field, np.random.Generator], Mask]
 
 
 def ways(warmup: int) -> dict[str, Way]:
@@ -191,7 +193,7 @@ def replay(field: Field, way: Way, warmup: int, orders: int) -> list[list[float]
         shuffled = replace(field, rows=field.rows[order], losses=field.losses[order], truth=field.truth[order])
         passed = way(shuffled, rng)
         spent = [reached(passed, field), reached(passed[warmup:], field)]
-        ended = passed.all(axis=1)
+        ended = np.asarray(passed.all(axis=1))
         found.append([*spent, *(float(ended[shuffled.best(top)].mean()) for top in TOPS)])
     return found
 

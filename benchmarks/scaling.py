@@ -13,7 +13,7 @@ import argparse
 import os
 import statistics
 
-from job_vs_pool import run_job, seconds_of_cohorts
+from job_vs_pool import run_job, seconds_of_cohorts  # type: ignore[import-not-found]  # beside this script
 
 CHANGES = [
     "tasks=[digits]", "training.seeds=3", "training.steps=200", "training.rungs=[12,25,50,100]",

@@ -26,7 +26,7 @@ from search.tabular.replay import replay
 from search.tabular.score_table import Table
 from search.terminal.tables import hits_table, replay_table
 
-STRATEGIES = {
+STRATEGIES: dict[str, dict[str, object]] = {
     "controller": {"name": "controller"},
     "evolution": {"name": "evolution"},
     "late_acceptance": {"name": "late_acceptance"},

@@ -11,6 +11,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.util import module_from_spec, spec_from_file_location
 from itertools import product
 from pathlib import Path
@@ -95,7 +96,7 @@ def launching(text: str, folder: Path) -> str:
     for function in (act, builtin):
         if function is not None:
             with torch.no_grad():
-                times.append(microseconds(lambda f=function: f(x)))
+                times.append(microseconds(partial(function, x)))
             times.append(microseconds(both(function, x)))
     return f"{text:34} " + "  ".join(f"{value:8.0f}" for value in times)
 

@@ -17,6 +17,7 @@ from search.records.cohort_codec import record_from_json
 from search.records.trace_codec import entry_from_json
 from search.records.trace_entry import TraceEntry
 from search.run import Run
+from search.storage.files import Cell
 
 
 def ran(request: CohortRequest, find: Callable[[str], Task] = task) -> dict[str, Any]:
@@ -38,6 +39,12 @@ def entry(**values: Any) -> TraceEntry:
     """A line of the trace."""
     rest = {"cohort": 0, "trained": 0, "proposed": 0, "counts": {}, "front": 0, "controls_sha256": ""}
     return entry_from_json(Fields(rest | {"journal_bytes": 0, "journal_sha256": ""} | values, "test"))
+
+
+def number(cell: Cell) -> float:
+    """A cell of a table that holds a number."""
+    assert isinstance(cell, (int, float))
+    return cell
 
 
 def confirmation(run: Run) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from evaluators.errors import RecordError
-from evaluators.results.json_codec import Fields
+from evaluators.results.json_codec import Fields, JsonObject
 from evaluators.results.reasons import SCREENS, TRAINED, Reason
 from evaluators.results.records import CohortResult, MemberResult
 from evaluators.results.records_codec import cohort_from_json, cohort_to_json, member_to_json
@@ -61,7 +61,7 @@ def test_a_trial_comes_back() -> None:
 
 
 def test_another_shape_is_refused_with_the_files_name_and_the_key(tmp_path: Path) -> None:
-    whole = {"candidates": [], "controls": {}, "nulls": [], "seconds": {}}
+    whole: JsonObject = {"candidates": [], "controls": {}, "nulls": [], "seconds": {}}
     bad = {"losses": {"t": {"3": [[1.0], [2.0, 3.0]]}}, "tests": {}, "reason": "", "failed_on": ""}
     for change, message in (
         ({"candidates": {}}, r"f\.json: 'candidates': expected a list, got an object"),

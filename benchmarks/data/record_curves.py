@@ -82,7 +82,7 @@ def load(path: Path) -> tuple[list[str], list[np.ndarray[Any, Any]]]:
         return stored["expressions"].tolist(), list(stored["losses"])
 
 
-def save(path: Path, **arrays: np.ndarray[Any, Any]) -> None:
+def save(path: Path, **arrays: Any) -> None:
     """Write the file anew under a temporary name and rename it."""
     temporary = path.with_suffix(".tmp.npz")
     np.savez_compressed(temporary, **arrays)

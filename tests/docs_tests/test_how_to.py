@@ -80,7 +80,10 @@ def test_an_objective(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for each in (depth, distance):
         monkeypatch.setitem(OBJECTIVES, each.name, each)
     run = Job.load(small, ["objectives=[gain, depth, distance]"]).launch("one")
-    assert run.front() and all(row["depth"] >= 1.0 and row["distance"] > 0.0 for row in run.front())
+    front = [row.objectives for row in run.front_rows()]
+    assert front
+    for name, least in (("depth", 1.0), ("distance", 1e-300)):
+        assert all(found is not None and found >= least for found in (row[name] for row in front))
 
 
 def test_an_operator(tmp_path: Path) -> None:

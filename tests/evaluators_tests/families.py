@@ -58,7 +58,7 @@ class Family(Task):
     """A family's network on random data; colours and an equation's residual are fitted by squares."""
 
     batch_size = 32
-    learning_rates = (1e-3, 1e-2)
+    learning_rates: tuple[float, ...] = (1e-3, 1e-2)
 
     def __init__(self, name: str, **settings: object) -> None:
         self.name = name

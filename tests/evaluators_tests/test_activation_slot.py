@@ -121,9 +121,9 @@ def test_gradcheck() -> None:
 
 def nested(function: Callable[[Tensor], Tensor], x: Tensor, order: int) -> Tensor:
     """Derivative of the sum of outputs, ``order`` times, by torch.func.grad."""
-    for _ in range(order):
-        function = torch.func.grad(lambda z, inner=function: inner(z).sum())
-    return function(x)
+    if order == 0:
+        return function(x)
+    return torch.func.grad(lambda z: nested(function, z, order - 1).sum())(x)
 
 
 def by_autograd(function: Callable[[Tensor], Tensor], x: Tensor, order: int) -> Tensor:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from evaluators.cohort import CohortRequest
-from evaluators.training import train as training
 from evaluators.training.checkpoint import Checkpoint
+from evaluators.training.stack import Stack
 from tests.evaluators_tests.families import Family
 from tests.evaluators_tests.test_loops import Looped
 from tests.plain import ran
@@ -53,8 +53,13 @@ def results(found: dict[str, Any]) -> dict[str, Any]:
 def test_it_goes_on_with_the_same_bits(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     killed_after(monkeypatch, count, asked(tmp_path))
     taken: list[int] = []
-    advance = training.Stack.advance
-    monkeypatch.setattr(training.Stack, "advance", lambda self, to: (taken.append(self.step), advance(self, to))[1])
+    advance = Stack.advance
+
+    def seen(stack: Stack, to: int) -> None:
+        taken.append(stack.step)
+        advance(stack, to)
+
+    monkeypatch.setattr(Stack, "advance", seen)
     resumed = ran(asked(tmp_path))
     assert taken[0] == (4, 8, 4, 8)[count - 1]
     monkeypatch.undo()

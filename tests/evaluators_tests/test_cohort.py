@@ -36,7 +36,7 @@ class Spirals(Task):
     batch_size = 32
     learning_rates = (1e-2,)
     steps = 10
-    replaced = (nn.Tanh,)
+    replaced: tuple[type[nn.Module] | str, ...] = (nn.Tanh,)
 
     def network(self) -> nn.Module:
         return nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.LayerNorm(16), nn.Linear(16, 1), nn.Flatten(0))

@@ -52,7 +52,7 @@ def test_value_and_derivatives(kind: str, bias: bool) -> None:
 def twofold(value: Tensor, tensors: list[Tensor]) -> list[Tensor]:
     """First derivatives of a nonlinear function of the value, and derivatives of their squares."""
     first = torch.autograd.grad(value.square().sum(), tensors, create_graph=True)
-    return [*first, *torch.autograd.grad(sum(g.square().sum() for g in first), tensors)]
+    return [*first, *torch.autograd.grad(torch.stack([g.square().sum() for g in first]).sum(), tensors)]
 
 
 def test_named_arguments() -> None:
@@ -90,7 +90,7 @@ def test_bits_do_not_depend_on_the_stack(shape: tuple[int, int, int, int]) -> No
 
     def both(index: list[int]) -> list[Tensor]:
         some = [tensor[index].requires_grad_() for tensor in tensors]
-        value = stacked(lambda *each: F.conv2d(*each, stride=stride, padding=1), *some)
+        value = stacked(lambda x, weight, bias: F.conv2d(x, weight, bias, stride=stride, padding=1), *some)
         return [value, *torch.autograd.grad(value.square().sum(), some)]
 
     whole = both(list(range(17)))

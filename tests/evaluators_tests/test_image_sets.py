@@ -15,13 +15,13 @@ from PIL import Image
 
 from evaluators.errors import TaskError
 from evaluators.tasks import image_sets, task
-from evaluators.tasks.base import Task
+from evaluators.tasks.base import Part, Task
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.train import train
 from primitives.expression.parsing import parse
 
 SIZES = {"train": 90, "test": 60}
-SPLITS = {"search": "train", "confirmation": "test"}
+SPLITS: dict[Part, str] = {"search": "train", "confirmation": "test"}
 
 
 def png(pixels: np.ndarray) -> dict[str, Any]:

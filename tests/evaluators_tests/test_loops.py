@@ -15,7 +15,7 @@ from evaluators.errors import TaskError
 from evaluators.machine.backend import Backend
 from evaluators.machine.width import probe_width
 from evaluators.results.reasons import Reason
-from evaluators.tasks.base import batches
+from evaluators.tasks.base import Part, batches
 from evaluators.training.initialisation import normalised
 from evaluators.training.member import CohortMember, Outcome, Schedule
 from evaluators.training.train import train
@@ -62,7 +62,7 @@ class Looped(LoopTask):
     def data(self, part: str) -> tuple[Tensor, Tensor]:
         return Stacked().data(part)
 
-    def fit(self, network: nn.Module, part: str, seed: int, rate: float, rung_steps: Sequence[int]) -> Iterator[float]:
+    def fit(self, network: nn.Module, part: Part, seed: int, rate: float, rung_steps: Sequence[int]) -> Iterator[float]:
         x, y = (tensor.to(next(network.parameters()).dtype) for tensor in self.data(part))
         examples = split(len(x), part, seed)
         order = batches(examples.train, rung_steps[-1], 32, seed)
@@ -78,12 +78,12 @@ class Looped(LoopTask):
             yield (network(x[examples.test]) - y[examples.test]).square().mean().item()
 
 
-def outcomes(task: Task, part: str = "search", members: Sequence[CohortMember] = MEMBERS) -> list[Outcome]:
+def outcomes(task: Task, part: Part = "search", members: Sequence[CohortMember] = MEMBERS) -> list[Outcome]:
     return train(task, part, members, Schedule(RUNG_STEPS[-1], RUNG_STEPS[:-1], RATES), backend=DOUBLE)
 
 
 @pytest.mark.parametrize("part", ["search", "confirmation"])
-def test_outcomes_equal_the_stacks(part: str) -> None:
+def test_outcomes_equal_the_stacks(part: Part) -> None:
     for own, stacked in zip(outcomes(Looped(), part), outcomes(Stacked(), part), strict=True):
         assert own.reason == stacked.reason
         assert list(own.losses) == list(stacked.losses)

@@ -114,7 +114,7 @@ def test_an_attack_stays_in_its_ball_and_finds_more_than_a_random_step() -> None
         seen.append(moved.detach())
         return outputs(moved)
 
-    models.outputs = look  # type: ignore[method-assign]
+    models.outputs = look  # type: ignore[method-assign, assignment]
     attacked = number("robustness", models)
     assert len(seen) == ATTACK_STEPS + 2
     assert max(float((moved - x).abs().max()) for moved in seen) <= radius * (1 + 1e-5)

@@ -58,13 +58,13 @@ def test_what_is_found(replaced: tuple[type[nn.Module] | str, ...], expected: li
 def test_each_site_gets_its_own_module_and_the_rest_stays() -> None:
     network = Net()
     before = dict(network.named_modules())
-    statistics = network.features[4].running_mean.clone()
+    statistics = network.get_buffer("features.4.running_mean").clone()
     for site in find_sites(network, Family("mlp", replaced=(nn.GELU,)), X):
         site.put(nn.PReLU(site.channels))
     assert network.features[1] is not network.features[3]
-    assert [network.features[n].weight.shape[0] for n in (1, 3)] == [16, 8]
+    assert [len(network.get_parameter(f"features.{n}.weight")) for n in (1, 3)] == [16, 8]
     assert all(network.get_submodule(path) is module for path, module in before.items() if path != "features.1")
-    assert torch.equal(network.features[4].running_mean, statistics)
+    assert torch.equal(network.get_buffer("features.4.running_mean"), statistics)
     assert network.training
     network(X)
 

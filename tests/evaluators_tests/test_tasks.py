@@ -12,7 +12,7 @@ from torch import nn
 
 from evaluators.errors import TaskError
 from evaluators.tasks import expanded, source_text, task, task_names
-from evaluators.tasks.base import BLOCK, Task, batches, split
+from evaluators.tasks.base import BLOCK, Part, Task, batches, split
 from evaluators.tasks.photographs import spread
 from evaluators.training.initialisation import initial_network
 from evaluators.training.member import CohortMember, Schedule
@@ -20,7 +20,7 @@ from evaluators.training.sites import find_sites
 from evaluators.training.train import train
 from primitives.expression.parsing import parse
 
-PARTS = ("search", "confirmation")
+PARTS: tuple[Part, ...] = ("search", "confirmation")
 
 
 @pytest.fixture(params=task_names())
@@ -186,7 +186,7 @@ def test_source_text_parts_share_no_file() -> None:
 
 @given(examples=st.integers(57, 3000), seed=st.integers(0, 2**40), part=st.sampled_from(PARTS))
 @settings(max_examples=50, deadline=None)
-def test_split_divides_the_examples(examples: int, seed: int, part: str) -> None:
+def test_split_divides_the_examples(examples: int, seed: int, part: Part) -> None:
     found, again = split(examples, part, seed), split(examples, part, seed)
     pieces = (found.train, found.validation, found.test)
     assert sorted(torch.cat(pieces).tolist()) == list(range(examples))

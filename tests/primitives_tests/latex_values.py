@@ -40,8 +40,8 @@ def value(node: Node, given: Given) -> Tensor:
         case Node(">" | "<" | r"\ge" | r"\le" | r"\ne"):
             return _holds(node, given).double()
         case Node(r"\max" | r"\min", (a, b)):
-            one, other = value(a, given), value(b, given)
-            first = one.isnan() | (one >= other if node.head == r"\max" else one <= other)
+            left, right = value(a, given), value(b, given)
+            first = left.isnan() | (left >= right if node.head == r"\max" else left <= right)
             return _either(first, a, b, given)
         case Node(head, parts) if parts:
             if head not in _OPERATIONS:

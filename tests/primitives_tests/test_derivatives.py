@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import mpmath
 import numpy as np
@@ -91,8 +91,9 @@ def test_every_operator_can_be_differentiated_twice(name: str, plain: bool) -> N
     def call(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
         return torch.func.functional_call(layer, {"a": a, "b": b}, (x,))
 
-    assert gradcheck(call, (x, layer.a, layer.b))
-    assert gradgradcheck(call, (x, layer.a, layer.b))
+    inputs = (x, layer.get_parameter("a"), layer.get_parameter("b"))
+    assert gradcheck(call, inputs)
+    assert gradgradcheck(call, inputs)
 
 
 @BOTH_FORMS
@@ -130,7 +131,7 @@ def gradient_norm(model: nn.Module) -> Tensor:
 
 @BOTH_FORMS
 @pytest.mark.parametrize("loss", [residual, gradient_norm])
-def test_losses_that_hold_derivatives_reach_the_weights(loss: object, plain: bool) -> None:
+def test_losses_that_hold_derivatives_reach_the_weights(loss: Callable[[nn.Module], Tensor], plain: bool) -> None:
     model, step = network(plain), 1e-5
     found = grad(loss(model), list(model.parameters()))
     for p, slope in zip(model.parameters(), found, strict=True):
@@ -256,7 +257,7 @@ def test_a_comparison_can_be_mapped_over_either_input(text: str, dims: tuple[int
     x, a = torch.linspace(-2, 2.1, 5), torch.linspace(-1.5, 2.5, 5)
     chosen = [t if dim == 0 else t[0] for t, dim in zip((x, a), dims, strict=True)]
     mapped = torch.func.vmap(lambda x, a: pointwise(expression, x, [a]), in_dims=dims)(*chosen)
-    torch.testing.assert_close(mapped, pointwise(expression, *[chosen[0].expand(5), [chosen[1].expand(5)]]))
+    torch.testing.assert_close(mapped, pointwise(expression, chosen[0].expand(5), [chosen[1].expand(5)]))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import pytest
@@ -62,7 +62,7 @@ def away_from_kinks(f: Expression) -> Tensor:
 
 
 X = variable()
-SURROUNDINGS = {
+SURROUNDINGS: dict[str, Callable[[Expression], Expression]] = {
     "f": lambda f: f,
     "f*x": lambda f: apply("mul", f, X),
     "x*f": lambda f: apply("mul", X, f),

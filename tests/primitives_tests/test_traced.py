@@ -59,7 +59,7 @@ def one_graph(function: Callable[..., Tensor], backend: str = "aot_eager") -> Ca
     return torch.compile(function, backend=backend, fullgraph=True)
 
 
-def value_and_gradients(function: nn.Module, layer: nn.Module, x: Tensor) -> list[Tensor]:
+def value_and_gradients(function: Callable[..., Tensor], layer: nn.Module, x: Tensor) -> list[Tensor]:
     leaves = [x.detach().clone(memory_format=torch.preserve_format).requires_grad_(), *layer.parameters()]
     y = function(leaves[0])
     return [y, *torch.autograd.grad(y.square().sum(), leaves, allow_unused=True, materialize_grads=True)]
@@ -112,7 +112,12 @@ def test_a_compiled_network_trains_and_keeps_four_bytes_an_element(inductor: str
     assert_compiled_equals_eager(model, torch.randn(16, 4), inductor)
     saved: list[int] = []
     x = torch.randn(1000, 8, requires_grad=True)
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t.nbytes) or t, lambda t: t):
+
+    def counted(tensor: Tensor) -> Tensor:
+        saved.append(tensor.nbytes)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(counted, lambda t: t):
         one_graph(layers[1], inductor)(x)
     assert sum(saved) <= 4 * x.numel()
 

@@ -68,7 +68,8 @@ def test_the_kernels_reproduce_all(part: int, tmp_path: Path) -> None:
 
 def test_parameters_types_memory_formats_and_second_derivatives(tmp_path: Path) -> None:
     (tmp_path / "act.py").write_text(str(lower(parse(TEXT), "triton", name="act")), encoding="utf-8")
-    command = [sys.executable, "-W", "error", Path(__file__).with_name("triton_checks.py"), tmp_path / "act.py"]
+    checks = Path(__file__).with_name("triton_checks.py")
+    command: list[str | Path] = [sys.executable, "-W", "error", checks, tmp_path / "act.py"]
     done = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "10 checks\n"), done.stderr
 

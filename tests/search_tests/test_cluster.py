@@ -33,7 +33,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         initialize_head=True,
         head_node_args={"num_cpus": 1, "object_store_memory": memory, "include_dashboard": False},
     )
-    made.second = made.add_node(num_cpus=1, object_store_memory=memory)
+    made.second = made.add_node(num_cpus=1, object_store_memory=memory)  # type: ignore[attr-defined]
     yield made
     made.shutdown()
 

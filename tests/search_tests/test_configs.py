@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from evaluators.tasks import task
 from primitives.user_file import label
 from search import Job
 from search.config import Config, checked, load_config, shipped_configs, to_yaml
+from search.records.cohort import Passed
 from search.terminal.inspection import dry_run
 from tests.plain import confirmation
 
@@ -72,8 +74,8 @@ def test_a_tiny_budget_is_confirmed(name: str, tmp_path: Path) -> None:
     changes = ["confirmation.finalists=1", "confirmation.seeds=7"]
     run = Job.load(name, [*TINY, *changes]).launch(str(tmp_path / "run"))
     found = confirmation(run)
-    tasks = [f"gain_{label(name)}" for name in run.config.tasks]
-    assert (found is None) == all(sum(row[name] for name in tasks) <= 0 for row in run.front())
+    sums = [sum(gain or 0.0 for gain in row.by_task.values()) for row in run.front_rows()]
+    assert (found is None) == all(gain <= 0 for gain in sums)
     assert found is None or sum("of" not in row for row in found["finalists"]) == 1
 
 
@@ -81,7 +83,7 @@ def test_a_tiny_budget_is_confirmed(name: str, tmp_path: Path) -> None:
 @every_config
 def test_a_dry_run(name: str) -> None:
     found = dry_run(Job.load(name, TINY).config)
-    assert found.counts["accepted"] == 4
+    assert found.counts[Passed.ACCEPTED] == 4
     assert found.classes_per_minute > 0
 
 
@@ -101,7 +103,7 @@ def test_what_the_configs_are_about() -> None:
     assert [label(name) for name in configs["your-own-network"].tasks] == ["bring_your_own.py:Lines"]
 
 
-def _hurdles(tmp_path: Path, start: str) -> tuple[Config, list[dict[str, object]]]:
+def _hurdles(tmp_path: Path, start: str) -> tuple[Config, list[dict[str, Any]]]:
     """A cohort of ``several-networks`` that begins with a function that fails."""
     changes = [*TINY, "training.steps=48", "training.rungs=[24]", f"start=['{start}']"]
     run = Job.load("several-networks", [*changes, "tasks=[digits, image-inr]"]).launch(str(tmp_path / "run"))

@@ -20,5 +20,6 @@ def test_a_package_that_is_not_installed_is_named_as_such(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(search.records.packages, "version", version)
     packages = environment()["packages"]
+    assert isinstance(packages, dict)
     assert packages["ray"] == packages["actsearch"] == "not installed"
     assert packages["numpy"] == "1.0"

@@ -19,7 +19,7 @@ from search.errors import FileError
 from search.export.export import export
 from search.export.lineage import ancestors
 from search.records.class_row import ClassRow
-from tests.plain import confirmation
+from tests.plain import confirmation, number
 
 STRANGER = """
 import importlib.util, sys, torch
@@ -45,36 +45,36 @@ def run(small: Path) -> Run:
 
 
 def test_exported_file_computes_what_was_searched(run: Run, tmp_path: Path) -> None:
-    for row in [row for row in run.classes() if not row["reason"]][:4]:
-        path = next(p for p in export(run, [row["id"]], ["torch", "latex"], tmp_path / "out") if p.suffix == ".py")
+    for row in [row for row in run.class_rows() if not row.reason][:4]:
+        path = next(p for p in export(run, [row.id], ["torch", "latex"], tmp_path / "out") if p.suffix == ".py")
         result = tmp_path / "result.pt"
         command = [sys.executable, "-I", "-c", STRANGER, str(path), path.stem, str(result)]
         subprocess.run(command, check=True, cwd=tmp_path)
         found = torch.load(result, weights_only=True)
-        function = normalised(parse(row["expression"]))
+        function = normalised(parse(row.expression))
         values = evaluate((function, derivative(function)), found["x"], function.initial_values)
         torch.testing.assert_close(found["y"], values[0], rtol=1e-12, atol=1e-14)
         torch.testing.assert_close(found["slope"], values[1], rtol=1e-9, atol=1e-12)
 
 
 def test_raw_leaves_the_factor_out(run: Run, tmp_path: Path) -> None:
-    row = run.front()[0]
-    path = export(run, [row["id"]], ["torch"], tmp_path / "raw", raw=True)[0]
+    row = run.front_rows()[0]
+    path = export(run, [row.id], ["torch"], tmp_path / "raw", raw=True)[0]
     assert "factor:    1.0 " in path.read_text()
     assert "left out of the files" in (path.parent / "README.md").read_text()
 
 
 def test_an_id_given_twice_is_exported_once(run: Run, tmp_path: Path) -> None:
-    row = run.front()[0]
-    paths = export(run, [row["id"], row["id"]], ["latex"], tmp_path / "out")
+    row = run.front_rows()[0]
+    paths = export(run, [row.id, row.id], ["latex"], tmp_path / "out")
     assert len(paths) == len(set(paths)) == 3
 
 
 def test_without_ids_the_best_is_exported(run: Run) -> None:
-    best = max(run.front(), key=lambda row: row["gain"])
+    best = max(run.front_rows(), key=lambda row: number(row.gain))
     paths = export(run, [], ["torch"])
-    assert paths[0] == run.folder.exports / f"act_{best['id'].replace('.', '_')}" / paths[0].name
-    assert best["expression"] in (paths[0].parent / "README.md").read_text()
+    assert paths[0] == run.folder.exports / f"act_{best.id.replace('.', '_')}" / paths[0].name
+    assert best.expression in (paths[0].parent / "README.md").read_text()
 
 
 def test_unknown_id_or_target_writes_nothing(run: Run, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from evaluators.cohort import CohortRequest, run_cohort
+from evaluators.results.records import CohortResult
 from search import Job, Run
 from tests.search_tests.conftest import contents
 
@@ -126,7 +127,7 @@ def test_an_interrupted_confirmation_goes_on(small: Path, monkeypatch: pytest.Mo
     whole = contents(Job.load(small).launch("whole"))
     trained: list[object] = []
 
-    def three_at_most(request: CohortRequest) -> dict[str, object]:
+    def three_at_most(request: CohortRequest) -> CohortResult:
         if request.purpose == "confirmation":
             trained.append(request)
             if len(trained) == 3:

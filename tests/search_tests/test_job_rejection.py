@@ -58,9 +58,9 @@ def test_thresholds_reject_after_the_warm_up_and_the_report_counts_them(early: P
     assert first == 3  # cohort 2 is proposed from cohort 0 alone: 12 candidates
     gone = [row for row in rows if row["reason"] == "unpromising"]
     assert len(gone) == status.unpromising > 0
-    assert all(int(row["id"].partition(".")[0]) >= first for row in gone)
+    assert all(int(str(row["id"]).partition(".")[0]) >= first for row in gone)
     assert all(row["gain"] is None for row in gone)
-    assert 0 < status.compute < 1
+    assert status.compute is not None and 0 < status.compute < 1
     assert status.missed <= status.audited <= 24
     assert f"{len(gone)} unpromising" in concluded(status)
 
@@ -158,7 +158,7 @@ def test_learning_rates_are_dropped_and_counted(small: Path) -> None:
     rates = "training.learning_rates=[0.001,0.003,0.01]"
     runs = [launched(small, f"{drop}", rates, f"training.drop_worst_rate={drop}") for drop in ("true", "false")]
     fewer, whole = (run.status().rejection.compute for run in runs)
-    assert fewer < 0.9 * whole
+    assert fewer is not None and whole is not None and fewer < 0.9 * whole
     record = json.loads(runs[0].folder.cohort(0).read_text())
     for row in (*record["result"]["controls"].values(), *record["result"]["candidates"]):
         for losses in (np.array(losses, float) for mark, losses in row["losses"]["digits"].items() if int(mark) > 2):

@@ -258,7 +258,7 @@ def test_a_resumed_run_counts_from_its_beginning(small: Path) -> None:
     run = Run.open("one").resume(reporter=last)
     assert last.progress.funnel == FunnelCounts.of(read_trace(run.folder.trace))
     assert last.progress.funnel.trained == run.status().funnel.trained == 24
-    assert last.progress.funnel.null_gains == run.status().funnel.null_gains != []
+    assert last.progress.funnel.null_gains == run.status().funnel.null_gains != ()
 
 
 def test_a_confirmation_says_how_far_it_is(small: Path, clockwork: list[float]) -> None:

@@ -17,7 +17,7 @@ from search.engine.study import Study
 from search.storage import MemoryStore
 from search.storage.trial_journal import TrialJournal
 from search.terminal import tables
-from tests.plain import confirmation, record
+from tests.plain import confirmation, number, record
 
 OBJECTIVES = ["gain", "complexity", "sparsity", "noise"]
 CHANGES = [f"objectives={OBJECTIVES}", "tasks=[digits, digits-10x32]", "budget=12", "confirmation.finalists=0"]
@@ -41,7 +41,7 @@ def test_the_front_is_optunas_over_all_objectives(run: Run) -> None:
     assert "smallest of the tasks, complexity in nodes" in str(table.title)
     for row in run.classes():
         by_task = [row["gain_digits"], row["gain_digits-10x32"]]
-        assert row["gain"] == (None if row["reason"] else min(by_task))
+        assert row["gain"] == (None if row["reason"] else min(map(number, by_task)))
 
 
 def test_it_is_the_same_after_a_stop_and_a_repair(run: Run, small: Path) -> None:
@@ -54,11 +54,11 @@ def test_it_is_the_same_after_a_stop_and_a_repair(run: Run, small: Path) -> None
 def test_ranks_lie_between_0_and_1_and_confirmation_stays_in_nats(small: Path) -> None:
     run = Job.load(small, ["aggregate=rank", "tasks=[digits, digits-10x32]", "budget=12"]).launch("ranks")
     rows = [row for row in run.classes() if not row["reason"]]
-    assert all(0.0 <= row["gain"] <= 1.0 for row in rows)
+    assert all(0.0 <= number(row["gain"]) <= 1.0 for row in rows)
     found = confirmation(run)
     for finalist in found["finalists"] if found else []:
         row = next(row for row in rows if row["id"] == finalist["id"])
-        mean = (row["gain_digits"] + row["gain_digits-10x32"]) / 2
+        mean = (number(row["gain_digits"]) + number(row["gain_digits-10x32"])) / 2
         assert finalist["search_gain"] == pytest.approx(mean) and mean > 0
 
 

@@ -65,7 +65,7 @@ def test_the_gaussian_process_asks_the_same_and_better_than_at_random() -> None:
 def test_cma_goes_on_from_generation_to_generation_without_a_pickle_in_the_study() -> None:
     history = played(made("CmaEsSampler", arguments={"popsize": 5}), 8)
     assert history == played(made("CmaEsSampler", arguments={"popsize": 5}), 8)
-    generations = [result.attributes.get("cma:generation", 0) for result in history]
+    generations = [int(str(result.attributes.get("cma:generation", 0))) for result in history]
     assert generations == sorted(generations)
     assert generations[-1] >= 5
     assert {key for result in history for key in result.attributes} == {"cma:generation"}
@@ -73,7 +73,7 @@ def test_cma_goes_on_from_generation_to_generation_without_a_pickle_in_the_study
 
 def test_generations_follow_one_another_also_where_the_window_has_lost_the_first() -> None:
     history = played(made("NSGAIISampler", arguments={"population_size": 6}, window=16, best=4), 10)
-    generations = [result.attributes["NSGAIISampler:generation"] for result in history]
+    generations = [int(str(result.attributes["NSGAIISampler:generation"])) for result in history]
     assert generations == sorted(generations)
     assert generations[-1] >= 8
 
@@ -83,7 +83,7 @@ def test_a_sequence_goes_on_where_the_last_cohort_stood() -> None:
     chosen = made("QMCSampler")
     history = played(chosen, 5)
     (key,) = {name for result in history[1:] for name in result.attributes}
-    places = [result.attributes[key] for result in history[1:]]
+    places = [int(str(result.attributes[key])) for result in history[1:]]
     assert places == sorted(set(places))
 
 

@@ -29,7 +29,8 @@ def distance_of(expression: Expression) -> float:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """600 classes of the grammar; the loss is the distance from ``max(x,sin(x))`` at a few points."""
-    rng, seen = np.random.Generator(np.random.PCG64(0)), {}
+    rng = np.random.Generator(np.random.PCG64(0))
+    seen: dict[object, tuple[str, float]] = {}
     while len(seen) < 600:
         expression = GRAMMAR.sample(rng)
         distance = distance_of(expression)

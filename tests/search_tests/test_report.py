@@ -25,6 +25,7 @@ from search.report import page
 from search.report.members import MOST, members
 from search.report.run_data import Candidate
 from search.storage.files import write_json
+from tests.plain import number
 from tests.search_tests.made_up import ERROR, finalist, front_row, made_up_run, many_candidates
 
 SECTIONS = (
@@ -86,7 +87,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 def confirmed(run: Run, **changes: Any) -> list[dict[str, Any]]:
     """Write a confirmation of the front's best; return its rows."""
-    best = max(run.front(), key=lambda row: row["gain"])
+    best = max(run.front(), key=lambda row: number(row["gain"]))
     rows = [finalist(best, **changes)]
     write_confirmation(run, rows)
     return rows
@@ -119,12 +120,12 @@ def test_every_kind_of_run_has_a_page(changes: dict[str, Any], tmp_path: Path) -
     found = read(run)
     assert set(SECTIONS) <= set(found.ids)
     assert len(found.ids) == len(set(found.ids))
-    front = run.front()
-    drawn = [a["data-member"] for tag, a in found.tags if tag == "a" and "data-member" in a]
+    front = run.front_rows()
+    drawn = [str(a["data-member"]) for tag, a in found.tags if tag == "a" and "data-member" in a]
     charts = max(1, len(run.config.objectives) - 1)
-    assert sorted(drawn) == sorted(2 * charts * [row["id"] for row in front])  # wide and narrow
-    assert [i for i in found.ids if i.startswith("member-")] == [f"member-{row['id']}" for row in front]
-    assert all(row["expression"] in found.text for row in front)
+    assert sorted(drawn) == sorted(2 * charts * [row.id for row in front])  # wide and narrow
+    assert [i for i in found.ids if i.startswith("member-")] == [f"member-{row.id}" for row in front]
+    assert all(row.expression in found.text for row in front)
     assert "no confirmation yet" in found.text and run.status().trained == len(run.classes())
     assert "nan" not in found.text.lower().split() and "None" not in found.text
 
@@ -205,7 +206,7 @@ def test_the_confirmation_is_told_as_it_is(run: Run) -> None:
 
 def test_what_later_confirmations_add_is_shown(run: Run) -> None:
     """A drop-in, a task that was not searched, a short form; and a row that has none of them."""
-    row = max(run.front(), key=lambda row: row["gain"])
+    row = max(run.front(), key=lambda row: number(row["gain"]))
     drop_in = {"relu": {"mean": 0.123, "interval": [0.1, 0.15]}}
     unseen = {"spirals": {"mean": 0.456, "interval": [0.4, 0.5]}, "odd": None}
     rows = [

@@ -145,7 +145,8 @@ def test_it_climbs_towards_a_planted_optimum(name: str) -> None:
 @cache
 def climb(name: str, seed: int) -> float:
     """Best planted score after 20 cohorts of 16, each class once."""
-    chosen, history, seen = made(name), [], set()
+    chosen, seen = made(name), set()
+    history: list[Result] = []
     for cohort in range(20):
         for slot, proposal in enumerate(chosen.ask(history, [], 16, rng(1000 * seed + cohort))):
             if (key := fingerprint(proposal.expression).scale) in seen:

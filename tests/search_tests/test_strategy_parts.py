@@ -32,7 +32,8 @@ def result(text: str, gain: float, number: int = 0, **others: float) -> Result:
 
 
 def test_exhaustive_walks_the_whole_grammar_in_order_and_ends() -> None:
-    walker, history, given = strategy({"name": "exhaustive"}, GRAMMAR), [], []
+    walker, given = strategy({"name": "exhaustive"}, GRAMMAR), []
+    history: list[Result] = []
     while asked := walker.ask(history, [], 500, rng()):
         given += [proposal.expression for proposal in asked]
         history += [Result(f"0.{len(history)}", proposal.expression, {}, "non-finite") for proposal in asked]

@@ -69,7 +69,9 @@ def test_the_offender_alone_fails(kind: str, reason: str, error: str) -> None:
     with ray(2, clock=Impatient()) as pool:
         pool.submit(7, request)
         pool.submit(8, replace(request, expressions=("erf(x)",)))
-        results = {number: cohort_to_json(found) for number, found in filter(None, [pool.next(), pool.next()])}
+        results: dict[int, dict[str, Any]] = {
+            number: cohort_to_json(found) for number, found in filter(None, [pool.next(), pool.next()])
+        }
     alone = undisturbed(kind, request)
     found = results[7]
     assert [row["reason"] for row in found["candidates"]] == ["", reason, "", ""]
