@@ -11,6 +11,7 @@ from evaluators.errors import TaskError
 from evaluators.tasks.base import BLOCK, Part, Task
 from evaluators.tasks.checks import check_floor, check_network
 from evaluators.tasks.loop_task import LoopTask
+from evaluators.tasks.makings import buffers_of, check_makings, check_steady
 from evaluators.tasks.user_file import blame
 from evaluators.training.member import Member, Schedule
 from evaluators.training.train import train
@@ -36,6 +37,7 @@ def try_out(task: Task) -> None:
             for part, each in pairs:
                 check_floor(each)
                 if not isinstance(each, LoopTask):
+                    check_makings(each)
                     _check_shapes(each, part)
                 train(each, part, members, Schedule(1, (), each.learning_rates[:1]))
     except ActsearchError:
@@ -67,7 +69,9 @@ def _check_shapes(task: Task, part: Part) -> None:
     network = task.network()
     check_network(task, network)
     x, y = (tensor[:BLOCK] for tensor in task.data(part))
+    before = buffers_of(network)
     shape = tuple(task.loss(network(x), y).shape)
+    check_steady(task, before, network)
     if shape != (len(x),):
         raise TaskError(
             f"task {task.name!r}: loss: expected one number for each of {len(x)} examples, shape ({len(x)},), "

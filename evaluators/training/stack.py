@@ -18,6 +18,7 @@ from evaluators.machine.backend import CPU, Backend
 from evaluators.tasks.base import BLOCK, HeldOut, Part, Split, Task, batches, split
 from evaluators.tasks.checks import check_network, check_settings
 from evaluators.training import candidate_parameters
+from evaluators.training.buffers import drawn_buffers
 from evaluators.training.convolution import StackedConvolutions
 from evaluators.training.initialisation import initial_network
 from evaluators.training.member import Member, Schedule
@@ -46,7 +47,8 @@ class Stack:
     Attributes:
         rates: for each member the indices, in the schedule, of the learning rates that it still has.
         state: the stacked weights that are trained, by name.
-        fixed: what belongs to a slice and is not trained, by name: its seed's frozen parameters.
+        fixed: what belongs to a slice and is not trained, by name: its seed's frozen parameters, and the
+            buffers that differ between seeds. Other buffers are one for all.
 
     Raises:
         TaskError: a setting of the task or a module of its network cannot be trained in a stack, or the network has no
@@ -93,6 +95,7 @@ class Stack:
         stacked = {name: self._stacked([each[name].detach() for each in weights]) for name in trained}
         self.state = {name: tensor for name, tensor in stacked.items() if trained[name]}
         self.fixed = {name: tensor for name, tensor in stacked.items() if not trained[name]}
+        self.fixed |= {name: self._stacked(own) for name, own in drawn_buffers(self.task, networks).items()}
         self.network = networks[0]
         self.backend.move(self.network)
         self.slots = _put_slots(self.network, self.task, self.x[: self.orders.shape[2]])

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import functools
+import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -161,3 +165,135 @@ def test_spectral_norm_is_refused_by_name_while_it_is_trained(norm: Callable[[nn
 def test_a_network_without_anything_to_train_is_refused() -> None:
     with pytest.raises(TaskError, match="no parameter to train: expected one with requires_grad=True"):
         try_out(Own(lambda: layers().requires_grad_(False)))
+
+
+class Features(nn.Module):
+    """Random features of twelve inputs, drawn once, and what is the same for all seeds beside them."""
+
+    def __init__(self, trained: int = 8) -> None:
+        super().__init__()
+        self.register_buffer("drawn", torch.randn(12, trained))
+        self.register_buffer("order", torch.randperm(trained), persistent=False)
+        self.register_buffer("ones", torch.ones(trained))
+        self.body = nn.Sequential(nn.Linear(trained, 8), nn.ReLU(), nn.Linear(8, 5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.body((x @ self.drawn)[:, self.order] * self.ones)
+        return result
+
+
+def test_each_seed_has_its_own_buffers() -> None:
+    chosen = Own(Features)
+    check(chosen)
+    stack = stack_of(chosen)
+    assert stack.fixed.keys() == {"drawn", "order"}
+    try_out(chosen)
+
+
+def test_a_lone_seed_has_the_bits_that_it_has_in_company() -> None:
+    chosen = Own(Features)
+    together = stack_of(chosen)
+    alone = Stack(chosen, "search", [Member(parse("relu(x)"), SEEDS[1:])], Schedule(STEPS, (), RATES))
+    assert torch.equal(together.advance(STEPS)[:, len(RATES) :], alone.advance(STEPS))
+
+
+def test_buffers_go_along_when_a_stack_shrinks_rests_and_is_restored() -> None:
+    chosen = Own(Features)
+    members = [Member(parse("tanh(x)"), SEEDS), Member(parse("relu(x)"), SEEDS)]
+    schedule = Schedule(STEPS, (), RATES)
+    stack = Stack(chosen, "search", members, schedule)
+    stack.advance(2)
+    with stack.alone(1, 0) as models:
+        inside = models.loss("validation")
+    stack.keep([1], [(1,)])
+    restored = Stack(chosen, "search", members, schedule)
+    restored.keep([1], [(1,)])
+    for tensor in restored.fixed.values():
+        tensor.zero_()
+    restored.restore(copy.deepcopy(stack.saved()))
+    for place, seed in enumerate(SEEDS):
+        for rate, found in ((RATES[0], inside), (RATES[1], stack.loss("validation"))):
+            model = PlainModel(chosen, "search", parse("relu(x)"), seed=seed, rate=rate, steps=STEPS)
+            model.advance(2)
+            torch.testing.assert_close(found[place].item(), model.loss("validation"), rtol=1e-5, atol=0)
+    assert torch.equal(restored.advance(STEPS), stack.advance(STEPS))
+
+
+class Holding(nn.Module):
+    """Layers, and something in a plain attribute."""
+
+    def __init__(self, make: Callable[[nn.Module], object]) -> None:
+        super().__init__()
+        self.body = layers()
+        self.held = make(self.body)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.body(x)
+        return result
+
+
+class Counting(Features):
+    """Counts its calls in a buffer, in place or by a new one."""
+
+    def __init__(self, in_place: bool) -> None:
+        super().__init__()
+        self.in_place = in_place
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.in_place:
+            self.calls += 1
+        else:
+            self.calls = self.calls + 1
+        return super().forward(x)
+
+
+def drawn_closure(_: nn.Module) -> Callable[[], Tensor]:
+    drawn = torch.randn(3)
+    return lambda: drawn
+
+
+def drawn_size() -> int:
+    return 8 + int(torch.randint(1000, ()))
+
+
+REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
+    "tensor": (lambda: Holding(lambda _: torch.randn(3)), r"held is no parameter and no buffer.*register_buffer.*Loop"),
+    "tensor in a list": (lambda: Holding(lambda _: [{"a": torch.randn(3)}]), r"held\.0\.a is no parameter"),
+    "array": (lambda: Holding(lambda _: torch.randn(3).numpy()), "held is no parameter"),
+    "closure": (lambda: Holding(drawn_closure), r"held\.drawn is no parameter"),
+    "partial": (lambda: Holding(lambda _: functools.partial(max, torch.randn(3))), r"held\.args\.0 is no parameter"),
+    "view of a weight": (lambda: Holding(lambda body: next(body.parameters()).detach().T), "held is no parameter"),
+    "number": (lambda: Holding(lambda _: torch.rand(()).item()), r"held differs from seed to seed \(0\.\d+, then 0"),
+    "width": (lambda: Features(drawn_size()), r"differs from seed to seed \(a Tensor|drawn is no"),
+    "depth": (
+        lambda: layers(*[nn.Identity() for _ in range(drawn_size())]),
+        r"the network differs from seed to seed \(\d+, then \d+\).*share one structure.*LoopTask",
+    ),
+    "numpy's numbers": (
+        lambda: Holding(lambda _: np.random.default_rng().random()),
+        r"made twice with one seed, held differs \(0.*draw with torch's random numbers",
+    ),
+    "counts in place": (lambda: Counting(True), "its buffer calls changes when the network is called.*LoopTask"),
+    "counts anew": (lambda: Counting(False), "its buffer calls changes when the network is called"),
+}
+ALLOWED: dict[str, Callable[[], nn.Module]] = {
+    "layers under a second name": lambda: Holding(lambda body: list(body)),
+    "a constant": lambda: Holding(lambda _: (torch.ones(3), math.nan, "text", nn.ReLU, math, lambda x: x)),
+    "frozen": frozen_layer,
+    "weight_norm": lambda: normed(weight_norm),
+    "weight_norm by a hook": lambda: normed(weight_norm_by_hook),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_a_stack_would_share_in_silence_is_refused_by_name(kind: str) -> None:
+    network, message = REFUSED[kind]
+    with pytest.raises(TaskError, match=f"task 'mlp': network: .*{message}"):
+        try_out(Own(network))
+
+
+@pytest.mark.parametrize("kind", ALLOWED)
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning", "ignore:There is a performance drop.*_weight_norm")
+def test_what_does_no_harm_is_let_through(kind: str) -> None:
+    try_out(Own(ALLOWED[kind]))
