@@ -15,6 +15,7 @@ from evaluators.tasks import is_reference, label, parts_of
 from primitives.expression.parsing import parse
 from search.config import Config
 from search.confirmation import Confirmation, confirm, finalists, read_confirmation, write_confirmation
+from search.engine.controls import notes
 from search.engine.interruption import gently
 from search.engine.loop import Progress, search
 from search.engine.recorder import Recorder
@@ -65,6 +66,9 @@ def _search_and_confirm(
     def show(progress: Progress) -> None:
         write_front_csv(folder, study, config.tasks)
         screen.step(progress)
+        record = study.store.cohort(0) if progress.entry.cohort == 0 else None
+        for line in notes(record) if record else ():
+            screen.say(line)
 
     try:
         ended = search(config, Recorder(study, config), workers, show, folder=folder, until=until)

@@ -29,17 +29,12 @@ def evaluate(
     from evaluators.evaluate import evaluate as evaluate_expressions
     from evaluators.objectives import DEFAULT
     from evaluators.results.evaluation_codec import evaluation_to_json
-    from evaluators.tasks import is_reference, label
-    from evaluators.tasks import task as find_task
-    from evaluators.tasks.tryout import try_out
+    from evaluators.tasks import label
     from search.commands.shell import console, print_json
     from search.terminal import tables
 
-    chosen = find_task(task)
-    if is_reference(task):
-        try_out(chosen)
     names = DEFAULT if objectives is None else tuple(name.strip() for name in objectives.split(","))
-    found = evaluate_expressions(expressions, chosen, seeds=seeds, steps=steps, seed=seed, objectives=names)
+    found = evaluate_expressions(expressions, task, seeds=seeds, steps=steps, seed=seed, objectives=names)
     if as_json:
         print_json([evaluation_to_json(each) for each in found])
         return
