@@ -178,7 +178,8 @@ class Stack:
 
     def _markers(self) -> dict[str, Tensor]:
         zeros = torch.zeros(self.width, device=self.seed.device)
-        return {name: zeros for name, _ in self.network.named_buffers() if name.split(".")[-1] == "marker"}
+        slots = (path for path, module in self.network.named_modules() if isinstance(module, Slot))
+        return {f"{path}.marker": zeros for path in slots}
 
     def keep(self, chosen: Sequence[int], rates: Sequence[tuple[int, ...]] | None = None) -> None:
         """Drop slices with their memory.

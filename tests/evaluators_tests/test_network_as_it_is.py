@@ -174,11 +174,11 @@ class Features(nn.Module):
         super().__init__()
         self.register_buffer("drawn", torch.randn(12, trained))
         self.register_buffer("order", torch.randperm(trained), persistent=False)
-        self.register_buffer("ones", torch.ones(trained))
+        self.register_buffer("marker", torch.full((trained,), 2.0))  # a name that our slots have, too
         self.body = nn.Sequential(nn.Linear(trained, 8), nn.ReLU(), nn.Linear(8, 5))
 
     def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = self.body((x @ self.drawn)[:, self.order] * self.ones)
+        result: Tensor = self.body((x @ self.drawn)[:, self.order] * self.marker)
         return result
 
 
