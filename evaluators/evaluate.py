@@ -16,8 +16,10 @@ from evaluators.seeds import numpy_generator
 from evaluators.statistics import interval
 from evaluators.tasks import task as find_task
 from evaluators.tasks.base import Task
+from evaluators.tasks.tryout import try_out
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
+from primitives.user_file import is_reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def evaluate(
 
     Raises:
         ExpressionError: a text is no expression.
-        TaskError: the task is unknown.
+        TaskError: the task is unknown; or it is one of the user's, and does not work.
         EvaluationError: fewer than 2 seeds, or an unknown objective.
     """
     names = dict.fromkeys(("gain", *(objective(name).name for name in objectives)))
@@ -78,6 +80,8 @@ def evaluate(
         raise EvaluationError(f"seeds: expected at least 2, for an interval, got {seeds}")
     texts = tuple((parse(e) if isinstance(e, str) else e).text for e in expressions)
     chosen = find_task(task)
+    if isinstance(task, Task) or is_reference(task):
+        try_out(chosen)
     request = CohortRequest(
         texts, (chosen.name,), seed, seeds, steps or chosen.steps, rates=tuple(rates), nulls=0,
         measured=measured_names(objectives),

@@ -15,6 +15,7 @@ from primitives.expression.parsing import parse
 from primitives.user_file import label
 from search.config import Config
 from search.confirmation import Confirmation, confirm, finalists, read_confirmation, write_confirmation
+from search.engine.controls import notes
 from search.engine.interruption import gently
 from search.engine.loop import Progress, search
 from search.engine.recorder import Recorder
@@ -63,6 +64,9 @@ def _search_and_confirm(
     def show(progress: Progress) -> None:
         write_front_csv(folder, study, config.tasks)
         reporter.step(progress)
+        record = study.store.cohort(0) if progress.entry.cohort == 0 else None
+        for line in notes(record) if record else ():
+            reporter.say(line)
 
     try:
         ended = search(config, Recorder(study, config), workers, show, folder=folder, until=until)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from evaluators.errors import EvaluationError
 
@@ -31,6 +31,15 @@ class Backend:
     def place(self, tensor: Tensor) -> Tensor:
         """A tensor on the device; a floating point one in ``dtype``."""
         return tensor.to(self.device, self.dtype if tensor.is_floating_point() else tensor.dtype)
+
+    def move(self, network: nn.Module) -> None:
+        """Put a network on the device, in place: what is of torch's usual float32 in ``dtype``, the rest in its own."""
+        for tensor in (*network.parameters(), *network.buffers()):  # shared ones stay shared
+            tensor.data = self.moved(tensor.data)
+
+    def moved(self, tensor: Tensor) -> Tensor:
+        """A network's tensor on the device; a float32 one in ``dtype``, another in the type that its maker chose."""
+        return tensor.to(self.device, self.dtype if tensor.dtype == torch.float32 else tensor.dtype)
 
     def mixed(self) -> torch.autocast:
         """The context in which the network runs."""

@@ -54,8 +54,8 @@ class Task(ABC):
     def network(self) -> nn.Module:
         """A new network, an ordinary module; its initial weights are overwritten.
 
-        It may differ between models in parameters only: buffers are one for all. Derivatives of its output, by
-        coordinates or by each example, are taken within it, by ``torch.func`` in reverse mode.
+        It may differ between models in parameters and buffers only, and a call must not change a buffer. Derivatives
+        of its output, by coordinates or by each example, are taken within it, by ``torch.func`` in reverse mode.
         """
 
     @abstractmethod

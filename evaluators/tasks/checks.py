@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable
 
 from torch import nn
+from torch.nn.utils.parametrizations import _SpectralNorm
+from torch.nn.utils.spectral_norm import SpectralNorm
 
 from evaluators.errors import TaskError
 from evaluators.tasks.base import BLOCK, Task
@@ -50,11 +52,15 @@ def _check_name(task: Task, setting: str, name: str, known: Iterable[str]) -> No
 
 
 def check_network(task: Task, network: nn.Module) -> None:
-    """Refuse modules that would tie slices together: all slices share buffers, and random numbers depend on company.
+    """Refuse modules that update buffers or draw random numbers: in a stack, slices would depend on their company.
 
     Raises:
-        TaskError: the message names the module and what to take instead.
+        TaskError: the message names the module and what to take instead; or nothing of the network is trained.
     """
+    if not any(weight.requires_grad for weight in network.parameters()):
+        raise TaskError(
+            f"task {task.name!r}: its network has no parameter to train: expected one with requires_grad=True"
+        )
     for path, module in network.named_modules():
         if isinstance(module, nn.modules.batchnorm._NormBase) and module.running_mean is not None:
             kind = type(module).__name__
@@ -67,3 +73,15 @@ def check_network(task: Task, network: nn.Module) -> None:
                 f"task {task.name!r}: {path} is a {type(module).__name__}, whose random numbers would depend on the "
                 "stack's width; set p=0"
             )
+        if module.training and _has_spectral_norm(module):
+            raise TaskError(
+                f"task {task.name!r}: {path.partition('.parametrizations.')[0]} has spectral_norm, which updates "
+                "buffers at every step and cannot be stacked; take weight_norm, or a LoopTask, whose loop trains one "
+                "model at a time"
+            )
+
+
+def _has_spectral_norm(module: nn.Module) -> bool:
+    """True for torch's parametrisation, and for a module with the older hook."""
+    hooks = module._forward_pre_hooks.values()
+    return isinstance(module, _SpectralNorm) or any(isinstance(hook, SpectralNorm) for hook in hooks)

@@ -10,7 +10,10 @@ import torch
 from evaluators.errors import TaskError
 from evaluators.tasks.base import BLOCK, Part, Task
 from evaluators.tasks.checks import check_floor, check_network
+from evaluators.tasks.data_checks import check_finite, check_labels, check_losses
 from evaluators.tasks.loop_task import LoopTask
+from evaluators.tasks.makings import buffers_of, check_makings, check_steady
+from evaluators.training.initialisation import initial_network
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.train import train
 from primitives.errors import ActsearchError
@@ -36,7 +39,9 @@ def try_out(task: Task) -> None:
             for part, each in pairs:
                 check_floor(each)
                 if not isinstance(each, LoopTask):
-                    _check_shapes(each, part)
+                    check_finite(each, part)
+                    check_makings(each)
+                    _check_outputs(each, part)
                 train(each, part, members, Schedule(1, (), each.learning_rates[:1]))
     except ActsearchError:
         raise
@@ -63,14 +68,12 @@ def _digests(task: Task, part: Part) -> set[bytes]:
     return {hashlib.blake2b(a.tobytes() + b.tobytes(), digest_size=16).digest() for a, b in rows}
 
 
-def _check_shapes(task: Task, part: Part) -> None:
-    """Refuse a loss that is not one number for each example."""
-    network = task.network()
+def _check_outputs(task: Task, part: Part) -> None:
+    """Refuse what the untrained network shows to be wrong: buffers that change, labels, losses."""
+    network = initial_network(task, 0)
     check_network(task, network)
-    x, y = (tensor[:BLOCK] for tensor in task.data(part))
-    shape = tuple(task.loss(network(x), y).shape)
-    if shape != (len(x),):
-        raise TaskError(
-            f"task {task.name!r}: loss: expected one number for each of {len(x)} examples, shape ({len(x)},), "
-            f"got shape {shape}; a mean is taken later"
-        )
+    before = buffers_of(network)
+    output = network(task.data(part)[0][:BLOCK]).detach()
+    check_steady(task, before, network)
+    check_labels(task, part, output)
+    check_losses(task, part, output)

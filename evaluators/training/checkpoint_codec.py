@@ -57,7 +57,8 @@ def _outcome_from_plain(plain: Plain) -> Outcome:
 
 
 def _stack_to_plain(stack: SavedStack) -> Plain:
-    state = {"step": stack.state.step, "tensors": stack.state.tensors, "optimiser": stack.state.optimiser}
+    saved = stack.state
+    state = {"step": saved.step, "tensors": saved.tensors, "optimiser": saved.optimiser, "fixed": saved.fixed}
     return {"members": stack.members, "rates": stack.rates, "stack": state}
 
 

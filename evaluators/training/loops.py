@@ -108,4 +108,5 @@ def _network(task: LoopTask, x: Tensor, backend: Backend, expression: Expression
     network = initial_network(task, seed)
     for site in find_sites(network, task, x):
         site.put(Activation(normalised(expression), channels=site.channels))
-    return network.to(backend.device, backend.dtype)
+    backend.move(network)
+    return network

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -90,11 +91,12 @@ def clipped(gradients: Sequence[Tensor], owners: Sequence[slice], limit: float) 
     Returns:
         New tensors. A slice whose norm is NaN becomes NaN, no other.
     """
-    squares = torch.zeros_like(gradients[0].reshape(len(gradients[0]), -1)[:, 0])
+    kind = reduce(torch.promote_types, (gradient.dtype for gradient in gradients))
+    squares = torch.zeros(len(gradients[0]), dtype=kind, device=gradients[0].device)
     for gradient, owner in zip(gradients, owners, strict=True):
-        squares[owner] += gradient.reshape(len(gradient), -1).square().sum(dim=1)
+        squares[owner] += gradient.reshape(len(gradient), -1).to(kind).square().sum(dim=1)
     scale = (limit / (squares.sqrt() + 1e-6)).clamp(max=1.0)
-    return [g * _by_row(scale[owner], g) for g, owner in zip(gradients, owners, strict=True)]
+    return [(g * _by_row(scale[owner], g)).to(g.dtype) for g, owner in zip(gradients, owners, strict=True)]
 
 
 def _by_row(values: Tensor, like: Tensor) -> Tensor:

@@ -49,12 +49,14 @@ class PlainModel:
         self.x, self.y = backend.place(x), backend.place(y)
         self.split = split(len(x), part, seed)
         self.order = batches(self.split.train, steps, task.batch_size, seed)
-        network = initial_network(task, seed).to(backend.device, backend.dtype)
+        network = initial_network(task, seed)
+        backend.move(network)
         check_network(task, network)
         function = normalised(expression)
         for site in find_sites(network, task, self.x[: len(self.order[0])]):
             site.put(Activation(function, channels=site.channels, device="cpu"))
-        self.network = network.to(backend.device, backend.dtype)
+        backend.move(network)
+        self.network = network
         for module in network.modules():
             if isinstance(module, Activation):
                 module.reset_parameters()  # initial values rounded to dtype, not to float32 before

@@ -19,6 +19,7 @@ from evaluators.tasks.base import BLOCK, HeldOut, Part, Split, Task, batches, sp
 from evaluators.tasks.checks import check_network, check_settings
 from evaluators.training import candidate_parameters
 from evaluators.training.activation_slot import ActivationSlot, Layout, Share
+from evaluators.training.buffers import drawn_buffers
 from evaluators.training.convolution import StackedConvolutions
 from evaluators.training.initialisation import initial_network
 from evaluators.training.member import CohortMember, Schedule
@@ -45,6 +46,9 @@ class Stack:
 
     Attributes:
         rates: for each member the indices, in the schedule, of the learning rates that it still has.
+        state: the stacked weights that are trained, by name.
+        fixed: what belongs to a slice and is not trained, by name: its seed's frozen parameters, and the
+            buffers that differ between seeds. Other buffers are one for all.
 
     Raises:
         TaskError: a setting of the task or a module of its network cannot be trained in a stack, or the network has no
@@ -87,14 +91,20 @@ class Stack:
     def _build(self, networks: Sequence[nn.Module]) -> None:
         """One network with activation slots, and the stacked weights of all."""
         weights = [dict(network.named_parameters()) for network in networks]
-        self.state = {
-            name: self.backend.place(torch.stack([each[name].detach() for each in weights]))[self.seed]
-            for name in weights[0]
-        }
-        self.network = networks[0].to(self.backend.device, self.backend.dtype)
+        trained = {name: weight.requires_grad for name, weight in weights[0].items()}
+        stacked = {name: self._stacked([each[name].detach() for each in weights]) for name in trained}
+        self.state = {name: tensor for name, tensor in stacked.items() if trained[name]}
+        self.fixed = {name: tensor for name, tensor in stacked.items() if not trained[name]}
+        self.fixed |= {name: self._stacked(of_seeds) for name, of_seeds in drawn_buffers(self.task, networks).items()}
+        self.network = networks[0]
+        self.backend.move(self.network)
         self.activations = _put_activation_slots(self.network, self.task, self.x[: self.orders.shape[2]])
         convolves = any(isinstance(module, nn.modules.conv._ConvNd) for module in self.network.modules())
         self.convolutions = StackedConvolutions() if convolves else nullcontext()  # it costs 1 us a call of torch
+
+    def _stacked(self, of_seeds: Sequence[Tensor]) -> Tensor:
+        """One tensor a seed as one row a slice."""
+        return self.backend.moved(torch.stack(list(of_seeds)))[self.seed]
 
     def _hand_out(self) -> None:
         """Give every activation slot the layout, and its parameters: leaves that share the memory of ``own``."""
@@ -154,7 +164,7 @@ class Stack:
     def outputs(self, x: Tensor) -> Tensor:
         """The networks' outputs, each slice's for its own batch; ``x`` has shape (slices, batch, ...)."""
         with self.backend.mixed(), self.convolutions:
-            output = torch.func.vmap(self._model, randomness="error")(self.state, self._markers(), x)
+            output = torch.func.vmap(self._model, randomness="error")(self.state | self.fixed, self._markers(), x)
         return self.backend.place(output)
 
     def judged(self, output: Tensor, y: Tensor) -> Tensor:
@@ -168,7 +178,8 @@ class Stack:
 
     def _markers(self) -> dict[str, Tensor]:
         zeros = torch.zeros(self.width, device=self.seed.device)
-        return {name: zeros for name, _ in self.network.named_buffers() if name.split(".")[-1] == "marker"}
+        slots = (path for path, module in self.network.named_modules() if isinstance(module, ActivationSlot))
+        return {f"{path}.marker": zeros for path in slots}
 
     def keep(self, chosen: Sequence[int], rates: Sequence[tuple[int, ...]] | None = None) -> None:
         """Drop slices with their memory.
@@ -187,6 +198,7 @@ class Stack:
         slices = self.backend.place(torch.cat([share.start + place for share, place in places.items()]))
         flat = self.backend.place(candidate_parameters.picked(self.blocks, places))
         self.state = {name: tensor.detach()[slices] for name, tensor in self.state.items()}
+        self.fixed = {name: tensor[slices] for name, tensor in self.fixed.items()}
         self.own, self.seed = self.own[flat], self.seed[slices]
         self.members, self.rates = [self.members[i] for i in chosen], list(rates)
         self.layout = _layout(self.members, self.rates)
@@ -197,13 +209,16 @@ class Stack:
     def saved(self) -> StackState:
         """What the training has made of the stack: tensors on the CPU, and the number of steps taken."""
         optimiser = tuple(tuple(tensor.cpu() for tensor in tensors) for tensors in self.optimiser.state)
-        return StackState(self.step, tuple(t.detach().cpu() for t in self.tensors), optimiser)
+        fixed = tuple(tensor.cpu() for tensor in self.fixed.values())
+        return StackState(self.step, tuple(t.detach().cpu() for t in self.tensors), optimiser, fixed)
 
     def restore(self, saved: StackState) -> None:
         """Go on from what :meth:`saved` gave for a stack of the same members and learning rates."""
-        *weights, flat = map(self.backend.place, saved.tensors)
+        *weights, flat = (tensor.to(self.backend.device) for tensor in saved.tensors)
         self.state, self.own = dict(zip(self.state, weights, strict=True)), flat
-        self.optimiser.state = [[self.backend.place(tensor) for tensor in row] for row in saved.optimiser]
+        fixed = (tensor.to(self.backend.device) for tensor in saved.fixed)
+        self.fixed = dict(zip(self.fixed, fixed, strict=True))
+        self.optimiser.state = [[tensor.to(self.backend.device) for tensor in row] for row in saved.optimiser]
         self.step = self.optimiser.steps = saved.step
         self._hand_out()
 

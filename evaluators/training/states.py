@@ -13,11 +13,19 @@ from evaluators.training.member import Outcome
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StackState:
-    """What the training has made of a stack: tensors on the CPU, and the number of steps taken."""
+    """What the training has made of a stack: tensors on the CPU, and the number of steps taken.
+
+    Args:
+        step: number of steps taken.
+        tensors: everything that is trained.
+        optimiser: its state.
+        fixed: what belongs to a slice and is not trained.
+    """
 
     step: int
     tensors: tuple[Tensor, ...]
     optimiser: tuple[tuple[Tensor, ...], ...]
+    fixed: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

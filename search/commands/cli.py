@@ -54,8 +54,8 @@ def _exit_code(error: Exception) -> int | None:
         return 1
     # imported late: with its package comes torch, and the help needs neither
     from primitives.errors import ActsearchError
-    from search.errors import FileError, WorkerError
+    from search.errors import FileError, ReferenceLossError, WorkerError
 
     if isinstance(error, ActsearchError):
-        return 1 if isinstance(error, WorkerError | FileError) else 2
+        return 1 if isinstance(error, WorkerError | FileError | ReferenceLossError) else 2
     return None

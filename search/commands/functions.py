@@ -31,18 +31,14 @@ def evaluate(
     from evaluators.objectives.tryout import try_out_objective
     from evaluators.results.evaluation_codec import evaluation_to_json
     from evaluators.tasks import task as find_task
-    from evaluators.tasks.tryout import try_out
     from primitives.user_file import is_reference, label
     from search.commands.shell import console, print_json
     from search.terminal import tables
 
-    chosen = find_task(task)
-    if is_reference(task):
-        try_out(chosen)
     names = DEFAULT if objectives is None else tuple(name.strip() for name in objectives.split(","))
     for name in filter(is_reference, names):
-        try_out_objective(name, chosen, seeds)
-    found = evaluate_expressions(expressions, chosen, seeds=seeds, steps=steps, seed=seed, objectives=names)
+        try_out_objective(name, find_task(task), seeds)
+    found = evaluate_expressions(expressions, task, seeds=seeds, steps=steps, seed=seed, objectives=names)
     if as_json:
         print_json([evaluation_to_json(each) for each in found])
         return

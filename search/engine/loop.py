@@ -14,6 +14,7 @@ from evaluators.cohort import NULLS, CohortRequest
 from evaluators.objectives import measured_names
 from evaluators.results.records import CohortResult
 from search.config import Config
+from search.engine.controls import check_reference
 from search.engine.funnel_counts import FunnelCounts
 from search.engine.proposer import Proposer, expected
 from search.engine.recorder import Recorder
@@ -56,6 +57,9 @@ def search(
 
     Returns:
         Why it ended.
+
+    Raises:
+        ReferenceLossError: ReLU has no finite loss in the first cohort.
     """
     proposer, lag = Proposer(config, recorder.study.known), config.cohorts.lag
     plans: dict[int, Plan] = {}
@@ -86,6 +90,8 @@ def search(
                 return "interrupted"
             done[finished[0]] = _finish(recorder.store, config, plans[finished[0]], finished[1])
             _sweep(folder, told, done)
+        if told == 0:
+            check_reference(done[told])
         show(Progress(config.budget, recorder.record(done.pop(told)), recorder.funnel))
         _settle()
         told += 1

@@ -1,0 +1,98 @@
+"""Refusals of data and losses with which every candidate would come out as not finite, or as too good."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from evaluators.errors import TaskError
+from evaluators.machine.backend import CPU
+from evaluators.tasks.base import BLOCK, Part, Task
+
+IGNORED = -100  # torch's ignore_index: the loss is 0 there, and its mean leaves such a target out
+_AT_ONCE = 32 * BLOCK  # examples whose losses are taken at once
+
+
+def check_finite(task: Task, part: Part) -> None:
+    """Refuse inputs and targets that are NaN or infinite in float32.
+
+    Raises:
+        TaskError: the message names the first example.
+    """
+    for name, tensor in zip(("inputs", "targets"), task.data(part), strict=True):
+        rows = CPU.place(tensor.detach()).flatten(1) if tensor.dim() > 1 else CPU.place(tensor.detach())[:, None]
+        bad = _first(~rows.isfinite().all(dim=1))
+        if bad is not None:
+            what = "NaN" if rows[bad].isnan().any() else "an infinite number, or one too large for float32,"
+            raise TaskError(
+                f"task {task.name!r}: data: expected finite {name}, but those of the {part} have {what} at example "
+                f"{bad}, counted from 0; leave such examples out or fill them in"
+            )
+
+
+def check_labels(task: Task, part: Part, output: Tensor) -> None:
+    """Refuse labels that are no class of the logits; tasks with a loss of their own are left alone.
+
+    Args:
+        task: with data.
+        part: of the data.
+        output: of its network, for some examples.
+
+    Raises:
+        TaskError: the message names the smallest and the largest label, the number of classes and what to do.
+    """
+    y, classes = task.data(part)[1], output.shape[-1]
+    if type(task).loss is not Task.loss or y.is_floating_point():
+        return
+    low, high = int(y.min()), int(y.max())
+    if low >= 0 and high < classes:
+        return
+    found = f"task {task.name!r}: data: expected labels from 0 to {classes - 1}, as the network has {classes} outputs"
+    if (y == IGNORED).any():
+        raise TaskError(
+            f"{found}, but the {part} has {IGNORED}, torch's ignore_index, which the default loss does not leave out; "
+            "leave these examples out, or write loss(output, target) with the weights that you mean"
+        )
+    raise TaskError(f"{found}, but those of the {part} go from {low} to {high}; {_remedy(low, high, classes)}")
+
+
+def _remedy(low: int, high: int, classes: int) -> str:
+    if high - low < classes:
+        return f"subtract {low} from each" if low > 0 else f"add {-low} to each"
+    return f"the last layer needs {high + 1} outputs" if low >= 0 else "number them from 0"
+
+
+@torch.no_grad()
+def check_losses(task: Task, part: Part, output: Tensor) -> None:
+    """Refuse a loss that is not one finite number for each example, whatever its target.
+
+    Args:
+        task: with data and loss.
+        part: of the data.
+        output: of its network, for the first examples.
+
+    Raises:
+        TaskError: the message names the shape, or the first example and its target.
+    """
+    y = task.data(part)[1]
+    shape = tuple(task.loss(output, y[: len(output)]).shape)
+    if shape != (len(output),):
+        raise TaskError(
+            f"task {task.name!r}: loss: expected one number for each of {len(output)} examples, shape "
+            f"({len(output)},), got shape {shape}; a mean is taken later"
+        )
+    for start in range(0, len(y), _AT_ONCE):  # every target, beside an output of the right kind
+        targets = y[start : start + _AT_ONCE]
+        losses = task.loss(output[torch.arange(start, start + len(targets)) % len(output)], targets)
+        bad = _first(~losses.isfinite())
+        if bad is not None:
+            shown = f", whose target is {targets[bad].tolist()}" if targets[bad].numel() <= BLOCK else ""
+            raise TaskError(
+                f"task {task.name!r}: loss: expected finite numbers, but it is {losses[bad].item()} for example "
+                f"{start + bad} of the {part}{shown}, before any training"
+            )
+
+
+def _first(flags: Tensor) -> int | None:
+    """Index of the first that is true."""
+    return int(flags.int().argmax()) if flags.any() else None
