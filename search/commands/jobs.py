@@ -25,14 +25,19 @@ def launch(
     as_json: Json = False,
 ) -> None:
     """Run a job in a new run folder."""
+    from search.config import load_config
+
+    given = {"seed": seed, "workers.count": workers, "workers.address": address}
+    loaded = load_config(config, [*change, *(f"{key}={value}" for key, value in given.items() if value is not None)])
+
+    # only now: a config that is refused need not wait for the engine and the report to load
     from search.commands.shell import console, print_results, print_row
     from search.run import Job
     from search.terminal.display import Display
     from search.terminal.inspection import dry_run
     from search.terminal.inspection_codec import dry_run_to_json
 
-    given = {"seed": seed, "workers.count": workers, "workers.address": address}
-    job = Job.load(config, [*change, *(f"{key}={value}" for key, value in given.items() if value is not None)])
+    job = Job(loaded, Path(config).stem)
     if dry:
         print_row(dry_run_to_json(dry_run(job.config)), as_json)
         return
