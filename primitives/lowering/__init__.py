@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TypeGuard, TypeVar
 
 from primitives.errors import LoweringError, nearest
 from primitives.expression.expression import Expression
@@ -15,8 +17,11 @@ from primitives.lowering.sympy.source import SYMPY
 from primitives.lowering.target import Target
 from primitives.lowering.torch.source import TORCH
 from primitives.lowering.triton.source import TRITON
+from primitives.user_file import Wanted, is_reference, load, made
 
-__all__ = ["TARGETS", "Target", "files", "lower", "targets"]
+__all__ = ["TARGETS", "Target", "files", "find_target", "lower", "targets"]
+
+T = TypeVar("T")
 
 TARGETS: dict[str, Target] = {
     "torch": TORCH,
@@ -40,7 +45,7 @@ def lower(expression: Expression, target: str, *, name: str = "activation", fact
 
     Args:
         expression: the function.
-        target: one of :func:`targets`.
+        target: one of :func:`targets`, or a reference to a :class:`Target` in a file, ``path/to/file.py:TARGET``.
         name: of the generated function where the target has one: snake case, such as ``"act_3_7"``.
         factor: constant factor of the output, finite and not 0.
 
@@ -50,8 +55,10 @@ def lower(expression: Expression, target: str, *, name: str = "activation", fact
     Raises:
         LoweringError: the target is unknown, the name or the factor cannot be used, or the target cannot express an
             operator.
+        UserFileError: a target of a file cannot be loaded or fails.
     """
-    return _checked(target, factor).write(expression, name, float(factor))
+    found = _checked(target, factor)
+    return _call(target, lambda: found.write(expression, name, float(factor)))
 
 
 def files(
@@ -62,19 +69,43 @@ def files(
     A self-test needs the target's own packages only; run it in the folder of the code.
 
     Raises:
-        LoweringError: as :func:`lower`.
+        LoweringError, UserFileError: as :func:`lower`.
     """
     found = _checked(target, factor)
-    code = found.write(expression, name, float(factor))
-    tests = found.self_test(expression, name, float(factor)) if found.self_test else {}
+    code = _call(target, lambda: found.write(expression, name, float(factor)))
+    self_test = found.self_test
+    tests = _call(target, lambda: self_test(expression, name, float(factor))) if self_test else {}
     return {f"{name}{found.suffix}": f"{code.rstrip()}\n" if isinstance(code, str) else code, **tests}
 
 
-def _checked(target: str, factor: float) -> Target:
+def find_target(target: str) -> Target:
+    """The target of a name, or of a reference to one in a file.
+
+    Raises:
+        LoweringError: the name is unknown; the message has the nearest one.
+        UserFileError: see :func:`primitives.user_file.load`.
+    """
+    if is_reference(target):
+        return load(target, _WANTED)
     if target not in TARGETS:
-        raise LoweringError(
-            f"unknown target {target!r}, expected one of {', '.join(TARGETS)}{nearest(target, TARGETS)}"
-        )
+        raise LoweringError(f"unknown target {target!r}{nearest(target, TARGETS)}; available: {', '.join(TARGETS)}")
+    return TARGETS[target]
+
+
+def _is_target(found: object) -> TypeGuard[Target]:
+    return isinstance(found, Target)
+
+
+_WANTED = Wanted("lowering target", "an instance of primitives.lowering.Target", _is_target)
+
+
+def _call(target: str, write: Callable[[], T]) -> T:
+    """What a function of the target returns; where one of a file fails, the message names the line."""
+    return made(target, "lowering target", write) if is_reference(target) else write()
+
+
+def _checked(target: str, factor: float) -> Target:
+    found = find_target(target)
     if not math.isfinite(factor) or factor == 0.0:
         raise LoweringError(f"a factor is finite and not 0, got {factor}")
-    return TARGETS[target]
+    return found

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from search.commands.options import Json
+from search.commands.options import Json, Operators
 
 
 def evaluate(
@@ -23,6 +23,7 @@ def evaluate(
     objectives: Annotated[
         str | None, typer.Option(help="Names, separated by commas; default: those of a search.")
     ] = None,
+    operators: Operators = [],  # noqa: B006  (typer copies it)
     as_json: Json = False,
 ) -> None:
     """Train functions and compare them with ReLU, GELU and SiLU on the same seeds."""
@@ -31,10 +32,12 @@ def evaluate(
     from evaluators.objectives.tryout import try_out_objective
     from evaluators.results.evaluation_codec import evaluation_to_json
     from evaluators.tasks import task as find_task
+    from primitives.operators.of_files import register_of_files
     from primitives.user_file import is_reference, label
     from search.commands.shell import console, print_json
     from search.terminal import tables
 
+    register_of_files(operators)
     names = DEFAULT if objectives is None else tuple(name.strip() for name in objectives.split(","))
     for name in filter(is_reference, names):
         try_out_objective(name, find_task(task), seeds)
@@ -55,15 +58,18 @@ def evaluate(
 def show(
     expression: Annotated[str, typer.Argument(metavar="EXPR", help="Such as 'x*sigmoid(beta*x); beta=1'.")],
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw to a .svg or .png file.")] = None,
+    operators: Operators = [],  # noqa: B006  (typer copies it)
     as_json: Json = False,
 ) -> None:
     """Show what an expression is: formula, class, known name, analysis, and a picture."""
     from primitives.expression.parsing import parse
+    from primitives.operators.of_files import register_of_files
     from search.commands.shell import console, print_json
     from search.terminal.card import card
     from search.terminal.inspection import curve, describe
     from search.terminal.inspection_codec import description_to_json
 
+    register_of_files(operators)
     parsed = parse(expression)
     if plot is not None:
         from search.export.plot import draw  # matplotlib takes half a second to load
@@ -88,10 +94,12 @@ def replay(
     repeats: Annotated[int, typer.Option(min=2, help="Runs of each strategy.")] = 100,
     cohort: Annotated[int, typer.Option(min=1, help="Proposals at once.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Of all random numbers.")] = 0,
+    operators: Operators = [],  # noqa: B006  (typer copies it)
     as_json: Json = False,
 ) -> None:
     """Compare strategies on a table of known scores."""
     from primitives.grammars import grammar
+    from primitives.operators.of_files import register_of_files
     from search.commands.shell import console, print_json
     from search.strategies import settings_of
     from search.tabular.replay import labelled
@@ -99,6 +107,7 @@ def replay(
     from search.tabular.score_table import read_table
     from search.terminal import tables
 
+    register_of_files(operators)
     runs = labelled([settings_of(text) for text in strategies])
     found = replay_table(
         read_table(table), runs, grammar(source), budget=budget, repeats=repeats, cohort=cohort, seed=seed

@@ -17,6 +17,10 @@ Every = Annotated[
 Changes = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the config; repeatable.")
 ]
+Operators = Annotated[
+    list[str],
+    typer.Option("--operators", metavar="FILE:NAME", help="An operator of a file, path/to/file.py:row; repeatable."),
+]
 WorkerCount = Annotated[
     int | None, typer.Option("--workers", min=0, help="Number of workers; results do not depend on it.")
 ]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from search.commands.options import Json, RunName
+from search.commands.options import Json, Operators, RunName
 
 
 def status(run: RunName, as_json: Json = False) -> None:
@@ -68,17 +68,20 @@ def export(
         typer.Argument(metavar="[ID]...", help="As in front.csv; default: the confirmed, or the best."),
     ] = None,
     to: Annotated[
-        str, typer.Option(help="Languages, separated by commas; `actsearch list targets` names them.")
+        str, typer.Option(help="Languages of `actsearch list targets`, or path/to/file.py:TARGET; separated by commas.")
     ] = "torch,latex",
     out: Annotated[Path | None, typer.Option(help="Folder to write to; default: the run's exports/.")] = None,
     raw: Annotated[bool, typer.Option("--raw", help="Leave the initialisation factor out of the functions.")] = False,
+    operators: Operators = [],  # noqa: B006  (typer copies it)
     as_json: Json = False,
 ) -> None:
     """Write functions of a run as code that needs nothing of this project."""
+    from primitives.operators.of_files import register_of_files
     from search.commands.shell import console, print_json
     from search.export.export import export as export_functions
     from search.run import Run
 
+    register_of_files(operators)
     paths = export_functions(Run.open(run), ids or [], [part.strip() for part in to.split(",")], out, raw=raw)
     if as_json:
         print_json([str(path) for path in paths])

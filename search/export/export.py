@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from primitives.analysis import output_factor
-from primitives.errors import ActsearchError, nearest
+from primitives.errors import nearest
 from primitives.expression.parsing import parse
-from primitives.lowering import files, targets
+from primitives.lowering import files, find_target
 from search.confirmation import Confirmation
 from search.engine.rows import class_rows, front_rows
 from search.engine.study import Study
@@ -32,7 +32,7 @@ def export(
         run: where they were found.
         ids: candidates as in ``front.csv``, or short forms as in the confirmation; none for the confirmed finalists,
             or else the front's best.
-        to: targets.
+        to: targets; names, or references to targets in files.
         out: folder to write to; the run's ``exports`` by default.
         raw: write f as it was found and the factor beside it, instead of factor * f.
 
@@ -41,14 +41,11 @@ def export(
 
     Raises:
         RunError: an id is not in the run; the message names the nearest one.
-        ActsearchError: a target is unknown.
-        LoweringError: a target has no word for an operator; the message names both.
+        UserFileError: a target of a file cannot be used.
+        LoweringError: a target is unknown, or it has no word for an operator; the message names both.
     """
-    unknown = [target for target in to if target not in targets()]
-    if unknown:
-        raise ActsearchError(
-            f"unknown target {unknown[0]!r}{nearest(unknown[0], targets())}; there are {', '.join(targets())}"
-        )
+    for target in to:
+        find_target(target)
     study, confirmation = run.read(), run.confirmation()
     rows = {row.id: row for row in class_rows(study, run.config.tasks)}
     chosen = _chosen(run, ids, rows, confirmation) or [_best(run, study)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from primitives.operators.of_files import register_of_files
 from primitives.operators.table import operators, remove_operator
 from primitives.user_file import pinned
 from search import Job, Run
+from search.commands.cli import main
 from search.config import Config, load_config, to_yaml
 from search.errors import ConfigError
 
@@ -94,3 +96,26 @@ def test_a_worker_refuses_another_file(file: Path) -> None:
     for changed in (request, replace(request, operators=(), rule=f"{file}:gauss@000000000000")):
         with pytest.raises(UserFileError, match=r"mine.py was changed: expected .* begins with \w{12}, got \w{12}"):
             run_cohort(changed)
+
+
+def test_commands_take_them(
+    file: Path, small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = small.with_name("table.csv")
+    table.write_text("expression,gain\nmy_gauss(x),0.5\nx*my_gauss(x),0.1\ntanh(x),0.2\n")
+    small.with_name("mine.yaml").write_text(GRAMMAR)
+    Job.load(small, ["budget=6", "confirmation.finalists=0"]).launch("one")
+    own = ["--operators", "mine.py:gauss"]
+    replayed = ["--strategy", "random", "--grammar", "mine.yaml", "--budget", "4", "--repeats", "2"]
+    for arguments in (
+        ["show", "x*my_gauss(x)", "--json"],
+        ["evaluate", "x*my_gauss(x)", "--seeds", "2", "--steps", "3"],
+        ["replay", "table.csv", *replayed],
+        ["export", "one", "--to", "latex"],
+    ):
+        monkeypatch.setattr(sys, "argv", ["actsearch", *arguments, *own])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert not end.value.code, capsys.readouterr().err
+        assert "my_gauss" in operators()
+        remove_operator("my_gauss")
