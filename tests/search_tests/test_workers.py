@@ -61,12 +61,12 @@ def undisturbed(kind: str, request: CohortRequest) -> dict[str, Any]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("kind", "reason", "error"),
-    [("Hangs", "timeout", "no answer after 4 s, 2 times"), ("Segfaults", "worker-died", "died")],
+    ("kind", "clock", "reason", "error"),
+    [("Hangs", Impatient(), "timeout", "no answer after 4 s, 2 times"), ("Segfaults", None, "worker-died", "died")],
 )
-def test_the_offender_alone_fails(kind: str, reason: str, error: str) -> None:
+def test_the_offender_alone_fails(kind: str, clock: Clock | None, reason: str, error: str) -> None:
     request = faulty(kind)
-    with ray(2, clock=Impatient()) as pool:
+    with ray(2, clock=clock) as pool:
         pool.submit(7, request)
         pool.submit(8, replace(request, expressions=("erf(x)",)))
         results: dict[int, dict[str, Any]] = {
