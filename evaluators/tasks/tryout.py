@@ -67,7 +67,7 @@ def _check_shapes(task: Task, part: Part) -> None:
     network = task.network()
     check_network(task, network)
     x, y = (tensor[:BLOCK] for tensor in task.data(part))
-    shape = tuple(task.loss(network(x), y).shape)
+    shape = tuple(task.loss(network(x.clone()), y).shape)  # an activation may write into its input
     if shape != (len(x),):
         raise TaskError(
             f"task {task.name!r}: loss: expected one number for each of {len(x)} examples, shape ({len(x)},), "
