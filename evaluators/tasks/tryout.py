@@ -73,7 +73,7 @@ def _check_outputs(task: Task, part: Part) -> None:
     network = initial_network(task, 0)
     check_network(task, network)
     before = buffers_of(network)
-    output = network(task.data(part)[0][:BLOCK]).detach()
+    output = network(task.data(part)[0][:BLOCK].clone()).detach()  # an activation may write into its input
     check_steady(task, before, network)
     check_labels(task, part, output)
     check_losses(task, part, output)

@@ -8,11 +8,20 @@ from fnmatch import fnmatchcase
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules import activation
 
 from evaluators.errors import TaskError
 from evaluators.tasks.base import Task
 from primitives.errors import nearest
 from primitives.layers.activation import channels_of
+from primitives.layers.called import kept_functions, make_called
+from primitives.layers.in_place import InPlace, works_in_place
+
+#: torch's activations whose outputs depend on more than one element of the input.
+_NOT_ELEMENTWISE = (nn.GLU, nn.LogSoftmax, nn.MultiheadAttention, nn.Softmax, nn.Softmax2d, nn.Softmin)
+_ELEMENTWISE = tuple(
+    kind for kind in (getattr(activation, name) for name in activation.__all__) if kind not in _NOT_ELEMENTWISE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +33,20 @@ class Site:
         attribute: its name there.
         path: its name in the network.
         channels: of its inputs.
+        inplace: what stands there writes into its input, and so does what is put there.
     """
 
     parent: nn.Module
     attribute: str
     path: str
     channels: int
+    inplace: bool = False
 
     def put(self, module: nn.Module) -> None:
         """Put a module there."""
-        setattr(self.parent, self.attribute, module)
+        there = InPlace(module) if self.inplace else module
+        setattr(self.parent, self.attribute, there)
+        make_called(self.parent, [there])
 
 
 class _Probe(nn.Module):
@@ -73,13 +86,14 @@ def find_sites(network: nn.Module, task: Task, x: Tensor) -> list[Site]:
         setattr(parent, attribute, probes[path])
     mode = network.training
     network.eval()  # running statistics stay as they are
+    make_called(network, probes.values())
     with torch.no_grad():
-        network(x)
+        network(x.clone())  # an activation may write into its input
     network.train(mode)
     sites = []
     for path, (parent, attribute, module) in found.items():
         setattr(parent, attribute, module)
-        sites.append(Site(parent, attribute, path, _channels(task, path, probes[path])))
+        sites.append(Site(parent, attribute, path, _channels(task, path, probes[path]), works_in_place(module)))
     return sites
 
 
@@ -119,10 +133,15 @@ def _check(network: nn.Module, task: Task, found: list[str]) -> None:
         raise TaskError(
             f"task {task.name!r}: replaced: its network has no {' or '.join(wanted)} for the candidate to replace"
             f"{nearest(wanted[0], there)}; activations that are modules: {listed}. "
-            "Calls of functions, such as F.relu(x), cannot be replaced: make them modules"
+            f"Calls of functions, such as F.relu(x), cannot be replaced: make them modules{_functions(network)}"
         )
     for path in found:
         module = network.get_submodule(path)
+        if isinstance(module, _NOT_ELEMENTWISE):
+            raise TaskError(
+                f"task {task.name!r}: replaced: {path} is a {type(module).__name__}, which is not elementwise; a "
+                f"candidate is. Elementwise activations that are modules: {listed}"
+            )
         if not isinstance(module, kinds) and not _is_activation(module):
             raise TaskError(
                 f"task {task.name!r}: replaced: {path} is a {type(module).__name__}, no activation; "
@@ -130,11 +149,19 @@ def _check(network: nn.Module, task: Task, found: list[str]) -> None:
             )
 
 
+def _functions(network: nn.Module) -> str:
+    """For a message: the activations that a network keeps as functions in attributes."""
+    kept = list(kept_functions(network, _ELEMENTWISE))
+    return f". {'; '.join(kept)}" if kept else ""
+
+
 def _is_activation(module: nn.Module) -> bool:
-    """True for torch's activations, and for other modules without parts and parameters that torch does not have."""
+    """True for torch's elementwise activations, and for others' modules without parts and parameters."""
+    if isinstance(module, _NOT_ELEMENTWISE):
+        return False
     home = type(module).__module__
     if home.startswith("torch.nn.modules."):
-        return home == "torch.nn.modules.activation" and not isinstance(module, nn.MultiheadAttention)
+        return home == activation.__name__
     return not list(module.children()) and not list(module.parameters())
 
 

@@ -30,6 +30,7 @@ from evaluators.training.states import StackState
 from primitives.analysis import output_factor
 from primitives.equivalence.builtin import as_builtin
 from primitives.expression.expression import variable
+from primitives.layers.in_place import InPlace
 
 EVALUATED = 4  # training batches at once where no gradient is needed
 
@@ -99,6 +100,7 @@ class Stack:
         self.network = networks[0]
         self.backend.move(self.network)
         self.activations = _put_activation_slots(self.network, self.task, self.x[: self.orders.shape[2]])
+        self.writes = any(isinstance(module, InPlace) for module in self.network.modules())
         convolves = any(isinstance(module, nn.modules.conv._ConvNd) for module in self.network.modules())
         self.convolutions = StackedConvolutions() if convolves else nullcontext()  # it costs 1 us a call of torch
 
@@ -163,6 +165,7 @@ class Stack:
 
     def outputs(self, x: Tensor) -> Tensor:
         """The networks' outputs, each slice's for its own batch; ``x`` has shape (slices, batch, ...)."""
+        x = x.clone() if self.writes else x  # the network may write into it
         with self.backend.mixed(), self.convolutions:
             output = torch.func.vmap(self._model, randomness="error")(self.state | self.fixed, self._markers(), x)
         return self.backend.place(output)

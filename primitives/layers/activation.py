@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -12,6 +13,8 @@ from primitives.equivalence.builtin import as_builtin
 from primitives.errors import ExpressionError
 from primitives.expression.expression import MAX_SIZE, Expression
 from primitives.expression.parameters import Parameter
+from primitives.layers.called import kept_functions, make_called
+from primitives.layers.in_place import InPlace, works_in_place
 from primitives.layers.pointwise import pointwise
 from primitives.layers.traced import plain_form
 
@@ -127,6 +130,9 @@ def replace(
 ) -> int:
     """Replace every module of a type, in place; each place gets an instance of its own.
 
+    Where ``inplace=True`` stood, an :class:`InPlace` stands around the new module. torch's transformer layers compute
+    ReLU or GELU in eval mode, or in copies, whatever their module; they are made to call it.
+
     Args:
         model: any module; the model itself is not replaced, only what it contains.
         old: type or types to look for, as in ``isinstance``.
@@ -134,12 +140,19 @@ def replace(
 
     Returns:
         The number of places that were replaced; a module used at two places counts once and stays shared.
+
+    Warns:
+        UserWarning: the model keeps a function of that kind in an attribute, which stays.
     """
     make = new if not isinstance(new, Expression) else lambda: Activation(new)
     made: dict[nn.Module, nn.Module] = {}
     for path, module in list(model.named_modules(remove_duplicate=False)):
         if path and isinstance(module, old):
-            made.setdefault(module, make())
+            if module not in made:
+                made[module] = InPlace(make()) if works_in_place(module) else make()
             parent, _, name = path.rpartition(".")
             setattr(model.get_submodule(parent), name, made[module])
+    make_called(model, made.values())
+    for text in kept_functions(model, old if isinstance(old, tuple) else (old,)):
+        warnings.warn(f"not replaced: {text}", stacklevel=2)
     return len(made)

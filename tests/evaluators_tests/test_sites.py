@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -94,3 +96,71 @@ def test_probing_leaves_no_trace() -> None:
 def test_refusals(replaced: object, message: str) -> None:
     with pytest.raises(TaskError, match=message):
         find_sites(Net(), Family("mlp", replaced=replaced), X)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [nn.Softmax(-1), nn.LogSoftmax(-1), nn.Softmin(-1), nn.Softmax2d(), nn.GLU(), nn.MultiheadAttention(8, 2)],
+    ids=lambda module: type(module).__name__,
+)
+def test_what_is_not_elementwise_is_no_place(module: nn.Module) -> None:
+    network = nn.Sequential(nn.Linear(8, 8), nn.Tanh(), module)
+    message = rf"2 is a {type(module).__name__}, which is not elementwise; .* are modules: 1 \(Tanh\)$"
+    for replaced in (("2",), (type(module),), ("?",)):
+        with pytest.raises(TaskError, match=message if replaced != ("?",) else "0 is a Linear, no activation"):
+            find_sites(network, Family("mlp", replaced=replaced), X)
+    with pytest.raises(TaskError, match=r"has no ReLU .* are modules: 1 \(Tanh\)\. Calls"):
+        find_sites(network, Family("mlp"), X)
+
+
+class Sequences(nn.Module):
+    """torch's encoder as the body of a network."""
+
+    def __init__(self, activation: str | nn.Module) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, activation=activation, batch_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.encoder(x[:, None].expand(-1, 5, -1))
+        return result
+
+
+@pytest.mark.parametrize("kind", [nn.ReLU, nn.GELU])
+def test_a_fused_layer_calls_what_is_put_there(kind: type[nn.Module]) -> None:
+    network = Sequences(kind())
+    sites = find_sites(network, Family("mlp", replaced=(kind,)), X)
+    assert [(site.path, site.channels) for site in sites] == [
+        ("encoder.layers.0.activation", 16),
+        ("encoder.layers.1.activation", 16),
+    ]
+    for site in sites:
+        site.put(nn.Softsign())
+    expected = network(X)
+    with torch.no_grad():
+        torch.testing.assert_close(network.eval()(X), expected)
+
+
+def test_a_copy_of_a_decoder_keeps_what_is_put_there() -> None:
+    decoder = nn.TransformerDecoderLayer(8, 2, 16, dropout=0.0, activation=nn.ReLU())
+    network = nn.Sequential(OneInput(decoder))
+    for site in find_sites(network, Family("mlp"), X):
+        site.put(nn.Softsign())
+    assert torch.equal(copy.deepcopy(network)(X), network(X))
+
+
+class OneInput(nn.Module):
+    def __init__(self, decoder: nn.Module) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.decoder(x, x)
+        return result
+
+
+@pytest.mark.parametrize(("activation", "kind"), [("relu", nn.ReLU), ("gelu", nn.GELU)])
+def test_a_function_of_a_layer_is_named(activation: str, kind: type[nn.Module]) -> None:
+    message = rf"layers.1.activation is a function; make it a module first, activation=nn.{kind.__name__}\(\)"
+    with pytest.raises(TaskError, match=message):
+        find_sites(Sequences(activation), Family("mlp", replaced=(kind,)), X)
