@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +43,7 @@ def train_by_loop(
         members: ReLU first.
         schedule: budget, rungs, learning rates.
         judge: says who goes at a rung.
-        backend: device and types of the networks.
+        backend: device and types of the networks; its autocast holds in the loop, from yield to yield.
         checkpoint: where the outcomes of finished members are offered; those that it has saved are not trained again.
 
     Returns:
@@ -55,7 +58,8 @@ def train_by_loop(
     for member in members[len(outcomes) :]:
         outcomes.append(outcome := Outcome())
         loops = [
-            [_Loop(task.name, task.fit(network(member.expression, seed), part, seed, rate, schedule.rung_steps), seed)
+            [_Loop(task.name, task.fit(network(member.expression, seed), part, seed, rate, schedule.rung_steps), seed,
+                   backend)
              for rate in schedule.rates]
             for seed in member.seeds
         ]  # fmt: skip
@@ -76,26 +80,71 @@ def train_by_loop(
                 raise
             outcome.error = traceback.format_exc()[-TRACEBACK:]
             outcome.reason = Reason.RAISED  # the controls go through the same loop: it is the candidate's doing
+        finally:
+            for loop in chain.from_iterable(loops):
+                loop.close()
         checkpoint.offer(lambda: TrainingState(tuple(outcomes)))
     return outcomes
 
 
 class _Loop:
-    """One model in training, by a generator of losses, with random numbers of its own."""
+    """One model in training, by a generator of losses, with random numbers and an autocast state of its own."""
 
-    def __init__(self, task: str, losses: Iterator[float], seed: int) -> None:
+    def __init__(self, task: str, losses: Iterator[float], seed: int, backend: Backend) -> None:
         self.task, self.losses = task, losses
         self.random = torch.Generator("cpu").manual_seed(derive(seed, "loop")).get_state()
+        self.kind = torch.device(backend.device).type
+        lowered = backend.autocast or torch.get_autocast_dtype(self.kind)
+        # a cast of the weights that is kept would outlive the optimiser's steps
+        self.autocast = _Autocast(backend.autocast is not None, lowered, kept=backend.autocast is None)
 
     def next(self, place: str) -> float:
         """Train up to the next loss."""
-        with torch.random.fork_rng(devices=[]):
-            torch.random.set_rng_state(self.random)
+        with self._inside():
             loss = next(self.losses, None)
-            self.random = torch.random.get_rng_state()
         if loss is None:
             raise TaskError(f"task {self.task!r}: its loop fit() ended before it yielded the loss at {place}")
         return float(loss)
+
+    def close(self) -> None:
+        """End a loop that waits at a yield: contexts that it holds there are left within its own."""
+        if isinstance(self.losses, Generator):
+            with self._inside():
+                self.losses.close()
+
+    @contextmanager
+    def _inside(self) -> Iterator[None]:
+        """The loop's own random numbers and autocast state, which may change while it runs, and are kept."""
+        outside = _Autocast.now(self.kind)
+        with torch.random.fork_rng(devices=[]):
+            torch.random.set_rng_state(self.random)
+            self.autocast.set(self.kind)
+            try:
+                yield
+            finally:
+                self.autocast, self.random = _Autocast.now(self.kind), torch.random.get_rng_state()
+                outside.set(self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class _Autocast:
+    """The state of autocast on a kind of device; no context, since one around the loop's own would keep its casts."""
+
+    enabled: bool
+    dtype: torch.dtype
+    kept: bool
+
+    @classmethod
+    def now(cls, kind: str) -> _Autocast:
+        """The state here."""
+        lowered = torch.get_autocast_dtype(kind)
+        return cls(torch.is_autocast_enabled(kind), lowered, torch.is_autocast_cache_enabled())
+
+    def set(self, kind: str) -> None:
+        """Make it the state here."""
+        torch.set_autocast_enabled(kind, self.enabled)
+        torch.set_autocast_dtype(kind, self.dtype)
+        torch.set_autocast_cache_enabled(self.kept)
 
 
 def _next(loops: Sequence[Sequence[_Loop]], rates: Sequence[int], place: str) -> list[list[float]]:

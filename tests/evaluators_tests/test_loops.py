@@ -147,3 +147,85 @@ def test_a_loop_that_ends_early() -> None:
 
 def test_there_is_no_stack_to_measure() -> None:
     assert probe_width(Looped(), widths=(66, 12)) == 12
+
+
+class Watched(Looped):
+    """Notes the type of each layer's outputs, and the loss of each step."""
+
+    def __init__(self) -> None:
+        self.types: set[torch.dtype] = set()
+
+    def fit(self, network: nn.Module, *rest: Any) -> Iterator[float]:
+        for module in network.modules():
+            if isinstance(module, nn.Linear):
+                module.register_forward_hook(lambda _, inputs, output: self.types.add(output.dtype))
+        yield from super().fit(network, *rest)
+
+
+class ByHand(Looped):
+    """Autocast around each call of the network alone, as torch advises, with its cache."""
+
+    def fit(self, network: nn.Module, *rest: Any) -> Iterator[float]:
+        def forward(x: Tensor, own: Any = network.forward) -> Tensor:
+            with torch.autocast("cpu", torch.bfloat16, cache_enabled=True):
+                result: Tensor = own(x)
+            return result.float()
+
+        network.forward = forward
+        yield from super().fit(network, *rest)
+
+
+class Holding(Watched):
+    """Holds an autocast context of its own over its yields."""
+
+    def fit(self, *arguments: Any) -> Iterator[float]:
+        with torch.autocast("cpu", torch.bfloat16, enabled=False):
+            yield from super().fit(*arguments)
+
+
+MIXED = Backend(autocast=torch.bfloat16)
+
+
+def lowered(task: Task, backend: Backend, texts: Sequence[int] = (0, 1, 2)) -> list[Outcome]:
+    schedule = Schedule(MARKS[-1], MARKS[:-1], RATES)
+    found = train(task, "search", [MEMBERS[n] for n in texts], schedule, backend=backend)
+    assert not torch.is_autocast_enabled("cpu")
+    assert torch.is_autocast_cache_enabled()
+    return found
+
+
+def test_autocast_holds_in_the_loop_and_not_outside() -> None:
+    """Every step sees the weights of the step before: losses are those of autocast around each call."""
+    watched = Watched()
+    found, expected, full = lowered(watched, MIXED), lowered(ByHand(), Backend()), lowered(Looped(), Backend())
+    assert watched.types == {torch.bfloat16}
+    for own, other, exact in zip(found, expected, full, strict=True):
+        assert own.reason == other.reason
+        for mark in own.losses:
+            assert own.at(mark) == pytest.approx(other.at(mark), rel=1e-3, nan_ok=True)
+        assert own.losses[MARKS[0]] != exact.losses[MARKS[0]]
+
+
+@pytest.mark.parametrize("backend", [MIXED, Backend()], ids=["autocast", "none"])
+def test_a_loops_own_autocast_holds_over_its_yields(backend: Backend) -> None:
+    holding = Holding()
+    found, expected = lowered(holding, backend, (0, 1)), lowered(Looped(), Backend(), (0, 1))
+    assert holding.types == {torch.float32}
+    assert [outcome.losses for outcome in found] == [outcome.losses for outcome in expected]
+
+
+class OneLayer(Looped):
+    """Yields how much doubled weights change the outputs of a layer that is called by itself."""
+
+    def fit(self, network: nn.Module, part: str, seed: int, rate: float, marks: Sequence[int]) -> Iterator[float]:
+        layer, x = network[0], self.data(part)[0]  # type: ignore[index]
+        for _ in marks:
+            before = layer(x)
+            with torch.no_grad():
+                layer.weight.mul_(2.0)
+            yield (layer(x) - before).abs().mean().item()
+
+
+def test_no_cast_of_weights_outlives_a_step() -> None:
+    (found,) = lowered(OneLayer(), MIXED, (0,))
+    assert all(loss > 0.1 for mark in found.losses for row in found.at(mark) for loss in row)
