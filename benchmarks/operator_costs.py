@@ -56,9 +56,9 @@ def measure(repetitions: int) -> dict[str, float]:
     for repetition in range(repetitions + 1):
         for name, row in table.items():
             reference = seconds(relu, inputs["relu"])
-            own = seconds(row.forward, inputs[name])
+            taken = seconds(row.forward, inputs[name])
             if repetition > 0:  # the first one warms up
-                ratios[name].append(own / reference)
+                ratios[name].append(taken / reference)
     return {name: median(values) for name, values in ratios.items()}
 
 

@@ -63,10 +63,12 @@ def load(reference: str) -> Task:
     module = _module(Path(path).resolve(), _content(reference))
     classes = {name: found for name, found in vars(module).items() if isinstance(found, type)}
     if kind not in classes:
-        own = [
+        named = [
             name for name, found in classes.items() if issubclass(found, Task) and found.__module__ == module.__name__
         ]
-        raise TaskError(f"{path} has no class {kind!r}{nearest(kind, own)}; its tasks are {', '.join(own) or 'none'}")
+        raise TaskError(
+            f"{path} has no class {kind!r}{nearest(kind, named)}; its tasks are {', '.join(named) or 'none'}"
+        )
     if not issubclass(classes[kind], Task):
         raise TaskError(f"{path}: {kind} is no task: it must be a subclass of evaluators.Task")
     try:

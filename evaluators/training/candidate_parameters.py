@@ -1,4 +1,4 @@
-"""The candidates' own parameters: one flat tensor for all, of which each site of each candidate has a view.
+"""The candidates' parameters: one flat tensor for all, of which each site of each candidate has a view.
 
 One tensor instead of many small ones: the optimiser's calls cost more than its arithmetic.
 """
@@ -74,7 +74,7 @@ def picked(found: Sequence[Block], places: Mapping[Share, Tensor]) -> Tensor:
 
     Args:
         found: the blocks.
-        places: for each candidate that keeps some, which of its own slices, counted from its first one.
+        places: for each candidate that keeps some, which of its slices, counted from its first one.
     """
     return joined([block.elements[places[block.share]] for block in found if block.share in places])
 

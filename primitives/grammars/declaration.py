@@ -235,8 +235,8 @@ class _Reader:
 
     def mutations(self, found: object) -> dict[str, float]:
         given = self.check.mapping("mutations", found, KINDS)
-        own = {kind: self.check.weight(f"mutations.{kind}", value) for kind, value in given.items()}
-        weights = {kind: own.get(kind, default) for kind, (_, default) in KINDS.items()}
+        declared = {kind: self.check.weight(f"mutations.{kind}", value) for kind, value in given.items()}
+        weights = {kind: declared.get(kind, default) for kind, (_, default) in KINDS.items()}
         if not any(weights.values()):
             raise self.check.fail("mutations", "expected at least one weight above 0")
         return weights

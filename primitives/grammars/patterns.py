@@ -133,10 +133,10 @@ class _Growth:
         nodes, order = list(preorder(pattern)), postorder((pattern,))
         self._uses = [nodes.count(leaf) for leaf in _INPUTS[:arity]]
         self._above = [_levels(order, leaf) for leaf in _INPUTS[:arity]]
-        self._own, self._depth = len(nodes) - sum(self._uses), pattern.depth
+        self._fixed, self._depth = len(nodes) - sum(self._uses), pattern.depth
 
     def size(self, *inputs: int) -> int:
-        return self._own + sum(use * size for use, size in zip(self._uses, inputs, strict=True))
+        return self._fixed + sum(use * size for use, size in zip(self._uses, inputs, strict=True))
 
     def depth(self, *inputs: int) -> int:
         used = [above + depth for use, above, depth in zip(self._uses, self._above, inputs, strict=True) if use]

@@ -71,8 +71,8 @@ def elementary(root: Expression) -> Expression:
 
 def points_of(expression: Expression) -> Tensor:
     """Some 40 inputs: tiny to large of both signs, both zeros, and the constants of the formula, where kinks are."""
-    own = [abs(node.value) for node in postorder((expression,)) if isinstance(node.value, float)]
-    sizes = torch.tensor(sorted({*_GRID, *own})).float().unique().double()
+    constants = [abs(node.value) for node in postorder((expression,)) if isinstance(node.value, float)]
+    sizes = torch.tensor(sorted({*_GRID, *constants})).float().unique().double()
     sizes = sizes[torch.isfinite(sizes)]
     return torch.cat([-sizes.flip(0), sizes])
 

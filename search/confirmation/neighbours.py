@@ -112,7 +112,7 @@ def _usable(expression: Expression, found: list[Expression]) -> list[Expression]
     known = {fingerprint(parse(text)).scale for text in CONTROLS.values()} | {fingerprint(expression).scale}
     usable = []
     for each in sorted({canonical(each) for each in found}, key=lambda each: (length(each), each.text)):
-        if (own := fingerprint(each).scale) not in known and not screen(each):
-            known.add(own)
+        if (key := fingerprint(each).scale) not in known and not screen(each):
+            known.add(key)
             usable.append(each)
     return usable

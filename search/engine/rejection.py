@@ -68,7 +68,7 @@ def schedules(config: Config) -> list[Schedule]:
     """How long and at which learning rates each task is trained. Their rungs, task after task, are those of the job."""
     t = config.training
     rates = [t.learning_rates or task(name).learning_rates for name in config.tasks]
-    return [Schedule(t.steps, t.rungs, own, t.drop_worst_rate) for own in rates]
+    return [Schedule(t.steps, t.rungs, of_task, t.drop_worst_rate) for of_task in rates]
 
 
 def relative_losses(record: CohortRecord, row: MemberResult, gain: float | None) -> tuple[float, ...]:
@@ -124,8 +124,8 @@ def _bar(final: Array, target: RecallTarget) -> float | None:
 def _compute(record: CohortRecord, planned: Sequence[Schedule]) -> float:
     rows = record.result.candidates
     tasks = list(zip(record.tasks, planned, strict=True))
-    taken = sum(sum(own.work[: len(row.losses.get(name, ()))]) for row in rows for name, own in tasks)
-    full = len(rows) * sum(own.steps * len(own.rates) for own in planned)
+    taken = sum(sum(schedule.work[: len(row.losses.get(name, ()))]) for row in rows for name, schedule in tasks)
+    full = len(rows) * sum(schedule.steps * len(schedule.rates) for schedule in planned)
     return round(taken / full, 4)
 
 

@@ -90,10 +90,10 @@ class DecisionStudy:
 
     def _carried(self, attributes: Attributes) -> dict[str, object]:
         """A trial's attributes that its sampler must see again, and where the study's sequence stands."""
-        own = {key: value for key, value in attributes.items() if not any(word in key for word in _DROPPED)}
+        told = {key: value for key, value in attributes.items() if not any(word in key for word in _DROPPED)}
         of_study = self.study._storage.get_study_system_attrs(self.study._study_id)
         sequence = {key: value for key, value in of_study.items() if key.startswith(_SEQUENCE)}
-        return _moved(own, self._first) | sequence
+        return _moved(told, self._first) | sequence
 
     def _attributes(self, trial: optuna.Trial) -> dict[str, object]:
         # system attributes are for samplers; these too reach them by the storage alone

@@ -50,8 +50,8 @@ def _catalogue() -> list[Cells]:
 
 
 def _task(name: str) -> Cells:
-    own = task(name)
-    return {"name": name, "steps": own.steps, "batch": own.batch_size, "what": _doc(own)}
+    chosen = task(name)
+    return {"name": name, "steps": chosen.steps, "batch": chosen.batch_size, "what": _doc(chosen)}
 
 
 def _doc(thing: object) -> str:
