@@ -171,9 +171,9 @@ class Run:
                 raise RunError(f"{self.path}: there is nothing to confirm: no class with a gain, or finalists is 0")
             with_pinned_tasks(self.config)
             with _workers(self.config, workers, address) as pool, gently(pool, reporter.say):
-                found = confirm_and_time(self.config, self.folder, study, pool, reporter)
+                confirmation = confirm_and_time(self.config, self.folder, study, pool, reporter)
             report_at_end(self.folder, self.config, study, reporter)
-            return found
+            return confirmation
 
 
 class Job:

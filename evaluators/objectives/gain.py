@@ -26,8 +26,8 @@ class Gain(Objective):
     source = "paired by seed, Bouthillier et al. 2021, arXiv:2103.03098"
     kind = "training"
 
-    def value(self, found: Trained) -> float:
-        return found.gain
+    def value(self, trained: Trained) -> float:
+        return trained.gain
 
 
 def chosen_losses(row: MemberResult, name: str, *, test: bool = False) -> Array | None:

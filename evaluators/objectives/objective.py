@@ -51,5 +51,5 @@ class Objective(ABC):
     kind: ClassVar[Literal["training", "formula", "measured"]]
 
     @abstractmethod
-    def value(self, found: Trained) -> float:
+    def value(self, trained: Trained) -> float:
         """The number of a candidate; NaN where a measurement has no finite one."""

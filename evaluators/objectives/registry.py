@@ -51,8 +51,8 @@ def check_names(names: Iterable[str]) -> None:
 
 def measured_objectives(names: Iterable[str]) -> tuple[MeasuredObjective, ...]:
     """Those of the objectives that a cohort must measure on its trained models."""
-    found = (OBJECTIVES[name] for name in names)
-    return tuple(objective for objective in found if isinstance(objective, MeasuredObjective))
+    named = (OBJECTIVES[name] for name in names)
+    return tuple(objective for objective in named if isinstance(objective, MeasuredObjective))
 
 
 def measured_names(names: Iterable[str]) -> tuple[str, ...]:

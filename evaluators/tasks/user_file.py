@@ -61,10 +61,10 @@ def load(reference: str) -> Task:
     """
     path, kind, _ = parts_of(reference)
     module = _module(Path(path).resolve(), _content(reference))
-    classes = {name: found for name, found in vars(module).items() if isinstance(found, type)}
+    classes = {name: each for name, each in vars(module).items() if isinstance(each, type)}
     if kind not in classes:
         named = [
-            name for name, found in classes.items() if issubclass(found, Task) and found.__module__ == module.__name__
+            name for name, each in classes.items() if issubclass(each, Task) and each.__module__ == module.__name__
         ]
         raise TaskError(
             f"{path} has no class {kind!r}{nearest(kind, named)}; its tasks are {', '.join(named) or 'none'}"

@@ -185,8 +185,8 @@ class Grammar:
         return write(self.coder.decode(vector))
 
     def _filled(self, reading: Read, rng: Rng) -> Derivation:
-        (template, _), found = reading
-        return template.filled(found, rng)
+        (template, _), rules = reading
+        return template.filled(rules, rng)
 
     def _readings(self, f: Expression) -> list[Read]:
         """The templates that have the expression, each with a derivation of it."""
@@ -238,9 +238,9 @@ def grammar_names() -> tuple[str, ...]:
 
 
 def _assembled(text: str, source: str) -> Grammar:
-    found = declaration(text, source)
-    coder = Coder([template for template, _ in found.templates])
-    return Grammar(found.name, found.description, found.source, found.templates, found.mutations, coder)
+    declared = declaration(text, source)
+    coder = Coder([template for template, _ in declared.templates])
+    return Grammar(declared.name, declared.description, declared.source, declared.templates, declared.mutations, coder)
 
 
 def _file_text(path: Path) -> str:

@@ -64,10 +64,10 @@ def files(
     Raises:
         LoweringError: as :func:`lower`.
     """
-    found = _checked(target, factor)
-    code = found.write(expression, name, float(factor))
-    tests = found.self_test(expression, name, float(factor)) if found.self_test else {}
-    return {f"{name}{found.suffix}": f"{code.rstrip()}\n" if isinstance(code, str) else code, **tests}
+    checked = _checked(target, factor)
+    code = checked.write(expression, name, float(factor))
+    tests = checked.self_test(expression, name, float(factor)) if checked.self_test else {}
+    return {f"{name}{checked.suffix}": f"{code.rstrip()}\n" if isinstance(code, str) else code, **tests}
 
 
 def _checked(target: str, factor: float) -> Target:

@@ -105,12 +105,12 @@ def _room(
 ) -> list[Tensor]:
     """Largest deviation of each root under random rounding, with the margin; 0 where it is not finite."""
     values = _with_errors([elementary(root) for root in roots], x.expand(_SAMPLES + 1, -1), given, dtype)
-    found = []
+    rooms = []
     for value, best in zip(values, exact, strict=True):
         spread = _finite((value[1:] - value[0]).abs()).amax(0)
         other = _finite((value[0] - best).abs())  # torch's kernels against the formulas
-        found.append(_MARGIN * (spread + other) + _LAST_PLACES * torch.finfo(dtype).eps * _finite(best.abs()))
-    return found
+        rooms.append(_MARGIN * (spread + other) + _LAST_PLACES * torch.finfo(dtype).eps * _finite(best.abs()))
+    return rooms
 
 
 def _finite(value: Tensor) -> Tensor:
@@ -135,22 +135,22 @@ def _with_errors(
         exact = known.to(dtype).double() == known
         return disturbed(known, exact), exact & (known == known.round())
 
-    found: dict[Expression, tuple[Tensor, Tensor]] = {}  # values, and where they are whole numbers without error
+    results: dict[Expression, tuple[Tensor, Tensor]] = {}  # values, and where they are whole numbers without error
     numbers = constants(roots)
     for node in postorder(roots, stop=numbers):
         if node in numbers:
-            found[node] = number(numbers[node])
+            results[node] = number(numbers[node])
         elif isinstance(node.value, Parameter):
-            found[node] = number(float(given[node.value.name]))
+            results[node] = number(float(given[node.value.name]))
         elif node.op == "x":
-            found[node] = x, x == x.round()
+            results[node] = x, x == x.round()
         else:
-            value = forward_of(node.op)(*(found[arg][0] for arg in node.args))
+            value = forward_of(node.op)(*(results[arg][0] for arg in node.args))
             if node.op in _SELECTIONS:
                 whole = (value == value[0]).all(0) & (value == value.round())  # as -2 is of max(x, -2) at -2.5
             else:
-                whole = torch.stack([found[arg][1] for arg in node.args]).all(0)
+                whole = torch.stack([results[arg][1] for arg in node.args]).all(0)
                 whole = whole & (value.abs() < _WHOLE) & (node.op in _ARITHMETIC)
                 value = disturbed(value, whole)
-            found[node] = value, whole
-    return [found[root][0].expand(x.shape) for root in roots]
+            results[node] = value, whole
+    return [results[root][0].expand(x.shape) for root in roots]

@@ -39,16 +39,16 @@ def evaluate(
     if is_reference(task):
         try_out(chosen)
     names = DEFAULT if objectives is None else tuple(name.strip() for name in objectives.split(","))
-    found = evaluate_expressions(expressions, chosen, seeds=seeds, steps=steps, seed=seed, objectives=names)
+    evaluations = evaluate_expressions(expressions, chosen, seeds=seeds, steps=steps, seed=seed, objectives=names)
     if as_json:
-        print_json([evaluation_to_json(each) for each in found])
+        print_json([evaluation_to_json(each) for each in evaluations])
         return
     others = [name for name in names if name != "gain"]
     heads = ["expression", "gain", "95 % interval", "over GELU", "over SiLU", *others, "reason"]
     rows = (
         [e.expression, e.gain, f"{e.interval[0]:+.3f} {e.interval[1]:+.3f}", e.gains["gelu"], e.gains["silu"],
          *(e.objectives[name] for name in others), e.reason]
-        for e in found
+        for e in evaluations
     )  # fmt: skip
     console.print(tables.table(f"{label(task)}, {seeds} seeds: gain in nats over ReLU", heads, rows))
 
@@ -70,11 +70,11 @@ def show(
         from search.export.plot import draw  # matplotlib takes half a second to load
 
         draw(parsed, plot)
-    found = describe(parsed)
+    description = describe(parsed)
     if as_json:
-        print_json(description_to_json(found))
+        print_json(description_to_json(description))
         return
-    for heading, lines in card(found, curve(parsed)):
+    for heading, lines in card(description, curve(parsed)):
         console.print(heading, style="bold", highlight=False)
         for name, text in lines:
             console.print(f"  {name:<22} {text}".rstrip(), markup=False, highlight=False, soft_wrap=True)
@@ -101,15 +101,15 @@ def replay(
     from search.terminal import tables
 
     runs = labelled([settings_of(text) for text in strategies])
-    found = replay_table(
+    comparisons = replay_table(
         read_table(table), runs, grammar(source), budget=budget, repeats=repeats, cohort=cohort, seed=seed
     )
     if as_json:
-        print_json({name: asdict(row) for name, row in found.items()})
+        print_json({name: asdict(row) for name, row in comparisons.items()})
         return
-    console.print(tables.replay_table(found, "rank", f"Rank of the best, {repeats} repeats: median (quartiles)"))
-    console.print(tables.replay_table(found, "regret", "What it lacks of the best gain: median (quartiles)"))
-    console.print(tables.hits_table(found))
+    console.print(tables.replay_table(comparisons, "rank", f"Rank of the best, {repeats} repeats: median (quartiles)"))
+    console.print(tables.replay_table(comparisons, "regret", "What it lacks of the best gain: median (quartiles)"))
+    console.print(tables.hits_table(comparisons))
 
 
 def list_(

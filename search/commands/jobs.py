@@ -74,11 +74,11 @@ def confirm(
 
     opened = Run.open(run)
     with Display(console, quiet=quiet or as_json, every=EVERY) as reporter:
-        found = opened.confirm(workers=workers, address=address, reporter=reporter)
+        confirmation = opened.confirm(workers=workers, address=address, reporter=reporter)
     if as_json:
-        print_json(confirmation_to_json(found))
+        print_json(confirmation_to_json(confirmation))
     else:
-        print_confirmation(found, opened)
+        print_confirmation(confirmation, opened)
 
 
 def tabulate(

@@ -20,16 +20,16 @@ console = Console(width=None if sys.stdout.isatty() else 110)
 
 def print_results(run: Run, as_json: bool) -> None:
     """The front and the finalists at the end of a job."""
-    found, study = run.confirmation(), run.read()
+    confirmation, study = run.confirmation(), run.read()
     rows = front_rows(study, run.config.tasks)
     if as_json:
-        told = None if found is None else confirmation_to_json(found)
-        status = status_of(str(run.path), run.config.budget, study.store.trace, found)
+        told = None if confirmation is None else confirmation_to_json(confirmation)
+        status = status_of(str(run.path), run.config.budget, study.store.trace, confirmation)
         print_json({"status": status_to_json(status), "front": [row.cells for row in rows], "confirmation": told})
         return
     console.print(tables.front_table(rows, title(run)))
-    if found:
-        print_confirmation(found, run)
+    if confirmation:
+        print_confirmation(confirmation, run)
     console.print(f"actsearch export {run.path} --to torch,latex", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -37,10 +37,10 @@ def title(run: Run) -> str:
     return tables.front_title(run.config.objectives, run.config.aggregate)
 
 
-def print_confirmation(found: Confirmation, run: Run) -> None:
-    console.print(tables.confirmation_table(found))
-    console.print(tables.nulls_line(found.nulls), highlight=False)
-    console.print(tables.times_line(found, run.timing()), highlight=False)
+def print_confirmation(confirmation: Confirmation, run: Run) -> None:
+    console.print(tables.confirmation_table(confirmation))
+    console.print(tables.nulls_line(confirmation.nulls), highlight=False)
+    console.print(tables.times_line(confirmation, run.timing()), highlight=False)
 
 
 def print_row(row: Mapping[str, object], as_json: bool) -> None:

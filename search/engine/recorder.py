@@ -92,5 +92,5 @@ class Recorder:
 
     def _null_gains(self, result: CohortResult) -> tuple[float, ...]:
         """Gains of the null controls over ReLU, where the cohort has them; NaN where one is not finite."""
-        found = (mean_gain(row, result.relu, self.config.tasks) for row in result.nulls)
-        return tuple(gain if math.isfinite(gain) else math.nan for gain in found)
+        gains = (mean_gain(row, result.relu, self.config.tasks) for row in result.nulls)
+        return tuple(gain if math.isfinite(gain) else math.nan for gain in gains)

@@ -90,6 +90,6 @@ def _finalist(row: Compared, timing: Mapping[str, float]) -> Finalist:
     )
 
 
-def _known(found: Mapping[str, Estimate | None]) -> dict[str, Estimate]:
+def _known(estimates: Mapping[str, Estimate | None]) -> dict[str, Estimate]:
     """Without those that failed."""
-    return {name: estimate for name, estimate in found.items() if estimate}
+    return {name: estimate for name, estimate in estimates.items() if estimate}

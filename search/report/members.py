@@ -74,7 +74,7 @@ def _drawn(front: Sequence[ClassRow], finalists: set[str]) -> list[ClassRow]:
     return [row for row in front if row.id in wanted]
 
 
-def _member(candidate: Candidate, row: ClassRow, found: str, rng: np.random.Generator) -> FrontMember:
+def _member(candidate: Candidate, row: ClassRow, verdict: str, rng: np.random.Generator) -> FrontMember:
     function = parse(candidate.expression)
     match = known_name(function)
     return FrontMember(
@@ -83,7 +83,7 @@ def _member(candidate: Candidate, row: ClassRow, found: str, rng: np.random.Gene
         function=function,
         short=as_builtin(function).text,
         known=f"{match.name} ({match.relation})" if match else "",
-        verdict=found,
+        verdict=verdict,
         by_task={label(name): _estimate(gains, rng) for name, gains in candidate.trial.gains.items()},
     )
 

@@ -149,16 +149,16 @@ def _by_task(run_data: RunData, drawn: Sequence[FrontMember], tested: Sequence[F
 
 
 def _task_bar(member: FrontMember, task: str, fresh: Mapping[str, Estimate]) -> Bar:
-    found = member.by_task.get(task)
-    return Bar(member.short, found, fresh.get(task), member.verdict == "confirmed", "" if found else "no number")
+    estimate = member.by_task.get(task)
+    return Bar(member.short, estimate, fresh.get(task), member.verdict == "confirmed", "" if estimate else "no number")
 
 
 def _timeline(run_data: RunData) -> dict[str, object]:
-    found = timeline(run_data)
+    progress = timeline(run_data)
     return {
-        "timeline": found,
-        "best_picture": best_picture(found, gain_label(run_data.config)) if found.best else None,
-        "clock_picture": clock_picture(found) if len(found.clock) > 1 and found.clock[-1][0] > 0 else None,
+        "timeline": progress,
+        "best_picture": best_picture(progress, gain_label(run_data.config)) if progress.best else None,
+        "clock_picture": clock_picture(progress) if len(progress.clock) > 1 and progress.clock[-1][0] > 0 else None,
     }
 
 

@@ -63,10 +63,10 @@ def write_json(path: Path, data: object) -> None:
 def read_json(path: Path) -> JsonObject | None:
     """Read a mapping from JSON; None if the file is missing, torn, or no mapping."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
         return None
-    return found if isinstance(found, dict) else None
+    return content if isinstance(content, dict) else None
 
 
 def seal(data: JsonObject) -> JsonObject:

@@ -131,8 +131,8 @@ def _distribution(choices: Sequence[str], numeric: bool) -> BaseDistribution:
 
 
 def _generation(attributes: Attributes) -> int:
-    found = (value for key, value in attributes.items() if key.endswith(_GENERATION))
-    return next((value for value in found if isinstance(value, int)), 0)
+    generations = (value for key, value in attributes.items() if key.endswith(_GENERATION))
+    return next((value for value in generations if isinstance(value, int)), 0)
 
 
 def _moved(attributes: Attributes, by: int) -> dict[str, object]:

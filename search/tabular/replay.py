@@ -113,8 +113,8 @@ def replay(
         name: [Replayed(table, settings, source, _seed(seed, n), cohort).run(budget) for n in range(repeats)]
         for name, settings in runs.items()
     }
-    best = {name: np.array([_best_so_far(table, order) for order in found]) for name, found in orders.items()}
-    return {name: _summary(table, found, best["random"], seed) for name, found in best.items()}
+    best = {name: np.array([_best_so_far(table, order) for order in curves]) for name, curves in orders.items()}
+    return {name: _summary(table, curves, best["random"], seed) for name, curves in best.items()}
 
 
 def _seed(seed: int, number: int) -> int:
@@ -158,11 +158,11 @@ def labelled(strategies: Sequence[Settings]) -> dict[str, Settings]:
     Raises:
         ReplayError: one is named twice.
     """
-    found: dict[str, Settings] = {}
+    by_label: dict[str, Settings] = {}
     for settings in strategies:
         extra = ", ".join(f"{key}={value}" for key, value in settings.items() if key != "name")
         label = f"{settings['name']} ({extra})" if extra else str(settings["name"])
-        if label in found:
+        if label in by_label:
             raise ReplayError(f"strategy {label!r} is named twice")
-        found[label] = settings
-    return found
+        by_label[label] = settings
+    return by_label

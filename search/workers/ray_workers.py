@@ -73,7 +73,7 @@ class RayWorkers(Workers):
         self._assign()
 
     def next(self) -> Finished | None:
-        while (found := self._pieces.whole()) is None:
+        while (whole := self._pieces.whole()) is None:
             if not self._busy and not self._waiting():
                 return None
             if not self._busy and not self._idle:
@@ -82,7 +82,7 @@ class RayWorkers(Workers):
             self._look()
             self._end_hung()
         self._assign()
-        return found
+        return whole
 
     def close(self) -> None:
         self._ray.shutdown()
