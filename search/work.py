@@ -107,7 +107,9 @@ def confirm_and_time(
     write_confirmation(folder.confirmation, confirmation)
     if confirmation.family > carried(confirmation.setting.seeds):
         needed = seeds_needed(confirmation.family)
-        reporter.say(f"none can be confirmed: {confirmation.family} functions, with earlier looks, need {needed} seeds")
+        reporter.say(
+            f"no finalist can be confirmed: {confirmation.family} functions were compared, earlier confirmations included, which takes at least {needed} seeds"
+        )
     chosen = [row.finalist for row in confirmation.finalists]
     ratios = time_ratios([parse(finalist.expression) for finalist in chosen])
     write_timing(folder.timing, {row.id: round(ratio, 2) for row, ratio in zip(chosen, ratios, strict=True)})
@@ -124,7 +126,7 @@ def _before(folder: RunFolder, reporter: Reporter) -> Confirmation | None:
     except RecordError as error:
         why = f"is damaged ({str(error).removeprefix(f'{folder.confirmation}: ')})"
     if folder.confirmation.exists():
-        reporter.say(f"{folder.confirmation} {why} and written anew; what it says was tried before is not counted")
+        reporter.say(f"{folder.confirmation} {why}; it is written anew, and earlier confirmations are not counted")
     return None
 
 

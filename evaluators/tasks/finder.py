@@ -76,7 +76,7 @@ def task(name: str | Task) -> Task:
         return sized
     known = (*tasks, *_GROUPS)
     raise TaskError(
-        f"unknown task {name!r}{nearest(name, known)}; there are {', '.join(known)}, those with a network of another "
+        f"unknown task {name!r}{nearest(name, known)}; available: {', '.join(known)}, those with a network of another "
         "depth and width, as in digits-5x32, and classes in files, as in path/to/my_task.py:MyTask"
     )
 

@@ -66,9 +66,7 @@ def load(reference: str) -> Task:
         named = [
             name for name, each in classes.items() if issubclass(each, Task) and each.__module__ == module.__name__
         ]
-        raise TaskError(
-            f"{path} has no class {kind!r}{nearest(kind, named)}; its tasks are {', '.join(named) or 'none'}"
-        )
+        raise TaskError(f"{path} has no class {kind!r}{nearest(kind, named)}; available: {', '.join(named) or 'none'}")
     if not issubclass(classes[kind], Task):
         raise TaskError(f"{path}: {kind} is no task: it must be a subclass of evaluators.Task")
     try:

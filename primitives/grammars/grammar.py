@@ -106,7 +106,7 @@ class Grammar:
             GrammarError: ``f`` is not a member, or the kind is unknown or impossible for it.
         """
         if kind is not None and kind not in KINDS:
-            raise GrammarError(f"unknown mutation {kind!r}{nearest(kind, KINDS)}; there are {', '.join(KINDS)}")
+            raise GrammarError(f"unknown mutation {kind!r}{nearest(kind, KINDS)}; available: {', '.join(KINDS)}")
         readings = self._readings(f)
         weights = {name: weight for name, weight in self.mutations.items() if weight} if kind is None else {kind: 1.0}
         same = (f, write(self._filled(readings[0], rng)))
@@ -221,7 +221,7 @@ def grammar(name_or_path: str | Path) -> Grammar:
         return _assembled(_file_text(Path(name)), name)
     if name not in grammar_names():
         known = ", ".join(grammar_names())
-        raise GrammarError(f"unknown grammar {name!r}{nearest(name, grammar_names())}; there are {known}, or a file")
+        raise GrammarError(f"unknown grammar {name!r}{nearest(name, grammar_names())}; available: {known}, or a file")
     return _preset(name)
 
 
@@ -247,6 +247,6 @@ def _file_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise GrammarError(f"{path}: there is no such file; presets are {', '.join(grammar_names())}") from None
+        raise GrammarError(f"{path}: no such file; presets: {', '.join(grammar_names())}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise GrammarError(f"{path}: cannot be read as text: {error}") from None

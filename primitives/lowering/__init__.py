@@ -72,9 +72,7 @@ def files(
 
 def _checked(target: str, factor: float) -> Target:
     if target not in TARGETS:
-        raise LoweringError(
-            f"unknown target {target!r}, expected one of {', '.join(TARGETS)}{nearest(target, TARGETS)}"
-        )
+        raise LoweringError(f"unknown target {target!r}{nearest(target, TARGETS)}; available: {', '.join(TARGETS)}")
     if not math.isfinite(factor) or factor == 0.0:
         raise LoweringError(f"a factor is finite and not 0, got {factor}")
     return TARGETS[target]

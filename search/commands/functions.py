@@ -12,16 +12,16 @@ from search.commands.options import Json
 
 
 def evaluate(
-    expressions: Annotated[list[str], typer.Argument(metavar="EXPR...", help="Such as 'x*sigmoid(x)'.")],
+    expressions: Annotated[list[str], typer.Argument(metavar="EXPR...", help="Expressions, such as 'x*sigmoid(x)'.")],
     *,
     task: Annotated[
-        str, typer.Option(help="A shipped task, or a class in a file, which is run: path/to/my_task.py:MyTask.")
+        str, typer.Option(help="A shipped task, or a class in a file, path/to/my_task.py:MyTask; the file is run.")
     ] = "digits",
     seeds: Annotated[int, typer.Option(help="Number of seeds.")] = 8,
     steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps; default: the task's.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of all random numbers.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
     objectives: Annotated[
-        str | None, typer.Option(help="Names, separated by commas; default: those of a search.")
+        str | None, typer.Option(help="Objectives, separated by commas; default: those of a search.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -54,7 +54,9 @@ def evaluate(
 
 
 def show(
-    expression: Annotated[str, typer.Argument(metavar="EXPR", help="Such as 'x*sigmoid(beta*x); beta=1'.")],
+    expression: Annotated[
+        str, typer.Argument(metavar="EXPR", help="An expression, such as 'x*sigmoid(beta*x); beta=1'.")
+    ],
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw to a .svg or .png file.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -81,14 +83,20 @@ def show(
 
 
 def replay(
-    table: Annotated[Path, typer.Argument(metavar="TABLE", help="CSV: expression, and gain or loss0, loss1, ...")],
+    table: Annotated[
+        Path, typer.Argument(metavar="TABLE", help="CSV file with columns expression and gain, or loss0, loss1, ...")
+    ],
     *,
-    strategies: Annotated[list[str], typer.Option("--strategy", help="Name, or '{name: ..., setting: ...}'.")],
-    source: Annotated[str, typer.Option("--grammar", help="That the strategies sample and mutate in.")] = "default",
-    budget: Annotated[int, typer.Option(min=1, help="Evaluations in a repeat.")] = 200,
-    repeats: Annotated[int, typer.Option(min=2, help="Runs of each strategy.")] = 100,
-    cohort: Annotated[int, typer.Option(min=1, help="Proposals at once.")] = 8,
-    seed: Annotated[int, typer.Option(min=0, help="Of all random numbers.")] = 0,
+    strategies: Annotated[
+        list[str], typer.Option("--strategy", help="A strategy's name, or '{name: ..., setting: ...}'; repeatable.")
+    ],
+    source: Annotated[
+        str, typer.Option("--grammar", help="Grammar in which the strategies sample and mutate.")
+    ] = "default",
+    budget: Annotated[int, typer.Option(min=1, help="Number of evaluations in a repeat.")] = 200,
+    repeats: Annotated[int, typer.Option(min=2, help="Number of repeats of each strategy.")] = 100,
+    cohort: Annotated[int, typer.Option(min=1, help="Number of proposals at once.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Compare strategies on a table of known scores."""

@@ -19,7 +19,7 @@ def launch(
     workers: WorkerCount = None,
     address: Address = None,
     max_minutes: Minutes = None,
-    dry: Annotated[bool, typer.Option("--dry-run", help="Screen and time one cohort, write nothing.")] = False,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Screen and time one cohort; write nothing.")] = False,
     every: Every = EVERY,
     quiet: Quiet = False,
     as_json: Json = False,

@@ -47,7 +47,7 @@ def export(
     unknown = [target for target in to if target not in targets()]
     if unknown:
         raise ActsearchError(
-            f"unknown target {unknown[0]!r}{nearest(unknown[0], targets())}; there are {', '.join(targets())}"
+            f"unknown target {unknown[0]!r}{nearest(unknown[0], targets())}; available: {', '.join(targets())}"
         )
     study, confirmation = run.read(), run.confirmation()
     rows = {row.id: row for row in class_rows(study, run.config.tasks)}
@@ -82,7 +82,7 @@ def _best(run: Run, study: Study) -> Exported:
     """The front's member of highest gain."""
     front = front_rows(study, run.config.tasks)
     if not front:
-        raise RunError(f"{run.path}: the front is empty; there is nothing to export")
+        raise RunError(f"{run.path}: nothing to export: the front is empty")
     best = best_of(front)
     return Exported(best.id, best.expression, best.cost, best)
 

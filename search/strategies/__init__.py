@@ -57,7 +57,7 @@ def strategy(settings: Settings, source: Grammar | None = None) -> Strategy:
     arguments = dict(settings)
     name = str(arguments.pop("name"))
     if name not in STRATEGIES:
-        raise ConfigError(f"unknown strategy {name!r}{nearest(name, STRATEGIES)}; there are {', '.join(STRATEGIES)}")
+        raise ConfigError(f"unknown strategy {name!r}{nearest(name, STRATEGIES)}; available: {', '.join(STRATEGIES)}")
     kind = STRATEGIES[name]
     parameters = inspect.signature(kind).parameters.values()
     known = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}

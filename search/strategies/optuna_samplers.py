@@ -50,7 +50,7 @@ def make_sampler(name: str, arguments: Mapping[str, object], seed: int) -> BaseS
     if name in REFUSED:
         raise ConfigError(f"sampler {name!r} cannot be used: {REFUSED[name]}")
     if name not in (names := sampler_names()):
-        raise ConfigError(f"unknown sampler {name!r}{nearest(name, names)}; there are {', '.join(names)}")
+        raise ConfigError(f"unknown sampler {name!r}{nearest(name, names)}; available: {', '.join(names)}")
     if name == "CmaEsSampler" and importlib.util.find_spec("cmaes") is None:
         raise ConfigError(f"sampler {name!r} needs the package 'cmaes': pip install cmaes")
     kind = getattr(optuna.samplers, name)

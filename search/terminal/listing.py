@@ -24,7 +24,7 @@ def listed(what: str) -> list[Cells]:
         ActsearchError: there is no such list; the message names the nearest one.
     """
     if what not in LISTS:
-        raise ActsearchError(f"cannot list {what!r}{nearest(what, LISTS)}; there are {', '.join(LISTS)}")
+        raise ActsearchError(f"cannot list {what!r}{nearest(what, LISTS)}; available: {', '.join(LISTS)}")
     return LISTS[what]()
 
 

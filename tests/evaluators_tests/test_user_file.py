@@ -83,7 +83,7 @@ def changed(old: str, new: str) -> str:
 
 MADE = "    batch_size = 32\n"
 BAD = [
-    (GOOD, "mine.py:Mien", "mine.py has no class 'Mien'; did you mean 'Mine'.*its tasks are Mine"),
+    (GOOD, "mine.py:Mien", "mine.py has no class 'Mien'; did you mean 'Mine'.*available: Mine"),
     (GOOD, "mine.py:helper", "no class 'helper'"),
     (GOOD, "mine.py:nn", "no class 'nn'"),
     (GOOD, "mine.py", "expected a file and a class in it, as in path/to/my_task.py:MyTask"),
