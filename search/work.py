@@ -108,7 +108,8 @@ def confirm_and_time(
     if confirmation.family > carried(confirmation.setting.seeds):
         needed = seeds_needed(confirmation.family)
         reporter.say(
-            f"no finalist can be confirmed: {confirmation.family} functions were compared, earlier confirmations included, which takes at least {needed} seeds"
+            f"no finalist can be confirmed: {confirmation.family} functions were compared, earlier confirmations "
+            f"included; that needs {needed} seeds"
         )
     chosen = [row.finalist for row in confirmation.finalists]
     ratios = time_ratios([parse(finalist.expression) for finalist in chosen])

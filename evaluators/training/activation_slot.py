@@ -128,6 +128,7 @@ class ActivationSlot(nn.Module):
         self.register_buffer("marker", torch.zeros((), device="cpu"))
 
     def forward(self, x: Tensor) -> Tensor:
+        """The activation of ``x``, in its shape; within a stack, that of each slice."""
         self.channels = channels_of(x)
         contents = _Contents(self.layout, -3 if x.dim() == 4 else -1, tuple(self.values), self.after)
         return _call(_Sliced, self.first_order, contents, x, self.marker)

@@ -34,10 +34,12 @@ def print_results(run: Run, as_json: bool) -> None:
 
 
 def title(run: Run) -> str:
+    """Heading of the table of the front."""
     return tables.front_title(run.config.objectives, run.config.aggregate)
 
 
 def print_confirmation(confirmation: Confirmation, run: Run) -> None:
+    """Print the finalists, the null controls and the measured times."""
     console.print(tables.confirmation_table(confirmation))
     console.print(tables.nulls_line(confirmation.nulls), highlight=False)
     console.print(tables.times_line(confirmation, run.timing()), highlight=False)
@@ -54,4 +56,5 @@ def print_row(row: Mapping[str, object], as_json: bool) -> None:
 
 
 def print_json(data: object) -> None:
+    """Print JSON; a number that is not finite is an error."""
     print(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False))

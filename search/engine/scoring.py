@@ -26,6 +26,7 @@ class Scoring:
 
     @property
     def directions(self) -> list[Literal["maximize", "minimize"]]:
+        """The direction of each objective, in order."""
         return [OBJECTIVES[name].direction for name in self.objectives]
 
     def gains(self, record: CohortRecord) -> list[float]:

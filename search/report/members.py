@@ -46,10 +46,12 @@ class FrontMember:
 
     @property
     def id(self) -> str:
+        """Cohort and slot."""
         return self.candidate.id
 
     @property
     def gain(self) -> float:
+        """Gain in the search, in nats; 0 without one."""
         return self.row.gain or 0.0
 
 

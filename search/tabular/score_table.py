@@ -39,6 +39,7 @@ class Table:
 
     @property
     def gains(self) -> Array:
+        """Gain of each function, shape (functions,), float64."""
         return np.array([values["gain"] for values in self.objectives])
 
 
