@@ -1,4 +1,4 @@
-"""Where and in which types a training computes."""
+"""Backend: the device and the types of a training."""
 
 from __future__ import annotations
 

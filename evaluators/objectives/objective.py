@@ -1,4 +1,4 @@
-"""What an objective is: a number by which candidates are compared, computed from what is known of one."""
+"""The contract of an objective: a number by which candidates are compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all codecs share: JSON's objects read key by key, and the one place where non-finite numbers become null."""
+"""Shared by all codecs: JSON objects read key by key; the one place where non-finite numbers become null."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands about functions and what there is: evaluate, show, replay, list."""
+"""Commands about functions and lists: evaluate, show, replay, list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How commands print what they found."""
+"""Shared by the commands: how results are printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A field of functions that is trained for a comparison: each request divided by seeds, its results joined again."""
+"""A field of functions trained for a comparison: each request is divided by seeds, its results are joined again."""
 
 from __future__ import annotations
 

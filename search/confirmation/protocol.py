@@ -1,4 +1,4 @@
-"""Confirm: finalists, their short forms, the fields that are trained, and what is said of them."""
+"""The protocol of a confirmation: finalists, short forms, trainings, verdicts."""
 
 from __future__ import annotations
 

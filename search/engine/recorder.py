@@ -1,4 +1,4 @@
-"""The recorder: what a finished cohort came to, entered into the study and its store."""
+"""The recorder enters finished cohorts into the study and its store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scoring: what a cohort's rows are worth, by the objectives that the job names."""
+"""Scoring: the objectives of a cohort's candidates, as the config names them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The confirmation as the report shows it."""
+"""The finalists, as the report shows them."""
 
 from __future__ import annotations
 

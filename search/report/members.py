@@ -1,4 +1,4 @@
-"""The members of the front that are drawn, with all that is said of them."""
+"""The members of the front, with what the report shows of each."""
 
 from __future__ import annotations
 

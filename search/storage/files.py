@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written under a temporary name, synced, renamed.
+"""Files with sealed content, written atomically: under a temporary name, synced, renamed.
 
 All that write raise a FileError that names the file: the folder may be read-only, the disk full.
 """

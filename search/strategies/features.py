@@ -1,4 +1,4 @@
-"""What a surrogate sees of a function: its shape as it is trained, normalised, and the operators of its formula."""
+"""Features for a surrogate: the shape of a function as it is trained, normalised, and its operators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a function, as groups of lines for a reader."""
+"""The card of a function: groups of lines for a reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a job shows while it works: one live panel at a terminal, plain lines elsewhere."""
+"""The display of a job at work: one live panel at a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of an expression, and what a job would cost, as JSON."""
+"""Inspections as JSON: properties of an expression, and the cost of a job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is: the rows that ``actsearch list`` prints."""
+"""The rows that ``actsearch list`` prints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables and lines of what a job found."""
+"""Tables and lines of results."""
 
 from __future__ import annotations
 

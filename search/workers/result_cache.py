@@ -1,4 +1,4 @@
-"""Results that are kept in files until all are there, so that an interrupted confirmation goes on."""
+"""The result cache: files that let an interrupted confirmation go on."""
 
 from __future__ import annotations
 

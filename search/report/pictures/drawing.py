@@ -1,4 +1,4 @@
-"""What all pictures share: scales, ticks, axes. Text is escaped wherever it is set."""
+"""Shared by all pictures: scales, ticks, axes. Text is escaped wherever it is set."""
 
 from __future__ import annotations
 
