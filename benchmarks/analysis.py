@@ -54,7 +54,7 @@ def main() -> None:
     print(f"{'f(z)':<16}{median(grid):>10.2f}{max(grid):>10.2f}{1.0:>13.1f}")
     for name, call in calls.items():
         found = [milliseconds(call, entry.expression, repetitions) for entry in known]
-        ratio = median(own / reference for own, reference in zip(found, grid, strict=True))
+        ratio = median(ours / reference for ours, reference in zip(found, grid, strict=True))
         slowest = known[found.index(max(found))].name
         print(f"{name:<16}{median(found):>10.2f}{max(found):>10.2f}{ratio:>13.1f}  {slowest}")
 

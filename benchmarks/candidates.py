@@ -80,13 +80,13 @@ def report(name: str, count: int, rounds: int) -> None:
     found = [measure(name, count, seed) for seed in range(1, rounds + 1)]
     for row in found:
         row["all four stages"] = sum(row[stage] for stage in STAGES)
-    own = median(row["torch alone"] for row in found)
+    alone = median(row["torch alone"] for row in found)
     print(f"\n{name}: {count} expressions, {rounds} rounds; {median(r['survivors'] for r in found):.0%} survive")
     print(f"{'':<30}{'us':>8}{'  smallest to largest':<24}{'a second':>10}{'to torch':>10}")
     for stage in (*STAGES, "all four stages", *AFTER):
         values = [row[stage] for row in found]
         mid, spread = median(values), f"  {1e6 * min(values):.0f} to {1e6 * max(values):.0f}"
-        print(f"{stage:<30}{1e6 * mid:>8.0f}{spread:<24}{1 / mid:>10,.0f}{mid / own:>10.2f}")
+        print(f"{stage:<30}{1e6 * mid:>8.0f}{spread:<24}{1 / mid:>10,.0f}{mid / alone:>10.2f}")
 
 
 def enumerate_swish() -> None:

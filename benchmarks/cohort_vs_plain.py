@@ -99,7 +99,7 @@ def compare(name: str, batch_size: int, formulas: Sequence[str], steps: int, rou
     models = len(formulas) * len(SEEDS) * len(RATES)
     line = f"{name:<14}{chosen.batch_size:>6}{models:>7}{width:>6}{1e3 * median(times['stack']):>10.2f}"
     for side in ("plain", "fused"):
-        ratios = [own / stack for own, stack in zip(times[side], times["stack"], strict=True)]
+        ratios = [plain / stack for plain, stack in zip(times[side], times["stack"], strict=True)]
         middle = median(times[side]) / median(times["stack"])
         line += f"{1e3 * median(times[side]):>10.2f}{middle:>8.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
     print(line, flush=True)

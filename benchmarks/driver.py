@@ -106,20 +106,20 @@ def run_job(trials: int, folder: Path) -> list[tuple[int, float, float, int]]:
     run.cohorts.mkdir(parents=True)
     study = Study(open_store(run, print, chosen.scoring), chosen.scoring)
     counts = [FEW, *range(trials // 4, trials + 1, trials // 4)]
-    found: list[tuple[int, float, float, int]] = []
+    measured: list[tuple[int, float, float, int]] = []
 
     def note(progress: Progress) -> None:
         write_front_csv(run, study, chosen.tasks)
-        if len(found) < len(counts) and progress.entry.trained >= counts[len(found)]:
-            found.append((progress.entry.trained, time.process_time(), time.perf_counter(), resident()))
+        if len(measured) < len(counts) and progress.entry.trained >= counts[len(measured)]:
+            measured.append((progress.entry.trained, time.process_time(), time.perf_counter(), resident()))
 
     search(chosen, Recorder(study, chosen), Instant(), note, folder=run)
-    return found
+    return measured
 
 
-def job_table(found: Sequence[tuple[int, float, float, int]]) -> Table:
+def job_table(measured: Sequence[tuple[int, float, float, int]]) -> Table:
     table = Table("trials", "candidates/s, processor", "candidates/s, clock", "KB a candidate", title="evolution")
-    for before, after in itertools.pairwise(found):
+    for before, after in itertools.pairwise(measured):
         count = after[0] - before[0]
         table.add_row(
             f"{before[0]:,} to {after[0]:,}",

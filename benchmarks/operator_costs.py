@@ -55,9 +55,9 @@ def measure(repetitions: int) -> dict[str, float]:
     for repetition in range(repetitions + 1):
         for name in table:
             reference = seconds(forward_of("relu"), inputs["relu"])
-            own = seconds(forward_of(name), inputs[name])
+            taken = seconds(forward_of(name), inputs[name])
             if repetition > 0:  # the first one warms up
-                ratios[name].append(own / reference)
+                ratios[name].append(taken / reference)
     return {name: median(values) for name, values in ratios.items()}
 
 

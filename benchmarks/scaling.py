@@ -41,7 +41,7 @@ def main() -> None:
             found[count].append(rate(count, arguments.budget))
     first = found[arguments.workers[0]]
     for count, rates in found.items():
-        ratios = [own / base for own, base in zip(rates, first, strict=True)]
+        ratios = [rate / base for rate, base in zip(rates, first, strict=True)]
         print(
             f"{count} workers: {statistics.median(rates):.0f} classes/min, "
             f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) times {arguments.workers[0]}"

@@ -46,7 +46,7 @@ def recorded(path: Path) -> tuple[Table, str]:
         losses, relu = stored["losses"][:, -1].astype(np.float64), stored["relu"][-1].astype(np.float64)
     table = Table(
         expressions,
-        tuple({"gain": -relative_loss(own, relu)} for own in losses),
+        tuple({"gain": -relative_loss(of_candidate, relu)} for of_candidate in losses),
         {fingerprint(expression).scale: number for number, expression in enumerate(expressions)},
         np.array([shape(expression) for expression in expressions]),
     )

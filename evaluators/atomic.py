@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Atomic writing: a file has its old or its new content, never a part."""
 
 from __future__ import annotations
 

@@ -91,8 +91,8 @@ class CohortRequest:
         """The state of this very request, as far as it was saved."""
         if not self.checkpoint:
             return Checkpoint()
-        same = replace(self, checkpoint="", checkpoint_seconds=0.0)
-        name = f"{self.checkpoint}-{same.digest(torch.__version__)}.pt"
+        bare = replace(self, checkpoint="", checkpoint_seconds=0.0)
+        name = f"{self.checkpoint}-{bare.digest(torch.__version__)}.pt"
         return Checkpoint(Path(name), self.checkpoint_seconds)
 
     def digest(self, *more: str) -> str:
@@ -171,5 +171,5 @@ def _members(
     controls = [CohortMember(expression, shared, protected=True) for expression in named]
     nulls = [CohortMember(named[0], seeds("null", n), protected=True) for n in range(request.nulls)]
     exempt = (text in request.exempt for text in request.expressions)
-    own = [CohortMember(e, shared, exempt=free) for e, free in zip(candidates, exempt, strict=True)]
-    return [*controls, *nulls, *own]
+    proposed = [CohortMember(e, shared, exempt=free) for e, free in zip(candidates, exempt, strict=True)]
+    return [*controls, *nulls, *proposed]

@@ -88,14 +88,14 @@ def evaluate(
     )  # fmt: skip
     result = run_cohort(request, lambda _: chosen)
     rng = numpy_generator(seed, "bootstrap")
-    found = []
+    evaluations = []
     for text, row in zip(texts, result.candidates, strict=True):
         over = {name: gains(row, result.controls[name], request.tasks)[0] for name in CONTROLS}
         mean = {name: float(values.mean()) for name, values in over.items()}
         bounds = (np.nan, np.nan) if row.reason else interval(over["relu"].tolist(), rng)
         values = _values(names, text, row, mean["relu"], result)
-        found.append(Evaluation(text, values, mean, bounds, code_of(row.reason)))
-    return found
+        evaluations.append(Evaluation(text, values, mean, bounds, code_of(row.reason)))
+    return evaluations
 
 
 def _values(names: Iterable[str], text: str, row: MemberResult, gain: float, result: CohortResult) -> dict[str, float]:

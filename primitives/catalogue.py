@@ -123,20 +123,20 @@ def known_name(expression: Expression, *, input_scale: bool = False) -> Match | 
     """
     for relation, strength in zip(_RELATIONS, ("exact", "scale", "affine"), strict=True):
         for entry in _index(strength).get(getattr(fingerprint(expression), strength), ()):
-            found = _map(relation, expression, entry.expression, VERIFIED)
-            if found is not None:
-                return Match(entry, relation, *found)
+            fitted = _map(relation, expression, entry.expression, VERIFIED)
+            if fitted is not None:
+                return Match(entry, relation, *fitted)
     return _with_scaled_input(expression) if input_scale else None
 
 
 @cache
 def _index(strength: str) -> dict[str, tuple[Entry, ...]]:
     """Class hash -> entries in the order of the catalogue."""
-    found: dict[str, tuple[Entry, ...]] = {}
+    index: dict[str, tuple[Entry, ...]] = {}
     for entry in catalogue():
         key = getattr(fingerprint(entry.expression), strength)
-        found[key] = (*found.get(key, ()), entry)
-    return found
+        index[key] = (*index.get(key, ()), entry)
+    return index
 
 
 def _map(relation: str, f: Expression, g: Expression, tolerance: float) -> tuple[float, float] | None:
@@ -157,8 +157,8 @@ def _with_scaled_input(f: Expression) -> Match | None:
         return None
     known = [entry.expression for entry in catalogue()]
     matches = {number: _scaled_match(f, catalogue()[number], b) for number, b in nearest_scales(f, known)}
-    found = [(_RELATIONS.index(match.relation), number, match) for number, match in matches.items() if match]
-    return min(found)[-1] if found else None
+    ranked = [(_RELATIONS.index(match.relation), number, match) for number, match in matches.items() if match]
+    return min(ranked)[-1] if ranked else None
 
 
 def _scaled_match(f: Expression, entry: Entry, b: float) -> Match | None:
@@ -168,7 +168,7 @@ def _scaled_match(f: Expression, entry: Entry, b: float) -> Match | None:
         if abs(scale - 1.0) < 1e-3:  # all but the known function itself, which its class would have found
             return None
         for relation in _RELATIONS:
-            found = _map(relation, f, with_scaled_input(entry.expression, scale), tolerance)
-            if found is not None:
-                return Match(entry, relation, *found, scale)
+            fitted = _map(relation, f, with_scaled_input(entry.expression, scale), tolerance)
+            if fitted is not None:
+                return Match(entry, relation, *fitted, scale)
     return None

@@ -33,5 +33,5 @@ class UserFileError(ActsearchError):
 def nearest(name: str, options: Iterable[str]) -> str:
     """Return ``"; did you mean 'y'?"`` for the closest option, whatever its case, or ``""`` where none is close."""
     folded = {option.casefold(): option for option in options}
-    found = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
-    return f"; did you mean {folded[found[0]]!r}?" if found else ""
+    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
+    return f"; did you mean {folded[close[0]]!r}?" if close else ""

@@ -320,7 +320,7 @@ def _find(source: str) -> Path:
         return path
     raise ConfigError(
         f"no config file {source!r} and no shipped config of that name{nearest(source, shipped)}; "
-        f"there are {', '.join(shipped)}"
+        f"available: {', '.join(shipped)}"
     )
 
 
@@ -370,7 +370,7 @@ def _explain(problem: ErrorDetails) -> str:
     key = ".".join(keys)
     if problem["type"] == "extra_forbidden":
         options = _keys_of(keys[:-1])
-        return f"unknown key {key!r}{nearest(keys[-1], options)}; there are {', '.join(options)}"
+        return f"unknown key {key!r}{nearest(keys[-1], options)}; available: {', '.join(options)}"
     if problem["type"] == "missing":
         return f"{key}: required, but missing"
     got = str(problem["input"])[:60]

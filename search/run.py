@@ -123,8 +123,8 @@ class Run:
         Args:
             changes: ``budget=N`` only; everything else would make another run of it.
             workers: number of workers; results do not depend on it.
-            address: of a Ray cluster, instead of the config's.
-            reporter: shows the progress.
+            address: address of a Ray cluster, instead of the config's.
+            reporter: is told the progress.
             max_minutes: stop at the end of a cohort after this time.
 
         Raises:
@@ -168,12 +168,14 @@ class Run:
         with self.folder.locked(reporter.say):
             study = Study(open_store(self.folder, reporter.say, self.config.scoring), self.config.scoring)
             if not finalists(study, self.config):
-                raise RunError(f"{self.path}: there is nothing to confirm: no class with a gain, or finalists is 0")
+                raise RunError(
+                    f"{self.path}: nothing to confirm: no class has a gain above 0, or confirmation.finalists is 0"
+                )
             with_pinned_files(self.config)
             with _workers(self.config, workers, address) as pool, gently(pool, reporter.say):
-                found = confirm_and_time(self.config, self.folder, study, pool, reporter)
+                confirmation = confirm_and_time(self.config, self.folder, study, pool, reporter)
             report_at_end(self.folder, self.config, study, reporter)
-            return found
+            return confirmation
 
 
 class Job:
@@ -204,7 +206,7 @@ class Job:
         Args:
             run: name or path of the folder; by default the job's name, numbered if it is taken.
             workers: number of workers instead of the config's; results do not depend on it.
-            reporter: shows the progress.
+            reporter: is told the progress.
             max_minutes: stop at the end of a cohort after this time.
 
         Raises:

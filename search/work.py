@@ -80,9 +80,9 @@ def _search_and_confirm(
         reporter.say(
             f"proposing took {spent:.0f} ms a class, by the strategy {config.strategy_label!r} and the screens"
         )
-    found = summary(trace)
-    if found.compute is not None:
-        reporter.say(concluded(found))
+    rejection = summary(trace)
+    if rejection.compute is not None:
+        reporter.say(concluded(rejection))
     if ended != "time" and _to_confirm(config, folder, study):
         reporter.say("confirming the finalists")
         confirm_and_time(config, folder, study, workers, reporter)
@@ -105,35 +105,38 @@ def confirm_and_time(
     """
     cache = ResultCache(workers, folder.confirming, reporter.part)
     before = _before(folder, reporter)
-    found = confirm(config, study, cache, before)
-    write_confirmation(folder.confirmation, found)
-    if found.family > carried(found.setting.seeds):
-        needed = seeds_needed(found.family)
-        reporter.say(f"none can be confirmed: {found.family} functions, with earlier looks, need {needed} seeds")
-    chosen = [row.finalist for row in found.finalists]
+    confirmation = confirm(config, study, cache, before)
+    write_confirmation(folder.confirmation, confirmation)
+    if confirmation.family > carried(confirmation.setting.seeds):
+        needed = seeds_needed(confirmation.family)
+        reporter.say(
+            f"no finalist can be confirmed: {confirmation.family} functions were compared, earlier confirmations "
+            f"included; that needs {needed} seeds"
+        )
+    chosen = [row.finalist for row in confirmation.finalists]
     ratios = time_ratios([parse(finalist.expression) for finalist in chosen])
     write_timing(folder.timing, {row.id: round(ratio, 2) for row, ratio in zip(chosen, ratios, strict=True)})
     cache.clear()
-    return found
+    return confirmation
 
 
 def _before(folder: RunFolder, reporter: Reporter) -> Confirmation | None:
     """What an earlier confirmation found; a damaged file is said and counts as none."""
     why = "is damaged"
     try:
-        if (found := read_confirmation(folder.confirmation)) is not None:
-            return found
+        if (confirmation := read_confirmation(folder.confirmation)) is not None:
+            return confirmation
     except RecordError as error:
         why = f"is damaged ({str(error).removeprefix(f'{folder.confirmation}: ')})"
     if folder.confirmation.exists():
-        reporter.say(f"{folder.confirmation} {why} and written anew; what it says was tried before is not counted")
+        reporter.say(f"{folder.confirmation} {why}; it is written anew, and earlier confirmations are not counted")
     return None
 
 
 def _to_confirm(config: Config, folder: RunFolder, study: Study) -> bool:
     """True if finalists are wanted, there are some, and what is trained now was not confirmed to the end yet."""
     with suppress(RecordError):
-        found = read_confirmation(folder.confirmation)
-        if found is not None and found.trained == study.trials and not folder.confirming.exists():
+        confirmation = read_confirmation(folder.confirmation)
+        if confirmation is not None and confirmation.trained == study.trials and not folder.confirming.exists():
             return False
     return bool(finalists(study, config))

@@ -39,14 +39,14 @@ def main() -> None:
         function = parse(text)
         key = fingerprint(function).scale
         found = [row for row in rows if row.key.rstrip("~") == key]
-        own = next((row for row in found if same_function(parse(row.expression), function, scale=True)), None)
-        if own is None:
+        match = next((row for row in found if same_function(parse(row.expression), function, scale=True)), None)
+        if match is None:
             print(f"{text:40} not proposed")
-        elif own.id in ranks:
-            place = f"rank {ranks[own.id]} of {len(rows)}"
-            print(f"{text:40} {place:20} gain {own.gain:+.3f}  {own.id} {own.expression}")
+        elif match.id in ranks:
+            place = f"rank {ranks[match.id]} of {len(rows)}"
+            print(f"{text:40} {place:20} gain {match.gain:+.3f}  {match.id} {match.expression}")
         else:
-            print(f"{text:40} {code_of(own.reason):20} {'':11}  {own.id} {own.expression}")
+            print(f"{text:40} {code_of(match.reason):20} {'':11}  {match.id} {match.expression}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Where and in which types a training computes."""
+"""Backend: the device and the types of a training."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Backend:
         count = torch.cuda.device_count() if device.type == "cuda" else 1
         if device.type == "cuda" and not (torch.cuda.is_available() and (device.index or 0) < count):
             there = ", ".join(["cpu", *(f"cuda:{n}" for n in range(count))])
-            raise EvaluationError(f"device {self.device!r} is not here; there is {there}")
+            raise EvaluationError(f"device {self.device!r} is not here; available: {there}")
 
 
 CPU = Backend()

@@ -25,8 +25,8 @@ def rounding() -> str:
     """
     rng = np.random.Generator(np.random.PCG64(0))  # torch's own normals are rounded by the machine, too
     with one_thread(), torch.device("cpu"):
-        found = [*_products(rng), *_elementwise(rng)]
-        digest = hashlib.sha256(b"".join(tensor.contiguous().numpy().tobytes() for tensor in found))
+        tensors = [*_products(rng), *_elementwise(rng)]
+        digest = hashlib.sha256(b"".join(tensor.contiguous().numpy().tobytes() for tensor in tensors))
     return digest.hexdigest()[:16]
 
 

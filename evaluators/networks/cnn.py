@@ -20,8 +20,8 @@ def cnn(channels: int, width: int, depth: int, outputs: int, *, groups: int = 0)
     """
     layers: list[nn.Module] = []
     for level in range(depth):
-        own = width * 2**level
-        norm = [nn.GroupNorm(groups, own)] if groups else []
-        layers += [nn.Conv2d(channels, own, 3, stride=2 if level else 1, padding=1), *norm, nn.ReLU()]
-        channels = own
+        wide = width * 2**level
+        norm = [nn.GroupNorm(groups, wide)] if groups else []
+        layers += [nn.Conv2d(channels, wide, 3, stride=2 if level else 1, padding=1), *norm, nn.ReLU()]
+        channels = wide
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, outputs))

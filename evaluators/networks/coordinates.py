@@ -29,6 +29,7 @@ class CoordinateNetwork(nn.Module):
         self.field = mlp(inputs + 1, width, depth, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
+        """The field at points ``x``, shape (batch, outputs)."""
         result: Tensor = self.field(self.frequency * F.pad(x, (0, 1), value=1.0))
         return result
 
@@ -48,6 +49,7 @@ class WithDerivatives(nn.Module):
         self.field = field
 
     def forward(self, x: Tensor) -> Tensor:
+        """u, du/dx_i and d2u/dx_i^2 at points ``x``, shape (batch, 1 + 2 d)."""
         seconds = []
         for axis in range(x.shape[1]):
             second, (first, value) = torch.func.grad(self._slope, has_aux=True)(x, axis)

@@ -15,4 +15,5 @@ class Residual(nn.Module):
         self.scale = scale
 
     def forward(self, x: Tensor) -> Tensor:
+        """``x`` plus the scaled branch, in the shape of ``x``."""
         return torch.add(x, self.branch(x), alpha=self.scale)

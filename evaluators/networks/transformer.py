@@ -22,6 +22,7 @@ class Attention(nn.Module):
         self.outer = nn.Linear(width, width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Attended features, in the shape of ``x``."""
         query, key, value = self.inner(x).unflatten(-1, (3, self.heads, -1)).unbind(-3)
         query, key, value = (part.transpose(-3, -2) for part in (query, key, value))  # batch, head, token, feature
         scores = (query * key.shape[-1] ** -0.5) @ key.transpose(-2, -1)
@@ -51,6 +52,7 @@ class Transformer(nn.Module):
         self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, vocabulary))
 
     def forward(self, tokens: Tensor) -> Tensor:
+        """Logits for token numbers of shape (batch, length)."""
         places = torch.arange(tokens.shape[-1], device=tokens.device)
         result: Tensor = self.head(self.blocks(self.tokens(tokens) + self.positions(places)))
         return result

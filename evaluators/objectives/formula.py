@@ -17,5 +17,5 @@ class FormulaObjective(Objective):
     def of(self, expression: Expression) -> float:
         """The number of a formula; finite, as Optuna's hypervolumes cannot use infinity."""
 
-    def value(self, found: Trained) -> float:
-        return self.of(found.expression)
+    def value(self, trained: Trained) -> float:
+        return self.of(trained.expression)

@@ -26,8 +26,8 @@ class Gain(Objective):
     source = "paired by seed, Bouthillier et al. 2021, arXiv:2103.03098"
     kind = "training"
 
-    def value(self, found: Trained) -> float:
-        return found.gain
+    def value(self, trained: Trained) -> float:
+        return trained.gain
 
 
 def chosen_losses(row: MemberResult, name: str, *, test: bool = False) -> Array | None:
@@ -68,11 +68,11 @@ def gains(
         rate = _chosen_rate(control, name)
         assert rate is not None
         reference = _losses_at(control, name, rate, test)
-        own = _chosen_rate(row, name)
-        if own is None:
+        chosen = _chosen_rate(row, name)
+        if chosen is None:
             table.append(np.full_like(reference, np.nan))
         else:
-            table.append(np.log(reference / _losses_at(row, name, rate if drop_in else own, test)))
+            table.append(np.log(reference / _losses_at(row, name, rate if drop_in else chosen, test)))
     return np.array(table)
 
 

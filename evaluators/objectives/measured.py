@@ -48,10 +48,10 @@ class MeasuredObjective(Objective):
             TaskError: names the task, the objective, what was expected and what came.
         """
 
-    def value(self, found: Trained) -> float:
-        values = [found.row.measured[task][self.name] for task in found.tasks]
+    def value(self, trained: Trained) -> float:
+        values = [trained.row.measured[task][self.name] for task in trained.tasks]
         if self.relative:
-            references = (found.relu.measured[task][self.name] for task in found.tasks)
+            references = (trained.relu.measured[task][self.name] for task in trained.tasks)
             values = [math.log(reference / value) for reference, value in zip(references, values, strict=True)]
         return sum(values) / len(values)
 
@@ -105,12 +105,14 @@ def mean_of_activations(models: Stack, look: Callable[[Tensor, Tensor], Tensor])
         look: given the inputs and the outputs of an activation, both of shape (models, ...), gives the numbers of the
             models, shape (models,).
     """
-    found: list[Tensor] = []
+    numbers: list[Tensor] = []
 
     def note(x: Tensor, output: Tensor) -> Tensor:
-        found.append(look(x, output))
+        numbers.append(look(x, output))
         return output
 
     with torch.no_grad(), altered(models, note):
         output = models.outputs(models.x[examples(models)])
-    return torch.stack(found).mean() + 0.0 * output.double().mean()  # no number of a network that is NaN means anything
+    return (
+        torch.stack(numbers).mean() + 0.0 * output.double().mean()
+    )  # no number of a network that is NaN means anything

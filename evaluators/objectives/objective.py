@@ -1,4 +1,4 @@
-"""What an objective is: a number by which candidates are compared, computed from what is known of one."""
+"""The contract of an objective: a number by which candidates are compared."""
 
 from __future__ import annotations
 
@@ -51,5 +51,5 @@ class Objective(ABC):
     kind: ClassVar[Literal["training", "formula", "measured"]]
 
     @abstractmethod
-    def value(self, found: Trained) -> float:
+    def value(self, trained: Trained) -> float:
         """The number of a candidate; NaN where a measurement has no finite one."""

@@ -28,14 +28,14 @@ class Reproducibility(MeasuredObjective):
     fewest_seeds = 2
 
     def measure(self, models: Stack) -> Tensor:
-        found = []
+        variations = []
         classes = not models.y.is_floating_point()
         for index in examples(models):
             x = models.x[index]
             with torch.no_grad():
                 outputs = models.outputs(x.expand(models.width, *x.shape)).double()
-            found.append(variation(outputs.softmax(dim=-1)) if classes else between(outputs))
-        return torch.stack(found).mean()
+            variations.append(variation(outputs.softmax(dim=-1)) if classes else between(outputs))
+        return torch.stack(variations).mean()
 
 
 def variation(p: Tensor) -> Tensor:

@@ -17,6 +17,6 @@ def cohort_gains(result: CohortResult, tasks: Sequence[str], how: Aggregate) -> 
     return aggregated(tables, how)[: len(result.candidates)]
 
 
-def score(names: Iterable[str], found: Trained) -> dict[str, float]:
+def score(names: Iterable[str], trained: Trained) -> dict[str, float]:
     """The named objectives of a candidate; NaN where a measurement has no finite number."""
-    return {name: objective(name).value(found) for name in names}
+    return {name: objective(name).value(trained) for name in names}

@@ -1,4 +1,4 @@
-"""Early rejection: who goes at a rung, by a rule that is calibrated on candidates that were trained to the end."""
+"""Early rejection at a rung, by a rule that is calibrated on candidates that were trained to the end."""
 
 from evaluators.rejection.base import SMALLEST_SET, CalibrationSet, Rung, RungRule, Thresholds
 from evaluators.rejection.failure_checks import failure

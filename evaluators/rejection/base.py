@@ -1,4 +1,4 @@
-"""What a rung rule is: who is given up at a rung though it has not failed.
+"""The contract of a rung rule: it rejects candidates that are unpromising, though they have not failed.
 
 A rung is a step of one task at which losses are compared; the end of a task is its last rung. A rule learns thresholds
 from the calibration set, candidates that were trained to the end whatever their losses were. Rows of finished survivors
@@ -22,7 +22,7 @@ Rung = tuple[str, int]
 #: What a rule has learnt: the largest relative loss that goes on, by rung. A rung without one lets all go on.
 Thresholds = Mapping[Rung, float]
 
-SMALLEST_SET = 100  # rows; with fewer only failures go
+SMALLEST_SET = 100  # rows; with fewer, only failures are rejected
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +41,7 @@ class CalibrationSet:
 
 
 class RungRule(ABC):
-    """Decides, from what it has learnt, who goes at a rung. Failures go by any rule, see :func:`failure`.
+    """Rejects candidates at a rung by its thresholds. Failures are rejected under any rule, see :func:`failure`.
 
     A rule has no state of its own: thresholds travel with the cohort to its workers.
     """
@@ -68,7 +68,7 @@ class RungRule(ABC):
         """What is rejected, for people; "" if only failures are."""
 
     def decide(self, thresholds: Thresholds, rung: Rung, relative_loss: float) -> Reason | None:
-        """Why a candidate goes at a rung, or None if it goes on.
+        """Why a candidate is rejected at a rung, or None if it goes on.
 
         A cohort may be split when a worker dies: the decision knows one candidate, not its company.
         """

@@ -24,12 +24,12 @@ def failure(losses: Array, relu: Array, chance: float | None) -> Reason | None:
         ``DIVERGED`` if no learning rate is finite on every seed, ``STUCK``, ``FAR_BELOW``, or None. At its best
         learning rate the candidate is compared with ReLU at its best.
     """
-    found = float(losses.mean(axis=0)[best_rate(losses)])
+    loss = float(losses.mean(axis=0)[best_rate(losses)])
     reference = float(relu.mean(axis=0)[best_rate(relu)])
-    if not np.isfinite(found):
+    if not np.isfinite(loss):
         return Reason.DIVERGED
     if not np.isfinite(reference):
         return None
-    if chance is not None and found >= STUCK * chance and reference <= LEARNT * chance:
+    if chance is not None and loss >= STUCK * chance and reference <= LEARNT * chance:
         return Reason.STUCK
-    return Reason.FAR_BELOW if found > FAR_BELOW * reference else None
+    return Reason.FAR_BELOW if loss > FAR_BELOW * reference else None

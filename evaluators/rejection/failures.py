@@ -1,4 +1,4 @@
-"""Only failures go."""
+"""The rung rule that rejects failures only."""
 
 from __future__ import annotations
 

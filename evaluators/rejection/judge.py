@@ -1,4 +1,4 @@
-"""Who goes at the rungs of one task: failures, and those that the job's rule gives up."""
+"""The rejections at the rungs of one task: failures, and those of the job's rule."""
 
 from __future__ import annotations
 

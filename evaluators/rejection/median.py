@@ -1,4 +1,4 @@
-"""Median stopping (Golovin et al. 2017, Vizier): who is worse than the median at a rung goes."""
+"""Median stopping (Golovin et al. 2017, Vizier): a candidate worse than the median at a rung is rejected."""
 
 from __future__ import annotations
 

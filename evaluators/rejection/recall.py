@@ -44,7 +44,7 @@ def compute(rows: Array, thresholds: Sequence[float], work: Sequence[int]) -> fl
 def cheapest(rows: Array, best: Mask, work: Sequence[int], spare: int) -> tuple[float, ...]:
     """Thresholds that keep all but ``spare`` of the best rows, each the worst relative loss of a kept row.
 
-    All of the best are kept at first. Then one after the other is given up: the one whose loss saves most.
+    All of the best are kept at first. Then one row is dropped at a time: the one whose absence saves most compute.
     """
     kept = list(rows[best][np.lexsort(rows[best].T)])
     for _ in range(min(spare, len(kept) - 1)):

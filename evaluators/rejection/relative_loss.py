@@ -19,7 +19,7 @@ def relative_loss(losses: Array, relu: Array) -> float:
         losses: seeds x learning rates, above 0.
         relu: ReLU's on the same seeds and rates.
     """
-    found, reference = losses[:, best_rate(losses)], relu[:, best_rate(relu)]
+    chosen, reference = losses[:, best_rate(losses)], relu[:, best_rate(relu)]
     if not np.isfinite(reference).all():
         return 0.0
-    return float(np.mean(np.log(found / reference))) if np.isfinite(found).all() else math.inf
+    return float(np.mean(np.log(chosen / reference))) if np.isfinite(chosen).all() else math.inf

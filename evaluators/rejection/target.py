@@ -1,4 +1,4 @@
-"""Who counts as the best of a calibration set, and how many of them may be lost."""
+"""The recall target: which rows of a calibration set are the best, and how many of them may be lost."""
 
 from __future__ import annotations
 

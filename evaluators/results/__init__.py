@@ -1,1 +1,1 @@
-"""What workers return: records, the reasons why candidates go, and their JSON."""
+"""The results of workers: records, reasons of rejection, and their JSON."""

@@ -9,14 +9,14 @@ from evaluators.evaluate import Evaluation
 from evaluators.results.json_codec import JsonObject, finite
 
 
-def evaluation_to_json(found: Evaluation) -> JsonObject:
+def evaluation_to_json(evaluation: Evaluation) -> JsonObject:
     """JSON's types."""
     return {
-        "expression": found.expression,
-        **_finite(found.objectives),
-        "gain_over": _finite(found.gains),
-        "reason": found.reason,
-        "interval": None if math.isnan(found.gain) else list(found.interval),
+        "expression": evaluation.expression,
+        **_finite(evaluation.objectives),
+        "gain_over": _finite(evaluation.gains),
+        "reason": evaluation.reason,
+        "interval": None if math.isnan(evaluation.gain) else list(evaluation.interval),
     }
 
 

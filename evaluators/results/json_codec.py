@@ -1,4 +1,4 @@
-"""What all codecs share: JSON's objects read key by key, and the one place where non-finite numbers become null."""
+"""Shared by all codecs: JSON objects read key by key; the one place where non-finite numbers become null."""
 
 from __future__ import annotations
 
@@ -91,20 +91,20 @@ class Fields:
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of strings."""
-        found = self._list(key)
-        if not all(isinstance(value, str) for value in found):
+        texts = self._list(key)
+        if not all(isinstance(value, str) for value in texts):
             raise self.refusal(key, "a list of strings")
-        return tuple(map(str, found))
+        return tuple(map(str, texts))
 
     def table(self, key: str) -> Array:
         """A matrix of numbers, NaN for null."""
         try:
-            found = np.array(self._list(key), dtype=np.float64)
+            table = np.array(self._list(key), dtype=np.float64)
         except (TypeError, ValueError):
             raise self.refusal(key, "rows of numbers, all of one length") from None
-        if found.ndim != 2:
+        if table.ndim != 2:
             raise self.refusal(key, "rows of numbers, all of one length")
-        return found
+        return table
 
     def section(self, key: str) -> Fields:
         """An object."""
@@ -116,8 +116,8 @@ class Fields:
 
     def numbers_by_name(self, key: str) -> dict[str, float]:
         """An object of numbers, NaN for null."""
-        found = self.section(key)
-        return {name: found.number(name) for name in found}
+        section = self.section(key)
+        return {name: section.number(name) for name in section}
 
     def coded(self, key: str, known: Mapping[str, T]) -> T:
         """What a string stands for."""
@@ -129,8 +129,8 @@ class Fields:
 
     def counts(self, key: str, known: Mapping[str, T]) -> dict[T, int]:
         """An object of whole numbers by what their names stand for."""
-        found = self.section(key)
-        return {decoded(name, known, found.place): found.integer(name) for name in found}
+        section = self.section(key)
+        return {decoded(name, known, section.place): section.integer(name) for name in section}
 
     def _of(self, key: str, kind: type[T], expected: str) -> T:
         value = self._value(key, expected)

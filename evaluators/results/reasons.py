@@ -1,4 +1,4 @@
-"""Why a candidate went: one table of reasons, each with its code in files, its kind, and what it means."""
+"""Reasons: why a candidate has no result, each with its code in files, its kind and its meaning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker returns: the results of the members of a cohort. A number that is not finite is NaN."""
+"""Records of a cohort's results, one a member. A number that is not finite is NaN."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shipped tasks, all of whose data installs with a package or with Python, and a user's own."""
+"""Tasks: the shipped ones, whose data installs with a package or with Python, and users' own."""
 
 from evaluators.tasks.finder import expanded, task, task_names
 

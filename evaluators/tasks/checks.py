@@ -47,7 +47,7 @@ def check_floor(task: Task) -> None:
 def _check_name(task: Task, setting: str, name: str, known: Iterable[str]) -> None:
     if name not in known:
         raise TaskError(
-            f"task {task.name!r}: unknown {setting} {name!r}{nearest(name, known)}; there are {', '.join(known)}"
+            f"task {task.name!r}: unknown {setting} {name!r}{nearest(name, known)}; available: {', '.join(known)}"
         )
 
 

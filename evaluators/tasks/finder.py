@@ -68,7 +68,7 @@ def task(name: str | Task) -> Task:
         return sized
     known = (*tasks, *_GROUPS)
     raise TaskError(
-        f"unknown task {name!r}{nearest(name, known)}; there are {', '.join(known)}, those with a network of another "
+        f"unknown task {name!r}{nearest(name, known)}; available: {', '.join(known)}, those with a network of another "
         "depth and width, as in digits-5x32, and classes in files, as in path/to/my_task.py:MyTask"
     )
 
@@ -89,6 +89,6 @@ def _of_file(reference: str) -> Task:
 
 def _sized(name: str) -> Task | None:
     """A shipped task with a network of another depth and width, as its name says; None if it is no such name."""
-    found = re.fullmatch(r"(.+)-([1-9]\d{0,2})x([1-9]\d{0,3})", name)
-    usual = _TASKS[found[1]]() if found and found[1] in _TASKS else None
-    return usual.resized(int(found[2]), int(found[3])) if found and isinstance(usual, SizedTask) else None
+    match = re.fullmatch(r"(.+)-([1-9]\d{0,2})x([1-9]\d{0,3})", name)
+    usual = _TASKS[match[1]]() if match and match[1] in _TASKS else None
+    return usual.resized(int(match[2]), int(match[3])) if match and isinstance(usual, SizedTask) else None

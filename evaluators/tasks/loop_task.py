@@ -23,7 +23,7 @@ class LoopTask(Task):
     def fit(self, network: nn.Module, part: Part, seed: int, rate: float, rung_steps: Sequence[int]) -> Iterator[float]:
         """Train one model: a generator that yields a loss at each rung, the end included.
 
-        After a ``yield`` the loop may never be continued: then the candidate was rejected. ``torch``'s global random
+        Where the candidate is rejected, the generator is not resumed after its ``yield``. ``torch``'s global random
         numbers are the model's own, seeded from ``seed``.
 
         Args:

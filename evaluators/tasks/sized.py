@@ -1,4 +1,4 @@
-"""What the shipped tasks have in common: a network of a depth and a width, and a larger one for confirmation."""
+"""Shared by the shipped tasks: a network of a depth and a width, and a larger one for confirmation."""
 
 from __future__ import annotations
 

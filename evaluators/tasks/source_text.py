@@ -84,10 +84,10 @@ def pinned_bytes(folder: Path, name: str, expected: str) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise TaskError(f"task 'bytes-lm' needs {path} of the standard library's source: {error.strerror}") from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected:
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != expected:
         raise TaskError(
             f"task 'bytes-lm': {path} is not the text that the task is made of: expected SHA-256 {expected}, as in "
-            f"CPython 3.11.2 to 3.13.0, got {found}; use one of these, or another task"
+            f"CPython 3.11.2 to 3.13.0, got {digest}; use one of these, or another task"
         )
     return content

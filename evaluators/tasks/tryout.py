@@ -1,4 +1,4 @@
-"""A task tried out: a step of training on each part, so that what cannot work is refused before anything is written."""
+"""A try-out of a task: one step of training on each part, so that faults show before anything is written."""
 
 from __future__ import annotations
 

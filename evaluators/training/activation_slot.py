@@ -71,7 +71,7 @@ def _values(layout: Layout, dtype: torch.dtype, device: torch.device) -> tuple[_
 def _slopes(layout: Layout, dtype: torch.dtype, device: torch.device) -> tuple[_Scaled, ...]:
     """For each share, the program of its formula and its derivatives with respect to input and parameters."""
     rows = zip(layout.shares, layout.names, strict=True)
-    roots = [(share.expression, *(derivative(share.expression, wrt) for wrt in ("x", *own))) for share, own in rows]
+    roots = [(share.expression, *(derivative(share.expression, wrt) for wrt in ("x", *names))) for share, names in rows]
     return tuple(_scaled(each, share, dtype, device) for each, share in zip(roots, layout.shares, strict=True))
 
 
@@ -128,6 +128,7 @@ class ActivationSlot(nn.Module):
         self.register_buffer("marker", torch.zeros((), device="cpu"))
 
     def forward(self, x: Tensor) -> Tensor:
+        """The activation of ``x``, in its shape; within a stack, that of each slice."""
         self.channels = channels_of(x)
         contents = _Contents(self.layout, -3 if x.dim() == 4 else -1, tuple(self.values), self.after)
         return _call(_Sliced, self.first_order, contents, x, self.marker)
@@ -153,10 +154,10 @@ def _shaped(value: Tensor, dims: int, axis: int) -> Tensor:
     return value.view(shape)
 
 
-def _write(scaled: _Scaled, x: Tensor, axis: int, own: dict[str, Tensor], into: list[Tensor]) -> None:
+def _write(scaled: _Scaled, x: Tensor, axis: int, parameters: dict[str, Tensor], into: list[Tensor]) -> None:
     """The program's outputs at ``x``, one share's slices of the input, times the factor, into one tensor each."""
     program, factor = scaled
-    shaped = {name: _shaped(value, x.dim(), axis).to(x.dtype) for name, value in own.items()}
+    shaped = {name: _shaped(value, x.dim(), axis).to(x.dtype) for name, value in parameters.items()}
     for value, target in zip(program.run(x, shaped), into, strict=True):
         torch.mul(value, factor, out=target)
 
@@ -175,9 +176,9 @@ class _Stacked(torch.autograd.Function):
         result = torch.empty_like(x)
         programs = _values(layout, x.dtype, x.device)
         with torch.autocast(x.device.type, enabled=False):
-            for share, own, program in zip(layout.shares, _sections(layout, values), programs, strict=True):
+            for share, parameters, program in zip(layout.shares, _sections(layout, values), programs, strict=True):
                 here = slice(share.start, share.stop)
-                _write(program, x[here], axis, own, [result[here]])
+                _write(program, x[here], axis, parameters, [result[here]])
         return result
 
     @staticmethod
@@ -191,11 +192,12 @@ class _Stacked(torch.autograd.Function):
         layout, axis = ctx.layout, ctx.axis
         of_x = gradient * _call(_Stacked, layout.derivative("x"), axis, x, *values) if ctx.needs_input_grad[2] else None
         of_values: list[Tensor] = []
-        for share, own in zip(layout.shares, _sections(layout, values), strict=True):
+        for share, parameters in zip(layout.shares, _sections(layout, values), strict=True):
             part, upstream = x[share.start : share.stop], gradient[share.start : share.stop]
-            alone = Layout((replace(share, start=0, stop=share.slices),), (tuple(own),))
-            slopes = {name: _call(_Stacked, alone.derivative(name), axis, part, *own.values()) for name in own}
-            of_values += [_total(upstream, slopes[name], value, axis) for name, value in own.items()]
+            alone = Layout((replace(share, start=0, stop=share.slices),), (tuple(parameters),))
+            for name, value in parameters.items():
+                slope = _call(_Stacked, alone.derivative(name), axis, part, *parameters.values())
+                of_values.append(_total(upstream, slope, value, axis))
         return None, None, of_x, *of_values
 
 
@@ -208,10 +210,10 @@ class _StackedOnce(torch.autograd.Function):
         ctx.layout, ctx.axis, ctx.values, ctx.slopes = layout, axis, values, []
         programs = _slopes(layout, x.dtype, x.device)
         with torch.autocast(x.device.type, enabled=False):
-            for share, own, program in zip(layout.shares, _sections(layout, values), programs, strict=True):
+            for share, parameters, program in zip(layout.shares, _sections(layout, values), programs, strict=True):
                 here = slice(share.start, share.stop)
-                of_values = [torch.empty_like(x[here]) for _ in own]
-                _write(program, x[here], axis, own, [result[here], slope[here], *of_values])
+                of_values = [torch.empty_like(x[here]) for _ in parameters]
+                _write(program, x[here], axis, parameters, [result[here], slope[here], *of_values])
                 ctx.slopes += of_values
         ctx.save_for_backward(slope)
         return result
@@ -222,7 +224,9 @@ class _StackedOnce(torch.autograd.Function):
         (slope,) = ctx.saved_tensors
         owners = [share for share, names in zip(ctx.layout.shares, ctx.layout.names, strict=True) for _ in names]
         rows = zip(owners, ctx.slopes, ctx.values, strict=True)
-        of_values = [_total(gradient[share.start : share.stop], own, value, ctx.axis) for share, own, value in rows]
+        of_values = [
+            _total(gradient[share.start : share.stop], partial, value, ctx.axis) for share, partial, value in rows
+        ]
         return None, None, gradient * slope, *of_values
 
 

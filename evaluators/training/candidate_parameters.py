@@ -1,4 +1,4 @@
-"""The candidates' own parameters: one flat tensor for all, of which each site of each candidate has a view.
+"""The candidates' parameters: one flat tensor for all, of which each site of each candidate has a view.
 
 One tensor instead of many small ones: the optimiser's calls cost more than its arithmetic.
 """
@@ -47,42 +47,42 @@ class Block:
 
 def blocks(activations: Sequence[ActivationSlot], layout: Layout) -> list[Block]:
     """The blocks of a stack, in the order of the flat tensor: site by site, candidate by candidate."""
-    found: list[Block] = []
+    made: list[Block] = []
     start = 0
     for activation in activations:
         for share in layout.shares:
             for p in share.expression.parameters:
                 shape = (share.slices, activation.channels) if p.per_channel else (share.slices,)
-                found.append(Block(activation, share, p.initial, shape, start))
+                made.append(Block(activation, share, p.initial, shape, start))
                 start += math.prod(shape)
-    return found
+    return made
 
 
-def initial(found: Sequence[Block]) -> Tensor:
+def initial(blocks: Sequence[Block]) -> Tensor:
     """The flat tensor at the initial values, float64, on the CPU."""
-    return joined([torch.full_like(block.elements, block.initial, dtype=torch.float64) for block in found]).double()
+    return joined([torch.full_like(block.elements, block.initial, dtype=torch.float64) for block in blocks]).double()
 
 
-def slices(found: Sequence[Block]) -> Tensor:
+def slices(blocks: Sequence[Block]) -> Tensor:
     """The slice of the stack that each element belongs to, on the CPU."""
-    rows = [torch.arange(block.share.start, block.share.stop, device="cpu") for block in found]
-    return joined([row[:, None].expand_as(block.elements) for row, block in zip(rows, found, strict=True)])
+    rows = [torch.arange(block.share.start, block.share.stop, device="cpu") for block in blocks]
+    return joined([row[:, None].expand_as(block.elements) for row, block in zip(rows, blocks, strict=True)])
 
 
-def picked(found: Sequence[Block], places: Mapping[Share, Tensor]) -> Tensor:
+def picked(blocks: Sequence[Block], places: Mapping[Share, Tensor]) -> Tensor:
     """Indices in the flat tensor of what belongs to some slices, on the CPU.
 
     Args:
-        found: the blocks.
-        places: for each candidate that keeps some, which of its own slices, counted from its first one.
+        blocks: of the stack.
+        places: for each candidate that keeps some, which of its slices, counted from its first one.
     """
-    return joined([block.elements[places[block.share]] for block in found if block.share in places])
+    return joined([block.elements[places[block.share]] for block in blocks if block.share in places])
 
 
-def hand_out(found: Sequence[Block], flat: Tensor) -> list[Tensor]:
+def hand_out(blocks: Sequence[Block], flat: Tensor) -> list[Tensor]:
     """Give every site its parameters, leaves that share the memory of ``flat``; return them, block by block."""
     leaves = []
-    for block in found:
+    for block in blocks:
         part = flat[block.start : block.start + math.prod(block.shape)]
         leaves.append(part.view(block.shape).detach().requires_grad_())
         block.activation.values.append(leaves[-1])

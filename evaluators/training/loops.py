@@ -42,7 +42,7 @@ def train_by_loop(
         part: ``"search"``, or ``"confirmation"``, where test losses are taken too and nobody is rejected.
         members: ReLU first.
         schedule: budget, rungs, learning rates.
-        judge: says who goes at a rung.
+        judge: decides which members are rejected at a rung.
         backend: device and types of the networks; its autocast holds in the loop, from yield to yield.
         checkpoint: where the outcomes of finished members are offered; those that it has saved are not trained again.
 

@@ -1,4 +1,4 @@
-"""Plain data of a training: who is trained, for how long, and what came out."""
+"""Plain data of a training: the members, the schedule and the outcome."""
 
 from __future__ import annotations
 

@@ -39,8 +39,8 @@ class StackedOptimiser(ABC):
 
     def keep(self, picks: Sequence[Tensor]) -> None:
         """Keep some rows of the state of each tensor, named by their indices."""
-        for own in (self.rates, *self.state):
-            own[:] = [tensor[pick] for tensor, pick in zip(own, picks, strict=True)]
+        for tensors in (self.rates, *self.state):
+            tensors[:] = [tensor[pick] for tensor, pick in zip(tensors, picks, strict=True)]
 
 
 class StackedAdam(StackedOptimiser):

@@ -78,10 +78,10 @@ def find_sites(network: nn.Module, task: Task, x: Tensor) -> list[Site]:
         TaskError: nothing is replaced, or nothing of a pattern's name; a module is no activation, is not used, or is
             used on different numbers of channels. The message names it.
     """
-    found = {path: (parent, attribute, module) for path, parent, attribute, module in _places(network, task)}
-    _check(network, task, list(found))
+    places = {path: (parent, attribute, module) for path, parent, attribute, module in _places(network, task)}
+    _check(network, task, list(places))
     probes = {}
-    for path, (parent, attribute, module) in found.items():
+    for path, (parent, attribute, module) in places.items():
         probes[path] = _Probe(module)
         setattr(parent, attribute, probes[path])
     mode = network.training
@@ -91,7 +91,7 @@ def find_sites(network: nn.Module, task: Task, x: Tensor) -> list[Site]:
         network(x.clone())  # an activation may write into its input
     network.train(mode)
     sites = []
-    for path, (parent, attribute, module) in found.items():
+    for path, (parent, attribute, module) in places.items():
         setattr(parent, attribute, module)
         sites.append(Site(parent, attribute, path, _channels(task, path, probes[path]), works_in_place(module)))
     return sites
@@ -122,20 +122,20 @@ def _wanted(task: Task) -> tuple[tuple[type[nn.Module], ...], list[str]]:
     return kinds, [entry for entry in task.replaced if isinstance(entry, str)]
 
 
-def _check(network: nn.Module, task: Task, found: list[str]) -> None:
+def _check(network: nn.Module, task: Task, paths: list[str]) -> None:
     """Refuse what would replace nothing, or not an activation."""
     kinds, patterns = _wanted(task)
     there = {path: module for path, module in network.named_modules() if path and _is_activation(module)}
     listed = ", ".join(f"{path} ({type(module).__name__})" for path, module in there.items()) or "none"
-    missed = [p for p in patterns if not any(fnmatchcase(path, p) for path in found)]
-    if not found or missed:
+    missed = [p for p in patterns if not any(fnmatchcase(path, p) for path in paths)]
+    if not paths or missed:
         wanted = missed or [kind.__name__ for kind in kinds]
         raise TaskError(
             f"task {task.name!r}: replaced: its network has no {' or '.join(wanted)} for the candidate to replace"
             f"{nearest(wanted[0], there)}; activations that are modules: {listed}. "
             f"Calls of functions, such as F.relu(x), cannot be replaced: make them modules{_functions(network)}"
         )
-    for path in found:
+    for path in paths:
         module = network.get_submodule(path)
         if isinstance(module, _NOT_ELEMENTWISE):
             raise TaskError(

@@ -69,11 +69,11 @@ class Stack:
         self.rates = [tuple(range(len(schedule.rates)))] * len(self.members)
         self.layout = _layout(self.members, self.rates)
         self.blocks = candidate_parameters.blocks(self.activations, self.layout)
-        self.own = backend.place(candidate_parameters.initial(self.blocks))
+        self.candidate_parameters = backend.place(candidate_parameters.initial(self.blocks))
         self._hand_out()
         rates = backend.place(torch.tensor([rate for _, rate in slices], device="cpu", dtype=torch.float64))
-        own_rates = rates[backend.place(candidate_parameters.slices(self.blocks))]
-        self.optimiser = OPTIMISERS[task.optimiser](self.tensors, [rates] * len(self.state) + [own_rates])
+        parameter_rates = rates[backend.place(candidate_parameters.slices(self.blocks))]
+        self.optimiser = OPTIMISERS[task.optimiser](self.tensors, [rates] * len(self.state) + [parameter_rates])
         self.step = 0
 
     def _load(self, part: Part, seeds: Sequence[int]) -> None:
@@ -82,8 +82,8 @@ class Stack:
         self.x, self.y = self.backend.place(x), self.backend.place(y)
         splits = [split(len(x), part, seed) for seed in seeds]
         orders = [
-            batches(own_split.train, self.schedule.steps, self.task.batch_size, seed)
-            for own_split, seed in zip(splits, seeds, strict=True)
+            batches(parts.train, self.schedule.steps, self.task.batch_size, seed)
+            for parts, seed in zip(splits, seeds, strict=True)
         ]
         self.orders = self.backend.place(torch.stack(orders))
         fields = ("train", "validation", "test")
@@ -109,10 +109,10 @@ class Stack:
         return self.backend.moved(torch.stack(list(of_seeds)))[self.seed]
 
     def _hand_out(self) -> None:
-        """Give every activation slot the layout, and its parameters: leaves that share the memory of ``own``."""
+        """Give every activation slot the layout, and its parameters: leaves that share one memory."""
         for activation in self.activations:
             activation.layout, activation.values = self.layout, []
-        self.values = candidate_parameters.hand_out(self.blocks, self.own)
+        self.values = candidate_parameters.hand_out(self.blocks, self.candidate_parameters)
 
     @property
     def width(self) -> int:
@@ -122,7 +122,7 @@ class Stack:
     @property
     def tensors(self) -> list[Tensor]:
         """Everything that is trained: the stacked weights, then the candidates' parameters, flat."""
-        return [*self.state.values(), self.own]
+        return [*self.state.values(), self.candidate_parameters]
 
     def advance(self, steps: int) -> Tensor:
         """Take optimiser steps up to step number ``steps``.
@@ -136,13 +136,13 @@ class Stack:
         taken = [torch.empty(0, self.width, device=self.seed.device, dtype=self.backend.dtype)]
         while self.step < steps:
             losses = self._losses(self.orders[self.seed, self.step]).mean(dim=1)
-            found: Sequence[Tensor]
-            found = torch.autograd.grad(losses.sum(), [*weights, *self.values], materialize_grads=True)
+            gradients: Sequence[Tensor]
+            gradients = torch.autograd.grad(losses.sum(), [*weights, *self.values], materialize_grads=True)
             if self.task.clip is not None:
-                found = clipped(found, owners, self.task.clip)
-            flat = [torch.empty_like(self.own[:0]), *(gradient.flatten() for gradient in found[len(weights) :])]
-            gradients = [*found[: len(weights)], torch.cat(flat)]
-            self.optimiser.step(self.tensors, gradients, factor(self.step, self.schedule.steps))
+                gradients = clipped(gradients, owners, self.task.clip)
+            of_weights, of_parameters = gradients[: len(weights)], gradients[len(weights) :]
+            flat = torch.cat([torch.empty_like(self.candidate_parameters[:0]), *(g.flatten() for g in of_parameters)])
+            self.optimiser.step(self.tensors, [*of_weights, flat], factor(self.step, self.schedule.steps))
             self.step += 1
             taken.append(losses.detach()[None])
         return torch.cat(taken)
@@ -195,14 +195,14 @@ class Stack:
         self.optimiser.keep([slices] * len(self.state) + [flat])
 
     def _narrow(self, chosen: Sequence[int], rates: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
-        """Keep some models of some members, but for the optimiser; return the indices of the slices and of ``own``."""
+        """Keep some models of some members, but for the optimiser; return the indices of slices and parameters."""
         rows = zip(chosen, rates, strict=True)
         places = {self.layout.shares[i]: _places(self.rates[i], kept, len(self.members[i].seeds)) for i, kept in rows}
         slices = self.backend.place(torch.cat([share.start + place for share, place in places.items()]))
         flat = self.backend.place(candidate_parameters.picked(self.blocks, places))
         self.state = {name: tensor.detach()[slices] for name, tensor in self.state.items()}
         self.fixed = {name: tensor[slices] for name, tensor in self.fixed.items()}
-        self.own, self.seed = self.own[flat], self.seed[slices]
+        self.candidate_parameters, self.seed = self.candidate_parameters[flat], self.seed[slices]
         self.members, self.rates = [self.members[i] for i in chosen], list(rates)
         self.layout = _layout(self.members, self.rates)
         self.blocks = candidate_parameters.blocks(self.activations, self.layout)
@@ -218,7 +218,7 @@ class Stack:
     def restore(self, saved: StackState) -> None:
         """Go on from what :meth:`saved` gave for a stack of the same members and learning rates."""
         *weights, flat = (tensor.to(self.backend.device) for tensor in saved.tensors)
-        self.state, self.own = dict(zip(self.state, weights, strict=True)), flat
+        self.state, self.candidate_parameters = dict(zip(self.state, weights, strict=True)), flat
         fixed = (tensor.to(self.backend.device) for tensor in saved.fixed)
         self.fixed = dict(zip(self.fixed, fixed, strict=True))
         self.optimiser.state = [[tensor.to(self.backend.device) for tensor in row] for row in saved.optimiser]
@@ -249,8 +249,8 @@ def _places(had: tuple[int, ...], kept: tuple[int, ...], seeds: int) -> Tensor:
 
 def _layout(members: Sequence[CohortMember], rates: Sequence[tuple[int, ...]]) -> Layout:
     shares, start = [], 0
-    for member, own_rates in zip(members, rates, strict=True):
-        stop = start + len(member.seeds) * len(own_rates)
+    for member, remaining in zip(members, rates, strict=True):
+        stop = start + len(member.seeds) * len(remaining)
         shares.append(Share(as_builtin(member.expression), start, stop, output_factor(member.expression)))
         start = stop
     return Layout(tuple(shares), tuple(tuple(p.name for p in share.expression.parameters) for share in shares))

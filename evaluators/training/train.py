@@ -36,8 +36,8 @@ def train(
 ) -> list[Outcome]:
     """Train members; in the search, reject at the rungs and the end. The first member is ReLU, the reference.
 
-    Failures go, and those that the job's rung rule gives up (:mod:`evaluators.rejection`). Those that stay may lose a
-    learning rate, controls too.
+    Failures are rejected, and candidates that the job's rung rule rejects (:mod:`evaluators.rejection`). A member that
+    stays may lose its worst learning rate; a control may, too.
 
     Args:
         task: data, network, loss.
@@ -45,7 +45,7 @@ def train(
         members: ReLU first; protected ones are never rejected.
         schedule: budget, rungs, learning rates.
         width: slices in one stack; it changes speed and memory, no result.
-        judge: says who goes at a rung.
+        judge: decides which members are rejected at a rung.
         backend: device and types.
         measured: objectives to take from the models at the end, at the best learning rate.
         checkpoint: where the state at each rung is offered; begins with the state that it has saved.

@@ -1,4 +1,4 @@
-"""What is known of a function without training: Gaussian moments, mean-field constants, shape, finite values."""
+"""Properties of a function without training: Gaussian moments, mean-field constants, shape, finite values."""
 
 from primitives.analysis.analyse import Analysis, analyse
 from primitives.analysis.features import Gaussian

@@ -33,9 +33,9 @@ def as_builtin(expression: Expression) -> Expression:
 @cache
 def _forms() -> dict[str, tuple[Expression, ...]]:
     """By class hash, which relu and relu6 share."""
-    found: dict[str, tuple[Expression, ...]] = {}
+    forms: dict[str, tuple[Expression, ...]] = {}
     for name in _TORCH_FUNCTIONS:
         form = apply(name, variable())
         key = fingerprint(form).exact
-        found[key] = (*found.get(key, ()), form)
-    return found
+        forms[key] = (*forms.get(key, ()), form)
+    return forms

@@ -33,10 +33,10 @@ def nearest_known(expression: Expression) -> Nearest | None:
 
     None if the function is not finite on [-5, 5] or zero throughout.
     """
-    own = _unit(expression)
-    if own is None:
+    unit = _unit(expression)
+    if unit is None:
         return None
-    distances = [np.inf if row is None else float(np.sqrt((own - row) ** 2 @ _weights())) for row in _known()]
+    distances = [np.inf if row is None else float(np.sqrt((unit - row) ** 2 @ _weights())) for row in _known()]
     least = min(distances)
     best = next(n for n, each in enumerate(distances) if each <= least + _TIE)  # well-known ones come first
     return Nearest(catalogue()[best], distances[best])

@@ -80,8 +80,8 @@ class Expression:
         """The distinct parameters in the order of their first use."""
         if not self.is_learnable:
             return ()
-        found = dict.fromkeys(node.value for node in postorder((self,)) if isinstance(node.value, Parameter))
-        return tuple(found)
+        distinct = dict.fromkeys(node.value for node in postorder((self,)) if isinstance(node.value, Parameter))
+        return tuple(distinct)
 
     @property
     def initial_values(self) -> dict[str, float]:
@@ -98,10 +98,10 @@ _interned = WeakValueDictionary()
 
 def _intern(op: str, args: tuple[Expression, ...], value: float | Parameter | None) -> Expression:
     key = (op, args, value)
-    found = _interned.get(key)
-    if found is None:
-        found = _interned[key] = Expression(op, args, value)
-    return found
+    node = _interned.get(key)
+    if node is None:
+        node = _interned[key] = Expression(op, args, value)
+    return node
 
 
 def _rebuilt(steps: tuple[_Step, ...]) -> Expression:

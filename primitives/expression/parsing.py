@@ -50,7 +50,7 @@ def parse_body(body: str, symbols: Mapping[str, Expression]) -> Expression:
 
 def _declared(tokens: Tokens) -> list[tuple[Token, Expression]]:
     """The parameters after ``;``, each with the token of its name."""
-    found: list[tuple[Token, Expression]] = []
+    declared: list[tuple[Token, Expression]] = []
     taken = {"x", *NUMBERS}
     while tokens.token.kind != "end":
         name = tokens.token
@@ -58,17 +58,17 @@ def _declared(tokens: Tokens) -> list[tuple[Token, Expression]]:
             raise tokens.fail("a parameter, as in beta=1 or beta=1:channel")
         if name.text in taken:
             raise name.error(f"{short(name.text)!r} has a meaning already; choose another name for the parameter")
-        if len(found) == MAX_SIZE:
+        if len(declared) == MAX_SIZE:
             raise name.error(f"more than {MAX_SIZE} parameters")
         taken.add(name.text)
         tokens.advance()
         tokens.take("=", f" and the initial value of {short(name.text)!r}")
         initial = _initial(tokens)
-        found.append((name, parameter(name.text, initial, per_channel=_per_channel(tokens))))
+        declared.append((name, parameter(name.text, initial, per_channel=_per_channel(tokens))))
         if tokens.token.kind != "end" and not tokens.at(",", ";"):
             raise tokens.fail("',' or the end")
         tokens.advance()
-    return found
+    return declared
 
 
 def _initial(tokens: Tokens) -> float:

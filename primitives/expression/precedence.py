@@ -123,16 +123,16 @@ class _Parser:
     def inputs(self, name: Token, most: int) -> list[Expression]:
         """The inputs of a call, at least one, from its ``(`` to its ``)``."""
         opening = self.tokens.advance()
-        found = [self.level(1)]
-        while len(found) < most and self.tokens.at(","):
+        inputs = [self.level(1)]
+        while len(inputs) < most and self.tokens.at(","):
             self.tokens.advance()
-            found.append(self.level(1))
+            inputs.append(self.level(1))
         if not self.tokens.at(")"):
-            expected = "')'" if len(found) == most else "',' or ')'"
+            expected = "')'" if len(inputs) == most else "',' or ')'"
             hint = f"; {name.text} takes at most {most} argument(s)"
             raise self.tokens.fail(f"{expected} for the '(' at position {opening.position}", hint)
         self.tokens.advance()
-        return found
+        return inputs
 
     def applied(self, token: Token, op: str, *args: Expression) -> Expression:
         """The operator that a token stands for, applied; its errors get the token's place."""

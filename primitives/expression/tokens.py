@@ -38,6 +38,7 @@ class Token:
     position: int
 
     def error(self, message: str) -> ExpressionError:
+        """An error at the token's position, to be raised."""
         return ExpressionError(f"position {self.position}: {message}")
 
 
@@ -71,6 +72,7 @@ class Tokens:
         return token
 
     def at(self, *symbols: str) -> bool:
+        """True if the current token is one of the symbols."""
         return self.token.text in symbols
 
     def take(self, symbol: str, why: str = "") -> Token:
@@ -80,6 +82,7 @@ class Tokens:
         return self.advance()
 
     def fail(self, expected: str, hint: str = "") -> ExpressionError:
+        """An error that names what was expected here and what stands here, to be raised."""
         got = "the end of the text" if self.token.kind == "end" else repr(short(self.token.text))
         return self.token.error(f"expected {expected}, got {got}{hint}")
 

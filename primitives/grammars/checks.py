@@ -35,12 +35,12 @@ class Checks:
 
     def mapping(self, key: str, value: object, known: Iterable[str]) -> dict[str, Any]:
         """A mapping without unknown keys."""
-        found: dict[str, Any] = self.typed(key, value, dict)
-        for name in found:
+        mapping: dict[str, Any] = self.typed(key, value, dict)
+        for name in mapping:
             if name not in known:
                 where = f"{key}.{short(name)}" if key else short(name)
                 raise self.fail(where, f"unknown key{nearest(str(name), known)}; expected {', '.join(known)}")
-        return found
+        return mapping
 
     def number(self, key: str, value: object) -> float:
         """A finite number."""

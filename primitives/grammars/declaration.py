@@ -83,10 +83,10 @@ def declaration(text: str, source: str) -> Declaration:
         GrammarError: the declaration is wrong; the message names file, key, what was expected and the nearest name.
     """
     try:
-        found = loaded(text, source)
+        content = loaded(text, source)
     except YamlError as error:
         raise GrammarError(str(error)) from None
-    return _Reader(source).read(found)
+    return _Reader(source).read(content)
 
 
 class _Reader:
@@ -95,8 +95,8 @@ class _Reader:
     def __init__(self, source: str) -> None:
         self.check = Checks(source)
 
-    def read(self, found: object) -> Declaration:
-        top = self.check.mapping("", found, _KEYS)
+    def read(self, content: object) -> Declaration:
+        top = self.check.mapping("", content, _KEYS)
         for key in ("name", "templates"):
             if key not in top:
                 raise self.check.fail(key, "is missing")
@@ -119,9 +119,9 @@ class _Reader:
             self.factors(top.get("factors"), parameters),
         )
 
-    def parameters(self, found: object) -> dict[str, Expression]:
+    def parameters(self, content: object) -> dict[str, Expression]:
         declared: dict[str, Expression] = {}
-        for name, value in self.check.typed("parameters", found, dict).items():
+        for name, value in self.check.typed("parameters", content, dict).items():
             key = f"parameters.{short(name)}"
             if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_](\w*[A-Za-z_])?", name, re.ASCII):
                 raise self.check.fail(key, "expected a name of letters that does not end in a digit")
@@ -133,17 +133,17 @@ class _Reader:
             declared[name] = parameter(name, initial, per_channel=per_channel)
         return declared
 
-    def constants(self, found: object) -> list[Rule]:
-        values = self.check.typed("constants", found, list)
+    def constants(self, content: object) -> list[Rule]:
+        values = self.check.typed("constants", content, list)
         numbers = [constant(self.check.number(f"constants[{i}]", value)) for i, value in enumerate(values)]
         leaves = [Rule(number.text, number, 0) for number in numbers]
         self.distinct("constants", leaves)
         return leaves
 
-    def rules(self, kind: str, found: object, parameters: Mapping[str, Expression]) -> list[Rule]:
+    def rules(self, kind: str, content: object, parameters: Mapping[str, Expression]) -> list[Rule]:
         names = ("a",) if kind == "unary" else ("a", "b")
         symbols = {name: METAVARIABLES[name] for name in names} | dict(parameters)
-        texts = self.check.typed(kind, found, list)
+        texts = self.check.typed(kind, content, list)
         rules = [self.rule(f"{kind}[{i}]", text, symbols, len(names)) for i, text in enumerate(texts)]
         self.distinct(kind, rules)
         return rules
@@ -162,13 +162,13 @@ class _Reader:
         first: dict[Expression, int] = {}
         for index, rule in enumerate(rules):
             if first.setdefault(rule.pattern, index) != index:
-                found = f"{kind}[{first[rule.pattern]}]"
-                raise self.check.fail(f"{kind}[{index}]", f"{rule.text!r} is there already: {found}")
+                earlier = f"{kind}[{first[rule.pattern]}]"
+                raise self.check.fail(f"{kind}[{index}]", f"{rule.text!r} is there already: {earlier}")
 
-    def factors(self, found: object, parameters: Mapping[str, Expression]) -> Factors:
-        if found is None:
+    def factors(self, content: object, parameters: Mapping[str, Expression]) -> Factors:
+        if content is None:
             return Factors()
-        fields = self.check.mapping("factors", found, ("max", "per"))
+        fields = self.check.mapping("factors", content, ("max", "per"))
         most = self.check.whole("factors.max", fields.get("max", 1), MAX_FACTORS)
         factors = Factors(most, per_channel=self.check.per_channel("factors.per", fields.get("per", "layer")))
         for name, leaf in parameters.items():
@@ -178,8 +178,8 @@ class _Reader:
                 raise self.check.fail(f"parameters.{name}", message)
         return factors
 
-    def templates(self, found: object, parts: _Parts) -> Iterable[Weighted]:
-        entries = self.check.typed("templates", found, list)
+    def templates(self, content: object, parts: _Parts) -> Iterable[Weighted]:
+        entries = self.check.typed("templates", content, list)
         made: list[Weighted] = []
         for index, entry in enumerate(entries):
             key = f"templates[{index}]"
@@ -233,10 +233,10 @@ class _Reader:
                 raise self.check.fail(key, message)
         return template
 
-    def mutations(self, found: object) -> dict[str, float]:
-        given = self.check.mapping("mutations", found, KINDS)
-        own = {kind: self.check.weight(f"mutations.{kind}", value) for kind, value in given.items()}
-        weights = {kind: own.get(kind, default) for kind, (_, default) in KINDS.items()}
+    def mutations(self, content: object) -> dict[str, float]:
+        given = self.check.mapping("mutations", content, KINDS)
+        declared = {kind: self.check.weight(f"mutations.{kind}", value) for kind, value in given.items()}
+        weights = {kind: declared.get(kind, default) for kind, (_, default) in KINDS.items()}
         if not any(weights.values()):
             raise self.check.fail("mutations", "expected at least one weight above 0")
         return weights

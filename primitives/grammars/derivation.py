@@ -20,13 +20,13 @@ X = Rule("x", variable(), 0)
 
 def ends(arities: Sequence[int]) -> list[int]:
     """For each place the end of the derivation that starts there."""
-    found = [0] * len(arities)
+    after = [0] * len(arities)
     for at in reversed(range(len(arities))):
         end = at + 1
         for _ in range(arities[at]):
-            end = found[end]
-        found[at] = end
-    return found
+            end = after[end]
+        after[at] = end
+    return after
 
 
 def extents(rules: Derivation) -> list[int]:
@@ -43,13 +43,13 @@ def inputs(rules: Derivation, at: int, stops: Sequence[int]) -> list[int]:
 def shown(rules: Derivation) -> list[int]:
     """The places that are not below an input that a rule ignores."""
     stops = extents(rules)
-    found, stack = [], [0]
+    places, stack = [], [0]
     while stack:
         at = stack.pop()
-        found.append(at)
+        places.append(at)
         starts = zip(inputs(rules, at, stops), rules[at].uses, strict=True)
         stack.extend(start for start, used in starts if used)
-    return sorted(found)
+    return sorted(places)
 
 
 def has_x(rules: Sequence[Rule]) -> bool:

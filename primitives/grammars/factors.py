@@ -46,10 +46,10 @@ class Factors:
         if not self.most or node.op != "mul":
             return None
         factor, inner = node.args
-        found = factor.value
-        if not isinstance(found, Parameter) or not same_parameter(found, self.parameter):
+        leading = factor.value
+        if not isinstance(leading, Parameter) or not same_parameter(leading, self.parameter):
             return None
-        return None if found in inner.parameters else inner
+        return None if leading in inner.parameters else inner
 
     def allow(self, rules: Sequence[Rule | None]) -> bool:
         """True if a derivation has no more factors than it may."""

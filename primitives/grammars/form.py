@@ -84,8 +84,8 @@ class Form(Template):
                 if None not in parts:
                     yield (rule, *chain(*[part for part in parts if part]))
 
-        found = read(expression, 0)
-        return found if found and self.factors.allow(found) else None
+        reading = read(expression, 0)
+        return reading if reading and self.factors.allow(reading) else None
 
     def _starts(self, at: int) -> tuple[int, ...]:
         """Where the inputs of the rule at a place start."""

@@ -106,7 +106,7 @@ class Grammar:
             GrammarError: ``f`` is not a member, or the kind is unknown or impossible for it.
         """
         if kind is not None and kind not in KINDS:
-            raise GrammarError(f"unknown mutation {kind!r}{nearest(kind, KINDS)}; there are {', '.join(KINDS)}")
+            raise GrammarError(f"unknown mutation {kind!r}{nearest(kind, KINDS)}; available: {', '.join(KINDS)}")
         readings = self._readings(f)
         weights = {name: weight for name, weight in self.mutations.items() if weight} if kind is None else {kind: 1.0}
         same = (f, write(self._filled(readings[0], rng)))
@@ -185,8 +185,8 @@ class Grammar:
         return write(self.coder.decode(vector))
 
     def _filled(self, reading: Read, rng: Rng) -> Derivation:
-        (template, _), found = reading
-        return template.filled(found, rng)
+        (template, _), rules = reading
+        return template.filled(rules, rng)
 
     def _readings(self, f: Expression) -> list[Read]:
         """The templates that have the expression, each with a derivation of it."""
@@ -221,7 +221,7 @@ def grammar(name_or_path: str | Path) -> Grammar:
         return _assembled(_file_text(Path(name)), name)
     if name not in grammar_names():
         known = ", ".join(grammar_names())
-        raise GrammarError(f"unknown grammar {name!r}{nearest(name, grammar_names())}; there are {known}, or a file")
+        raise GrammarError(f"unknown grammar {name!r}{nearest(name, grammar_names())}; available: {known}, or a file")
     return _preset(name)
 
 
@@ -238,15 +238,15 @@ def grammar_names() -> tuple[str, ...]:
 
 
 def _assembled(text: str, source: str) -> Grammar:
-    found = declaration(text, source)
-    coder = Coder([template for template, _ in found.templates])
-    return Grammar(found.name, found.description, found.source, found.templates, found.mutations, coder)
+    declared = declaration(text, source)
+    coder = Coder([template for template, _ in declared.templates])
+    return Grammar(declared.name, declared.description, declared.source, declared.templates, declared.mutations, coder)
 
 
 def _file_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise GrammarError(f"{path}: there is no such file; presets are {', '.join(grammar_names())}") from None
+        raise GrammarError(f"{path}: no such file; presets: {', '.join(grammar_names())}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise GrammarError(f"{path}: cannot be read as text: {error}") from None

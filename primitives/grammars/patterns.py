@@ -44,8 +44,8 @@ class Rule:
     def leaves(self) -> tuple[int | Parameter, ...]:
         """The numbers of the inputs and the parameters of the pattern, in the order of their first use."""
         inputs = _INPUTS[: self.arity]
-        found = [inputs.index(node) if node in inputs else node.value for node in self.order]
-        return tuple(leaf for leaf in found if isinstance(leaf, int | Parameter))
+        leaves = [inputs.index(node) if node in inputs else node.value for node in self.order]
+        return tuple(leaf for leaf in leaves if isinstance(leaf, int | Parameter))
 
     @cached_property
     def uses(self) -> tuple[bool, ...]:
@@ -133,10 +133,10 @@ class _Growth:
         nodes, order = list(preorder(pattern)), postorder((pattern,))
         self._uses = [nodes.count(leaf) for leaf in _INPUTS[:arity]]
         self._above = [_levels(order, leaf) for leaf in _INPUTS[:arity]]
-        self._own, self._depth = len(nodes) - sum(self._uses), pattern.depth
+        self._fixed, self._depth = len(nodes) - sum(self._uses), pattern.depth
 
     def size(self, *inputs: int) -> int:
-        return self._own + sum(use * size for use, size in zip(self._uses, inputs, strict=True))
+        return self._fixed + sum(use * size for use, size in zip(self._uses, inputs, strict=True))
 
     def depth(self, *inputs: int) -> int:
         used = [above + depth for use, above, depth in zip(self._uses, self._above, inputs, strict=True) if use]
@@ -158,26 +158,26 @@ def _bind(pattern: Expression, node: Expression) -> dict[Expression, Expression]
     bound: dict[Expression, Expression] = {}
     stack = [(pattern, node)]
     while stack:
-        wanted, found = stack.pop()
+        wanted, candidate = stack.pop()
         if wanted in bound:
-            if bound[wanted] is not found:
+            if bound[wanted] is not candidate:
                 return None
             continue
-        if not _fits(wanted, found):
+        if not _fits(wanted, candidate):
             return None
-        bound[wanted] = found
+        bound[wanted] = candidate
         if wanted.args:
-            stack.extend(zip(wanted.args, found.args, strict=True))
+            stack.extend(zip(wanted.args, candidate.args, strict=True))
     return bound
 
 
-def _fits(wanted: Expression, found: Expression) -> bool:
+def _fits(wanted: Expression, node: Expression) -> bool:
     if is_input(wanted):
         return True
-    left, right = wanted.value, found.value
+    left, right = wanted.value, node.value
     if isinstance(left, Parameter) and isinstance(right, Parameter):
         return same_parameter(left, right)
-    return wanted.op == found.op and left == right
+    return wanted.op == node.op and left == right
 
 
 def _levels(order: Sequence[Expression], leaf: Expression) -> int:

@@ -133,6 +133,6 @@ def with_factors(rules: Derivation, factors: Factors, rng: Rng) -> Derivation:
 
 def without_surplus(rules: Derivation, factors: Factors, rng: Rng) -> Derivation:
     """As many factors as are allowed; those that are too many are dropped at random."""
-    found = placed(rules)
-    surplus = set(rng.permutation(found)[factors.most :].tolist()) if len(found) > factors.most else ()
+    places = placed(rules)
+    surplus = set(rng.permutation(places)[factors.most :].tolist()) if len(places) > factors.most else ()
     return tuple(plain(rule) if at in surplus else rule for at, rule in enumerate(rules)) if surplus else rules

@@ -123,9 +123,9 @@ class Trees(Template):
                 if None not in parts:
                     yield (rule, *chain(*[part for part in parts if part]))
 
-        found = read(expression)
-        fits = found and len(found) <= self.max_size and has_x(found) and self.factors.allow(found)
-        return found if fits else None
+        reading = read(expression)
+        fits = reading and len(reading) <= self.max_size and has_x(reading) and self.factors.allow(reading)
+        return reading if fits else None
 
     def filled(self, reading: Reading, rng: Rng) -> Derivation:
         return tuple(rule for rule in reading if rule)
@@ -180,8 +180,8 @@ class Trees(Template):
         for size in range(2, self.max_size + 1):
             splits = [(left, size - 1 - left) for left in range(1, size - 1)]
             pairs = [(largest[left], largest[right]) for left, right in splits if largest[left] and largest[right]]
-            found = [measure(rule, largest[size - 1]) for rule in unary if largest[size - 1]]
-            largest.append(max([*found, *(measure(rule, *pair) for rule in binary for pair in pairs)], default=0))
+            sizes = [measure(rule, largest[size - 1]) for rule in unary if largest[size - 1]]
+            largest.append(max([*sizes, *(measure(rule, *pair) for rule in binary for pair in pairs)], default=0))
         return max(largest)
 
     def rule_choices(self, limit: int) -> tuple[tuple[str, ...], ...]:

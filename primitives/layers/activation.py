@@ -99,6 +99,11 @@ class Activation(nn.Module):
             nn.init.constant_(value, p.initial)
 
     def forward(self, x: Tensor) -> Tensor:
+        """The activation of ``x``, elementwise: the same shape, dtype and device.
+
+        Raises:
+            ExpressionError: ``x`` is not floating point, or has another number of channels.
+        """
         if not x.is_floating_point():
             raise ExpressionError(f"{self._text}: expected a floating point input, got {x.dtype}")
         values = [self._value(p, x) for p in self.expression.parameters]
@@ -122,6 +127,7 @@ class Activation(nn.Module):
         return per_channel_shape(value, x)
 
     def extra_repr(self) -> str:
+        """The expression's text, as ``print(model)`` shows it."""
         return self._text
 
 

@@ -73,17 +73,17 @@ class _Pointwise(torch.autograd.Function):
         wanted = [wrt for wrt, needed in zip(inputs, ctx.needs_input_grad[2:], strict=True) if needed]
         slopes = {wrt: derivative(ctx.expression, wrt) for wrt in wanted}
         if torch.is_grad_enabled():
-            found = {wrt: gradient * pointwise(f, x, parameters, names=ctx.names) for wrt, f in slopes.items()}
+            gradients = {wrt: gradient * pointwise(f, x, parameters, names=ctx.names) for wrt, f in slopes.items()}
         elif _is_one_operator(ctx.expression):
             product = derivative(ctx.expression, times=_GRADIENT)
-            found = {"x": evaluate((product,), x, {"gradient": gradient})[0]}
+            gradients = {"x": evaluate((product,), x, {"gradient": gradient})[0]}
         elif goes_in_parts(x, parameters):
-            found = _gradients_in_parts(slopes, inputs, gradient)
+            gradients = _gradients_in_parts(slopes, inputs, gradient)
         else:
             values = {wrt: t.to(x.dtype) for wrt, t in inputs.items() if wrt != "x"}
             slopes_at = evaluate(tuple(slopes.values()), x, values)
-            found = {wrt: gradient * slope for wrt, slope in zip(slopes, slopes_at, strict=True)}
-        return None, None, *(_summed(found[wrt], t) if wrt in found else None for wrt, t in inputs.items())
+            gradients = {wrt: gradient * slope for wrt, slope in zip(slopes, slopes_at, strict=True)}
+        return None, None, *(_summed(gradients[wrt], t) if wrt in gradients else None for wrt, t in inputs.items())
 
 
 def _is_one_operator(expression: Expression) -> bool:
@@ -101,17 +101,17 @@ def _gradients_in_parts(
     """The gradient times each slope; for parameters summed over the parts, at least in float32."""
     x = inputs["x"]
     wide = torch.promote_types(x.dtype, torch.float32)
-    found = {wrt: torch.empty_like(x) if wrt == "x" else torch.zeros_like(inputs[wrt], dtype=wide) for wrt in slopes}
+    sums = {wrt: torch.empty_like(x) if wrt == "x" else torch.zeros_like(inputs[wrt], dtype=wide) for wrt in slopes}
     with torch.autocast(x.device.type, enabled=False):
         values = {wrt: t.to(x.dtype) for wrt, t in inputs.items() if wrt != "x"}
         program = _program(tuple(slopes.values()), x.dtype)
-        for part, incoming, of_x in parts((x, gradient, found.get("x", x)), tuple(values.values())):
+        for part, incoming, of_x in parts((x, gradient, sums.get("x", x)), tuple(values.values())):
             for wrt, slope in zip(slopes, program.run(part, values), strict=True):
                 if wrt == "x":
                     torch.mul(incoming, slope, out=of_x)
                 else:
-                    found[wrt] += (incoming * slope).to(wide).sum_to_size(found[wrt].shape)
-    return found
+                    sums[wrt] += (incoming * slope).to(wide).sum_to_size(sums[wrt].shape)
+    return sums
 
 
 @lru_cache(maxsize=1024)

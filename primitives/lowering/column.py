@@ -38,8 +38,8 @@ class Column:
         Raises:
             LoweringError: an operator has neither a template nor a formula.
         """
-        own = {row.name for row in operators().values() if row.code.get(self.target)}
-        return expand(root, self.target, frozenset(self.templates) | own)
+        registered = {row.name for row in operators().values() if row.code.get(self.target)}
+        return expand(root, self.target, frozenset(self.templates) | registered)
 
     def template(self, name: str) -> str:
         """What the target writes for an operator.

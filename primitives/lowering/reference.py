@@ -71,8 +71,8 @@ def elementary(root: Expression) -> Expression:
 
 def points_of(expression: Expression) -> Tensor:
     """Some 40 inputs: tiny to large of both signs, both zeros, and the constants of the formula, where kinks are."""
-    own = [abs(node.value) for node in postorder((expression,)) if isinstance(node.value, float)]
-    sizes = torch.tensor(sorted({*_GRID, *own})).float().unique().double()
+    constants = [abs(node.value) for node in postorder((expression,)) if isinstance(node.value, float)]
+    sizes = torch.tensor(sorted({*_GRID, *constants})).float().unique().double()
     sizes = sizes[torch.isfinite(sizes)]
     return torch.cat([-sizes.flip(0), sizes])
 
@@ -105,12 +105,12 @@ def _room(
 ) -> list[Tensor]:
     """Largest deviation of each root under random rounding, with the margin; 0 where it is not finite."""
     values = _with_errors([elementary(root) for root in roots], x.expand(_SAMPLES + 1, -1), given, dtype)
-    found = []
+    rooms = []
     for value, best in zip(values, exact, strict=True):
         spread = _finite((value[1:] - value[0]).abs()).amax(0)
         other = _finite((value[0] - best).abs())  # torch's kernels against the formulas
-        found.append(_MARGIN * (spread + other) + _LAST_PLACES * torch.finfo(dtype).eps * _finite(best.abs()))
-    return found
+        rooms.append(_MARGIN * (spread + other) + _LAST_PLACES * torch.finfo(dtype).eps * _finite(best.abs()))
+    return rooms
 
 
 def _finite(value: Tensor) -> Tensor:

@@ -46,18 +46,20 @@ def _wrong_values(forward: Callable[..., Tensor], arity: int, dtype: torch.dtype
     for inputs in (_points(arity, dtype), *([extremes.roll(k) for k in range(s, s + arity)] for s in range(13))):
         before = [t.clone() for t in inputs]
         try:
-            found = forward(*inputs)
+            values = forward(*inputs)
             again = forward(*(t.flip(0) for t in inputs))
         except Exception as error:
             yield f"{_shown(dtype)}: the forward function failed: {type(error).__name__}: {error}"
             return
-        if not isinstance(found, Tensor) or found.shape != inputs[0].shape or found.dtype != dtype:
-            got = f"{_shown(found.dtype)} {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+        if not isinstance(values, Tensor) or values.shape != inputs[0].shape or values.dtype != dtype:
+            got = (
+                f"{_shown(values.dtype)} {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
+            )
             yield f"{_shown(dtype)}: expected a tensor of the inputs' shape and dtype, got {got}"
             return
         if any(not torch.equal(a.nan_to_num(7), b.nan_to_num(7)) for a, b in zip(inputs, before, strict=True)):
             yield f"{_shown(dtype)}: the forward function changes its inputs"
-        if not torch.equal(found.nan_to_num(7), again.flip(0).nan_to_num(7)):
+        if not torch.equal(values.nan_to_num(7), again.flip(0).nan_to_num(7)):
             yield f"{_shown(dtype)}: not elementwise or not repeatable: turned round inputs give other values"
     if arity > 1:
         yield from _wrong_numbers(forward, arity, dtype)
@@ -81,11 +83,11 @@ def _wrong_numbers(forward: Callable[..., Tensor], arity: int, dtype: torch.dtyp
 def _wrong_formula(row: Operator) -> Iterator[str]:
     assert row.forward is not None
     points = _points(row.arity)
-    formula, found = _at(parse_body(row.formula, _places(row)), points), row.forward(*points)
-    worst = int((formula - found).abs().nan_to_num(0).argmax())
-    if not torch.allclose(formula, found, rtol=1e-9, atol=1e-12, equal_nan=True):
+    formula, expected = _at(parse_body(row.formula, _places(row)), points), row.forward(*points)
+    worst = int((formula - expected).abs().nan_to_num(0).argmax())
+    if not torch.allclose(formula, expected, rtol=1e-9, atol=1e-12, equal_nan=True):
         at = ", ".join(f"{name}={t[worst]:.6g}" for name, t in zip(INPUTS, points, strict=False))
-        yield f"at {at} the formula gives {formula[worst]:.9g}, the forward function {found[worst]:.9g}"
+        yield f"at {at} the formula gives {formula[worst]:.9g}, the forward function {expected[worst]:.9g}"
 
 
 def _wrong_slope(value: Expression, position: int, points: list[Tensor]) -> Iterator[str]:

@@ -66,7 +66,7 @@ def _wrong_row(row: Operator) -> Iterator[str]:
     yield from _unreadable("tangent", row.tangent, (*inputs, *(f"d{name}" for name in inputs), "y"))
     for target, template in row.code.items():
         if target not in targets():
-            yield f"code: unknown target {target!r}{nearest(target, targets())}; there are {', '.join(targets())}"
+            yield f"code: unknown target {target!r}{nearest(target, targets())}; available: {', '.join(targets())}"
         try:
             template.format(*inputs)
         except (IndexError, KeyError, ValueError) as error:

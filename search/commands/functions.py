@@ -1,4 +1,4 @@
-"""Commands about functions and what there is: evaluate, show, replay, list."""
+"""Commands about functions and lists: evaluate, show, replay, list."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from search.commands.options import Json, Operators
 
 
 def evaluate(
-    expressions: Annotated[list[str], typer.Argument(metavar="EXPR...", help="Such as 'x*sigmoid(x)'.")],
+    expressions: Annotated[list[str], typer.Argument(metavar="EXPR...", help="Expressions, such as 'x*sigmoid(x)'.")],
     *,
     task: Annotated[
-        str, typer.Option(help="A shipped task, or a class in a file, which is run: path/to/my_task.py:MyTask.")
+        str, typer.Option(help="A shipped task, or a class in a file, path/to/my_task.py:MyTask; the file is run.")
     ] = "digits",
     seeds: Annotated[int, typer.Option(help="Number of seeds.")] = 8,
     steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps; default: the task's.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of all random numbers.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
     objectives: Annotated[
-        str | None, typer.Option(help="Names, separated by commas; default: those of a search.")
+        str | None, typer.Option(help="Objectives, separated by commas; default: those of a search.")
     ] = None,
     operators: Operators = [],  # noqa: B006  (typer copies it)
     as_json: Json = False,
@@ -41,22 +41,24 @@ def evaluate(
     names = DEFAULT if objectives is None else tuple(name.strip() for name in objectives.split(","))
     for name in filter(is_reference, names):
         try_out_objective(name, find_task(task), seeds)
-    found = evaluate_expressions(expressions, task, seeds=seeds, steps=steps, seed=seed, objectives=names)
+    evaluations = evaluate_expressions(expressions, task, seeds=seeds, steps=steps, seed=seed, objectives=names)
     if as_json:
-        print_json([evaluation_to_json(each) for each in found])
+        print_json([evaluation_to_json(each) for each in evaluations])
         return
-    others = [name for name in found[0].objectives if name != "gain"]
+    others = [name for name in evaluations[0].objectives if name != "gain"]
     heads = ["expression", "gain", "95 % interval", "over GELU", "over SiLU", *others, "reason"]
     rows = (
         [e.expression, e.gain, f"{e.interval[0]:+.3f} {e.interval[1]:+.3f}", e.gains["gelu"], e.gains["silu"],
          *(e.objectives[name] for name in others), e.reason]
-        for e in found
+        for e in evaluations
     )  # fmt: skip
     console.print(tables.table(f"{label(task)}, {seeds} seeds: gain in nats over ReLU", heads, rows))
 
 
 def show(
-    expression: Annotated[str, typer.Argument(metavar="EXPR", help="Such as 'x*sigmoid(beta*x); beta=1'.")],
+    expression: Annotated[
+        str, typer.Argument(metavar="EXPR", help="An expression, such as 'x*sigmoid(beta*x); beta=1'.")
+    ],
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw to a .svg or .png file.")] = None,
     operators: Operators = [],  # noqa: B006  (typer copies it)
     as_json: Json = False,
@@ -75,25 +77,31 @@ def show(
         from search.export.plot import draw  # matplotlib takes half a second to load
 
         draw(parsed, plot)
-    found = describe(parsed)
+    description = describe(parsed)
     if as_json:
-        print_json(description_to_json(found))
+        print_json(description_to_json(description))
         return
-    for heading, lines in card(found, curve(parsed)):
+    for heading, lines in card(description, curve(parsed)):
         console.print(heading, style="bold", highlight=False)
         for name, text in lines:
             console.print(f"  {name:<22} {text}".rstrip(), markup=False, highlight=False, soft_wrap=True)
 
 
 def replay(
-    table: Annotated[Path, typer.Argument(metavar="TABLE", help="CSV: expression, and gain or loss0, loss1, ...")],
+    table: Annotated[
+        Path, typer.Argument(metavar="TABLE", help="CSV file with columns expression and gain, or loss0, loss1, ...")
+    ],
     *,
-    strategies: Annotated[list[str], typer.Option("--strategy", help="Name, or '{name: ..., setting: ...}'.")],
-    source: Annotated[str, typer.Option("--grammar", help="That the strategies sample and mutate in.")] = "default",
-    budget: Annotated[int, typer.Option(min=1, help="Evaluations in a repeat.")] = 200,
-    repeats: Annotated[int, typer.Option(min=2, help="Runs of each strategy.")] = 100,
-    cohort: Annotated[int, typer.Option(min=1, help="Proposals at once.")] = 8,
-    seed: Annotated[int, typer.Option(min=0, help="Of all random numbers.")] = 0,
+    strategies: Annotated[
+        list[str], typer.Option("--strategy", help="A strategy's name, or '{name: ..., setting: ...}'; repeatable.")
+    ],
+    source: Annotated[
+        str, typer.Option("--grammar", help="Grammar in which the strategies sample and mutate.")
+    ] = "default",
+    budget: Annotated[int, typer.Option(min=1, help="Number of evaluations in a repeat.")] = 200,
+    repeats: Annotated[int, typer.Option(min=2, help="Number of repeats of each strategy.")] = 100,
+    cohort: Annotated[int, typer.Option(min=1, help="Number of proposals at once.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
     operators: Operators = [],  # noqa: B006  (typer copies it)
     as_json: Json = False,
 ) -> None:
@@ -109,15 +117,15 @@ def replay(
 
     register_of_files(operators)
     runs = labelled([settings_of(text) for text in strategies])
-    found = replay_table(
+    comparisons = replay_table(
         read_table(table), runs, grammar(source), budget=budget, repeats=repeats, cohort=cohort, seed=seed
     )
     if as_json:
-        print_json({name: asdict(row) for name, row in found.items()})
+        print_json({name: asdict(row) for name, row in comparisons.items()})
         return
-    console.print(tables.replay_table(found, "rank", f"Rank of the best, {repeats} repeats: median (quartiles)"))
-    console.print(tables.replay_table(found, "regret", "What it lacks of the best gain: median (quartiles)"))
-    console.print(tables.hits_table(found))
+    console.print(tables.replay_table(comparisons, "rank", f"Rank of the best, {repeats} repeats: median (quartiles)"))
+    console.print(tables.replay_table(comparisons, "regret", "What it lacks of the best gain: median (quartiles)"))
+    console.print(tables.hits_table(comparisons))
 
 
 def list_(

@@ -19,7 +19,7 @@ def launch(
     workers: WorkerCount = None,
     address: Address = None,
     max_minutes: Minutes = None,
-    dry: Annotated[bool, typer.Option("--dry-run", help="Screen and time one cohort, write nothing.")] = False,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Screen and time one cohort; write nothing.")] = False,
     every: Every = EVERY,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -79,11 +79,11 @@ def confirm(
 
     opened = Run.open(run)
     with Display(console, quiet=quiet or as_json, every=EVERY) as reporter:
-        found = opened.confirm(workers=workers, address=address, reporter=reporter)
+        confirmation = opened.confirm(workers=workers, address=address, reporter=reporter)
     if as_json:
-        print_json(confirmation_to_json(found))
+        print_json(confirmation_to_json(confirmation))
     else:
-        print_confirmation(found, opened)
+        print_confirmation(confirmation, opened)
 
 
 def tabulate(

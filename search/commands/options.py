@@ -12,7 +12,8 @@ RunName = Annotated[str, typer.Argument(metavar="RUN", help="A path, or a name u
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show nothing while working.")]
 Every = Annotated[
-    float, typer.Option("--every", metavar="SECONDS", min=0, help="Between lines of progress where no terminal is.")
+    float,
+    typer.Option("--every", metavar="SECONDS", min=0, help="Time between two lines of progress, without a terminal."),
 ]
 Changes = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the config; repeatable.")
@@ -24,7 +25,7 @@ Operators = Annotated[
 WorkerCount = Annotated[
     int | None, typer.Option("--workers", min=0, help="Number of workers; results do not depend on it.")
 ]
-Address = Annotated[str | None, typer.Option("--address", help="Of a Ray cluster.")]
+Address = Annotated[str | None, typer.Option("--address", help="Address of a Ray cluster.")]
 Minutes = Annotated[
     float | None, typer.Option("--max-minutes", min=0, help="Stop at the end of a cohort after this time.")
 ]

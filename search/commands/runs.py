@@ -21,7 +21,7 @@ def status(run: RunName, as_json: Json = False) -> None:
 
 def front(
     run: RunName,
-    every: Annotated[bool, typer.Option("--all", help="Every trained class with its reason.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Show every trained class, with its reason.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the front to a .svg file.")] = None,
     as_json: Json = False,
@@ -50,7 +50,9 @@ def front(
 
 def report(
     run: RunName,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Default: report.html in the run folder.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="HTML file to write; default: report.html in the run folder.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write one self-contained HTML page of a run."""
@@ -65,7 +67,7 @@ def export(
     run: RunName,
     ids: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ID]...", help="As in front.csv; default: the confirmed, or the best."),
+        typer.Argument(metavar="[ID]...", help="Ids as in front.csv; default: the confirmed ones, or the best one."),
     ] = None,
     to: Annotated[
         str, typer.Option(help="Languages of `actsearch list targets`, or path/to/file.py:TARGET; separated by commas.")

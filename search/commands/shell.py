@@ -1,4 +1,4 @@
-"""How commands print what they found."""
+"""Shared by the commands: how results are printed."""
 
 from __future__ import annotations
 
@@ -20,27 +20,29 @@ console = Console(width=None if sys.stdout.isatty() else 110)
 
 def print_results(run: Run, as_json: bool) -> None:
     """The front and the finalists at the end of a job."""
-    found, study = run.confirmation(), run.read()
+    confirmation, study = run.confirmation(), run.read()
     rows = front_rows(study, run.config.tasks)
     if as_json:
-        told = None if found is None else confirmation_to_json(found)
-        status = status_of(str(run.path), run.config.budget, study.store.trace, found)
+        told = None if confirmation is None else confirmation_to_json(confirmation)
+        status = status_of(str(run.path), run.config.budget, study.store.trace, confirmation)
         print_json({"status": status_to_json(status), "front": [row.cells for row in rows], "confirmation": told})
         return
     console.print(tables.front_table(rows, title(run)))
-    if found:
-        print_confirmation(found, run)
+    if confirmation:
+        print_confirmation(confirmation, run)
     console.print(f"actsearch export {run.path} --to torch,latex", markup=False, highlight=False, soft_wrap=True)
 
 
 def title(run: Run) -> str:
+    """Heading of the table of the front."""
     return tables.front_title(run.config.scoring.objectives, run.config.aggregate)
 
 
-def print_confirmation(found: Confirmation, run: Run) -> None:
-    console.print(tables.confirmation_table(found))
-    console.print(tables.nulls_line(found.nulls), highlight=False)
-    console.print(tables.times_line(found, run.timing()), highlight=False)
+def print_confirmation(confirmation: Confirmation, run: Run) -> None:
+    """Print the finalists, the null controls and the measured times."""
+    console.print(tables.confirmation_table(confirmation))
+    console.print(tables.nulls_line(confirmation.nulls), highlight=False)
+    console.print(tables.times_line(confirmation, run.timing()), highlight=False)
 
 
 def print_row(row: Mapping[str, object], as_json: bool) -> None:
@@ -54,4 +56,5 @@ def print_row(row: Mapping[str, object], as_json: bool) -> None:
 
 
 def print_json(data: object) -> None:
+    """Print JSON; a number that is not finite is an error."""
     print(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False))

@@ -18,20 +18,20 @@ def read_confirmation(path: Path) -> Confirmation | None:
     Raises:
         RecordError: it is whole and has another shape, or an unknown code.
     """
-    found = read_json(path)
-    return None if found is None else confirmation_from_json(Fields(found, str(path)))
+    content = read_json(path)
+    return None if content is None else confirmation_from_json(Fields(content, str(path)))
 
 
-def write_confirmation(path: Path, found: Confirmation) -> None:
+def write_confirmation(path: Path, confirmation: Confirmation) -> None:
     """Write the file."""
-    write_json(path, confirmation_to_json(found))
+    write_json(path, confirmation_to_json(confirmation))
 
 
-def confirmation_to_json(found: Confirmation) -> JsonObject:
+def confirmation_to_json(confirmation: Confirmation) -> JsonObject:
     """JSON's types."""
-    s = found.setting
+    s = confirmation.setting
     return {
-        "trained": found.trained,
+        "trained": confirmation.trained,
         "setting": {
             "seeds": s.seeds,
             "steps": s.steps,
@@ -40,9 +40,9 @@ def confirmation_to_json(found: Confirmation) -> JsonObject:
             "networks": dict(s.networks),
             "alpha": s.alpha,
         },
-        "finalists": [_compared_to_json(row) for row in found.finalists],
-        "nulls": all_finite(found.nulls),
-        "earlier": [{"expression": row.expression, "p": row.p} for row in found.earlier],
+        "finalists": [_compared_to_json(row) for row in confirmation.finalists],
+        "nulls": all_finite(confirmation.nulls),
+        "earlier": [{"expression": row.expression, "p": row.p} for row in confirmation.earlier],
     }
 
 
@@ -128,16 +128,16 @@ def _verdict_from_json(fields: Fields) -> Verdict:
     )
 
 
-def _estimates_to_json(found: Mapping[str, Estimate | None]) -> JsonObject:
-    return {name: None if e is None else {"mean": e.mean, "interval": [e.low, e.high]} for name, e in found.items()}
+def _estimates_to_json(estimates: Mapping[str, Estimate | None]) -> JsonObject:
+    return {name: None if e is None else {"mean": e.mean, "interval": [e.low, e.high]} for name, e in estimates.items()}
 
 
 def _estimates(fields: Fields, key: str) -> dict[str, Estimate | None]:
     """Estimates by name; none where an older file lacks the key."""
     if key not in fields:
         return {}
-    found = fields.section(key)
-    return {name: _estimate_from_json(found.section(name)) if name in found else None for name in found}
+    section = fields.section(key)
+    return {name: _estimate_from_json(section.section(name)) if name in section else None for name in section}
 
 
 def _estimate_from_json(fields: Fields) -> Estimate:

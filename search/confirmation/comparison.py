@@ -97,5 +97,5 @@ def _compare(results: Sequence[Field], slot: int, rng: np.random.Generator) -> V
 
 def _blame(results: Sequence[Field]) -> Reason:
     """Why a gain over some control is not finite: a control's gain over itself tells whether it is at fault."""
-    own = [_gains(results, [result.controls[name] for result in results], name) for name in CONTROLS]
-    return Reason.DIVERGED if np.isfinite(own).all() else Reason.NO_REFERENCE
+    of_controls = [_gains(results, [result.controls[name] for result in results], name) for name in CONTROLS]
+    return Reason.DIVERGED if np.isfinite(of_controls).all() else Reason.NO_REFERENCE

@@ -1,4 +1,4 @@
-"""A field of functions that is trained for a comparison: each request divided by seeds, its results joined again."""
+"""A field of functions trained for a comparison: each request is divided by seeds, its results are joined again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def train_fields(requests: Sequence[CohortRequest], workers: Workers) -> list[Fi
             raise KeyboardInterrupt
         parts[finished[0]] = finished[1]
     by_request = [[parts[key] for key, (n, _) in enumerate(units) if n == number] for number in range(len(requests))]
-    return [_joined(found, request.tasks[0]) for request, found in zip(requests, by_request, strict=True)]
+    return [_joined(pieces, request.tasks[0]) for request, pieces in zip(requests, by_request, strict=True)]
 
 
 def _divided(request: CohortRequest) -> list[CohortRequest]:

@@ -50,13 +50,13 @@ def plain(expression: Expression) -> Expression:
 
 def moved(expression: Expression) -> list[Expression]:
     """The functions with one constant, or one parameter's initial value, times 1/2, 4/5, 5/4 or 2, to two digits."""
-    found = []
+    changed = []
     for leaf in _leaves(expression):
         value = leaf.value.initial if isinstance(leaf.value, Parameter) else leaf.value
         assert isinstance(value, float)
         moves = {_rounded(value * factor, _DIGITS) for factor in _FACTORS} - {value, 0.0}
-        found += [_replaced(expression, leaf, _with_value(leaf, move)) for move in sorted(moves)]
-    return _usable(expression, found)[:MOST]
+        changed += [_replaced(expression, leaf, _with_value(leaf, move)) for move in sorted(moves)]
+    return _usable(expression, changed)[:MOST]
 
 
 def _simpler(expression: Expression) -> list[Expression]:
@@ -107,12 +107,12 @@ def _replaced(root: Expression, old: Expression, new: Expression) -> Expression:
     return rewrite(root, change)
 
 
-def _usable(expression: Expression, found: list[Expression]) -> list[Expression]:
+def _usable(expression: Expression, changed: list[Expression]) -> list[Expression]:
     """Canonical forms that pass the screens, each class once, without the controls and the expression's own class."""
     known = {fingerprint(parse(text)).scale for text in CONTROLS.values()} | {fingerprint(expression).scale}
     usable = []
-    for each in sorted({canonical(each) for each in found}, key=lambda each: (length(each), each.text)):
-        if (own := fingerprint(each).scale) not in known and not screen(each):
-            known.add(own)
+    for each in sorted({canonical(each) for each in changed}, key=lambda each: (length(each), each.text)):
+        if (key := fingerprint(each).scale) not in known and not screen(each):
+            known.add(key)
             usable.append(each)
     return usable

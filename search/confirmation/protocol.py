@@ -1,4 +1,4 @@
-"""Confirm: finalists, their short forms, the fields that are trained, and what is said of them."""
+"""The protocol of a confirmation: finalists, short forms, trainings, verdicts."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def confirm(config: Config, study: Study, workers: Workers, before: Confirmation
     rng = numpy_generator(config.seed, "confirmation", "statistics")
     earlier = tuple(row for row in _tried(before) if row.expression not in texts)
     said = verdicts(results, rng, [row.p for row in earlier])
-    found = [Compared(row, verdict) for row, verdict in zip(rows, said, strict=True)]
+    compared = [Compared(row, verdict) for row, verdict in zip(rows, said, strict=True)]
     if (name := unseen(config)) is not None:
         (other,) = train_fields([replace(_request(config, texts, name), rates=(), nulls=0)], workers)
-        found = [replace(row, unseen={label(name): summary_on(other, n, rng)}) for n, row in enumerate(found)]
-    return Confirmation(study.trials, setting, tuple(found), null_gains(results), earlier)
+        compared = [replace(row, unseen={label(name): summary_on(other, n, rng)}) for n, row in enumerate(compared)]
+    return Confirmation(study.trials, setting, tuple(compared), null_gains(results), earlier)
 
 
 def unseen(config: Config) -> str | None:

@@ -1,4 +1,4 @@
-"""What a confirmation found: the finalists on fresh seeds, and what was asked of them."""
+"""Records of a confirmation: the finalists on fresh seeds, and how they were trained."""
 
 from __future__ import annotations
 

@@ -23,18 +23,18 @@ def finalists(study: Study, config: Config) -> list[Finalist]:
     trials, field = study.store.trials, _seed_gains(study)
     trust, centre = (reliability(field), float(field.mean())) if len(field) > 1 else (1.0, 0.0)
     best = sorted(study.front.numbers, key=lambda number: (-trials[number].objectives["gain"], number))
-    better = [found for found in (trials[number] for number in best) if found.gain_over["relu"] > 0]
-    return [_finalist(found, centre, trust) for found in better[: config.confirmation.finalists]]
+    better = [trial for trial in (trials[number] for number in best) if trial.gain_over["relu"] > 0]
+    return [_finalist(trial, centre, trust) for trial in better[: config.confirmation.finalists]]
 
 
 def _seed_gains(study: Study) -> Array:
     """Gains over ReLU, trials x seeds, mean over the tasks."""
     numbers = [number for number, _ in study.uncensored] or range(study.trials)
     recent = [study.store.trials[number] for number in numbers[-500:]]
-    tables = [list(found.gains.values()) for found in recent if found.gains]
+    tables = [list(trial.gains.values()) for trial in recent if trial.gains]
     return np.array(tables, dtype=np.float64).mean(axis=1) if tables else np.zeros((0, 1))
 
 
-def _finalist(found: TrialRecord, centre: float, trust: float) -> Finalist:
-    gain = found.gain_over["relu"]  # the mean over the tasks, however they are aggregated
-    return Finalist(found.id, found.expression, cost(parse(found.expression)), gain, shrunk(gain, centre, trust))
+def _finalist(trial: TrialRecord, centre: float, trust: float) -> Finalist:
+    gain = trial.gain_over["relu"]  # the mean over the tasks, however they are aggregated
+    return Finalist(trial.id, trial.expression, cost(parse(trial.expression)), gain, shrunk(gain, centre, trust))

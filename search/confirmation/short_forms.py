@@ -38,7 +38,9 @@ def short_forms(expressions: Sequence[Expression], config: Config, workers: Work
         if not any(open_):
             break
         tried = [[*shorter(f), *moved(f)] if going else [] for f, going in zip(forms, open_, strict=True)]
-        table = _gains([*expressions, *forms, *(each for found in tried for each in found)], number, config, workers)
+        table = _gains(
+            [*expressions, *forms, *(each for neighbours in tried for each in neighbours)], number, config, workers
+        )
         for n, expression in enumerate(expressions):
             chosen = _step(expression, forms[n], tried[n], table)
             open_[n] = chosen is not None
@@ -80,6 +82,7 @@ def _gains(field: Sequence[Expression], number: int, config: Config, workers: Wo
     ]  # fmt: skip
     results = train_fields(requests, workers)
     tables = [
-        np.array([gains(row, found.controls["relu"], [found.task])[0] for row in found.candidates]) for found in results
+        np.array([gains(row, result.controls["relu"], [result.task])[0] for row in result.candidates])
+        for result in results
     ]
     return dict(zip(distinct, np.mean(tables, axis=0), strict=True))

@@ -1,1 +1,1 @@
-"""The search itself: propose, train, record; it knows of no screen and no page."""
+"""The search itself: propose, train, record. It imports no terminal and no report."""

@@ -1,4 +1,4 @@
-"""The trials of a trained cohort: what each candidate is worth, or why it is worth nothing."""
+"""The trials of a trained cohort: objectives of each candidate, or the reason why it has none."""
 
 from __future__ import annotations
 

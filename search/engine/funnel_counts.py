@@ -1,4 +1,4 @@
-"""What a run has come to: sums over the lines of its trace."""
+"""Funnel counts: sums over the lines of a run's trace."""
 
 from __future__ import annotations
 

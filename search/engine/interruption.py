@@ -1,4 +1,4 @@
-"""Ctrl-C: once ends a job as soon as what is in flight is done, twice at once."""
+"""Ctrl-C: the first lets what is in flight end, the second stops at once."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def _proposed(
 
 
 def request_for(config: Config, plan: Plan, folder: RunFolder | None = None) -> CohortRequest:
-    """What the workers are asked to train for a plan; with a run folder it is saved at rungs."""
+    """The request for the workers that a plan makes; with a run folder the training is saved at rungs."""
     t = config.training
     return CohortRequest(
         plan.expressions,

@@ -1,4 +1,4 @@
-"""The recorder: what a finished cohort came to, entered into the study and its store."""
+"""The recorder enters finished cohorts into the study and its store."""
 
 from __future__ import annotations
 
@@ -92,5 +92,5 @@ class Recorder:
 
     def _null_gains(self, result: CohortResult) -> tuple[float, ...]:
         """Gains of the null controls over ReLU, where the cohort has them; NaN where one is not finite."""
-        found = (mean_gain(row, result.relu, self.config.tasks) for row in result.nulls)
-        return tuple(gain if math.isfinite(gain) else math.nan for gain in found)
+        gains = (mean_gain(row, result.relu, self.config.tasks) for row in result.nulls)
+        return tuple(gain if math.isfinite(gain) else math.nan for gain in gains)

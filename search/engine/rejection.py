@@ -68,7 +68,7 @@ def schedules(config: Config) -> list[Schedule]:
     """How long and at which learning rates each task is trained. Their rungs, task after task, are those of the job."""
     t = config.training
     rates = [t.learning_rates or task(name).learning_rates for name in config.tasks]
-    return [Schedule(t.steps, t.rungs, own, t.drop_worst_rate) for own in rates]
+    return [Schedule(t.steps, t.rungs, of_task, t.drop_worst_rate) for of_task in rates]
 
 
 def relative_losses(record: CohortRecord, row: MemberResult, gain: float | None) -> tuple[float, ...]:
@@ -124,8 +124,8 @@ def _bar(final: Array, target: RecallTarget) -> float | None:
 def _compute(record: CohortRecord, planned: Sequence[Schedule]) -> float:
     rows = record.result.candidates
     tasks = list(zip(record.tasks, planned, strict=True))
-    taken = sum(sum(own.work[: len(row.losses.get(name, ()))]) for row in rows for name, own in tasks)
-    full = len(rows) * sum(own.steps * len(own.rates) for own in planned)
+    taken = sum(sum(schedule.work[: len(row.losses.get(name, ()))]) for row in rows for name, schedule in tasks)
+    full = len(rows) * sum(schedule.steps * len(schedule.rates) for schedule in planned)
     return round(taken / full, 4)
 
 
@@ -155,16 +155,16 @@ class Summary:
 
 def summary(trace: Sequence[TraceEntry]) -> Summary:
     """The sums over the lines of the trace; runs of older versions have nothing on rejection."""
-    found = [(entry.findings, size) for entry, size in zip(trace, sizes(trace), strict=True) if entry.findings]
-    bar = found[-1][0].bar if found else None
-    missed = [gain for findings, _ in found for gain in findings.missed]
-    passed = [gain for findings, _ in found for gain in findings.passed_on]
-    trained = sum(size for _, size in found)
+    entries = [(entry.findings, size) for entry, size in zip(trace, sizes(trace), strict=True) if entry.findings]
+    bar = entries[-1][0].bar if entries else None
+    missed = [gain for findings, _ in entries for gain in findings.missed]
+    passed = [gain for findings, _ in entries for gain in findings.passed_on]
+    trained = sum(size for _, size in entries)
     good, fair = _good(missed, bar), _good(passed, bar)
     return Summary(
-        compute=round(sum(f.compute * size for f, size in found) / trained, 4) if trained else None,
+        compute=round(sum(f.compute * size for f, size in entries) / trained, 4) if trained else None,
         unpromising=sum(entry.rejected.get(Reason.UNPROMISING, 0) for entry in trace),
-        audited=sum(findings.audited for findings, _ in found),
+        audited=sum(findings.audited for findings, _ in entries),
         missed=len(missed),
         missed_good=good,
         good_share=share_interval(good, len(missed)),
@@ -197,13 +197,13 @@ def announced(config: Config) -> str:
     return f"rejection: failures only for {r.warmup} classes, then {thresholds}"
 
 
-def concluded(found: Summary) -> str:
+def concluded(summary: Summary) -> str:
     """One line: what rejection saved, and what the audits say that it cost."""
-    line = f"rejection: {found.compute:.0%} of the full training steps, {found.unpromising} unpromising"
-    if found.missed:
-        line += f"; audit: of {found.missed} that would have gone {_told(found.missed_good, found.good_share)}"
-    if found.passed_on:
-        line += f"; of {found.passed_on} screened {_told(found.passed_on_good, found.passed_on_share)}"
+    line = f"rejection: {summary.compute:.0%} of the full training steps, {summary.unpromising} unpromising"
+    if summary.missed:
+        line += f"; audit: of {summary.missed} that would have gone {_told(summary.missed_good, summary.good_share)}"
+    if summary.passed_on:
+        line += f"; of {summary.passed_on} screened {_told(summary.passed_on_good, summary.passed_on_share)}"
     return line
 
 

@@ -1,4 +1,4 @@
-"""Where a job says what it does."""
+"""The reporter of a job: where it tells its progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scoring: what a cohort's rows are worth, by the objectives that the job names."""
+"""Scoring: the objectives of a cohort's candidates, as the config names them."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class Scoring:
 
     @property
     def directions(self) -> list[Literal["maximize", "minimize"]]:
+        """The direction of each objective, in order."""
         return [objective(name).direction for name in self.objectives]
 
     def gains(self, record: CohortRecord) -> list[float]:

@@ -1,4 +1,4 @@
-"""The functions that a config seeds its search with: which of them will not be trained, and why."""
+"""The start list of a config: which of its functions are not trained, and why."""
 
 from __future__ import annotations
 

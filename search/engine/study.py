@@ -1,4 +1,4 @@
-"""The study: what derives from the trials of a store. Known classes, the Pareto front, the calibration set, history."""
+"""The study: known classes, Pareto front, calibration set and history, derived from the trials of a store."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def _best(run: Run, study: Study) -> Exported:
     """The front's member of highest gain."""
     front = front_rows(study, run.config.tasks)
     if not front:
-        raise RunError(f"{run.path}: the front is empty; there is nothing to export")
+        raise RunError(f"{run.path}: nothing to export: the front is empty")
     best = best_of(front)
     return Exported(best.id, best.expression, best.cost, best)
 

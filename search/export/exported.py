@@ -1,4 +1,4 @@
-"""What is exported: a class of a run, or the short form of one."""
+"""An exported function: a class of a run, or its short form."""
 
 from __future__ import annotations
 

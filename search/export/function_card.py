@@ -86,7 +86,7 @@ def evidence(
         trained: classes that the search trained.
         confirmation: of the run, or None.
     """
-    found = next((f for f in (confirmation.finalists if confirmation else ()) if f.finalist.id == row.id), None)
+    finalist = next((f for f in (confirmation.finalists if confirmation else ()) if f.finalist.id == row.id), None)
     origin = f"short form of candidate {row.origin.id}" if row.is_short_form else f"candidate {row.id}"
     t = config.training
     lines = [
@@ -95,31 +95,31 @@ def evidence(
         f"- search: gain {'of that candidate ' if row.is_short_form else ''}{_number(row.origin.gain)} nats over ReLU "
         f"on {', '.join(map(label, config.tasks))}; {t.seeds} seeds, {t.steps} steps; cost {_number(row.cost)} ReLUs",
     ]
-    if found and found.finalist.short not in ("", row.expression):
-        lines.append(f"- short form, as good within noise in the search: `{found.finalist.short}`")
-    if confirmation is None or found is None:
+    if finalist and finalist.finalist.short not in ("", row.expression):
+        lines.append(f"- short form, as good within noise in the search: `{finalist.finalist.short}`")
+    if confirmation is None or finalist is None:
         return [*lines, "- confirmation: none for this function"]
-    if not found.verdict.gains:
-        return [*lines, f"- confirmation: failed ({found.verdict.reason})"]
-    return [*lines, *_confirmed(found, confirmation.setting, confirmation.family)]
+    if not finalist.verdict.gains:
+        return [*lines, f"- confirmation: failed ({finalist.verdict.reason})"]
+    return [*lines, *_confirmed(finalist, confirmation.setting, confirmation.family)]
 
 
-def _confirmed(found: Compared, setting: Setting, family: int) -> list[str]:
-    verdict = found.verdict
+def _confirmed(finalist: Compared, setting: Setting, family: int) -> list[str]:
+    verdict = finalist.verdict
     where = ", ".join(setting.networks[name] for name in setting.tasks)
     over = ", ".join(f"{_estimate(g)} over {name}" for name, g in verdict.gains.items())
     lines = [f"- confirmation: {setting.seeds} fresh seeds, {setting.steps} steps, held-out data, {where}: {over}"]
     if drop_in := verdict.drop_in.get("relu"):
         lines.append(f"- dropped in at ReLU's learning rate: {_estimate(drop_in)} over relu")
-    for task, estimate in found.unseen.items():
+    for task, estimate in finalist.unseen.items():
         lines.append(f"- on {task}, which was not searched: {_estimate(estimate) if estimate else 'failed'} over relu")
     said = "confirmed" if verdict.confirmed else "not confirmed"
     p = f"p = {_number(verdict.p_holm)}, corrected for {family} that were tried"
     return [*lines, f"- better than {', '.join(verdict.gains)}, each of them: {p}: {said}"]
 
 
-def _estimate(found: Estimate) -> str:
-    return f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+def _estimate(estimate: Estimate) -> str:
+    return f"{estimate.mean:+.3f} ({estimate.low:+.3f} to {estimate.high:+.3f})"
 
 
 def _lineage(rows: Sequence[ClassRow]) -> list[str]:

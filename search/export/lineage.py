@@ -15,11 +15,11 @@ def ancestors(name: str, rows: Mapping[str, ClassRow], most: int) -> list[ClassR
         rows: classes of a run by id, see :func:`search.engine.recorder.class_row`.
         most: how many at most.
     """
-    found: dict[str, None] = dict.fromkeys(rows[name].parents)
-    for parent in (queue := list(found)):
-        if len(found) >= most:
+    names: dict[str, None] = dict.fromkeys(rows[name].parents)
+    for parent in (queue := list(names)):
+        if len(names) >= most:
             break
-        new = [each for each in rows[parent].parents if each not in found and each != name]
-        found.update(dict.fromkeys(new))
+        new = [each for each in rows[parent].parents if each not in names and each != name]
+        names.update(dict.fromkeys(new))
         queue += new
-    return [rows[each] for each in list(found)[:most]]
+    return [rows[each] for each in list(names)[:most]]

@@ -33,7 +33,7 @@ def draw(expression: Expression, path: Path, title: str = "") -> None:
         hint = nearest(path.suffix, SUFFIXES)
         raise ActsearchError(f"cannot draw to {str(path)!r}: the name must end in {' or '.join(SUFFIXES)}{hint}")
     if not path.parent.is_dir():
-        raise ActsearchError(f"cannot draw to {str(path)!r}: there is no folder {str(path.parent)!r}")
+        raise ActsearchError(f"cannot draw to {str(path)!r}: the folder {str(path.parent)!r} does not exist")
     write_atomically(path, picture(expression, path.suffix, title))
 
 

@@ -1,1 +1,1 @@
-"""What a run's files hold, as typed records and their JSON."""
+"""Typed records of a run's files, and their JSON."""

@@ -1,4 +1,4 @@
-"""A cohort as it was proposed and as it was trained: what its file holds."""
+"""Records of a cohort, as proposed and as trained."""
 
 from __future__ import annotations
 

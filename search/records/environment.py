@@ -1,4 +1,4 @@
-"""The machine that a run was made on: what decides the bits of its results."""
+"""Environment: the properties of a machine that decide the bits of results."""
 
 from __future__ import annotations
 

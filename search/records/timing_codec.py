@@ -15,8 +15,8 @@ def read_timing(path: Path) -> dict[str, float]:
     Raises:
         RecordError: it has another shape.
     """
-    found = Fields(read_json(path) or {}, str(path))
-    return {name: found.number(name) for name in found}
+    times = Fields(read_json(path) or {}, str(path))
+    return {name: times.number(name) for name in times}
 
 
 def write_timing(path: Path, times: Mapping[str, float]) -> None:

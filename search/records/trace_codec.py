@@ -67,14 +67,14 @@ def _best_from_json(fields: Fields) -> Best:
     return Best(fields.text("expression"), fields.number("gain"))
 
 
-def _findings_to_json(found: Findings) -> JsonObject:
+def _findings_to_json(findings: Findings) -> JsonObject:
     return {
-        "thresholds": list(found.thresholds),
-        "compute": found.compute,
-        "audited": found.audited,
-        "missed": list(found.missed),
-        "passed_on": list(found.passed_on),
-        "bar": found.bar,
+        "thresholds": list(findings.thresholds),
+        "compute": findings.compute,
+        "audited": findings.audited,
+        "missed": list(findings.missed),
+        "passed_on": list(findings.passed_on),
+        "bar": findings.bar,
     }
 
 

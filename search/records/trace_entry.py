@@ -1,4 +1,4 @@
-"""A line of ``cohorts.jsonl``: what a cohort came to."""
+"""Record of a line of ``cohorts.jsonl``."""
 
 from __future__ import annotations
 

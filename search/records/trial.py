@@ -1,4 +1,4 @@
-"""A class that was trained, as a store keeps it."""
+"""Record of a trained class, as a store keeps it."""
 
 from __future__ import annotations
 

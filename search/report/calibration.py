@@ -55,8 +55,8 @@ def _rungs(config: Config) -> list[tuple[str, int]]:
 
 def _thresholds(trace: Sequence[TraceEntry]) -> tuple[float, ...]:
     """Of the last cohort that had any."""
-    found = [entry.findings.thresholds for entry in trace if entry.findings and entry.findings.thresholds]
-    return found[-1] if found else ()
+    thresholds = [entry.findings.thresholds for entry in trace if entry.findings and entry.findings.thresholds]
+    return thresholds[-1] if thresholds else ()
 
 
 def _calibration(

@@ -1,4 +1,4 @@
-"""The confirmation as the report shows it."""
+"""The finalists, as the report shows them."""
 
 from __future__ import annotations
 
@@ -90,6 +90,6 @@ def _finalist(row: Compared, timing: Mapping[str, float]) -> Finalist:
     )
 
 
-def _known(found: Mapping[str, Estimate | None]) -> dict[str, Estimate]:
+def _known(estimates: Mapping[str, Estimate | None]) -> dict[str, Estimate]:
     """Without those that failed."""
-    return {name: estimate for name, estimate in found.items() if estimate}
+    return {name: estimate for name, estimate in estimates.items() if estimate}

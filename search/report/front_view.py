@@ -1,4 +1,4 @@
-"""What a picture of the front shows: gain against one other objective, for the front and for all other candidates."""
+"""View of a front: gain against one other objective, for the front and for all other candidates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The funnel: how many candidates were left after each step, and why the others went."""
+"""The funnel: how many candidates were left after each step, and why the others were dropped."""
 
 from __future__ import annotations
 

@@ -37,11 +37,11 @@ class Line:
 
 def line(member: Candidate, by_id: Mapping[str, Candidate], origin_of: Mapping[str, str]) -> Line:
     """The line of a member; it ends where a parent is not in the run."""
-    found = [member]
-    while found[-1].parents and (mother := by_id.get(found[-1].parents[0])):
-        found.append(mother)
-    births = [_birth(candidate, by_id, origin_of) for candidate in found[:LONGEST]]
-    return Line(tuple(reversed(births)), max(0, len(found) - LONGEST))
+    ancestry = [member]
+    while ancestry[-1].parents and (mother := by_id.get(ancestry[-1].parents[0])):
+        ancestry.append(mother)
+    births = [_birth(candidate, by_id, origin_of) for candidate in ancestry[:LONGEST]]
+    return Line(tuple(reversed(births)), max(0, len(ancestry) - LONGEST))
 
 
 def _birth(candidate: Candidate, by_id: Mapping[str, Candidate], origin_of: Mapping[str, str]) -> Birth:

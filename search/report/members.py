@@ -1,4 +1,4 @@
-"""The members of the front that are drawn, with all that is said of them."""
+"""The members of the front, with what the report shows of each."""
 
 from __future__ import annotations
 
@@ -46,10 +46,12 @@ class FrontMember:
 
     @property
     def id(self) -> str:
+        """Cohort and slot."""
         return self.candidate.id
 
     @property
     def gain(self) -> float:
+        """Gain in the search, in nats; 0 without one."""
         return self.row.gain or 0.0
 
 
@@ -74,7 +76,7 @@ def _drawn(front: Sequence[ClassRow], finalists: set[str]) -> list[ClassRow]:
     return [row for row in front if row.id in wanted]
 
 
-def _member(candidate: Candidate, row: ClassRow, found: str, rng: np.random.Generator) -> FrontMember:
+def _member(candidate: Candidate, row: ClassRow, verdict: str, rng: np.random.Generator) -> FrontMember:
     function = parse(candidate.expression)
     match = known_name(function)
     return FrontMember(
@@ -83,7 +85,7 @@ def _member(candidate: Candidate, row: ClassRow, found: str, rng: np.random.Gene
         function=function,
         short=as_builtin(function).text,
         known=f"{match.name} ({match.relation})" if match else "",
-        verdict=found,
+        verdict=verdict,
         by_task={label(name): _estimate(gains, rng) for name, gains in candidate.trial.gains.items()},
     )
 

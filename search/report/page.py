@@ -51,7 +51,7 @@ def page(run_data: RunData) -> str:
 
 def front_svg(run_data: RunData) -> str:
     """The front alone, gain against the second objective, as the text of an SVG file."""
-    return front_file(views(run_data, members(run_data))[0], _own("colours.css") + _own("picture.css"))
+    return front_file(views(run_data, members(run_data))[0], _file_text("colours.css") + _file_text("picture.css"))
 
 
 def _environment() -> Environment:
@@ -70,9 +70,9 @@ def _content(run_data: RunData) -> dict[str, object]:
     drawn, tested = members(run_data), finalists(run_data)
     by_id = {c.id: c for c in run_data.candidates}
     origin_of = origins(run_data.candidates, run_data.config)
-    script = _own("page.js")
+    script = _file_text("page.js")
     return {
-        "style": Markup(_own("colours.css") + _own("page.css") + _own("picture.css")),
+        "style": Markup(_file_text("colours.css") + _file_text("page.css") + _file_text("picture.css")),
         "script": Markup(script),
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         "run_data": run_data,
@@ -103,7 +103,7 @@ def _content(run_data: RunData) -> dict[str, object]:
     }
 
 
-def _own(name: str) -> str:
+def _file_text(name: str) -> str:
     return files("search.report").joinpath("template", name).read_text(encoding="utf-8")
 
 
@@ -149,16 +149,16 @@ def _by_task(run_data: RunData, drawn: Sequence[FrontMember], tested: Sequence[F
 
 
 def _task_bar(member: FrontMember, task: str, fresh: Mapping[str, Estimate]) -> Bar:
-    found = member.by_task.get(task)
-    return Bar(member.short, found, fresh.get(task), member.verdict == "confirmed", "" if found else "no number")
+    estimate = member.by_task.get(task)
+    return Bar(member.short, estimate, fresh.get(task), member.verdict == "confirmed", "" if estimate else "no number")
 
 
 def _timeline(run_data: RunData) -> dict[str, object]:
-    found = timeline(run_data)
+    progress = timeline(run_data)
     return {
-        "timeline": found,
-        "best_picture": best_picture(found, gain_label(run_data.config)) if found.best else None,
-        "clock_picture": clock_picture(found) if len(found.clock) > 1 and found.clock[-1][0] > 0 else None,
+        "timeline": progress,
+        "best_picture": best_picture(progress, gain_label(run_data.config)) if progress.best else None,
+        "clock_picture": clock_picture(progress) if len(progress.clock) > 1 and progress.clock[-1][0] > 0 else None,
     }
 
 

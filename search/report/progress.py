@@ -88,8 +88,8 @@ def _clock(trace: Sequence[TraceEntry]) -> tuple[tuple[float, float], ...]:
     )
     if not ends:
         return ()
-    begun, done, found = min(end - spent for end, _, spent in ends), 0, [(0.0, 0.0)]
+    begun, done, points = min(end - spent for end, _, spent in ends), 0, [(0.0, 0.0)]
     for end, size, _ in ends:
         done += size
-        found.append(((end - begun) / 60, float(done)))
-    return tuple(found)
+        points.append(((end - begun) / 60, float(done)))
+    return tuple(points)

@@ -1,4 +1,4 @@
-"""What the report is made from: a run as plain data, gathered in one pass over its study."""
+"""Run data: a run as plain data for the report, gathered in one pass over its study."""
 
 from __future__ import annotations
 

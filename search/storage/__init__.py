@@ -1,4 +1,4 @@
-"""Where the cohorts of a run are kept. Another storage is a class of its own and the line that names it here."""
+"""Stores: where the cohorts of a run are kept. A new one is a class, named here."""
 
 from search.storage.base import Store
 from search.storage.journal_store import open_store, read_store, stored_trace

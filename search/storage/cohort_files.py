@@ -16,8 +16,8 @@ def read_cohort(path: Path) -> CohortRecord | None:
     Raises:
         RecordError: it is whole and has another shape.
     """
-    found = read_sealed(path)
-    return None if found is None else record_from_json(Fields(found, str(path)))
+    content = read_sealed(path)
+    return None if content is None else record_from_json(Fields(content, str(path)))
 
 
 def write_cohort(path: Path, record: CohortRecord) -> None:

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written under a temporary name, synced, renamed.
+"""Files with sealed content, written atomically: under a temporary name, synced, renamed.
 
 All that write raise a FileError that names the file: the folder may be read-only, the disk full.
 """
@@ -63,10 +63,10 @@ def write_json(path: Path, data: object) -> None:
 def read_json(path: Path) -> JsonObject | None:
     """Read a mapping from JSON; None if the file is missing, torn, or no mapping."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
         return None
-    return found if isinstance(found, dict) else None
+    return content if isinstance(content, dict) else None
 
 
 def seal(data: JsonObject) -> JsonObject:

@@ -46,6 +46,7 @@ class CohortJournal(BaseJournalBackend):
 
     @property
     def digest(self) -> str:
+        """SHA-256 of the bytes so far, hexadecimal."""
         return self._hash.hexdigest()
 
     def read_logs(self, log_number_from: int) -> Iterator[JsonObject]:

@@ -34,7 +34,7 @@ def recover(folder: RunFolder, say: Say, scoring: Scoring) -> None:
     with writing(folder.journal):
         folder.journal.with_name(folder.journal.name + ".lock").unlink(missing_ok=True)
     if line := cut_trace(folder.trace):
-        say(f"{folder.trace.name}: torn or changed in line {line}; cut there and told again")
+        say(f"{folder.trace.name}: torn or changed in line {line}; cut there and written again")
     trace = read_trace(folder.trace)
     _check_cohorts(folder, len(trace), say)
     if not _whole(folder.journal, trace):

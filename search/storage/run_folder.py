@@ -95,7 +95,7 @@ class RunFolder:
             except OSError:
                 raise RunError(f"{self.path} is in use by {_holder(file) or 'another process'}") from None
             if dead := _holder(file):
-                say(f"{dead} ended without giving {self.path} back; its lock is taken over")
+                say(f"{dead} ended without releasing {self.path}; its lock is taken over")
             self._sign(file, f"process {os.getpid()} on {platform.node()}")
             try:
                 yield

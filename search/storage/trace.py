@@ -36,13 +36,13 @@ def append_trace(path: Path, entry: TraceEntry) -> None:
 
 def _whole(path: Path) -> list[tuple[bytes, JsonObject]]:
     """The whole lines, as they are and as JSON's reader gives them."""
-    found: list[tuple[bytes, JsonObject]] = []
+    whole: list[tuple[bytes, JsonObject]] = []
     for line in path.read_bytes().splitlines(keepends=True) if path.exists() else []:
         try:
             entry = unsealed(json.loads(line))
         except (json.JSONDecodeError, UnicodeDecodeError):
             break
-        if entry is None or entry.get("cohort") != len(found) or not line.endswith(b"\n"):
+        if entry is None or entry.get("cohort") != len(whole) or not line.endswith(b"\n"):
             break
-        found.append((line, entry))
-    return found
+        whole.append((line, entry))
+    return whole

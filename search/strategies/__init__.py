@@ -1,4 +1,4 @@
-"""Which candidates to try: one strategy a file, one contract."""
+"""Strategies: which candidates to try next. One strategy a file, one contract."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a strategy is: it proposes expressions, knowing the results so far; it knows nothing of training."""
+"""The contract of a strategy: it proposes expressions from the results so far and knows nothing of training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a surrogate sees of a function: its shape as it is trained, normalised, and the operators of its formula."""
+"""Features for a surrogate: the shape of a function as it is trained, normalised, and its operators."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def features(expression: Expression) -> Array:
     density = np.exp(-0.5 * at[:-1] ** 2)
     energy = float((slopes**2 * density).sum() / density.sum())
     counts = Counter(node.op for node in postorder((expression,)) if node.args)
-    found = np.concatenate([values, slopes, [scaled[NORMALS].mean(), energy], [counts[name] for name in operators()]])
-    found.setflags(write=False)
-    return found
+    row = np.concatenate([values, slopes, [scaled[NORMALS].mean(), energy], [counts[name] for name in operators()]])
+    row.setflags(write=False)
+    return row
 
 
 def shape(expression: Expression) -> Array:

@@ -32,8 +32,8 @@ _KINDS = {"bool": bool, "int": int, "float": float, "str": str, "None": type(Non
 
 def sampler_names() -> list[str]:
     """The samplers of the installed Optuna that can be used here."""
-    found = [name for name in optuna.samplers.__all__ if name.endswith("Sampler")]
-    return sorted(name for name in found if name not in REFUSED)
+    names = [name for name in optuna.samplers.__all__ if name.endswith("Sampler")]
+    return sorted(name for name in names if name not in REFUSED)
 
 
 def make_sampler(name: str, arguments: Mapping[str, object], seed: int) -> BaseSampler:
@@ -50,7 +50,7 @@ def make_sampler(name: str, arguments: Mapping[str, object], seed: int) -> BaseS
     if name in REFUSED:
         raise ConfigError(f"sampler {name!r} cannot be used: {REFUSED[name]}")
     if name not in (names := sampler_names()):
-        raise ConfigError(f"unknown sampler {name!r}{nearest(name, names)}; there are {', '.join(names)}")
+        raise ConfigError(f"unknown sampler {name!r}{nearest(name, names)}; available: {', '.join(names)}")
     if name == "CmaEsSampler" and importlib.util.find_spec("cmaes") is None:
         raise ConfigError(f"sampler {name!r} needs the package 'cmaes': pip install cmaes")
     kind = getattr(optuna.samplers, name)
@@ -69,7 +69,7 @@ def _check(name: str, kind: type, arguments: Mapping[str, object]) -> None:
     """Each argument is one of the sampler's and of a kind that its annotation names."""
     parameters = inspect.signature(kind).parameters
     kinds = {key: _plain_kinds(parameter.annotation) for key, parameter in parameters.items() if key != "seed"}
-    plain = {key: found for key, found in kinds.items() if set(found) - {"None"}}
+    plain = {key: accepted for key, accepted in kinds.items() if set(accepted) - {"None"}}
     for key, value in arguments.items():
         if key == "seed":
             raise ConfigError(f"sampler {name!r}: the seed comes from the run's seed and the cohort")

@@ -70,14 +70,14 @@ class OptunaStrategy(Folding[Best]):
         self, history: Sequence[Result], pending: Sequence[Proposal], n: int, rng: np.random.Generator
     ) -> list[Proposal]:
         study = self._study(history, pending, rng)
-        found: list[Proposal] = []
+        proposals: list[Proposal] = []
         for number in range((ASKS_PER_PLACE + 1) * n):
             converged = number >= ASKS_PER_PLACE * n
             proposal = study.ask(self.grammar.sample(rng) if converged else None)
-            found += [proposal] if proposal else []
-            if len(found) == n:
+            proposals += [proposal] if proposal else []
+            if len(proposals) == n:
                 break
-        return found or [Proposal(self.grammar.sample(rng)) for _ in range(n)]
+        return proposals or [Proposal(self.grammar.sample(rng)) for _ in range(n)]
 
     def _study(self, history: Sequence[Result], pending: Sequence[Proposal], rng: np.random.Generator) -> DecisionStudy:
         """The study of the cohort that is being filled."""

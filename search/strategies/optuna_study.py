@@ -88,10 +88,10 @@ class DecisionStudy:
 
     def _carried(self, attributes: Attributes) -> dict[str, object]:
         """A trial's attributes that its sampler must see again, and where the study's sequence stands."""
-        own = {key: value for key, value in attributes.items() if not any(word in key for word in _DROPPED)}
+        told = {key: value for key, value in attributes.items() if not any(word in key for word in _DROPPED)}
         of_study = self.study._storage.get_study_system_attrs(self.study._study_id)
         sequence = {key: value for key, value in of_study.items() if key.startswith(_SEQUENCE)}
-        return _moved(own, self._first) | sequence
+        return _moved(told, self._first) | sequence
 
     def _attributes(self, trial: optuna.Trial) -> dict[str, object]:
         # system attributes are for samplers; these too reach them by the storage alone
@@ -129,8 +129,8 @@ def _distribution(choices: Sequence[str], numeric: bool) -> BaseDistribution:
 
 
 def _generation(attributes: Attributes) -> int:
-    found = (value for key, value in attributes.items() if key.endswith(_GENERATION))
-    return next((value for value in found if isinstance(value, int)), 0)
+    generations = (value for key, value in attributes.items() if key.endswith(_GENERATION))
+    return next((value for value in generations if isinstance(value, int)), 0)
 
 
 def _moved(attributes: Attributes, by: int) -> dict[str, object]:

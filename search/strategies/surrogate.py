@@ -62,14 +62,14 @@ class Surrogate(Strategy):
         seen = {fingerprint(expression).scale for expression in expressions}
         members = [r for r in known if r.objectives and r.expression in self.grammar]
         best = sorted(members, key=lambda r: -r.gain)[: self.elite]
-        found: list[Proposal] = []
+        pool: list[Proposal] = []
         for number in range(self.pool):
             proposal = self._child(best, rng) if best and number % 2 else Proposal(self.grammar.sample(rng))
             if (key := fingerprint(proposal.expression).scale) not in seen:
                 seen.add(key)
                 features(proposal.expression)  # now, while its outputs are at hand
-                found.append(proposal)
-        return found
+                pool.append(proposal)
+        return pool
 
     def _child(self, best: Sequence[Result], rng: np.random.Generator) -> Proposal:
         mother, father = (best[int(i)] for i in rng.integers(len(best), size=2))

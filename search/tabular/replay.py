@@ -114,8 +114,8 @@ def replay(
         name: [Replayed(table, settings, source, _seed(seed, n), cohort).run(budget) for n in range(repeats)]
         for name, settings in runs.items()
     }
-    best = {name: np.array([_best_so_far(table, order) for order in found]) for name, found in orders.items()}
-    return {name: _summary(table, found, best["random"], seed) for name, found in best.items()}
+    best = {name: np.array([_best_so_far(table, order) for order in curves]) for name, curves in orders.items()}
+    return {name: _summary(table, curves, best["random"], seed) for name, curves in best.items()}
 
 
 def _seed(seed: int, number: int) -> int:
@@ -159,12 +159,12 @@ def labelled(strategies: Sequence[Settings]) -> dict[str, Settings]:
     Raises:
         ReplayError: one is named twice.
     """
-    found: dict[str, Settings] = {}
+    by_label: dict[str, Settings] = {}
     for settings in strategies:
         extra = ", ".join(f"{key}={value}" for key, value in settings.items() if key != "name")
         name = label(str(settings["name"]))
         whole = f"{name} ({extra})" if extra else name
-        if whole in found:
+        if whole in by_label:
             raise ReplayError(f"strategy {whole!r} is named twice")
-        found[whole] = settings
-    return found
+        by_label[whole] = settings
+    return by_label

@@ -39,6 +39,7 @@ class Table:
 
     @property
     def gains(self) -> Array:
+        """Gain of each function, shape (functions,), float64."""
         return np.array([values["gain"] for values in self.objectives])
 
 
@@ -75,8 +76,8 @@ def _scores(path: Path, header: Sequence[str]) -> list[str]:
     losses = [name for name in header if re.fullmatch(r"loss\d+(:[^@]+)?", name)]
     columns = [name for name in header if name in OBJECTIVES] if "gain" in header else losses
     if "expression" not in header or not columns:
-        found = ", ".join(header) or "nothing"
-        raise ReplayError(f"{path}: expected columns 'expression' and 'gain', or 'loss0', ...; found {found}")
+        named = ", ".join(header) or "nothing"
+        raise ReplayError(f"{path}: expected columns 'expression' and 'gain', or 'loss0', ...; found {named}")
     return columns
 
 

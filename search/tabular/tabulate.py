@@ -28,7 +28,7 @@ def tabulated(
         job: with :data:`CHANGES`.
         name: or path of the run folder; by default the job's name and ``-table``.
         workers: number of workers instead of the config's.
-        reporter: shows the progress.
+        reporter: is told the progress.
 
     Raises:
         RunError: the folder holds a run of another job.

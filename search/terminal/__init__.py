@@ -1,1 +1,1 @@
-"""What people see at a terminal."""
+"""The terminal: progress, tables, cards."""

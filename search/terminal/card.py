@@ -1,4 +1,4 @@
-"""What is known of a function, as groups of lines for a reader."""
+"""The card of a function: groups of lines for a reader."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from search.terminal.inspection import Description
 from search.terminal.tables import number, sparkline
 
 
-def card(found: Description, curve: list[float]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+def card(description: Description, curve: list[float]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Headings with their lines, each a label and a text.
 
     Args:
         found: as :func:`search.terminal.inspection.describe` gives it.
         curve: values on [-3, 3], for a small picture.
     """
-    yield "function", _function(found, curve)
-    analysis = found.analysis
+    yield "function", _function(description, curve)
+    analysis = description.analysis
     if analysis.shape:
         yield "shape", _shape(analysis.shape, analysis.at_zero)
     else:
@@ -28,25 +28,25 @@ def card(found: Description, curve: list[float]) -> Iterator[tuple[str, list[tup
         yield "normal inputs z", _gaussian(analysis.gaussian)
     else:
         yield "normal inputs z", [("", "E f(z)^2 is not a positive finite number")]
-    yield "edge of chaos", _edge(found.edges, found.half_stable)
+    yield "edge of chaos", _edge(description.edges, description.half_stable)
     types = ", ".join(analysis.finite_in) or "none of float32, bfloat16, float16"
-    yield "screens", [("screen", code_of(found.screen) or "passed"), ("finite on [-50, 50] in", types)]
-    classes = found.classes
+    yield "screens", [("screen", code_of(description.screen) or "passed"), ("finite on [-50, 50] in", types)]
+    classes = description.classes
     yield "classes", [("exact", classes.exact), ("scale", classes.scale), ("affine", classes.affine)]
 
 
-def _function(found: Description, curve: list[float]) -> list[tuple[str, str]]:
-    expression, known = found.expression, found.known
+def _function(description: Description, curve: list[float]) -> list[tuple[str, str]]:
+    expression, known = description.expression, description.known
     parameters = (
         f"{p.name} = {p.initial:g} per {'channel' if p.per_channel else 'layer'}" for p in expression.parameters
     )
     return [
         ("expression", expression.text),
         ("canonical form", canonical(expression).text),
-        ("LaTeX", found.latex),
+        ("LaTeX", description.latex),
         ("parameters", ", ".join(parameters) or "none"),
         ("known as", f"{known.name} ({known.relation})" if known else "-"),
-        ("cost, in ReLUs", number(found.cost, ".3g")),
+        ("cost, in ReLUs", number(description.cost, ".3g")),
         ("nodes", number(expression.size)),
         ("on [-3, 3]", sparkline(curve)),
     ]

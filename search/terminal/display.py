@@ -1,4 +1,4 @@
-"""What a job shows while it works: one live panel at a terminal, plain lines elsewhere."""
+"""The display of a job at work: one live panel at a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Display:
     Args:
         console: where to. The panel needs a terminal that can move its cursor.
         quiet: show nothing while it works.
-        every: seconds between two lines where there is no such terminal; the last line is always written.
+        every: seconds between two lines without such a terminal; the last line is always written.
     """
 
     def __init__(self, console: Console, *, quiet: bool = False, every: float) -> None:

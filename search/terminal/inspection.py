@@ -1,4 +1,4 @@
-"""Looking before training: what an expression is, and what a job would cost."""
+"""Inspection before training: properties of an expression, and the cost of a job."""
 
 from __future__ import annotations
 

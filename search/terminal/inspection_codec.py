@@ -1,4 +1,4 @@
-"""What is known of an expression, and what a job would cost, as JSON."""
+"""Inspections as JSON: properties of an expression, and the cost of a job."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from search.records.cohort_codec import counts_to_json
 from search.terminal.inspection import Description, DryRun
 
 
-def description_to_json(found: Description) -> JsonObject:
+def description_to_json(description: Description) -> JsonObject:
     """As ``actsearch show --json`` prints it."""
-    expression = found.expression
+    expression = description.expression
     return {
         "expression": expression.text,
         "canonical": canonical(expression).text,
-        "latex": found.latex,
+        "latex": description.latex,
         "parameters": [
             {"name": p.name, "initial": p.initial, "per": "channel" if p.per_channel else "layer"}
             for p in expression.parameters
         ],
-        "known": None if found.known is None else found.known.row,
-        "exact_class": found.classes.exact,
-        "scale_class": found.classes.scale,
-        "affine_class": found.classes.affine,
-        "screen": code_of(found.screen) or "passed",
-        "cost": found.cost,
+        "known": None if description.known is None else description.known.row,
+        "exact_class": description.classes.exact,
+        "scale_class": description.classes.scale,
+        "affine_class": description.classes.affine,
+        "screen": code_of(description.screen) or "passed",
+        "cost": description.cost,
         "size": expression.size,
-        "analysis": asdict(found.analysis),
-        "edge_of_chaos": [asdict(edge) for edge in found.edges],
-        "half_stable": asdict(found.half_stable) if found.half_stable else None,
+        "analysis": asdict(description.analysis),
+        "edge_of_chaos": [asdict(edge) for edge in description.edges],
+        "half_stable": asdict(description.half_stable) if description.half_stable else None,
     }
 
 
-def dry_run_to_json(found: DryRun) -> JsonObject:
+def dry_run_to_json(dry_run: DryRun) -> JsonObject:
     """As ``actsearch launch --dry-run --json`` prints it."""
-    return asdict(found) | {"counts": counts_to_json(found.counts)}
+    return asdict(dry_run) | {"counts": counts_to_json(dry_run.counts)}

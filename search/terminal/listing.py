@@ -1,4 +1,4 @@
-"""What there is: the rows that ``actsearch list`` prints."""
+"""The rows that ``actsearch list`` prints."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def listed(what: str) -> list[Cells]:
         ActsearchError: there is no such list; the message names the nearest one.
     """
     if what not in LISTS:
-        raise ActsearchError(f"cannot list {what!r}{nearest(what, LISTS)}; there are {', '.join(LISTS)}")
+        raise ActsearchError(f"cannot list {what!r}{nearest(what, LISTS)}; available: {', '.join(LISTS)}")
     return LISTS[what]()
 
 
@@ -50,8 +50,8 @@ def _catalogue() -> list[Cells]:
 
 
 def _task(name: str) -> Cells:
-    own = task(name)
-    return {"name": name, "steps": own.steps, "batch": own.batch_size, "what": _doc(own)}
+    chosen = task(name)
+    return {"name": name, "steps": chosen.steps, "batch": chosen.batch_size, "what": _doc(chosen)}
 
 
 def _doc(thing: object) -> str:

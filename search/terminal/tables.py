@@ -1,4 +1,4 @@
-"""Tables and lines of what a job found."""
+"""Tables and lines of results."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def front_table(rows: Sequence[ClassRow], title: str = "Pareto front: gain in na
     return table(title, heads, ([row[column] for column in columns] for row in shown))
 
 
-def replay_table(found: Mapping[str, Comparison], key: Literal["rank", "regret"], title: str) -> Table:
+def replay_table(comparisons: Mapping[str, Comparison], key: Literal["rank", "regret"], title: str) -> Table:
     """Quantiles of a replay's ranks or regrets, one row a strategy."""
-    quantiles = {name: row.rank if key == "rank" else row.regret for name, row in found.items()}
+    quantiles = {name: row.rank if key == "rank" else row.regret for name, row in comparisons.items()}
     counts = list(next(iter(quantiles.values())))
     rows = [
         [name, *(f"{_short(middle)} ({_short(low)} {_short(high)})" for low, middle, high in row.values())]
@@ -80,23 +80,25 @@ def _short(value: float) -> str:
     return f"{value:.3g}" if abs(value) >= 1 else f"{value:.2f}"
 
 
-def hits_table(found: Mapping[str, Comparison]) -> Table:
+def hits_table(comparisons: Mapping[str, Comparison]) -> Table:
     """How long each strategy of a replay took, and whether it beats random."""
-    tops = list(next(iter(found.values())).hits)
+    tops = list(next(iter(comparisons.values())).hits)
     rows = []
-    for name, row in found.items():
+    for name, row in comparisons.items():
         hits = ["not found" if row.hits[top] is None else row.hits[top] for top in tops]
         rows.append([name, *hits, f"{row.better:+.3f}", row.p])
     title = "Evaluations until found in 90 % of the repeats; final gain over random's, paired"
     return table(title, ["strategy", *(f"top {100 * top:g} %" for top in tops), "over random", "p"], rows)
 
 
-def confirmation_table(found: Confirmation) -> Table:
+def confirmation_table(confirmation: Confirmation) -> Table:
     """The finalists on fresh seeds; "expected" is the search's gain over ReLU without the winner's curse."""
-    s = found.setting
+    s = confirmation.setting
     title = f"Finalists over ReLU on {s.seeds} fresh seeds, held-out data, {', '.join(s.networks.values())}"
     heads = ["expression", "expected", "gain", "95 %", "drop-in", *s.unseen]
-    return table(title, [*heads, "over best", "p", "verdict"], (_finalist(row, s.unseen) for row in found.ordered))
+    return table(
+        title, [*heads, "over best", "p", "verdict"], (_finalist(row, s.unseen) for row in confirmation.ordered)
+    )
 
 
 def _finalist(row: Compared, unseen: Sequence[str]) -> list[object]:
@@ -128,9 +130,9 @@ def gains_line(gains: Sequence[float]) -> str:
     return ", ".join("-" if math.isnan(gain) else f"{gain:+.3f}" for gain in gains)
 
 
-def times_line(found: Confirmation, times: Mapping[str, float]) -> str:
+def times_line(confirmation: Confirmation, times: Mapping[str, float]) -> str:
     """The finalists' measured time beside their cost, in the order of the table."""
-    finalists = [row.finalist for row in found.ordered]
+    finalists = [row.finalist for row in confirmation.ordered]
     pairs = (f"{number(times.get(row.id), '.1f')} ({number(row.cost, '.1f')})" for row in finalists)
     return f"Measured time here in ReLUs (cost): {', '.join(pairs)}"
 

@@ -1,4 +1,4 @@
-"""Workers: where cohorts are trained. They receive text and numbers, send the same back, and know nothing else."""
+"""Workers: where cohorts are trained. They receive text and numbers, return the same, and know nothing else."""
 
 from search.workers.base import Finished, Workers
 from search.workers.clock import Clock

@@ -1,4 +1,4 @@
-"""What runs in a worker's process."""
+"""The Ray actor: what runs in a worker's process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the search asks of its workers."""
+"""The contract of workers."""
 
 from __future__ import annotations
 

@@ -66,10 +66,10 @@ def _start(ray: Any, count: int) -> None:
 
 
 @contextmanager
-def _variables(own: Mapping[str, str]) -> Iterator[None]:
+def _variables(variables: Mapping[str, str]) -> Iterator[None]:
     """Environment variables for a while. Those that Ray sets stay: it keeps RAY_AUTH_MODE in this process, too."""
-    before = {name: os.environ.get(name) for name in own}
-    os.environ.update(own)
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:

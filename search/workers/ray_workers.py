@@ -73,7 +73,7 @@ class RayWorkers(Workers):
         self._assign()
 
     def next(self) -> Finished | None:
-        while (found := self._pieces.whole()) is None:
+        while (whole := self._pieces.whole()) is None:
             if not self._busy and not self._waiting():
                 return None
             if not self._busy and not self._idle:
@@ -82,7 +82,7 @@ class RayWorkers(Workers):
             self._look()
             self._end_hung()
         self._assign()
-        return found
+        return whole
 
     def close(self) -> None:
         self._ray.shutdown()
@@ -147,7 +147,7 @@ class RayWorkers(Workers):
     def _greet(self, answer: Any, actor: Any) -> None:
         """Take a worker that is up, if it runs what the driver runs; try again where it could not start."""
         try:
-            own = self._ray.get(answer)
+            versions = self._ray.get(answer)
         except self._ray.exceptions.RayError as error:
             now = time.monotonic()
             self._failing_since = self._failing_since or now
@@ -155,8 +155,8 @@ class RayWorkers(Workers):
                 raise WorkerError(f"a worker cannot start: {str(error).strip().splitlines()[-1]}") from None
             self._later.append(now + PAUSE)
             return
-        if own != self._versions:
-            raise WorkerError(f"the worker runs {own}, the driver {self._versions}")
+        if versions != self._versions:
+            raise WorkerError(f"the worker runs {versions}, the driver {self._versions}")
         self._failing_since = None
         self._idle.append(actor)
 

@@ -1,4 +1,4 @@
-"""Results that are kept in files until all are there, so that an interrupted confirmation goes on."""
+"""The result cache: files that let an interrupted confirmation go on."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ResultCache(Workers):
         self._submitted, self._done = Counter[str](), Counter[str]()
         with writing(folder):
             folder.mkdir(exist_ok=True)
-        self._found: deque[Finished] = deque()
+        self._ready: deque[Finished] = deque()
         self._waiting: dict[int, Path] = {}
         self._kinds: dict[int, str] = {}
 
@@ -39,15 +39,15 @@ class ResultCache(Workers):
         path = self._path(request)
         self._kinds[number] = _WORDS[request.purpose]
         self._submitted[self._kinds[number]] += 1
-        if (found := read_sealed(path)) is not None:
-            self._found.append((number, cohort_from_json(Fields(found, str(path)))))
+        if (content := read_sealed(path)) is not None:
+            self._ready.append((number, cohort_from_json(Fields(content, str(path)))))
         else:
             self._waiting[number] = path
             self.workers.submit(number, request)
 
     def next(self) -> Finished | None:
-        if self._found:
-            return self._told(self._found.popleft())
+        if self._ready:
+            return self._told(self._ready.popleft())
         finished = self.workers.next()
         if finished is None:
             return None

@@ -37,7 +37,7 @@ def wrong(page: Path, target: str) -> str:
     if not found.is_relative_to(ROOT):
         return f"{page.relative_to(ROOT)}: {target}: outside of the repository"
     if anchor and anchor not in anchors(found):
-        return f"{page.relative_to(ROOT)}: {target}: no such heading; there are {', '.join(sorted(anchors(found)))}"
+        return f"{page.relative_to(ROOT)}: {target}: no such heading; available: {', '.join(sorted(anchors(found)))}"
     return ""
 
 

@@ -16,7 +16,7 @@ SETTINGS = [
     ({"optimiser": "adm"}, "task 'mlp': unknown optimiser 'adm'; did you mean 'adam'"),
     ({"optimiser": "sgdm"}, "did you mean 'sgd'"),
     ({"schedule": "cosin"}, "task 'mlp': unknown schedule 'cosin'; did you mean 'cosine'"),
-    ({"schedule": "linear"}, "there are constant, cosine"),
+    ({"schedule": "linear"}, "available: constant, cosine"),
     ({"clip": 0.0}, "clip: expected a positive number, or None for no clip, got 0.0"),
     ({"clip": float("nan")}, "clip: expected a positive number"),
     ({"batch_size": 50}, "batch_size: expected a multiple of 32, got 50; the nearest is 64"),

@@ -72,7 +72,7 @@ def test_autocast_reaches_the_network(result: dict[str, Any]) -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without a GPU")
 def test_a_device_that_is_not_here_is_refused() -> None:
-    with pytest.raises(EvaluationError, match="device 'cuda:1' is not here; there is cpu"):
+    with pytest.raises(EvaluationError, match="device 'cuda:1' is not here; available: cpu"):
         ran(request("gelu(x)", device="cuda:1"))
 
 

@@ -187,7 +187,7 @@ MIXED = Backend(autocast=torch.bfloat16)
 
 
 def lowered(task: Task, backend: Backend, texts: Sequence[int] = (0, 1, 2)) -> list[Outcome]:
-    schedule = Schedule(MARKS[-1], MARKS[:-1], RATES)
+    schedule = Schedule(RUNG_STEPS[-1], RUNG_STEPS[:-1], RATES)
     found = train(task, "search", [MEMBERS[n] for n in texts], schedule, backend=backend)
     assert not torch.is_autocast_enabled("cpu")
     assert torch.is_autocast_cache_enabled()
@@ -201,9 +201,9 @@ def test_autocast_holds_in_the_loop_and_not_outside() -> None:
     assert watched.types == {torch.bfloat16}
     for own, other, exact in zip(found, expected, full, strict=True):
         assert own.reason == other.reason
-        for mark in own.losses:
-            assert own.at(mark) == pytest.approx(other.at(mark), rel=1e-3, nan_ok=True)
-        assert own.losses[MARKS[0]] != exact.losses[MARKS[0]]
+        for step in own.losses:
+            assert own.at(step) == pytest.approx(other.at(step), rel=1e-3, nan_ok=True)
+        assert own.losses[RUNG_STEPS[0]] != exact.losses[RUNG_STEPS[0]]
 
 
 @pytest.mark.parametrize("backend", [MIXED, Backend()], ids=["autocast", "none"])

@@ -140,7 +140,7 @@ def test_nothing_else_to_be(tmp_path: Path) -> None:
 
 
 def test_unknown_kinds_are_refused() -> None:
-    with pytest.raises(GrammarError, match=r"unknown mutation 'hoits'; did you mean 'hoist'\?; there are point, "):
+    with pytest.raises(GrammarError, match=r"unknown mutation 'hoits'; did you mean 'hoist'\?; available: point, "):
         PRESETS["default"].mutate(parse("sin(x)+x"), rng(), "hoits")
     with pytest.raises(GrammarError, match="mutation 'hoist' is impossible for 'sin"):
         PRESETS["swish2017"].mutate(parse("sin(x)+x"), rng(), "hoist")

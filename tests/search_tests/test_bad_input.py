@@ -22,7 +22,10 @@ BAD_CONFIGS = [
     ("budget: 10\ntraining: 7\n", ["bad.yaml: training: expected a section with keys of seeds, steps,"]),
     ("budget: 10\ntraining: {seeds: true}\n", ["training.seeds: expected neither true nor false, got true"]),
     ("budget: 10\ntraining: {rungs: 5}\n", ["training.rungs: expected a list, as in [5], got '5'"]),
-    ("budget: 10\ntraining: {device: cuda:99}\nworkers: {count: 0}\n", ["device 'cuda:99' is not here; there is cpu"]),
+    (
+        "budget: 10\ntraining: {device: cuda:99}\nworkers: {count: 0}\n",
+        ["device 'cuda:99' is not here; available: cpu"],
+    ),
     ("budget: 10\ntasks: digits\n", ["tasks: expected a list, as in [digits], got 'digits'"]),
     ("budget: 10\ntraining: {rungs: [50, 25]}\n", ["training", "rungs must increase"]),
     ("budget: 10\ntraining: {learning_rates: [-1.0]}\n", ["learning_rates", "above 0"]),

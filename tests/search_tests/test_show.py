@@ -84,7 +84,7 @@ def test_plot_writes_one_file_and_always_the_same(
         ("picture.jpg", ["picture.jpg", ".svg or .png"]),
         ("picture.sgv", ["did you mean '.svg'?"]),
         ("picture", [".svg or .png"]),
-        ("nowhere/picture.svg", ["there is no folder", "nowhere"]),
+        ("nowhere/picture.svg", ["does not exist", "nowhere"]),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_before_anything_is_printed(

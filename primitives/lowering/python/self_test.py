@@ -98,11 +98,11 @@ def python_self_test(
         room: added to every allowed difference.
     """
     names = [VALUE, "x", *(p.name for p in expression.parameters if by_parameters)]
-    own = f"test_{file}" if file.endswith(".py") else f"test_{file.replace('.', '_')}.py"
+    test_file = f"test_{file}" if file.endswith(".py") else f"test_{file.replace('.', '_')}.py"
     table = [row[: 1 + 2 * len(names)] for row in rows(expression, factor=factor, dtype=dtype, kinks=kinks, room=room)]
     text = _PYTHON.substitute(
         file=file,
-        own_file=own,
+        test_file=test_file,
         by=", ".join(names[1:]) or "nothing",
         precision=str(dtype).removeprefix("torch."),
         imports=imports,
@@ -110,4 +110,4 @@ def python_self_test(
         names=repr(names),
         computed=indent(computed.strip("\n"), "    "),
     )
-    return {own: text}
+    return {test_file: text}

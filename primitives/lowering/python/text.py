@@ -22,21 +22,21 @@ def class_name(name: str, taken: Container[str] = ()) -> str:
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise LoweringError(f"a function's name is snake case, such as 'act_3_7', got {name!r}")
-    found = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
-    if any(n in _RESERVED or n in taken or re.fullmatch(r"t\d+", n) for n in (name, found)):
+    camel = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+    if any(n in _RESERVED or n in taken or re.fullmatch(r"t\d+", n) for n in (name, camel)):
         raise LoweringError(f"the name {name!r} has a meaning in the generated module; choose another one")
-    return found
+    return camel
 
 
 def python_names(expression: Expression, taken: Container[str]) -> dict[str, str]:
     """Parameter -> its name in the source: the same, or with underscores behind it where that is taken."""
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for p in expression.parameters:
-        free = p.name if p.name.isidentifier() and not p.name.startswith("_") else f"p_{len(found)}"
-        while free in _RESERVED or free in taken or free in found.values() or re.fullmatch(r"t\d+", free):
+        free = p.name if p.name.isidentifier() and not p.name.startswith("_") else f"p_{len(names)}"
+        while free in _RESERVED or free in taken or free in names.values() or re.fullmatch(r"t\d+", free):
             free += "_"
-        found[p.name] = free
-    return found
+        names[p.name] = free
+    return names
 
 
 def python_number(value: float, module: str = "math") -> str:

@@ -104,8 +104,8 @@ def _sinc_prime(a):
 
 _IMPORTS = {"math.": "import math\n", "torch": "\nimport torch\n", "F.": "import torch.nn.functional as F\n"}
 
-_OWN_NAMES = "torch math nn F x channels inplace device dtype plain ctx replace GAIN"
-_TAKEN = frozenset([*dir(nn.Module()), *_OWN_NAMES.split()])
+_TAKEN_NAMES = "torch math nn F x channels inplace device dtype plain ctx replace GAIN"
+_TAKEN = frozenset([*dir(nn.Module()), *_TAKEN_NAMES.split()])
 
 
 def torch_source(expression: Expression, *, name: str = "activation", factor: float = 1.0) -> str:
@@ -121,8 +121,8 @@ def torch_source(expression: Expression, *, name: str = "activation", factor: fl
     """
     module = class_name(name, _TAKEN)
     names = python_names(expression, {*_TAKEN, name, f"{name}_plain", module})
-    own = as_builtin(expression)
-    root = own if factor == 1.0 else make_node("mul", constant(factor), own)
+    builtin = as_builtin(expression)
+    root = builtin if factor == 1.0 else make_node("mul", constant(factor), builtin)
     arguments = ["x", *names.values()]
     source = _MODULE.substitute(
         _module_parts(expression, names),
@@ -169,18 +169,18 @@ def _per_channel(expression: Expression) -> bool:
 
 def _module_parts(expression: Expression, names: Mapping[str, str]) -> dict[str, str]:
     """What the parameters add to the signature and to the ``nn.Module``."""
-    signature, own, declarations, resets = ["x: torch.Tensor"], ["x"], [""], [""]
+    signature, passed, declarations, resets = ["x: torch.Tensor"], ["x"], [""], [""]
     for p in expression.parameters:
         name, initial = names[p.name], python_number(p.initial)
         shape = "channels" if p.per_channel else "()"
         signature.append(f"{name}: torch.Tensor | float = {initial}")
-        own.append(f"_per_channel(self.{name}, x)" if p.per_channel else f"self.{name}")
+        passed.append(f"_per_channel(self.{name}, x)" if p.per_channel else f"self.{name}")
         declarations.append(f"self.{name} = nn.Parameter(torch.empty({shape}, device=device, dtype=dtype))")
         resets.append(f"nn.init.constant_(self.{name}, {initial})")
     needed = _per_channel(expression)
     return {
         "signature": ", ".join(signature),
-        "own": ", ".join(own),
+        "passed": ", ".join(passed),
         "declarations": "\n        ".join(declarations),
         "resets": "\n        ".join(resets),
         "check": _CHECK if needed else "",

@@ -1,4 +1,4 @@
-"""What all pictures share: scales, ticks, axes. Text is escaped wherever it is set."""
+"""Shared by all pictures: scales, ticks, axes. Text is escaped wherever it is set."""
 
 from __future__ import annotations
 
@@ -124,13 +124,13 @@ def axes(panel: Frame, x_label: str, y_label: str, *, x_ticks: int = 5, y_ticks:
 
 def _spaced(scale: Scale, ticks: Sequence[float]) -> list[float]:
     """Those ticks whose texts do not touch the one before."""
-    found, end = [], -math.inf
+    kept, end = [], -math.inf
     for value in ticks:
         half = DIGIT * len(tick_text(value)) / 2 + 3
         if scale(value) - half > end:
-            found.append(value)
+            kept.append(value)
             end = scale(value) + half
-    return found
+    return kept
 
 
 def level(panel: Frame, value: float, name: str) -> Markup:

@@ -61,8 +61,8 @@ def interval_picture(bars: Sequence[Bar], title: str, label: str, nulls: Sequenc
 
 
 def _numbers(bar: Bar) -> list[float]:
-    found = [value for e in (bar.searched, bar.fresh) if e for value in (e.mean, e.low, e.high)]
-    return [value for value in found if value is not None]
+    numbers = [value for e in (bar.searched, bar.fresh) if e for value in (e.mean, e.low, e.high)]
+    return [value for value in numbers if value is not None]
 
 
 def _axis(panel: Frame, bottom: float, label: str) -> Markup:

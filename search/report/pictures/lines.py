@@ -26,22 +26,22 @@ def calibration_picture(rung: RungCalibration) -> Markup:
     return picture(_WIDTH, _HEIGHT, f"{rung.task}: gain after {rung.step} steps against gain at the end", body)
 
 
-def best_picture(found: Timeline, label: str) -> Markup:
+def best_picture(timeline: Timeline, label: str) -> Markup:
     """The best gain so far and each cohort's median, by the number of classes trained; ``label`` is the gain's."""
-    gains = [y for _, y in (*found.best, *found.medians)]
-    panel = frame(_WIDTH, _HEIGHT, (0.0, found.best[-1][0]), _ends(gains))
+    gains = [y for _, y in (*timeline.best, *timeline.medians)]
+    panel = frame(_WIDTH, _HEIGHT, (0.0, timeline.best[-1][0]), _ends(gains))
     body = axes(panel, "classes trained", label, x_ticks=4) + level(panel, 0.0, "relu")
     body += Markup('<path class="medians" d="{}"/><path class="best" d="{}"/>').format(
-        panel.dots(found.medians), panel.path(_stairs(found.best))
+        panel.dots(timeline.medians), panel.path(_stairs(timeline.best))
     )
     return picture(_WIDTH, _HEIGHT, "Best gain so far and median gain of each cohort, by classes trained", body)
 
 
-def clock_picture(found: Timeline) -> Markup:
+def clock_picture(timeline: Timeline) -> Markup:
     """Classes trained by the clock."""
-    minutes = found.clock[-1][0]
+    minutes = timeline.clock[-1][0]
     scale, unit = next((s, u) for s, u, most in _UNITS if minutes <= most)
-    points = [(x * scale, y) for x, y in found.clock]
+    points = [(x * scale, y) for x, y in timeline.clock]
     panel = frame(_WIDTH, _HEIGHT, (0.0, points[-1][0]), (0.0, points[-1][1]))
     body = axes(panel, f"{unit} since the first cohort began", "classes trained", x_ticks=4)
     body += Markup('<path class="best" d="{}"/>').format(panel.path(points))
@@ -49,10 +49,10 @@ def clock_picture(found: Timeline) -> Markup:
 
 
 def _stairs(points: Points) -> list[tuple[float, float]]:
-    found = [points[0]]
+    corners = [points[0]]
     for x, y in points[1:]:
-        found += [(x, found[-1][1]), (x, y)]
-    return found
+        corners += [(x, corners[-1][1]), (x, y)]
+    return corners
 
 
 def _ends(values: list[float]) -> tuple[float, float]:
