@@ -86,7 +86,7 @@ def _kind(name: str) -> type[Strategy]:
     if is_reference(name):
         return load(name, _WANTED)
     if name not in STRATEGIES:
-        raise ConfigError(f"unknown strategy {name!r}{nearest(name, STRATEGIES)}; there are {', '.join(STRATEGIES)}")
+        raise ConfigError(f"unknown strategy {name!r}{nearest(name, STRATEGIES)}; available: {', '.join(STRATEGIES)}")
     return STRATEGIES[name]
 
 
