@@ -69,6 +69,7 @@ def export(
         list[str] | None,
         typer.Argument(metavar="[ID]...", help="Ids as in front.csv; default: the confirmed ones, or the best one."),
     ] = None,
+    *,
     to: Annotated[
         str, typer.Option(help="Languages of `actsearch list targets`, or path/to/file.py:TARGET; separated by commas.")
     ] = "torch,latex",
