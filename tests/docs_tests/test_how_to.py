@@ -12,12 +12,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from evaluators.objectives import OBJECTIVES
 from evaluators.rejection import CalibrationSet, RecallTarget
 from primitives import LoweringError, lower, lowering, parse
-from primitives.operators.table import remove_operator
 from search import Job
-from search.strategies import STRATEGIES
 from tests.docs_tests.pages import block
 from tests.primitives_tests.contract import FACTOR, differences, points
 
@@ -49,14 +46,6 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "small.yaml"
 
 
-def test_a_strategy(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = saved("add-a-strategy.md", "class Youngest", small.with_name("youngest.py"))
-    monkeypatch.setitem(STRATEGIES, "youngest", made.Youngest)
-    setting = block("add-a-strategy.md", "fresh: 0.5").strip().replace(": ", "=", 1)
-    run = Job.load(small, [setting]).launch("one")
-    assert any(row["parents"] for row in run.classes())
-
-
 def test_a_task(small: Path) -> None:
     saved("add-a-task.md", "class Wine", small.with_name("my_task.py"))
     changes = ["tasks=['my_task.py:Wine', digits]", "confirmation={finalists: 1, seeds: 6, rounds: 0, unseen: null}"]
@@ -72,27 +61,6 @@ def test_a_rung_rule(tmp_path: Path) -> None:
     thresholds = rule.calibrate(known, RecallTarget())
     goes = [rule.decide(thresholds, ("task", 4), row[0]) for row in rows]
     assert list(thresholds) == list(known.rungs[:2]) and sum(why is not None for why in goes) == 99
-
-
-def test_an_objective(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    depth = saved("objectives.md", "class Depth", small.with_name("depth.py")).Depth()
-    distance = saved("objectives.md", "class Distance", small.with_name("distance.py")).Distance()
-    for each in (depth, distance):
-        monkeypatch.setitem(OBJECTIVES, each.name, each)
-    run = Job.load(small, ["objectives=[gain, depth, distance]"]).launch("one")
-    front = [row.objectives for row in run.front_rows()]
-    assert front
-    for name, least in (("depth", 1.0), ("distance", 1e-300)):
-        assert all(found is not None and found >= least for found in (row[name] for row in front))
-
-
-def test_an_operator(tmp_path: Path) -> None:
-    try:
-        saved("add-an-operator.md", "bump", tmp_path / "mine.py")
-        assert "torch.sin(x ** 2)" in str(lower(parse("sin_square(x)"), "torch"))
-    finally:
-        for name in ("bump", "sin_square"):
-            remove_operator(name)
 
 
 def test_a_lowering_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
