@@ -78,7 +78,8 @@ def test_the_strategy_has_proposed(run: Run) -> None:
 
 
 def test_the_objectives_are_on_the_front(run: Run) -> None:
-    assert run.front() and all(row["depth"] >= 1.0 and row["distance"] > 0.0 for row in run.front())
+    rows = [row.objectives for row in run.front_rows()]
+    assert rows and all((row["depth"] or 0.0) >= 1.0 and (row["distance"] or 0.0) > 0.0 for row in rows)
 
 
 def test_the_rung_rule_has_rejected(run: Run) -> None:
