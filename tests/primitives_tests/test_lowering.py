@@ -255,13 +255,13 @@ def test_where_on_a_constant_condition_ignores_the_other_branch(load: Load) -> N
     assert torch.equal(load(f).act(GRID), GRID)
 
 
-def test_imports_are_torch_and_math_and_all_are_used() -> None:
+def test_imports_are_torch_math_and_warnings_and_all_are_used() -> None:
     for f in ALL.values():
         tree = ast.parse(lower(f, "torch", factor=0.5))
         nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
         imported = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
         imported |= {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-        assert imported <= {"torch", "math", "torch.nn.functional"}
+        assert imported <= {"torch", "math", "warnings", "torch.nn.functional"}
         names = {alias.asname or alias.name for node in nodes for alias in node.names}
         assert names <= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 

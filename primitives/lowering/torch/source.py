@@ -111,7 +111,7 @@ _TAKEN = frozenset([*dir(nn.Module()), *_TAKEN_NAMES.split()])
 def torch_source(expression: Expression, *, name: str = "activation", factor: float = 1.0) -> str:
     """Source of a module for ``factor * expression``.
 
-    The module imports torch and math only and defines, for the name ``act_3_7``: the function ``act_3_7(x,
+    The module imports torch, math and warnings only and defines, for the name ``act_3_7``: the function ``act_3_7(x,
     <parameters>, inplace=False)`` with a gradient of its own, ``act_3_7_plain``, the ``nn.Module`` ``Act37`` (each
     part between underscores with a capital first letter), the init scale ``GAIN`` and
     ``replace(model, old_type, new_factory)``.
