@@ -14,10 +14,11 @@ from search.confirmation.record import Compared, Confirmation, Estimate, Setting
 from search.export.exported import Exported
 from search.records.class_row import ClassRow
 from search.records.packages import installed
-from search.terminal.card import card
+from search.terminal.card import INIT_SCALE, card
 from search.terminal.inspection import curve, describe
 
 _GROUPS = ("function", "shape", "normal inputs z")
+_LABELS = {INIT_SCALE: "gain 1/sqrt(E f^2)"}  # beside code in which it is called GAIN
 _LICENCE = "Licence of the files in this folder: Apache-2.0."
 
 
@@ -132,7 +133,7 @@ def _lineage(rows: Sequence[ClassRow]) -> list[str]:
 def _properties(expression: Expression) -> list[str]:
     groups = [lines for heading, lines in card(describe(expression), curve(expression)) if heading in _GROUPS]
     skipped = ("expression", "LaTeX", "known as", "on [-3, 3]")
-    rows = [(key, value) for lines in groups for key, value in lines if key not in skipped]
+    rows = [(_LABELS.get(key, key), value) for lines in groups for key, value in lines if key not in skipped]
     return ["| property | value |", "|---|---|", *(f"| {_cell(key)} | {_cell(value)} |" for key, value in rows)]
 
 

@@ -10,12 +10,14 @@ from primitives.equivalence.canonical import canonical
 from search.terminal.inspection import Description
 from search.terminal.tables import number, sparkline
 
+INIT_SCALE = "init scale 1/sqrt(E f^2)"
+
 
 def card(description: Description, curve: list[float]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Headings with their lines, each a label and a text.
 
     Args:
-        found: as :func:`search.terminal.inspection.describe` gives it.
+        description: as :func:`search.terminal.inspection.describe` gives it.
         curve: values on [-3, 3], for a small picture.
     """
     yield "function", _function(description, curve)
@@ -70,7 +72,7 @@ def _gaussian(gaussian: Gaussian) -> list[tuple[str, str]]:
         "E f^2": gaussian.second,
         "E f'^2": gaussian.slope,
         "E f''^2": gaussian.curvature,
-        "init scale 1/sqrt(E f^2)": gaussian.factor,
+        INIT_SCALE: gaussian.factor,
         "chi = E f'^2 / E f^2": gaussian.chi,
         "V'(1)": gaussian.variance_slope,
         "C(0)": gaussian.mean_share,
