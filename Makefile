@@ -18,13 +18,13 @@ test-all: checks
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 # Other kinds of processor, as far as this one can play them: other kernels round otherwise. In random order; to repeat
-# a failure: the variables that were printed, then pytest -p randomly --randomly-seed=N.
+# a failure: ORDER=N with the number that was printed.
 LEVELS ?= PYTHONHASHSEED=0 PYTHONHASHSEED=1,OMP_NUM_THREADS=2 ATEN_CPU_CAPABILITY=avx2 ATEN_CPU_CAPABILITY=default \
 	MKL_CBWR=COMPATIBLE
 TESTS ?= tests
 test-levels: $(READY)
 	set -eu; for level in $(LEVELS); do \
-		seed=$$(date +%s); echo "== $$level, order $$seed"; \
+		seed=$${ORDER:-$$(date +%s)}; echo "== $$level, order $$seed"; \
 		env OMP_NUM_THREADS=1 $$(echo $$level | tr , ' ') \
 			$(BIN)/python -m pytest -n 2 -m "not slow" -p randomly --randomly-seed=$$seed $(TESTS); \
 	done
