@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +55,7 @@ def evaluate(
     rates: Sequence[float] = (),
     seed: int = 0,
     objectives: Sequence[str] = DEFAULT,
+    say: Callable[[str], object] | None = None,
 ) -> list[Evaluation]:
     """Train functions and the controls to the full budget and compare them.
 
@@ -66,6 +67,7 @@ def evaluate(
         rates: learning rates; the task's default if empty.
         seed: what the seeds are derived from.
         objectives: names of what to report besides the gain, see :func:`evaluators.objectives.registry.objective`.
+        say: is told what the try-out of a task of one's own has to say, a note a call.
 
     Returns:
         One evaluation for each expression, in order.
@@ -81,7 +83,9 @@ def evaluate(
     texts = tuple((parse(e) if isinstance(e, str) else e).text for e in expressions)
     chosen = find_task(task)
     if isinstance(task, Task) or is_reference(task):
-        try_out(chosen)
+        for note in try_out(chosen):
+            if say is not None:
+                say(note)
     request = CohortRequest(
         texts, (chosen.name,), seed, seeds, steps or chosen.steps, rates=tuple(rates), nulls=0,
         measured=measured_names(objectives),

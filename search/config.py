@@ -238,8 +238,11 @@ class Config(Section):
         return settings
 
 
-def with_pinned_files(config: Config) -> Config:
+def with_pinned_files(config: Config) -> tuple[Config, tuple[str, ...]]:
     """The config with absolute paths of the user's files and their hashes; what they have is tried out.
+
+    Returns:
+        The config, and notes for people on the tasks of the user's files.
 
     Raises:
         UserFileError: a file is missing, is not the one that was pinned, or has not what it was named for.
@@ -247,8 +250,9 @@ def with_pinned_files(config: Config) -> Config:
         ConfigError: a strategy of a file has other settings.
     """
     chosen = config.model_copy(update=_pinned(config))
+    notes: list[str] = []
     for name in filter(is_reference, [*chosen.tasks, chosen.confirmation.unseen or ""]):
-        try_out(task(name))
+        notes += try_out(task(name))
     for name in filter(is_reference, chosen.objectives):
         try_out_objective(name, task(chosen.tasks[0]), chosen.training.seeds)
     rejection = chosen.rejection
@@ -256,7 +260,7 @@ def with_pinned_files(config: Config) -> Config:
         try_out_rule(rejection.rule, RecallTarget(rejection.recall, rejection.top))
     if is_reference(str(chosen.strategy["name"])):
         strategy(chosen.strategy)
-    return chosen
+    return chosen, tuple(notes)
 
 
 def _pinned(config: Config) -> dict[str, object]:

@@ -185,12 +185,15 @@ class Job:
         config: the job.
         name: stem of its runs' names.
 
+    Attributes:
+        notes: what the try-out has to say; said at launch.
+
     Raises:
         ActsearchError: a file of the user cannot be used.
     """
 
     def __init__(self, config: Config, name: str) -> None:
-        self.config, self.name = with_pinned_files(config), name
+        (self.config, self.notes), self.name = with_pinned_files(config), name
 
     @classmethod
     def load(cls, source: str | Path, changes: Iterable[str] = ()) -> Job:
@@ -220,7 +223,7 @@ class Job:
             write_json(folder.environment, environment())
             made = Run(folder)
             reporter = reporter or Silent()
-            for line in left_out(self.config.start):
+            for line in (*self.notes, *left_out(self.config.start)):
                 reporter.say(line)
             with folder.locked():
                 work(made.config, folder, nullcontext(pool), reporter, max_minutes)

@@ -10,9 +10,9 @@ import torch
 
 from evaluators.machine.backend import CPU, Backend
 from evaluators.tasks.base import Task
-from evaluators.tasks.loop_task import LoopTask
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.stack import Stack
+from evaluators.training.stackable import unstackable
 from primitives.expression.parsing import parse
 
 WIDTHS = (12, 36, 66, 132, 264)
@@ -45,11 +45,10 @@ def probe_width(task: Task, *, backend: Backend = CPU, widths: Sequence[int] = (
 
     Returns:
         The width with the least time for one step of one slice. On a CPU it changes no bit of a result, only speed
-        and memory; on a GPU results agree to rounding. For a task with a loop of its own, which has no stack, the
-        narrowest.
+        and memory; on a GPU results agree to rounding. For a task that has no stack, the narrowest.
     """
     widths = widths or (WIDTHS if backend.device == "cpu" else WIDTHS_CUDA)
-    if isinstance(task, LoopTask):
+    if unstackable(task):
         return min(widths)
     deadline = time.perf_counter() + seconds
     costs: dict[int, float] = {}

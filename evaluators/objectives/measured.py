@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import torch
@@ -16,8 +15,8 @@ from torch import Tensor
 
 from evaluators.errors import TaskError
 from evaluators.objectives.objective import Objective, Trained
-from evaluators.training.activation_slot import After
-from evaluators.training.stack import Stack
+from evaluators.tasks.examples import tensors
+from evaluators.training.models import Models
 
 EXAMPLES = 256  # at most, of each seed's validation examples
 
@@ -35,13 +34,13 @@ class MeasuredObjective(Objective):
     relative: ClassVar[bool] = False
 
     @abstractmethod
-    def measure(self, models: Stack) -> Tensor:
+    def measure(self, models: Models) -> Tensor:
         """The number of the models of one candidate, without a dimension; the mean over the seeds, not always finite.
 
         A loss is raised to the task's ``loss_floor``, see :func:`mean_loss`.
         """
 
-    def check(self, models: Stack) -> None:
+    def check(self, models: Models) -> None:
         """Refuse what cannot be measured, before anything is trained; by default nothing.
 
         Raises:
@@ -56,7 +55,7 @@ class MeasuredObjective(Objective):
         return sum(values) / len(values)
 
 
-def check_measured(objectives: Sequence[MeasuredObjective], models: Stack) -> None:
+def check_measured(objectives: Sequence[MeasuredObjective], models: Models) -> None:
     """Refuse what cannot be measured, before anything is trained.
 
     Raises:
@@ -70,34 +69,22 @@ def check_measured(objectives: Sequence[MeasuredObjective], models: Stack) -> No
         objective.check(models)
 
 
-def measure(models: Stack, objectives: Sequence[MeasuredObjective]) -> dict[str, float]:
+def measure(models: Models, objectives: Sequence[MeasuredObjective]) -> dict[str, float]:
     """The objectives of the models of one candidate by name; means over the seeds, not always finite."""
     return {objective.name: float(objective.measure(models)) for objective in objectives}
 
 
-def examples(models: Stack) -> Tensor:
+def examples(models: Models) -> Tensor:
     """Indices of the validation examples of each slice, shape (slices, at most 256)."""
     return models.splits.validation[models.seed][:, :EXAMPLES]
 
 
-def mean_loss(models: Stack, losses: Tensor) -> Tensor:
+def mean_loss(models: Models, losses: Tensor) -> Tensor:
     """Mean over examples, raised to the floor, then over seeds by the logarithm, as gains are."""
     return losses.double().mean(dim=1).clamp_min(models.task.loss_floor).log().mean().exp()
 
 
-@contextmanager
-def altered(models: Stack, after: After) -> Iterator[None]:
-    """Apply a function to the inputs and outputs of each activation; what it returns takes the outputs' place."""
-    for activation in models.activations:
-        activation.after = after
-    try:
-        yield
-    finally:
-        for activation in models.activations:
-            activation.after = None
-
-
-def mean_of_activations(models: Stack, look: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+def mean_of_activations(models: Models, look: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     """The mean over layers and models of a number of each activation; NaN where the network's output is.
 
     Args:
@@ -111,8 +98,7 @@ def mean_of_activations(models: Stack, look: Callable[[Tensor, Tensor], Tensor])
         numbers.append(look(x, output))
         return output
 
-    with torch.no_grad(), altered(models, note):
-        output = models.outputs(models.x[examples(models)])
-    return (
-        torch.stack(numbers).mean() + 0.0 * output.double().mean()
-    )  # no number of a network that is NaN means anything
+    with torch.no_grad(), models.altered(note):
+        output = models.outputs(models.at(examples(models)).inputs)
+    # no number of a network that is NaN means anything
+    return torch.stack(numbers).mean() + sum(0.0 * each.double().mean() for each in tensors(output))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from evaluators.objectives.measured import MeasuredObjective, altered, examples, mean_loss
-from evaluators.training.stack import Stack
+from evaluators.objectives.measured import MeasuredObjective, examples, mean_loss
+from evaluators.training.models import Models
 
 LEVELS = 7  # 2^3 - 1 on either side of zero, and zero: 15 in all
 
@@ -21,10 +21,10 @@ class Noise(MeasuredObjective):
     source = "Shah and Youngblood 2024, arXiv:2402.02593"
     relative = True
 
-    def measure(self, models: Stack) -> Tensor:
-        index = examples(models)
-        with torch.no_grad(), altered(models, _rounded):
-            losses = models.judged(models.outputs(models.x[index]), models.y[index])
+    def measure(self, models: Models) -> Tensor:
+        few = models.at(examples(models))
+        with torch.no_grad(), models.altered(_rounded):
+            losses = models.judged(models.outputs(few.inputs), few.targets)
         return mean_loss(models, losses)
 
 

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from evaluators.objectives.measured import MeasuredObjective, examples
-from evaluators.training.stack import Stack
+from evaluators.tasks.examples import mapped, tensors
+from evaluators.training.models import Models
 
 
 class Reproducibility(MeasuredObjective):
@@ -27,13 +28,13 @@ class Reproducibility(MeasuredObjective):
     source = "Shamir et al. 2020, arXiv:2010.09931"
     fewest_seeds = 2
 
-    def measure(self, models: Stack) -> Tensor:
+    def measure(self, models: Models) -> Tensor:
         variations = []
-        classes = not models.y.is_floating_point()
+        classes = all(not target.is_floating_point() for target in tensors(models.examples.targets))
         for index in examples(models):
-            x = models.x[index]
+            inputs = mapped(lambda t: t.expand(models.width, *t.shape), models.at(index).inputs)
             with torch.no_grad():
-                outputs = models.outputs(x.expand(models.width, *x.shape)).double()
+                outputs = tensors(models.outputs(inputs))[0].double()
             variations.append(variation(outputs.softmax(dim=-1)) if classes else between(outputs))
         return torch.stack(variations).mean()
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from evaluators.errors import TaskError
 from evaluators.objectives.measured import MeasuredObjective, examples, mean_loss
 from evaluators.seeds import torch_generator
-from evaluators.training.stack import Stack
+from evaluators.training.models import Models
 
 RADIUS, ATTACK_STEPS = 0.1, 10  # the first in standard deviations of the inputs
 STEP = 2.5 / ATTACK_STEPS  # of the radius: ten steps can cross the ball from side to side, as Madry et al. advise
@@ -29,14 +29,17 @@ class Robustness(MeasuredObjective):
     source = "Madry et al. 2018, arXiv:1706.06083"
     relative = True
 
-    def check(self, models: Stack) -> None:
-        if not models.x.is_floating_point():  # tokens have no small steps
-            place = f"task {models.task.name!r}: robustness"
-            raise TaskError(f"{place}: expected floating point inputs, got {models.x.dtype}")
+    def check(self, models: Models) -> None:
+        inputs = models.examples.inputs
+        if not isinstance(inputs, Tensor) or not inputs.is_floating_point():  # tokens have no small steps
+            came = inputs.dtype if isinstance(inputs, Tensor) else f"a {type(inputs).__name__}"
+            raise TaskError(f"task {models.task.name!r}: robustness: expected floating point inputs, got {came}")
 
-    def measure(self, models: Stack) -> Tensor:
-        index = examples(models)
-        x, y, radius = models.x[index], models.y[index], RADIUS * float(models.x.double().std())
+    def measure(self, models: Models) -> Tensor:
+        assert isinstance(models.examples.inputs, Tensor)
+        few, radius = models.at(examples(models)), RADIUS * float(models.examples.inputs.double().std())
+        x, y = few.inputs, few.targets
+        assert isinstance(x, Tensor)
         with torch.no_grad():
             clean = models.judged(models.outputs(x), y)
         moved = x + radius * _starts(models, x)
@@ -50,7 +53,7 @@ class Robustness(MeasuredObjective):
         return mean_loss(models, torch.maximum(clean, attacked))
 
 
-def _starts(models: Stack, x: Tensor) -> Tensor:
+def _starts(models: Models, x: Tensor) -> Tensor:
     """Uniform numbers in [-1, 1] of each seed, in the shape of ``x``."""
     generators = [torch_generator(seed, "attack") for seed in models.members[0].seeds]
     rows = [2.0 * torch.rand(x.shape[1:], generator=generator, device="cpu") - 1.0 for generator in generators]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from evaluators.objectives.measured import MeasuredObjective, mean_of_activations
-from evaluators.training.stack import Stack
+from evaluators.training.models import Models
 
 NEAR_ZERO = 1e-3  # of the root mean square of a layer's activations
 
@@ -19,7 +19,7 @@ class Sparsity(MeasuredObjective):
     formula = "share of activations with |a| <= 1e-3 of their root mean square"
     source = "Li et al. 2022, arXiv:2210.06313"
 
-    def measure(self, models: Stack) -> Tensor:
+    def measure(self, models: Models) -> Tensor:
         return mean_of_activations(models, _share_near_zero)
 
 

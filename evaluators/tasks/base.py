@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,10 @@ from evaluators.seeds import torch_generator
 Part = Literal["search", "confirmation"]
 #: The share of a part's examples that a loss is taken on, after training on the rest.
 HeldOut = Literal["validation", "test"]
+
+#: What a network is called with, one example a row: a tensor, or a tuple or dict of tensors, for ``network(x)``,
+#: ``network(*parts)``, ``network(**parts)``. A union would need a test at every use; data is checked where it comes in.
+Inputs = Any
 
 BLOCK = 32  # batches are multiples of it: then no bit of a slice depends on the stack around it
 
@@ -54,15 +58,16 @@ class Task(ABC):
     def network(self) -> nn.Module:
         """A new network, an ordinary module; its initial weights are overwritten.
 
-        It may differ between models in parameters and buffers only, and a call must not change a buffer. Derivatives
-        of its output, by coordinates or by each example, are taken within it, by ``torch.func`` in reverse mode.
+        Its models are trained in a stack if they can be, else one at a time. Derivatives of its output, by coordinates
+        or by each example, are taken within it, by ``torch.func`` in reverse mode.
         """
 
     @abstractmethod
-    def data(self, part: Part) -> tuple[Tensor, Tensor]:
+    def data(self, part: Part) -> tuple[Inputs, Inputs] | Any:
         """Inputs and targets, first dimension the examples, of a part: ``"search"`` or ``"confirmation"``.
 
-        The parts share no example.
+        Each is a tensor, or a tuple or dict of tensors. Or a ``Dataset`` of pairs, which is read once, all at once. The
+        parts share no example.
         """
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Refusals: settings of a task and modules of its network that cannot be trained in a stack."""
+"""Refusals: settings of a task that mean nothing, and networks of which nothing can be trained."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import math
 from collections.abc import Iterable
 
 from torch import nn
-from torch.nn.utils.parametrizations import _SpectralNorm
-from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.parameter import UninitializedParameter
 
 from evaluators.errors import TaskError
 from evaluators.tasks.base import BLOCK, Task
@@ -51,37 +50,20 @@ def _check_name(task: Task, setting: str, name: str, known: Iterable[str]) -> No
         )
 
 
-def check_network(task: Task, network: nn.Module) -> None:
-    """Refuse modules that update buffers or draw random numbers: in a stack, slices would depend on their company.
+def check_trained(task: Task, network: nn.Module) -> None:
+    """Refuse a network of which nothing is trained, or whose parameters have no shape yet.
 
     Raises:
-        TaskError: the message names the module and what to take instead; or nothing of the network is trained.
+        TaskError: the message says what to do.
     """
-    if not any(weight.requires_grad for weight in network.parameters()):
+    parameters = dict(network.named_parameters())
+    lazy = [name for name, weight in parameters.items() if isinstance(weight, UninitializedParameter)]
+    if lazy:
+        raise TaskError(
+            f"task {task.name!r}: network: {lazy[0]} has no shape before a first call (a lazy layer); call the network "
+            "with a batch in network() before you return it, or give the layer its size"
+        )
+    if not any(weight.requires_grad for weight in parameters.values()):
         raise TaskError(
             f"task {task.name!r}: its network has no parameter to train: expected one with requires_grad=True"
         )
-    for path, module in network.named_modules():
-        if isinstance(module, nn.modules.batchnorm._NormBase) and module.running_mean is not None:
-            kind = type(module).__name__
-            raise TaskError(
-                f"task {task.name!r}: {path} is a {kind} with running statistics, which the models of a stack would "
-                "share; take GroupNorm or LayerNorm, or track_running_stats=False"
-            )
-        if isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0:
-            raise TaskError(
-                f"task {task.name!r}: {path} is a {type(module).__name__}, whose random numbers would depend on the "
-                "stack's width; set p=0"
-            )
-        if module.training and _has_spectral_norm(module):
-            raise TaskError(
-                f"task {task.name!r}: {path.partition('.parametrizations.')[0]} has spectral_norm, which updates "
-                "buffers at every step and cannot be stacked; take weight_norm, or a LoopTask, whose loop trains one "
-                "model at a time"
-            )
-
-
-def _has_spectral_norm(module: nn.Module) -> bool:
-    """True for torch's parametrisation, and for a module with the older hook."""
-    hooks = module._forward_pre_hooks.values()
-    return isinstance(module, _SpectralNorm) or any(isinstance(hook, SpectralNorm) for hook in hooks)

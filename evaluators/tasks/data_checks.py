@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from evaluators.errors import TaskError
 from evaluators.machine.backend import CPU
-from evaluators.tasks.base import BLOCK, Part, Task
+from evaluators.tasks.base import BLOCK, Inputs, Part, Task
+from evaluators.tasks.examples import examples_of, mapped, tensors
 
 IGNORED = -100  # torch's ignore_index: the loss is 0 there, and its mean leaves such a target out
 _AT_ONCE = 32 * BLOCK  # examples whose losses are taken at once
@@ -19,7 +23,9 @@ def check_finite(task: Task, part: Part) -> None:
     Raises:
         TaskError: the message names the first example.
     """
-    for name, tensor in zip(("inputs", "targets"), task.data(part), strict=True):
+    examples = examples_of(task, part)
+    named = [("inputs", tensor) for tensor in tensors(examples.inputs)]
+    for name, tensor in [*named, *(("targets", tensor) for tensor in tensors(examples.targets))]:
         rows = CPU.place(tensor.detach()).flatten(1) if tensor.dim() > 1 else CPU.place(tensor.detach())[:, None]
         bad = _first(~rows.isfinite().all(dim=1))
         if bad is not None:
@@ -41,8 +47,16 @@ def check_labels(task: Task, part: Part, output: Tensor) -> None:
     Raises:
         TaskError: the message names the smallest and the largest label, the number of classes and what to do.
     """
-    y, classes = task.data(part)[1], output.shape[-1]
-    if type(task).loss is not Task.loss or y.is_floating_point():
+    y, classes = examples_of(task, part).targets, output.shape[-1]
+    if type(task).loss is not Task.loss:
+        return
+    if not isinstance(y, Tensor) or (y.dtype not in (torch.int64, torch.uint8) and not y.is_floating_point()):
+        came = f"{y.dtype}; targets.long() makes them" if isinstance(y, Tensor) else f"a {type(y).__name__}"
+        raise TaskError(
+            f"task {task.name!r}: data: the default loss, cross-entropy, expected int64 targets, got {came}"
+            f"{'' if isinstance(y, Tensor) else '; write loss(output, target) for such targets'}"
+        )
+    if y.is_floating_point():
         return
     low, high = int(y.min()), int(y.max())
     if low >= 0 and high < classes:
@@ -63,34 +77,41 @@ def _remedy(low: int, high: int, classes: int) -> str:
 
 
 @torch.no_grad()
-def check_losses(task: Task, part: Part, output: Tensor) -> None:
+def check_losses(task: Task, part: Part, output: Any) -> None:
     """Refuse a loss that is not one finite number for each example, whatever its target.
 
     Args:
         task: with data and loss.
         part: of the data.
-        output: of its network, for the first examples.
+        output: of its network, for the first 32 examples.
 
     Raises:
         TaskError: the message names the shape, or the first example and its target.
     """
-    y = task.data(part)[1]
-    shape = tuple(task.loss(output, y[: len(output)]).shape)
-    if shape != (len(output),):
+    examples = examples_of(task, part)
+    count = min(BLOCK, len(examples))
+    shape = tuple(_loss(task, output, examples.rows(slice(count)).targets).shape)
+    if shape != (count,):
         raise TaskError(
-            f"task {task.name!r}: loss: expected one number for each of {len(output)} examples, shape "
-            f"({len(output)},), got shape {shape}; a mean is taken later"
+            f"task {task.name!r}: loss: expected one number for each of {count} examples, shape "
+            f"({count},), got shape {shape}; a mean is taken later"
         )
-    for start in range(0, len(y), _AT_ONCE):  # every target, beside an output of the right kind
-        targets = y[start : start + _AT_ONCE]
-        losses = task.loss(output[torch.arange(start, start + len(targets)) % len(output)], targets)
+    for start in range(0, len(examples), _AT_ONCE):  # every target, beside an output of the right kind
+        targets = examples.rows(slice(start, start + _AT_ONCE)).targets
+        index = torch.arange(start, min(start + _AT_ONCE, len(examples))) % count
+        losses = _loss(task, mapped(itemgetter(index), output), targets)
         bad = _first(~losses.isfinite())
         if bad is not None:
-            shown = f", whose target is {targets[bad].tolist()}" if targets[bad].numel() <= BLOCK else ""
+            target = targets[bad] if isinstance(targets, Tensor) else torch.empty(2 * BLOCK)
+            shown = f", whose target is {target.tolist()}" if target.numel() <= BLOCK else ""
             raise TaskError(
                 f"task {task.name!r}: loss: expected finite numbers, but it is {losses[bad].item()} for example "
                 f"{start + bad} of the {part}{shown}, before any training"
             )
+
+
+def _loss(task: Task, output: Any, targets: Inputs) -> Tensor:
+    return task.loss(output, targets)
 
 
 def _first(flags: Tensor) -> int | None:

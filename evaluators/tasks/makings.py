@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FunctionType, MethodType, ModuleType
 
@@ -16,7 +16,6 @@ from evaluators.errors import TaskError
 from evaluators.tasks.base import Task
 from evaluators.training.initialisation import initial_network
 
-_LOOP = "or write a LoopTask, whose loop trains one model at a time"
 _INTERNAL = frozenset(vars(nn.Module()))
 
 
@@ -30,52 +29,31 @@ class _Difference:
 
 
 def check_makings(task: Task) -> None:
-    """Refuse a network that differs between seeds in more than parameters and buffers, or for one seed in anything.
+    """Refuse a network that differs in anything when it is made twice with one seed.
 
     Raises:
         TaskError: the message names the place, what differs, and the way out.
     """
-    made = initial_network(task, 0)
-    for found in _differences(made, initial_network(task, 0), values=True):
+    for found in _differences(initial_network(task, 0), initial_network(task, 0), values=True):
         raise TaskError(
             f"task {task.name!r}: network: made twice with one seed, {found.path} differs{_shown(found)}; draw with "
             "torch's random numbers, which are seeded for each model"
         )
-    for found in _differences(made, initial_network(task, 1), values=False):
-        if isinstance(found.one, Tensor | np.ndarray) and type(found.one) is type(found.other):
-            raise TaskError(
-                f"task {task.name!r}: network: {found.path} is no parameter and no buffer and differs from seed to "
-                "seed, but the models of a stack would share the first one's; make it a tensor and register it "
-                f"(register_buffer), {_LOOP}"
-            )
-        raise TaskError(
-            f"task {task.name!r}: network: {found.path} differs from seed to seed{_shown(found)}, but the models of a "
-            f"stack share one structure; draw no sizes, numbers or layers, {_LOOP}"
-        )
 
 
-def buffers_of(network: nn.Module) -> dict[str, Tensor]:
-    """Copies of a network's buffers, by name."""
-    return {name: buffer.detach().clone() for name, buffer in network.named_buffers()}
+def unlike_makings(task: Task) -> str:
+    """In what but parameters and buffers a network differs between two seeds, for people; "" if in nothing.
 
-
-def check_steady(task: Task, before: Mapping[str, Tensor], network: nn.Module) -> None:
-    """Refuse a network that changed a buffer when it was called: in a stack they stay as they were drawn.
-
-    Args:
-        task: for the message.
-        before: its buffers before the call.
-        network: after the call.
-
-    Raises:
-        TaskError: the message names the buffer.
+    The models of a stack would share the first one's.
     """
-    for name, buffer in network.named_buffers():
-        if name not in before or not _same(before[name], buffer):
-            raise TaskError(
-                f"task {task.name!r}: network: its buffer {name} changes when the network is called, and the models "
-                f"of a stack cannot do that; keep it as it is, {_LOOP}"
+    for found in _differences(initial_network(task, 0), initial_network(task, 1), values=False):
+        if isinstance(found.one, Tensor | np.ndarray) and type(found.one) is type(found.other):
+            return (
+                f"{found.path} is no parameter and no buffer and differs from seed to seed; a stack can hold it if it "
+                "is registered (register_buffer)"
             )
+        return f"{found.path} differs from seed to seed{_shown(found)}"
+    return ""
 
 
 def _shown(found: _Difference) -> str:

@@ -1,4 +1,4 @@
-"""Buffers that a network draws: each model of a stack has its seed's."""
+"""Buffers that are not one for all models of a stack: those that a network draws, and those that a call changes."""
 
 from __future__ import annotations
 
@@ -7,19 +7,40 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from evaluators.machine.backend import CPU
 from evaluators.seeds import derive
-from evaluators.tasks.base import Task
+from evaluators.tasks.base import BLOCK, Task
+from evaluators.tasks.examples import Examples
+from evaluators.training.calling import call
 from evaluators.training.initialisation import initial_network
+from evaluators.training.randomness import own_random_numbers
 
 
-def drawn_buffers(task: Task, networks: Sequence[nn.Module]) -> Mapping[str, list[Tensor]]:
-    """By name, one tensor a network, of the buffers that differ between seeds; all others are one for all.
+def own_buffers(task: Task, networks: Sequence[nn.Module], examples: Examples) -> Mapping[str, list[Tensor]]:
+    """By name, one tensor a network, of the buffers that each model has for itself; all others are one for all.
 
     They are told by a network of a seed that no model has: who else is in the stack must not decide.
+
+    Args:
+        task: of the networks.
+        networks: one a seed.
+        examples: for a call in train mode.
     """
     tables = [dict(network.named_buffers()) for network in networks]
     if not tables[0]:
         return {}
-    other = dict(initial_network(task, derive(0, "buffers")).named_buffers())
-    drawn = [name for name, value in other.items() if not all(torch.equal(table[name], value) for table in tables)]
-    return {name: [table[name] for table in tables] for name in drawn}
+    other = initial_network(task, derive(0, "buffers"))
+    at_first = {name: buffer.clone() for name, buffer in other.named_buffers()}
+    drawn = {name for name, value in at_first.items() if not all(torch.equal(table[name], value) for table in tables)}
+    changed = _changed(other, at_first, examples)
+    return {name: [table[name] for table in tables] for name in tables[0] if name in drawn | changed}
+
+
+@torch.no_grad()
+def _changed(network: nn.Module, at_first: Mapping[str, Tensor], examples: Examples) -> set[str]:
+    """The buffers that a call in train mode changes, such as BatchNorm's running statistics."""
+    few = examples.rows(slice(BLOCK)).mapped(lambda tensor: CPU.place(tensor).clone())
+    network.train()
+    with own_random_numbers():
+        call(network, few.inputs)
+    return {name for name, buffer in network.named_buffers() if not torch.equal(buffer, at_first[name])}

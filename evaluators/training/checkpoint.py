@@ -18,14 +18,12 @@ from pathlib import Path
 import torch
 
 from evaluators.atomic import replace_file
-from evaluators.machine.backend import Backend
-from evaluators.tasks.base import Part, Task
 from evaluators.training.checkpoint_codec import state_from_plain, state_to_plain
-from evaluators.training.member import CohortMember, Outcome, Schedule
-from evaluators.training.stack import Stack
-from evaluators.training.states import CohortState, SavedStack, TrainingState
+from evaluators.training.member import Outcome
+from evaluators.training.models import Models
+from evaluators.training.states import CohortState, SavedModels, TrainingState
 
-Stacks = list[tuple[Stack, list[int]]]  # with the members' numbers
+Group = list[tuple[Models, list[int]]]  # models that go from rung to rung together, with the members' numbers
 
 DIGEST = 64  # characters of the SHA-256 before the state
 
@@ -73,20 +71,18 @@ def _read(path: Path) -> CohortState | None:
     return None
 
 
-def frozen(step: int, outcomes: Sequence[Outcome], stacks: Stacks) -> TrainingState:
-    """what a training is at a rung."""
-    rows = tuple(SavedStack(tuple(chunk), tuple(stack.rates), stack.saved()) for stack, chunk in stacks)
+def frozen(step: int, outcomes: Sequence[Outcome], trained: Group) -> TrainingState:
+    """What a training is at a rung."""
+    rows = tuple(SavedModels(tuple(chunk), tuple(models.rates), models.saved()) for models, chunk in trained)
     return TrainingState(tuple(outcomes), step, rows)
 
 
-def thawed(
-    saved: TrainingState, task: Task, part: Part, members: Sequence[CohortMember], schedule: Schedule, backend: Backend
-) -> tuple[list[Outcome], Stacks]:
-    """The outcomes and stacks that :func:`frozen` was given."""
-    stacks = []
-    for row in saved.stacks:
-        stack = Stack(task, part, [members[i] for i in row.members], schedule, backend=backend)
-        stack.keep(range(len(row.members)), row.rates)
-        stack.restore(row.state)
-        stacks.append((stack, list(row.members)))
-    return list(saved.outcomes), stacks
+def thawed(saved: TrainingState, build: Callable[[Sequence[int]], Models]) -> Group:
+    """The models that :func:`frozen` was given; ``build`` makes them anew from the members' numbers."""
+    group = []
+    for row in saved.models:
+        models = build(row.members)
+        models.keep(range(len(row.members)), row.rates)
+        models.restore(row.state)
+        group.append((models, list(row.members)))
+    return group

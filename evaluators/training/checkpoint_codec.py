@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from evaluators.results.json_codec import Fields
 from evaluators.results.reasons import TRAINED, code_of
 from evaluators.results.records_codec import member_from_json, member_to_json
 from evaluators.training.member import Outcome
-from evaluators.training.states import CohortState, SavedStack, StackState, TrainingState
+from evaluators.training.states import (
+    CohortState,
+    ModelsState,
+    SavedModels,
+    SinglesState,
+    StackState,
+    TrainingState,
+)
 
 Plain = dict[str, Any]
+_KINDS = {StackState: "stack", SinglesState: "singles"}
 
 
 def state_to_plain(state: CohortState) -> Plain:
@@ -23,7 +32,7 @@ def state_to_plain(state: CohortState) -> Plain:
         "training": {
             "mark": training.step,
             "outcomes": [_outcome_to_plain(outcome) for outcome in training.outcomes],
-            "stacks": [_stack_to_plain(stack) for stack in training.stacks],
+            "stacks": [_models_to_plain(models) for models in training.models],
         },
     }
 
@@ -37,7 +46,7 @@ def state_from_plain(plain: Plain, place: str) -> CohortState:
         training=TrainingState(
             outcomes=tuple(map(_outcome_from_plain, training["outcomes"])),
             step=training["mark"],
-            stacks=tuple(map(_stack_from_plain, training["stacks"])),
+            models=tuple(map(_models_from_plain, training["stacks"])),
         ),
     )
 
@@ -56,11 +65,16 @@ def _outcome_from_plain(plain: Plain) -> Outcome:
     return Outcome(**(plain | {"reason": TRAINED[plain["reason"]] if plain["reason"] else None}))
 
 
-def _stack_to_plain(stack: SavedStack) -> Plain:
-    saved = stack.state
-    state = {"step": saved.step, "tensors": saved.tensors, "optimiser": saved.optimiser, "fixed": saved.fixed}
-    return {"members": stack.members, "rates": stack.rates, "stack": state}
+def _models_to_plain(models: SavedModels) -> Plain:
+    return {"members": models.members, "rates": models.rates, _KINDS[type(models.state)]: _fields(models.state)}
 
 
-def _stack_from_plain(plain: Plain) -> SavedStack:
-    return SavedStack(tuple(plain["members"]), tuple(map(tuple, plain["rates"])), StackState(**plain["stack"]))
+def _models_from_plain(plain: Plain) -> SavedModels:
+    state: ModelsState = (
+        StackState(**plain["stack"]) if "stack" in plain else SinglesState(**plain[_KINDS[SinglesState]])
+    )
+    return SavedModels(tuple(plain["members"]), tuple(map(tuple, plain["rates"])), state)
+
+
+def _fields(state: ModelsState) -> Plain:
+    return {field.name: getattr(state, field.name) for field in fields(state)}

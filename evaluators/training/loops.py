@@ -11,14 +11,15 @@ from functools import partial
 from itertools import chain
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from evaluators.errors import TaskError
 from evaluators.machine.backend import CPU, Backend
 from evaluators.rejection import Judge
 from evaluators.results.reasons import Reason
 from evaluators.seeds import derive
-from evaluators.tasks.base import BLOCK, Part
+from evaluators.tasks.base import BLOCK, Inputs, Part
+from evaluators.tasks.examples import examples_of
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.training.checkpoint import NONE, Checkpoint
 from evaluators.training.initialisation import initial_network, normalised
@@ -54,7 +55,7 @@ def train_by_loop(
     """
     saved = checkpoint.saved and checkpoint.saved.training
     outcomes = list(saved.outcomes) if saved else []
-    network = partial(_network, task, task.data(part)[0][:BLOCK], backend)
+    network = partial(_network, task, examples_of(task, part).rows(slice(BLOCK)).inputs, backend)
     for member in members[len(outcomes) :]:
         outcomes.append(outcome := Outcome())
         loops = [
@@ -152,7 +153,7 @@ def _next(loops: Sequence[Sequence[_Loop]], rates: Sequence[int], place: str) ->
     return [[loop.next(place) if rate in rates else math.nan for rate, loop in enumerate(row)] for row in loops]
 
 
-def _network(task: LoopTask, x: Tensor, backend: Backend, expression: Expression, seed: int) -> nn.Module:
+def _network(task: LoopTask, x: Inputs, backend: Backend, expression: Expression, seed: int) -> nn.Module:
     """The seed's network with the candidate in it."""
     network = initial_network(task, seed)
     for site in find_sites(network, task, x):

@@ -1,23 +1,37 @@
-"""The plain trainer: one model at a time with ordinary modules and ``torch.optim``; the stack must equal it."""
+"""One model with ordinary modules and ``torch.optim``: what a stack must equal, and what trains where none can be."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from evaluators.machine.backend import CPU, Backend
-from evaluators.tasks.base import HeldOut, Part, Task, batches, split
-from evaluators.tasks.checks import check_network, check_settings
+from evaluators.tasks.base import HeldOut, Inputs, Part, Split, Task, batches, split
+from evaluators.tasks.checks import check_settings, check_trained
+from evaluators.tasks.examples import Examples, examples_of, mapped
+from evaluators.training.calling import call
+from evaluators.training.dropout import Masks, begin_batch, put_dropout
 from evaluators.training.initialisation import initial_network, normalised
 from evaluators.training.optimiser import MOMENTUM
+from evaluators.training.outputs import of_loss
+from evaluators.training.randomness import begin_step, own_random_numbers
+from evaluators.training.schedules import SCHEDULES
 from evaluators.training.sites import find_sites
 from primitives.expression.expression import Expression
 from primitives.layers.activation import Activation
+from primitives.layers.in_place import InPlace
+
+EVALUATED = 4  # training batches at once where no gradient is needed
 
 
 class PlainModel:
     """One function, one seed, one learning rate.
+
+    What the network draws when it is called comes from the seed and the step; see
+    :mod:`evaluators.training.randomness`.
 
     Args:
         task: data, network and loss.
@@ -29,7 +43,7 @@ class PlainModel:
         backend: device and types.
 
     Raises:
-        TaskError: a setting of the task, or a module of its network, cannot be trained in a stack.
+        TaskError: a setting of the task, its data, or a module of its network cannot be used.
     """
 
     def __init__(
@@ -44,56 +58,101 @@ class PlainModel:
         backend: Backend = CPU,
     ) -> None:
         check_settings(task)
-        self.task, self.backend = task, backend
-        x, y = task.data(part)
-        self.x, self.y = backend.place(x), backend.place(y)
-        self.split = split(len(x), part, seed)
-        self.order = batches(self.split.train, steps, task.batch_size, seed)
-        network = initial_network(task, seed)
-        backend.move(network)
-        check_network(task, network)
-        function = normalised(expression)
-        for site in find_sites(network, task, self.x[: len(self.order[0])]):
-            site.put(Activation(function, channels=site.channels, device="cpu"))
-        backend.move(network)
-        self.network = network
-        for module in network.modules():
-            if isinstance(module, Activation):
-                module.reset_parameters()  # initial values rounded to dtype, not to float32 before
+        self.task, self.backend, self.seed, self.rate, self.steps = task, backend, seed, rate, steps
+        self.examples = examples_of(task, part).mapped(backend.place)
+        self.split = _placed(split(len(self.examples), part, seed), backend)
+        self.order = backend.place(batches(self.split.train.cpu(), steps, task.batch_size, seed))
+        self.network = initial_network(task, seed)
+        backend.move(self.network)
+        check_trained(task, self.network)
+        self.activations = self._put_activations(normalised(expression))
+        backend.move(self.network)
+        for activation in self.activations:
+            activation.reset_parameters()  # initial values rounded to dtype, not to float32 before
+        self.dropouts = put_dropout(self.network, Masks((seed,)))
+        self.network.eval()
+        self.writes = any(isinstance(module, InPlace) for module in self.network.modules())
         self.optimiser = _optimiser(task, self.network, rate)
-        self.scheduler = CosineAnnealingLR(self.optimiser, T_max=steps) if task.schedule == "cosine" else None
         self.step = 0
+
+    def _put_activations(self, function: Expression) -> list[Activation]:
+        placed = []
+        for site in find_sites(self.network, self.task, self.examples.rows(self.order[0]).inputs):
+            placed.append(Activation(function, channels=site.channels, device="cpu"))
+            site.put(placed[-1])
+        return placed
 
     def advance(self, steps: int) -> list[float]:
         """Train up to step number ``steps``; return the training loss of each step taken."""
         losses = []
-        for index in self.order[self.step : steps]:
-            self.optimiser.zero_grad()
-            loss = self._losses(index).mean()
-            loss.backward()
-            if self.task.clip is not None:
-                torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.task.clip)
-            self.optimiser.step()
-            if self.scheduler is not None:
-                self.scheduler.step()
-            losses.append(float(loss.detach()))
-        self.step = steps
+        factor = SCHEDULES[self.task.schedule]
+        self.network.train()
+        with own_random_numbers():
+            while self.step < steps:
+                for group in self.optimiser.param_groups:
+                    group["lr"] = self.rate * factor(self.step, self.steps)
+                losses.append(self._take_step(self.step))
+                self.step += 1
+        self.network.eval()
         return losses
+
+    def _take_step(self, number: int) -> float:
+        begin_step(self.seed, number)
+        begin_batch(self.dropouts, number)
+        self.optimiser.zero_grad()
+        loss = self.losses(self.order[number]).mean()
+        begin_batch(self.dropouts, number)
+        loss.backward()
+        if self.task.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.task.clip)
+        self.optimiser.step()
+        return float(loss.detach())
 
     @torch.no_grad()
     def loss(self, kind: HeldOut) -> float:
         """Mean loss on ``"validation"`` or ``"test"`` examples."""
         index: Tensor = getattr(self.split, kind)
-        return float(self._losses(index).mean())
+        with own_random_numbers():
+            begin_step(self.seed, kind)
+            parts = [self.losses(part) for part in index.split(EVALUATED * self.task.batch_size)]
+        return float(torch.cat(parts).mean())
 
-    def _losses(self, index: Tensor) -> Tensor:
-        """Loss of each example."""
+    def output(self, inputs: Inputs) -> Any:
+        """What the loss takes of the network's output for a batch, in the mode that the network is in."""
+        inputs = mapped(torch.clone, inputs) if self.writes else inputs  # the network may write into them
         with self.backend.mixed():
-            output = self.network(self.x[index])
-        return self.task.loss(self.backend.place(output), self.y[index])
+            output = of_loss(self.task, call(self.network, inputs))
+        return mapped(self.backend.place, output)
+
+    def at(self, index: Tensor) -> Examples:
+        """The examples at some indices."""
+        return self.examples.rows(index)
+
+    def losses(self, index: Tensor) -> Tensor:
+        """Loss of each example."""
+        examples = self.at(index)
+        return self.task.loss(self.output(examples.inputs), examples.targets)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Parameters and buffers by name."""
+        return dict(self.network.named_parameters()) | dict(self.network.named_buffers())
+
+    def restore(self, step: int, tensors: Mapping[str, Tensor], optimiser: Mapping[int, Mapping[str, Tensor]]) -> None:
+        """Go on from the tensors and the optimiser's state of a step."""
+        own = self.tensors()
+        for name, tensor in tensors.items():
+            own[name].data = tensor.to(own[name].device)
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": {k: dict(v) for k, v in optimiser.items()}, "param_groups": groups})
+        self.step = step
+
+
+def _placed(parts: Split, backend: Backend) -> Split:
+    return Split(*(backend.place(part) for part in (parts.train, parts.validation, parts.test)))
 
 
 def _optimiser(task: Task, network: nn.Module, rate: float) -> torch.optim.Optimizer:
+    trained = [weight for weight in network.parameters() if weight.requires_grad]
     if task.optimiser == "sgd":
-        return torch.optim.SGD(network.parameters(), lr=rate, momentum=MOMENTUM)
-    return torch.optim.Adam(network.parameters(), lr=rate)
+        return torch.optim.SGD(trained, lr=rate, momentum=MOMENTUM)
+    return torch.optim.Adam(trained, lr=rate)

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from torch.nn.modules import activation
 
 from evaluators.errors import TaskError
-from evaluators.tasks.base import Task
+from evaluators.tasks.base import Inputs, Task
+from evaluators.tasks.examples import mapped
+from evaluators.training.calling import call
 from primitives.errors import nearest
 from primitives.layers.activation import channels_of
 from primitives.layers.called import kept_functions, make_called
@@ -63,7 +65,7 @@ class _Probe(nn.Module):
         return result
 
 
-def find_sites(network: nn.Module, task: Task, x: Tensor) -> list[Site]:
+def find_sites(network: nn.Module, task: Task, x: Inputs) -> list[Site]:
     """The sites of a network, in the order of its modules; the network is called once.
 
     A module that a network holds under several names has a site for each. One that is called several times is one
@@ -88,7 +90,7 @@ def find_sites(network: nn.Module, task: Task, x: Tensor) -> list[Site]:
     network.eval()  # running statistics stay as they are
     make_called(network, probes.values())
     with torch.no_grad():
-        network(x.clone())  # an activation may write into its input
+        call(network, mapped(torch.clone, x))  # an activation may write into its input
     network.train(mode)
     sites = []
     for path, (parent, attribute, module) in places.items():

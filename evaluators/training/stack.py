@@ -1,93 +1,78 @@
 """A stack: many copies of one network, trained in lockstep as one batched computation.
 
-Slices are ordered by member, then seed, then learning rate, of those that the member still has. Everything that
-belongs to a slice (weights, optimiser state, data order) can be dropped with it, and no bit of the others changes.
+Everything that belongs to a slice (weights, buffers, optimiser state, data order) can be dropped with it, and no bit
+of the others changes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from copy import copy
 from functools import reduce
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from evaluators.machine.backend import CPU, Backend
-from evaluators.tasks.base import BLOCK, HeldOut, Part, Split, Task, batches, split
-from evaluators.tasks.checks import check_network, check_settings
+from evaluators.tasks.base import BLOCK, HeldOut, Inputs, Part, Task
+from evaluators.tasks.checks import check_trained
+from evaluators.tasks.examples import mapped
 from evaluators.training import candidate_parameters
-from evaluators.training.activation_slot import ActivationSlot, Layout, Share
-from evaluators.training.buffers import drawn_buffers
+from evaluators.training.activation_slot import ActivationSlot, After, Layout, Share
+from evaluators.training.batch_norm import NORMS, StackedBatchNorm
+from evaluators.training.buffers import own_buffers
+from evaluators.training.calling import call
 from evaluators.training.convolution import StackedConvolutions
+from evaluators.training.dropout import Masks, SeededDropout, begin_batch, put_dropout
 from evaluators.training.initialisation import initial_network
 from evaluators.training.member import CohortMember, Schedule
+from evaluators.training.models import Models, places
 from evaluators.training.optimiser import OPTIMISERS, clipped
+from evaluators.training.outputs import of_loss
 from evaluators.training.schedules import SCHEDULES
 from evaluators.training.sites import find_sites
-from evaluators.training.states import StackState
+from evaluators.training.states import ModelsState, StackState
 from primitives.analysis import output_factor
 from primitives.equivalence.builtin import as_builtin
 from primitives.expression.expression import variable
 from primitives.layers.in_place import InPlace
 
+#: Only where a network has such layers: each costs 1 us a call of torch.
+_MODES: tuple[tuple[tuple[type[nn.Module], ...], type[TorchFunctionMode]], ...] = (
+    ((nn.modules.conv._ConvNd,), StackedConvolutions),
+    (NORMS, StackedBatchNorm),
+)
 EVALUATED = 4  # training batches at once where no gradient is needed
 
 
-class Stack:
-    """Members x seeds x learning rates as one model.
-
-    Args:
-        task: data, network, loss and optimiser.
-        part: the part of the data, ``"search"`` or ``"confirmation"``.
-        members: what to train.
-        schedule: learning rates and the number of steps that the data order is made for.
-        backend: device and types.
+class Stack(Models):
+    """Members x seeds x learning rates as one model; see :class:`evaluators.training.models.Models`.
 
     Attributes:
-        rates: for each member the indices, in the schedule, of the learning rates that it still has.
         state: the stacked weights that are trained, by name.
         fixed: what belongs to a slice and is not trained, by name: its seed's frozen parameters, and the
-            buffers that differ between seeds. Other buffers are one for all.
+            buffers that differ between seeds or change in a call. Other buffers are one for all.
 
     Raises:
-        TaskError: a setting of the task or a module of its network cannot be trained in a stack, or the network has no
-            place for the candidate.
+        TaskError: nothing of the network is trained, or it has no place for the candidate.
     """
 
     def __init__(
         self, task: Task, part: Part, members: Sequence[CohortMember], schedule: Schedule, *, backend: Backend = CPU
     ) -> None:
-        check_settings(task)
-        self.task, self.members, self.schedule, self.backend = task, list(members), schedule, backend
-        seeds = sorted({seed for member in members for seed in member.seeds})
-        slices = [(seeds.index(seed), rate) for m in members for seed in m.seeds for rate in schedule.rates]
-        self.seed = backend.place(torch.tensor([index for index, _ in slices], device="cpu"))
-        self._load(part, seeds)
-        self._build([initial_network(task, seed) for seed in seeds])
-        self.rates = [tuple(range(len(schedule.rates)))] * len(self.members)
-        self.layout = _layout(self.members, self.rates)
+        super().__init__(task, part, members, schedule, backend=backend)
+        self._build([initial_network(task, seed) for seed in self.seeds])
+        self.layout = self._layout()
         self.blocks = candidate_parameters.blocks(self.activations, self.layout)
         self.candidate_parameters = backend.place(candidate_parameters.initial(self.blocks))
         self._hand_out()
-        rates = backend.place(torch.tensor([rate for _, rate in slices], device="cpu", dtype=torch.float64))
+        rates = torch.tensor([rate for _, rate in self.slices], device="cpu", dtype=torch.float64)
+        rates = backend.place(rates)
         parameter_rates = rates[backend.place(candidate_parameters.slices(self.blocks))]
         self.optimiser = OPTIMISERS[task.optimiser](self.tensors, [rates] * len(self.state) + [parameter_rates])
-        self.step = 0
-
-    def _load(self, part: Part, seeds: Sequence[int]) -> None:
-        """Data, splits and orders; ``splits`` and ``orders`` have one row a seed."""
-        x, y = self.task.data(part)
-        self.x, self.y = self.backend.place(x), self.backend.place(y)
-        splits = [split(len(x), part, seed) for seed in seeds]
-        orders = [
-            batches(parts.train, self.schedule.steps, self.task.batch_size, seed)
-            for parts, seed in zip(splits, seeds, strict=True)
-        ]
-        self.orders = self.backend.place(torch.stack(orders))
-        fields = ("train", "validation", "test")
-        self.splits = Split(*(self.backend.place(torch.stack([getattr(s, f) for s in splits])) for f in fields))
 
     def _build(self, networks: Sequence[nn.Module]) -> None:
         """One network with activation slots, and the stacked weights of all."""
@@ -96,13 +81,15 @@ class Stack:
         stacked = {name: self._stacked([each[name].detach() for each in weights]) for name in trained}
         self.state = {name: tensor for name, tensor in stacked.items() if trained[name]}
         self.fixed = {name: tensor for name, tensor in stacked.items() if not trained[name]}
-        self.fixed |= {name: self._stacked(of_seeds) for name, of_seeds in drawn_buffers(self.task, networks).items()}
+        own = own_buffers(self.task, networks, self.examples)
+        self.fixed |= {name: self._stacked(of_seeds) for name, of_seeds in own.items()}
         self.network = networks[0]
         self.backend.move(self.network)
-        self.activations = _put_activation_slots(self.network, self.task, self.x[: self.orders.shape[2]])
+        self.activations = self._put_activation_slots()
+        self.dropouts = put_dropout(self.network, Masks(self.seeds))
+        self.network.eval()
         self.writes = any(isinstance(module, InPlace) for module in self.network.modules())
-        convolves = any(isinstance(module, nn.modules.conv._ConvNd) for module in self.network.modules())
-        self.convolutions = StackedConvolutions() if convolves else nullcontext()  # it costs 1 us a call of torch
+        self.modes = [mode for kinds, mode in _MODES if any(isinstance(m, kinds) for m in self.network.modules())]
 
     def _stacked(self, of_seeds: Sequence[Tensor]) -> Tensor:
         """One tensor a seed as one row a slice."""
@@ -115,27 +102,17 @@ class Stack:
         self.values = candidate_parameters.hand_out(self.blocks, self.candidate_parameters)
 
     @property
-    def width(self) -> int:
-        """Number of slices."""
-        return len(self.seed)
-
-    @property
     def tensors(self) -> list[Tensor]:
         """Everything that is trained: the stacked weights, then the candidates' parameters, flat."""
         return [*self.state.values(), self.candidate_parameters]
 
     def advance(self, steps: int) -> Tensor:
-        """Take optimiser steps up to step number ``steps``.
-
-        Returns:
-            The training loss of each step taken and each slice, shape (steps taken, width).
-        """
         weights = [tensor.requires_grad_() for tensor in self.state.values()]
         owners = [slice(None)] * len(weights) + [block.owners for block in self.blocks]
         factor = SCHEDULES[self.task.schedule]
         taken = [torch.empty(0, self.width, device=self.seed.device, dtype=self.backend.dtype)]
         while self.step < steps:
-            losses = self._losses(self.orders[self.seed, self.step]).mean(dim=1)
+            losses = self._training_losses()
             gradients: Sequence[Tensor]
             gradients = torch.autograd.grad(losses.sum(), [*weights, *self.values], materialize_grads=True)
             if self.task.clip is not None:
@@ -147,76 +124,78 @@ class Stack:
             taken.append(losses.detach()[None])
         return torch.cat(taken)
 
+    def _training_losses(self) -> Tensor:
+        """Mean loss of each slice on its next batch, with the network in train mode."""
+        for layer in self.dropouts:
+            layer.masks.rows = self.seed
+        begin_batch(self.dropouts, self.step)
+        self.network.train()
+        try:
+            return self.losses(self.orders[self.seed, self.step]).mean(dim=1)
+        finally:
+            self.network.eval()
+
     @torch.no_grad()
     def loss(self, kind: HeldOut) -> Tensor:
-        """Mean loss of every slice, shape (width,), on ``"validation"`` or ``"test"`` examples."""
         index = getattr(self.splits, kind)[self.seed]
         count, missing = index.shape[1], -index.shape[1] % BLOCK
         if missing:  # a batch is a multiple of 32; copies fill it up and do not count
             index = index[:, torch.arange(count + missing, device=index.device) % count]
-        losses = [self._losses(part) for part in index.split(EVALUATED * self.task.batch_size, dim=1)]
+        losses = [self.losses(part) for part in index.split(EVALUATED * self.task.batch_size, dim=1)]
         losses[-1][:, losses[-1].shape[1] - missing :] = 0.0
         # one after the other: a sum over the parts' dimension adds in an order that depends on the width
         return reduce(torch.add, [part.sum(dim=1) for part in losses]).div(count)
 
-    def _losses(self, index: Tensor) -> Tensor:
+    def losses(self, index: Tensor) -> Tensor:
         """Loss of each example, shape (slices, batch), for example indices of that shape."""
-        return self.judged(self.outputs(self.x[index]), self.y[index])
+        examples = self.at(index)
+        return self.judged(self.outputs(examples.inputs), examples.targets)
 
-    def outputs(self, x: Tensor) -> Tensor:
-        """The networks' outputs, each slice's for its own batch; ``x`` has shape (slices, batch, ...)."""
-        x = x.clone() if self.writes else x  # the network may write into it
-        with self.backend.mixed(), self.convolutions:
-            output = torch.func.vmap(self._model, randomness="error")(self.state | self.fixed, self._markers(), x)
-        return self.backend.place(output)
+    def outputs(self, inputs: Inputs) -> Any:
+        inputs = mapped(torch.clone, inputs) if self.writes else inputs  # the network may write into them
+        with ExitStack() as contexts:
+            for context in (self.backend.mixed(), _without_fast_path(), *(mode() for mode in self.modes)):
+                contexts.enter_context(context)
+            output = torch.func.vmap(self._model, randomness="error")(self.state | self.fixed, self._markers(), inputs)
+        return mapped(self.backend.place, output)
 
-    def judged(self, output: Tensor, y: Tensor) -> Tensor:
-        """Loss of each example, shape (slices, batch), for outputs and targets of shape (slices, batch, ...)."""
-        losses = self.task.loss(output.flatten(0, 1), y.flatten(0, 1))
-        return losses.reshape(output.shape[:2])
+    def _model(self, state: dict[str, Tensor], markers: dict[str, Tensor], inputs: Inputs) -> Any:
+        def network(*args: Tensor, **kwargs: Tensor) -> Any:
+            return torch.func.functional_call(self.network, (state, markers), args, kwargs)
 
-    def _model(self, state: dict[str, Tensor], markers: dict[str, Tensor], x: Tensor) -> Tensor:
-        result: Tensor = torch.func.functional_call(self.network, (state, markers), (x,))
-        return result
+        return of_loss(self.task, call(network, inputs))
 
     def _markers(self) -> dict[str, Tensor]:
         zeros = torch.zeros(self.width, device=self.seed.device)
-        slots = (path for path, module in self.network.named_modules() if isinstance(module, ActivationSlot))
-        return {f"{path}.marker": zeros for path in slots}
+        own = (ActivationSlot, SeededDropout)
+        paths = (path for path, module in self.network.named_modules() if isinstance(module, own))
+        return {f"{path}.marker": zeros for path in paths}
 
     def keep(self, chosen: Sequence[int], rates: Sequence[tuple[int, ...]] | None = None) -> None:
-        """Drop slices with their memory.
-
-        Args:
-            chosen: indices of the members that are kept, increasing.
-            rates: for each of them the indices of the learning rates that are kept, increasing; by default all it has.
-        """
         slices, flat = self._narrow(chosen, [self.rates[i] for i in chosen] if rates is None else rates)
         self.optimiser.keep([slices] * len(self.state) + [flat])
 
     def _narrow(self, chosen: Sequence[int], rates: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
         """Keep some models of some members, but for the optimiser; return the indices of slices and parameters."""
         rows = zip(chosen, rates, strict=True)
-        places = {self.layout.shares[i]: _places(self.rates[i], kept, len(self.members[i].seeds)) for i, kept in rows}
-        slices = self.backend.place(torch.cat([share.start + place for share, place in places.items()]))
-        flat = self.backend.place(candidate_parameters.picked(self.blocks, places))
+        of_shares = {self.layout.shares[i]: places(self.rates[i], kept, len(self.members[i].seeds)) for i, kept in rows}
+        flat = self.backend.place(candidate_parameters.picked(self.blocks, of_shares))
+        slices = self.backend.place(torch.tensor(self._kept(chosen, rates), device="cpu", dtype=torch.int64))
         self.state = {name: tensor.detach()[slices] for name, tensor in self.state.items()}
         self.fixed = {name: tensor[slices] for name, tensor in self.fixed.items()}
-        self.candidate_parameters, self.seed = self.candidate_parameters[flat], self.seed[slices]
-        self.members, self.rates = [self.members[i] for i in chosen], list(rates)
-        self.layout = _layout(self.members, self.rates)
+        self.candidate_parameters = self.candidate_parameters[flat]
+        self.layout = self._layout()
         self.blocks = candidate_parameters.blocks(self.activations, self.layout)
         self._hand_out()
         return slices, flat
 
-    def saved(self) -> StackState:
-        """What the training has made of the stack: tensors on the CPU, and the number of steps taken."""
+    def saved(self) -> ModelsState:
         optimiser = tuple(tuple(tensor.cpu() for tensor in tensors) for tensors in self.optimiser.state)
         fixed = tuple(tensor.cpu() for tensor in self.fixed.values())
         return StackState(self.step, tuple(t.detach().cpu() for t in self.tensors), optimiser, fixed)
 
-    def restore(self, saved: StackState) -> None:
-        """Go on from what :meth:`saved` gave for a stack of the same members and learning rates."""
+    def restore(self, saved: ModelsState) -> None:
+        assert isinstance(saved, StackState)
         *weights, flat = (tensor.to(self.backend.device) for tensor in saved.tensors)
         self.state, self.candidate_parameters = dict(zip(self.state, weights, strict=True)), flat
         fixed = (tensor.to(self.backend.device) for tensor in saved.fixed)
@@ -226,13 +205,7 @@ class Stack:
         self._hand_out()
 
     @contextmanager
-    def alone(self, position: int, rate: int) -> Iterator[Stack]:
-        """One member's models at one learning rate, one slice a seed, to look at; this stack rests meanwhile.
-
-        Args:
-            position: the member's, in this stack.
-            rate: index of the learning rate.
-        """
+    def alone(self, position: int, rate: int) -> Iterator[Self]:
         view = copy(self)
         view._narrow([position], [(rate,)])
         try:
@@ -240,30 +213,46 @@ class Stack:
         finally:
             self._hand_out()
 
+    @contextmanager
+    def altered(self, after: After) -> Iterator[None]:
+        for activation in self.activations:
+            activation.after = after
+        try:
+            yield
+        finally:
+            for activation in self.activations:
+                activation.after = None
 
-def _places(had: tuple[int, ...], kept: tuple[int, ...], seeds: int) -> Tensor:
-    """Which of a member's slices are those of some of the learning rates that it has, on the CPU."""
-    columns = [had.index(rate) for rate in kept]
-    return torch.arange(seeds * len(had), device="cpu").view(seeds, len(had))[:, columns].flatten()
+    def _layout(self) -> Layout:
+        shares = [
+            Share(as_builtin(member.expression), of.start, of.stop, output_factor(member.expression))
+            for member, of in zip(self.members, self.ranges, strict=True)
+        ]
+        return Layout(tuple(shares), tuple(tuple(p.name for p in share.expression.parameters) for share in shares))
+
+    def _put_activation_slots(self) -> list[ActivationSlot]:
+        """Put activation slots where the network has its activations, and return them."""
+        check_trained(self.task, self.network)
+        lone = Layout((Share(variable(), 0, 1),), ((),))
+        placed = []
+        few = self.examples.rows(slice(self.orders.shape[2])).inputs
+        for site in find_sites(self.network, self.task, few):
+            activation = ActivationSlot(lone).to(self.seed.device)
+            activation.channels = site.channels
+            site.put(activation)
+            placed.append(activation)
+        return placed
 
 
-def _layout(members: Sequence[CohortMember], rates: Sequence[tuple[int, ...]]) -> Layout:
-    shares, start = [], 0
-    for member, remaining in zip(members, rates, strict=True):
-        stop = start + len(member.seeds) * len(remaining)
-        shares.append(Share(as_builtin(member.expression), start, stop, output_factor(member.expression)))
-        start = stop
-    return Layout(tuple(shares), tuple(tuple(p.name for p in share.expression.parameters) for share in shares))
+@contextmanager
+def _without_fast_path() -> Iterator[None]:
+    """A context in which torch's attention takes in eval mode the operators that it takes in train mode.
 
-
-def _put_activation_slots(network: nn.Module, task: Task, x: Tensor) -> list[ActivationSlot]:
-    """Put activation slots where a network has its activations, and return them."""
-    check_network(task, network)
-    lone = Layout((Share(variable(), 0, 1),), ((),))
-    placed = []
-    for site in find_sites(network, task, x):
-        activation = ActivationSlot(lone).to(x.device)
-        activation.channels = site.channels
-        site.put(activation)
-        placed.append(activation)
-    return placed
+    Its fast path has no rule for vmap.
+    """
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)

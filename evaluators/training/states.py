@@ -29,21 +29,45 @@ class StackState:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SavedStack:
-    """A stack with the members' numbers and, for each, the indices of the learning rates that it still has."""
+class SinglesState:
+    """What the training has made of models that are trained one at a time: tensors on the CPU, one mapping a model.
+
+    Args:
+        step: number of steps taken.
+        tensors: parameters and buffers by name.
+        optimisers: state of the optimiser, by the parameter's number and the name there.
+    """
+
+    step: int
+    tensors: tuple[Mapping[str, Tensor], ...]
+    optimisers: tuple[Mapping[int, Mapping[str, Tensor]], ...]
+
+
+ModelsState = StackState | SinglesState
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SavedModels:
+    """Models with the members' numbers and, for each, the indices of the learning rates that it still has."""
 
     members: tuple[int, ...]
     rates: tuple[tuple[int, ...], ...]
-    state: StackState
+    state: ModelsState
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingState:
-    """The training on one task: outcomes so far and, where there are stacks, those and the step that they are at."""
+    """The training on one task.
+
+    Args:
+        outcomes: of the members that are done or under way, in order.
+        step: that those under way are at.
+        models: of those under way; none between two members that are trained one after the other.
+    """
 
     outcomes: tuple[Outcome, ...]
     step: int = 0
-    stacks: tuple[SavedStack, ...] = ()
+    models: tuple[SavedModels, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,9 +1,14 @@
-"""Training of members on one task: narrow stacks side by side, in lockstep from rung to rung."""
+"""Training of members on one task: narrow stacks side by side, in lockstep from rung to rung.
+
+Where no stack can hold the network, members are trained one after the other, rung by rung, beside the reference's
+losses.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -14,10 +19,13 @@ from evaluators.objectives import MeasuredObjective, check_measured, measure
 from evaluators.rejection import FAILURES_ONLY, Judge
 from evaluators.tasks.base import HeldOut, Part, Task
 from evaluators.tasks.loop_task import LoopTask
-from evaluators.training.checkpoint import NONE, Checkpoint, frozen, thawed
+from evaluators.training.checkpoint import NONE, Checkpoint, Group, frozen, thawed
 from evaluators.training.loops import train_by_loop
 from evaluators.training.member import CohortMember, Outcome, Schedule, best_rate, better_rates
+from evaluators.training.models import Models
+from evaluators.training.singles import Singles
 from evaluators.training.stack import Stack
+from evaluators.training.stackable import unstackable
 
 WIDTH = 132  # slices a stack: 33 to 264 differ by a tenth on two small MLPs; wider ones spend less in Python
 
@@ -61,76 +69,114 @@ def train(
             names = ", ".join(objective.name for objective in measured)
             raise TaskError(f"task {task.name!r} has a loop of its own: {names} cannot be measured")
         return train_by_loop(task, part, members, schedule, judge, backend=backend, checkpoint=checkpoint)
+    course = _Course(task, part, members, schedule, backend, judge, checkpoint)
     saved = checkpoint.saved.training if checkpoint.saved else None
-    if saved:
-        outcomes, stacks = thawed(saved, task, part, members, schedule, backend)
-    else:
-        outcomes = [Outcome() for _ in members]
-        stacks = [
-            (Stack(task, part, [members[i] for i in chunk], schedule, backend=backend), chunk)
-            for chunk in _chunks(members, schedule, width)
-        ]
-        check_measured(measured, stacks[0][0])
-    for step in [step for step in schedule.rung_steps if not saved or step > saved.step]:
-        for stack, chunk in stacks:
-            stack.advance(step)
-            _note(stack, [outcomes[i] for i in chunk], step)
-        if part == "search":
-            judge.at(step, task, members, outcomes)
-        stacks = [shrunk for stack, chunk in stacks if (shrunk := _shrink(stack, chunk, outcomes, step)) is not None]
-        if step < schedule.steps:
-            checkpoint.offer(partial(frozen, step, outcomes, stacks))
-    if part == "confirmation":
-        for stack, chunk in stacks:
-            for outcome, losses in zip([outcomes[i] for i in chunk], _by_member(stack, "test"), strict=True):
-                outcome.tests = losses
-    for stack, chunk in stacks if measured else ():
-        for position, outcome in enumerate(outcomes[i] for i in chunk):
-            with stack.alone(position, best_rate(outcome.at(schedule.steps))) as models:
-                outcome.measured = measure(models, measured)
+    outcomes = list(saved.outcomes) if saved else []
+    stacked = not unstackable(task)
+    for group in [[*range(len(members))]] if stacked else [[number] for number in range(len(members))]:
+        begun = saved if saved and saved.models and group[-1] == len(outcomes) - 1 else None
+        if group[-1] < len(outcomes) and not begun:
+            continue
+        outcomes += [Outcome() for number in group if number >= len(outcomes)]
+        build = partial(_built, course, Stack if stacked else Singles)
+        chunks = _chunks(group, members, schedule, width)
+        models = thawed(begun, build) if begun else [(build(chunk), chunk) for chunk in chunks]
+        if not (begun or group[0]):
+            check_measured(measured, models[0][0])
+        models = _to_the_end(course, group, models, outcomes, begun.step if begun else 0)
+        _finish(course, models, outcomes, measured)
+        if not stacked:
+            checkpoint.offer(partial(frozen, 0, outcomes, []))
     return outcomes
 
 
-def _chunks(members: Sequence[CohortMember], schedule: Schedule, width: int) -> Iterator[list[int]]:
-    """Indices of consecutive members whose slices fill one stack."""
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """What :func:`train` was asked for."""
+
+    task: Task
+    part: Part
+    members: Sequence[CohortMember]
+    schedule: Schedule
+    backend: Backend
+    judge: Judge
+    checkpoint: Checkpoint
+
+
+def _built(course: _Course, kind: type[Models], numbers: Sequence[int]) -> Models:
+    members = [course.members[number] for number in numbers]
+    return kind(course.task, course.part, members, course.schedule, backend=course.backend)
+
+
+def _to_the_end(course: _Course, group: Sequence[int], models: Group, outcomes: list[Outcome], step: int) -> Group:
+    """Train a group's models from a step on, rung by rung, and return those that are left."""
+    judged = group if group[0] == 0 else [0, *group]  # beside the reference
+    for rung in [rung for rung in course.schedule.rung_steps if rung > step]:
+        for each, chunk in models:
+            each.advance(rung)
+            _note(each, [outcomes[i] for i in chunk], rung)
+        if course.part == "search":
+            course.judge.at(rung, course.task, [course.members[i] for i in judged], [outcomes[i] for i in judged])
+        models = [shrunk for each, chunk in models if (shrunk := _shrink(each, chunk, outcomes, rung)) is not None]
+        if rung < course.schedule.steps:
+            course.checkpoint.offer(partial(frozen, rung, outcomes, models))
+    return models
+
+
+def _finish(course: _Course, models: Group, outcomes: list[Outcome], measured: Sequence[MeasuredObjective]) -> None:
+    """Take test losses in confirmation, and what is measured on the trained models."""
+    if course.part == "confirmation":
+        for each, chunk in models:
+            for outcome, losses in zip([outcomes[i] for i in chunk], _by_member(each, "test"), strict=True):
+                outcome.tests = losses
+    for each, chunk in models if measured else ():
+        for position, outcome in enumerate(outcomes[i] for i in chunk):
+            with each.alone(position, best_rate(outcome.at(course.schedule.steps))) as alone:
+                outcome.measured = measure(alone, measured)
+
+
+def _chunks(
+    group: Sequence[int], members: Sequence[CohortMember], schedule: Schedule, width: int
+) -> Iterator[list[int]]:  # fmt: skip
+    """Numbers of consecutive members whose slices fill one stack."""
     chunk: list[int] = []
     used = 0
-    for index, member in enumerate(members):
-        slices = len(member.seeds) * len(schedule.rates)
+    for number in group:
+        slices = len(members[number].seeds) * len(schedule.rates)
         if chunk and used + slices > width:
             yield chunk
             chunk, used = [], 0
-        chunk.append(index)
+        chunk.append(number)
         used += slices
     yield chunk
 
 
-def _by_member(stack: Stack, kind: HeldOut) -> list[list[list[float]]]:
-    """Losses of each member of a stack, seeds x learning rates, NaN at those that it no longer has."""
-    losses = stack.loss(kind).to("cpu", torch.float64)
+def _by_member(models: Models, kind: HeldOut) -> list[list[list[float]]]:
+    """Losses of each member, seeds x learning rates, NaN at those that it no longer has."""
+    losses = models.loss(kind).to("cpu", torch.float64)
     rows = []
-    for share, member, rates in zip(stack.layout.shares, stack.members, stack.rates, strict=True):
-        row = torch.full((len(member.seeds), len(stack.schedule.rates)), math.nan, dtype=torch.float64, device="cpu")
-        row[:, list(rates)] = losses[share.start : share.stop].view(-1, len(rates))
+    for own, member, rates in zip(models.ranges, models.members, models.rates, strict=True):
+        row = torch.full((len(member.seeds), len(models.schedule.rates)), math.nan, dtype=torch.float64, device="cpu")
+        row[:, list(rates)] = losses[own].view(-1, len(rates))
         rows.append(row.tolist())
     return rows
 
 
-def _note(stack: Stack, outcomes: Sequence[Outcome], step: int) -> None:
-    for outcome, losses in zip(outcomes, _by_member(stack, "validation"), strict=True):
+def _note(models: Models, outcomes: Sequence[Outcome], step: int) -> None:
+    for outcome, losses in zip(outcomes, _by_member(models, "validation"), strict=True):
         outcome.losses[step] = losses
 
 
 def _shrink(
-    stack: Stack, chunk: list[int], outcomes: Sequence[Outcome], step: int
-) -> tuple[Stack, list[int]] | None:  # fmt: skip
-    """The stack without the members and learning rates that were dropped at a rung; None if nobody is left."""
-    alive = [position for position, index in enumerate(chunk) if not outcomes[index].reason]
+    models: Models, chunk: list[int], outcomes: Sequence[Outcome], step: int
+) -> tuple[Models, list[int]] | None:  # fmt: skip
+    """The models without the members and learning rates that were dropped at a rung; None if nobody is left."""
+    alive = [position for position, number in enumerate(chunk) if not outcomes[number].reason]
     if not alive:
         return None
-    rates = [stack.rates[position] for position in alive]
-    if step == stack.schedule.drop_step:
+    rates = [models.rates[position] for position in alive]
+    if step == models.schedule.drop_step:
         rates = [better_rates(outcomes[chunk[position]].at(step)) for position in alive]
-    if len(alive) < len(chunk) or step == stack.schedule.drop_step:
-        stack.keep(alive, rates)
-    return stack, [chunk[position] for position in alive]
+    if len(alive) < len(chunk) or step == models.schedule.drop_step:
+        models.keep(alive, rates)
+    return models, [chunk[position] for position in alive]

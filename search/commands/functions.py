@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -41,7 +43,9 @@ def evaluate(
     names = DEFAULT if objectives is None else tuple(name.strip() for name in objectives.split(","))
     for name in filter(is_reference, names):
         try_out_objective(name, find_task(task), seeds)
-    evaluations = evaluate_expressions(expressions, task, seeds=seeds, steps=steps, seed=seed, objectives=names)
+    evaluations = evaluate_expressions(
+        expressions, task, seeds=seeds, steps=steps, seed=seed, objectives=names, say=partial(print, file=sys.stderr)
+    )
     if as_json:
         print_json([evaluation_to_json(each) for each in evaluations])
         return

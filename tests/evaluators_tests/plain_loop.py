@@ -44,5 +44,6 @@ def trained(task: Task, seed: int, rate: float, steps: int) -> tuple[nn.Module, 
             nn.utils.clip_grad_norm_(own, task.clip)
         optimiser.step()
         losses.append(loss.item())
+    network.eval()
     with torch.no_grad():
         return network, losses, F.cross_entropy(network(x[parts.validation]).float(), y[parts.validation]).item()

@@ -1,4 +1,4 @@
-"""What cannot be trained in a stack is refused, by both trainers, with the nearest valid value."""
+"""Settings that mean nothing are refused, by both trainers, with the nearest valid value."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ SETTINGS = [
     ({"batch_size": 50}, "batch_size: expected a multiple of 32, got 50; the nearest is 64"),
     ({"batch_size": 0}, "the nearest is 32"),
 ]
-MODULES = [
-    (nn.BatchNorm1d(8), "0.1 is a BatchNorm1d with running statistics.*take GroupNorm or LayerNorm"),
-    (nn.InstanceNorm1d(8, track_running_stats=True), "InstanceNorm1d with running statistics"),
-    (nn.Dropout(0.1), "0.1 is a Dropout, whose random numbers.*set p=0"),
+HARMLESS = [
+    nn.BatchNorm1d(8),
+    nn.Dropout(0.1),
+    nn.BatchNorm1d(8, track_running_stats=False),
+    nn.Dropout(0.0),
+    nn.LayerNorm(8),
 ]
-HARMLESS = [nn.BatchNorm1d(8, track_running_stats=False), nn.Dropout(0.0), nn.LayerNorm(8)]
 
 
 def check(chosen: Family) -> None:
@@ -54,13 +55,6 @@ class With(Family):
 def test_settings(settings: dict[str, object], message: str, trainer: object) -> None:
     with pytest.raises(TaskError, match=message):
         trainer(Family("mlp", **settings))  # type: ignore[operator]
-
-
-@pytest.mark.parametrize("trainer", [check, check_plain])
-@pytest.mark.parametrize(("module", "message"), MODULES)
-def test_modules(module: nn.Module, message: str, trainer: object) -> None:
-    with pytest.raises(TaskError, match=message):
-        trainer(With(module))  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("module", HARMLESS)

@@ -60,7 +60,7 @@ def test_values_and_gradients_are_the_formulas(inplace: bool) -> None:
     task, text = Images(inplace=inplace), "x*sigmoid(1.5*x)"
     model = PlainModel(task, "search", parse(text), seed=1, rate=1e-3, steps=1, backend=DOUBLE)
     factor = output_factor(parse(text))
-    network, x = model.network, model.x[:8]
+    network, x = model.network, model.examples.inputs[:8]
     assert isinstance(network, Blocks)
 
     def written_out(x: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ def test_what_is_measured_does_not_see_the_input_overwritten() -> None:
     first = measure(stack, objectives)
     assert measure(stack, objectives) == first
     assert torch.equal(stack.loss("validation"), before)
-    x = stack.x[:4].expand(stack.width, -1, -1, -1, -1)
+    x = stack.examples.inputs[:4].expand(stack.width, -1, -1, -1, -1)
     assert torch.equal(stack.outputs(x), stack.outputs(x))
 
 

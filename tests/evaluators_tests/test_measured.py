@@ -90,12 +90,13 @@ def test_sparsity_and_noise_equal_plain_torch() -> None:
         places = [module for module in model.network.modules() if type(module).__name__ == "Activation"]
         with torch.no_grad():
             hooks = [place.register_forward_hook(look) for place in places]
-            model.network(model.x[index])
+            model.network(model.examples.inputs[index])
             for hook in hooks:
                 hook.remove()
             for place in places:
                 place.register_forward_hook(rounded)
-            losses.append(float(model.task.loss(model.network(model.x[index]), model.y[index]).mean()))
+            few = model.at(index)
+            losses.append(float(model.task.loss(model.network(few.inputs), few.targets).mean()))
         shares += [float((a.abs() <= 1e-3 * a.square().mean().sqrt()).double().mean()) for a in kept]
     assert len(shares) == 4
     stack = trained(text, 20, backend=DOUBLE)
@@ -106,7 +107,8 @@ def test_sparsity_and_noise_equal_plain_torch() -> None:
 def test_an_attack_stays_in_its_ball_and_finds_more_than_a_random_step() -> None:
     models = trained("tanh(x)", 40)
     index = examples(models)
-    x, y, radius = models.x[index], models.y[index], RADIUS * float(models.x.double().std())
+    few, radius = models.at(index), RADIUS * float(models.examples.inputs.double().std())
+    x, y = few.inputs, few.targets
     seen: list[Tensor] = []
     outputs = models.outputs
 
@@ -137,8 +139,8 @@ def test_attack_on_a_linear_model_is_the_closed_form() -> None:
             return nn.functional.softplus(-output[:, 0])
 
     models = trained("x", 0, Linear("mlp"))
-    x = models.x[examples(models)]
-    weight, radius = models.state["0.weight"], RADIUS * float(models.x.double().std())
+    x = models.examples.inputs[examples(models)]
+    weight, radius = models.state["0.weight"], RADIUS * float(models.examples.inputs.double().std())
     worst = torch.einsum("snf,sof->sn", x, weight) - radius * weight.abs().sum(dim=(1, 2))[:, None]
     expected = nn.functional.softplus(-worst).detach().mean(dim=1).log().mean().exp()
     assert number("robustness", models) == pytest.approx(float(expected), rel=1e-4)
@@ -162,7 +164,7 @@ def test_reproducibility_equals_plain_torch() -> None:
     models = plain("gelu(x)", 20)
     found = []
     for model in models:
-        x = model.x[model.split.validation[:EXAMPLES]]
+        x = model.examples.inputs[model.split.validation[:EXAMPLES]]
         with torch.no_grad():
             p = torch.stack([other.network(x).softmax(dim=1) for other in models])
         found.append(float((p[0] - p[1]).abs().sum(dim=1).mean() / 4))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import math
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -16,7 +17,6 @@ from torch.nn.utils import weight_norm as weight_norm_by_hook
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 from evaluators.errors import TaskError
-from evaluators.tasks.checks import check_network
 from evaluators.tasks.tryout import try_out
 from evaluators.training.initialisation import initial_network
 from evaluators.training.member import CohortMember, Schedule
@@ -155,11 +155,13 @@ def test_what_is_frozen_does_not_move_by_a_bit(kind: str) -> None:
 
 @pytest.mark.parametrize("norm", [spectral_norm, nn.utils.spectral_norm])
 @pytest.mark.filterwarnings("ignore:.*spectral_norm.*:FutureWarning")
-def test_spectral_norm_is_refused_by_name_while_it_is_trained(norm: Callable[[nn.Module], nn.Module]) -> None:
+def test_spectral_norm_trains_whether_stacked_or_not(norm: Callable[[nn.Module], nn.Module]) -> None:
     chosen = Own(lambda: normed(norm))
-    with pytest.raises(TaskError, match=r"'mlp': 0 has spectral_norm, which updates buffers.*weight_norm.*LoopTask"):
-        stack_of(chosen)
-    check_network(chosen, chosen.network().eval())
+    try_out(chosen)
+    _, expected, last = trained(chosen, 1, RATES[0], STEPS)
+    model = PlainModel(chosen, "search", parse("relu(x)"), seed=1, rate=RATES[0], steps=STEPS)
+    torch.testing.assert_close(model.advance(STEPS), expected, rtol=1e-4, atol=0)
+    torch.testing.assert_close(model.loss("validation"), last, rtol=1e-4, atol=0)
 
 
 def test_a_network_without_anything_to_train_is_refused() -> None:
@@ -263,8 +265,9 @@ def drawn_size() -> int:
     return 8 + int(torch.randint(1000, ()))
 
 
-REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
-    "tensor": (lambda: Holding(lambda _: torch.randn(3)), r"held is no parameter and no buffer.*register_buffer.*Loop"),
+#: What keeps a stack from being used.
+UNLIKE: dict[str, tuple[Callable[[], nn.Module], str]] = {
+    "tensor": (lambda: Holding(lambda _: torch.randn(3)), r"held is no parameter and no buffer.*register_buffer"),
     "tensor in a list": (lambda: Holding(lambda _: [{"a": torch.randn(3)}]), r"held\.0\.a is no parameter"),
     "array": (lambda: Holding(lambda _: torch.randn(3).numpy()), "held is no parameter"),
     "closure": (lambda: Holding(drawn_closure), r"held\.drawn is no parameter"),
@@ -274,14 +277,14 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "width": (lambda: Features(drawn_size()), r"differs from seed to seed \(a Tensor|drawn is no"),
     "depth": (
         lambda: layers(*[nn.Identity() for _ in range(drawn_size())]),
-        r"the network differs from seed to seed \(\d+, then \d+\).*share one structure.*LoopTask",
+        r"the network differs from seed to seed \(\d+, then \d+\)",
     ),
+}
+REFUSED = {
     "numpy's numbers": (
         lambda: Holding(lambda _: np.random.default_rng().random()),
         r"made twice with one seed, held differs \(0.*draw with torch's random numbers",
     ),
-    "counts in place": (lambda: Counting(True), "its buffer calls changes when the network is called.*LoopTask"),
-    "counts anew": (lambda: Counting(False), "its buffer calls changes when the network is called"),
 }
 ALLOWED: dict[str, Callable[[], nn.Module]] = {
     "layers under a second name": lambda: Holding(lambda body: list(body.children())),
@@ -289,17 +292,25 @@ ALLOWED: dict[str, Callable[[], nn.Module]] = {
     "frozen": frozen_layer,
     "weight_norm": lambda: normed(weight_norm),
     "weight_norm by a hook": lambda: normed(weight_norm_by_hook),
+    "counts in place": lambda: Counting(True),
 }
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_what_a_stack_would_share_in_silence_is_refused_by_name(kind: str) -> None:
+def test_what_no_seed_decides_is_refused_by_name(kind: str) -> None:
     network, message = REFUSED[kind]
     with pytest.raises(TaskError, match=f"task 'mlp': network: .*{message}"):
         try_out(Own(network))
 
 
+@pytest.mark.parametrize("kind", UNLIKE)
+def test_what_a_stack_would_share_in_silence_trains_one_at_a_time(kind: str) -> None:
+    network, message = UNLIKE[kind]
+    (note,) = try_out(Own(network))
+    assert re.search(f"task 'mlp': its models are trained one at a time.*{message}", note)
+
+
 @pytest.mark.parametrize("kind", ALLOWED)
 @pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning", "ignore:There is a performance drop.*_weight_norm")
 def test_what_does_no_harm_is_let_through(kind: str) -> None:
-    try_out(Own(ALLOWED[kind]))
+    assert try_out(Own(ALLOWED[kind])) == ()

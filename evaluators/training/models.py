@@ -1,0 +1,162 @@
+"""Models: the copies of one network that belong to some members, one a slice, however they are trained.
+
+Slices are ordered by member, then seed, then learning rate, of those that the member still has.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from itertools import pairwise
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from evaluators.machine.backend import CPU, Backend
+from evaluators.tasks.base import HeldOut, Inputs, Part, Split, Task, batches, split
+from evaluators.tasks.checks import check_settings
+from evaluators.tasks.examples import Examples, examples_of, mapped
+from evaluators.training.activation_slot import After
+from evaluators.training.member import CohortMember, Schedule
+from evaluators.training.states import ModelsState
+
+
+class Models(ABC):
+    """Members x seeds x learning rates.
+
+    Args:
+        task: data, network, loss and optimiser.
+        part: the part of the data, ``"search"`` or ``"confirmation"``.
+        members: what to train.
+        schedule: learning rates and the number of steps that the data order is made for.
+        backend: device and types.
+
+    Attributes:
+        seeds: all seeds, increasing.
+        seed: for each slice the number of its seed among them.
+        rates: for each member the indices, in the schedule, of the learning rates that it still has.
+        examples: of the part, on the device.
+        orders: indices of the batches, shape (seeds, steps, batch).
+        splits: a row a seed.
+        step: number of steps taken.
+
+    Raises:
+        TaskError: a setting of the task, or its data, cannot be used.
+    """
+
+    def __init__(
+        self, task: Task, part: Part, members: Sequence[CohortMember], schedule: Schedule, *, backend: Backend = CPU
+    ) -> None:
+        check_settings(task)
+        self.task, self.members, self.schedule, self.backend = task, list(members), schedule, backend
+        self.seeds = sorted({seed for member in members for seed in member.seeds})
+        self.slices = [(self.seeds.index(seed), rate) for m in members for seed in m.seeds for rate in schedule.rates]
+        self.seed = backend.place(torch.tensor([index for index, _ in self.slices], device="cpu"))
+        self.examples = examples_of(task, part).mapped(backend.place)
+        self._divide(part)
+        self.rates = [tuple(range(len(schedule.rates)))] * len(self.members)
+        self.step = 0
+
+    def _divide(self, part: Part) -> None:
+        splits = [split(len(self.examples), part, seed) for seed in self.seeds]
+        orders = [
+            batches(parts.train, self.schedule.steps, self.task.batch_size, seed)
+            for parts, seed in zip(splits, self.seeds, strict=True)
+        ]
+        self.orders = self.backend.place(torch.stack(orders))
+        fields = ("train", "validation", "test")
+        self.splits = Split(*(self.backend.place(torch.stack([getattr(s, f) for s in splits])) for f in fields))
+
+    @property
+    def width(self) -> int:
+        """Number of slices."""
+        return len(self.seed)
+
+    @property
+    def ranges(self) -> list[slice]:
+        """The slices of each member."""
+        counts = [len(member.seeds) * len(rates) for member, rates in zip(self.members, self.rates, strict=True)]
+        ends = torch.tensor([0, *counts], device="cpu").cumsum(0).tolist()
+        return [slice(start, stop) for start, stop in pairwise(ends)]
+
+    def at(self, index: Tensor) -> Examples:
+        """The examples at indices of any shape."""
+        return self.examples.rows(index)
+
+    @abstractmethod
+    def advance(self, steps: int) -> Tensor:
+        """Take optimiser steps up to step number ``steps``.
+
+        Returns:
+            The training loss of each step taken and each slice, shape (steps taken, width).
+        """
+
+    @abstractmethod
+    def outputs(self, inputs: Inputs) -> Any:
+        """The networks' outputs in eval mode, each slice's for its own batch; tensors have shape (slices, batch, ...).
+
+        Differentiable, where gradients are enabled.
+        """
+
+    def judged(self, output: Any, targets: Inputs) -> Tensor:
+        """Loss of each example, shape (slices, batch), for outputs and targets of shape (slices, batch, ...)."""
+        losses = self.task.loss(mapped(_flat, output), mapped(_flat, targets))
+        return losses.reshape(len(self.seed), -1)
+
+    @abstractmethod
+    def loss(self, kind: HeldOut) -> Tensor:
+        """Mean loss of every slice, shape (width,), on ``"validation"`` or ``"test"`` examples."""
+
+    @abstractmethod
+    def keep(self, chosen: Sequence[int], rates: Sequence[tuple[int, ...]] | None = None) -> None:
+        """Drop slices with their memory.
+
+        Args:
+            chosen: indices of the members that are kept, increasing.
+            rates: for each of them the indices of the learning rates that are kept, increasing; by default all it has.
+        """
+
+    @abstractmethod
+    def saved(self) -> ModelsState:
+        """What the training has made of the models: tensors on the CPU, and the number of steps taken."""
+
+    @abstractmethod
+    def restore(self, saved: ModelsState) -> None:
+        """Go on from what :meth:`saved` gave for the same members and learning rates."""
+
+    @abstractmethod
+    def alone(self, position: int, rate: int) -> AbstractContextManager[Self]:
+        """One member's models at one learning rate, one slice a seed, to look at; these models rest meanwhile.
+
+        Args:
+            position: the member's, among these.
+            rate: index of the learning rate.
+        """
+
+    @abstractmethod
+    def altered(self, after: After) -> AbstractContextManager[None]:
+        """A context in which what ``after`` returns takes the place of the outputs of each activation."""
+
+    def _kept(self, chosen: Sequence[int], rates: Sequence[tuple[int, ...]]) -> list[int]:
+        """The slices of some models of some members; members, rates and seeds become theirs."""
+        ranges = self.ranges
+        slices = [
+            ranges[i].start + place
+            for i, kept in zip(chosen, rates, strict=True)
+            for place in places(self.rates[i], kept, len(self.members[i].seeds)).tolist()
+        ]
+        self.members, self.rates = [self.members[i] for i in chosen], list(rates)
+        self.seed = self.seed[torch.tensor(slices, device=self.seed.device, dtype=torch.int64)]
+        return slices
+
+
+def places(had: tuple[int, ...], kept: tuple[int, ...], seeds: int) -> Tensor:
+    """Which of a member's slices are those of some of the learning rates that it has, on the CPU."""
+    columns = [had.index(rate) for rate in kept]
+    return torch.arange(seeds * len(had), device="cpu").view(seeds, len(had))[:, columns].flatten()
+
+
+def _flat(tensor: Tensor) -> Tensor:
+    return tensor.flatten(0, 1)

@@ -1,0 +1,90 @@
+"""Models that are trained one at a time: for networks that no stack can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from copy import copy
+from operator import itemgetter
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map
+
+from evaluators.machine.backend import CPU, Backend
+from evaluators.tasks.base import HeldOut, Inputs, Part, Task
+from evaluators.tasks.examples import mapped
+from evaluators.training.activation_slot import After
+from evaluators.training.member import CohortMember, Schedule
+from evaluators.training.models import Models
+from evaluators.training.plain import PlainModel
+from evaluators.training.states import ModelsState, SinglesState
+
+
+class Singles(Models):
+    """Members x seeds x learning rates, a :class:`PlainModel` each; see :class:`evaluators.training.models.Models`."""
+
+    def __init__(
+        self, task: Task, part: Part, members: Sequence[CohortMember], schedule: Schedule, *, backend: Backend = CPU
+    ) -> None:
+        super().__init__(task, part, members, schedule, backend=backend)
+        self.models = [
+            PlainModel(task, part, m.expression, seed=seed, rate=rate, steps=schedule.steps, backend=backend)
+            for m in members
+            for seed in m.seeds
+            for rate in schedule.rates
+        ]
+
+    def advance(self, steps: int) -> Tensor:
+        losses = [model.advance(steps) for model in self.models]
+        self.step = steps
+        return torch.tensor(losses, dtype=self.backend.dtype, device=self.seed.device).T
+
+    def outputs(self, inputs: Inputs) -> Any:
+        rows = [model.output(mapped(itemgetter(row), inputs)) for row, model in enumerate(self.models)]
+        return tree_map(lambda *tensors: torch.stack(tensors), *rows)
+
+    def loss(self, kind: HeldOut) -> Tensor:
+        losses = [model.loss(kind) for model in self.models]
+        return torch.tensor(losses, dtype=torch.float64, device=self.seed.device)
+
+    def keep(self, chosen: Sequence[int], rates: Sequence[tuple[int, ...]] | None = None) -> None:
+        slices = self._kept(chosen, [self.rates[i] for i in chosen] if rates is None else rates)
+        self.models = [self.models[i] for i in slices]
+
+    def saved(self) -> ModelsState:
+        tensors = tuple({name: t.detach().cpu() for name, t in model.tensors().items()} for model in self.models)
+        return SinglesState(self.step, tensors, tuple(_state(model.optimiser) for model in self.models))
+
+    def restore(self, saved: ModelsState) -> None:
+        assert isinstance(saved, SinglesState)
+        for model, tensors, optimiser in zip(self.models, saved.tensors, saved.optimisers, strict=True):
+            model.restore(saved.step, tensors, optimiser)
+        self.step = saved.step
+
+    @contextmanager
+    def alone(self, position: int, rate: int) -> Iterator[Self]:
+        view = copy(self)
+        view.keep([position], [(rate,)])
+        yield view
+
+    @contextmanager
+    def altered(self, after: After) -> Iterator[None]:
+        def hook(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
+            return after(args[0][None], output[None])[0]
+
+        with ExitStack() as hooks:
+            for model in self.models:
+                for activation in model.activations:
+                    hooks.callback(activation.register_forward_hook(hook).remove)
+            yield
+
+
+def _state(optimiser: torch.optim.Optimizer) -> dict[int, dict[str, Tensor]]:
+    """The optimiser's state, on the CPU, by the parameter's number and the name there."""
+    state = optimiser.state_dict()["state"]
+    return {
+        number: {name: value.cpu() for name, value in of_parameter.items() if isinstance(value, Tensor)}
+        for number, of_parameter in state.items()
+    }

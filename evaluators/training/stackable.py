@@ -1,0 +1,96 @@
+"""Whether a network can be stacked: a stack is used only where it equalled one model at a time."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from evaluators.machine.backend import CPU, Backend
+from evaluators.tasks.base import BLOCK, Part, Task
+from evaluators.tasks.loop_task import LoopTask
+from evaluators.tasks.makings import unlike_makings
+from evaluators.training.member import CohortMember, Schedule
+from evaluators.training.plain import PlainModel
+from evaluators.training.stack import Stack
+from primitives.expression.parsing import parse
+from primitives.user_file import blame
+
+SEEDS, STEPS = (0, 1), 3
+_FORMULA = "x*sigmoid(beta*x); beta=1.0:channel"
+
+
+@dataclass(frozen=True, slots=True)
+class _Precision:
+    """In which type both are trained, and how far numbers may differ, relatively."""
+
+    backend: Backend
+    tolerance: float
+
+
+_DOUBLE, _SINGLE = _Precision(Backend(dtype=torch.float64), 1e-9), _Precision(CPU, 1e-4)
+
+_verdicts: WeakKeyDictionary[Task, str] = WeakKeyDictionary()
+
+
+def unstackable(task: Task, part: Part = "search") -> str:
+    """What keeps the task's network from being stacked, for people; "" if nothing does.
+
+    A stack of two seeds and one model at a time take three steps with a candidate and are evaluated, in float64, or in
+    float32 where the network knows that alone. All numbers must agree. An exception is not the only sign: tensors in
+    plain attributes, structure that is drawn, buffers that are bound anew and Python's random numbers give other
+    numbers in silence. Shipped tasks are known to agree; tests show it.
+
+    Raises:
+        TaskError, or whatever the network raises: it does not train one model at a time either.
+    """
+    if isinstance(task, LoopTask):
+        return "it has a loop of its own"
+    if type(task).__module__.startswith("evaluators.tasks."):
+        return ""
+    if task not in _verdicts:
+        _verdicts[task] = unlike_makings(task) or _difference(task, part)
+    return _verdicts[task]
+
+
+def _difference(task: Task, part: Part) -> str:
+    rate = min(task.learning_rates)
+    try:
+        precision, plain = _DOUBLE, _plain(task, part, rate, _DOUBLE.backend)
+    except Exception:  # the network may insist on float32
+        precision, plain = _SINGLE, _plain(task, part, rate, _SINGLE.backend)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*performance drop.*")
+            stacked = _stacked(task, part, rate, precision.backend)
+    except Exception as error:
+        file = getattr(sys.modules.get(type(task).__module__), "__file__", None)
+        return blame(error, file).partition("\n")[0][:300]
+    for what, one, other in zip(("training loss", "evaluation"), stacked, plain, strict=True):
+        gap = (one - other).abs() > precision.tolerance * other.abs().clamp_min(precision.tolerance)
+        if one.shape != other.shape or bool((gap | (one.isnan() != other.isnan())).any()):
+            return f"in a stack its {what} differs from that of one model alone"
+    return ""
+
+
+def _plain(task: Task, part: Part, rate: float, backend: Backend) -> tuple[Tensor, Tensor]:
+    """Losses of the steps, and of the first validation examples, seed by seed."""
+    models = [
+        PlainModel(task, part, parse(_FORMULA), seed=seed, rate=rate, steps=STEPS, backend=backend) for seed in SEEDS
+    ]
+    losses = torch.tensor([model.advance(STEPS) for model in models], dtype=torch.float64, device="cpu").T
+    with torch.no_grad():
+        rows = [model.losses(model.split.validation[:BLOCK]) for model in models]
+    return losses, torch.stack(rows).double()
+
+
+def _stacked(task: Task, part: Part, rate: float, backend: Backend) -> tuple[Tensor, Tensor]:
+    member = CohortMember(parse(_FORMULA), SEEDS)
+    stack = Stack(task, part, [member], Schedule(STEPS, (), (rate,)), backend=backend)
+    losses = stack.advance(STEPS).double()
+    with torch.no_grad():
+        return losses, stack.losses(stack.splits.validation[stack.seed][:, :BLOCK]).double()
