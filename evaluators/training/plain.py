@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
-from torch.optim.lr_scheduler import CosineAnnealingLR
+from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
 
 from evaluators.machine.backend import CPU, Backend
 from evaluators.tasks.base import HeldOut, Part, Task, batches, split
 from evaluators.tasks.checks import check_network, check_settings
+from evaluators.tasks.optimisers import optimiser_named
 from evaluators.training.initialisation import initial_network, normalised
-from evaluators.training.optimiser import MOMENTUM
+from evaluators.training.optimiser import plain
+from evaluators.training.schedules import schedule_named
 from evaluators.training.sites import find_sites
 from primitives.expression.expression import Expression
 from primitives.layers.activation import Activation
@@ -48,7 +50,7 @@ class PlainModel:
         x, y = task.data(part)
         self.x, self.y = backend.place(x), backend.place(y)
         self.split = split(len(x), part, seed)
-        self.order = batches(self.split.train, steps, task.batch_size, seed)
+        self.order = batches(self.split.train, steps * task.accumulate, task.batch_size, seed)
         network = initial_network(task, seed)
         backend.move(network)
         check_network(task, network)
@@ -60,25 +62,30 @@ class PlainModel:
         for module in network.modules():
             if isinstance(module, Activation):
                 module.reset_parameters()  # initial values rounded to dtype, not to float32 before
-        self.optimiser = _optimiser(task, self.network, rate)
-        self.scheduler = CosineAnnealingLR(self.optimiser, T_max=steps) if task.schedule == "cosine" else None
+        self.optimiser = plain(optimiser_named(task.optimiser), self.network, rate)
+        factor = schedule_named(task.schedule).factor
+        self.scheduler = LambdaLR(self.optimiser, lambda step: factor(step, steps))
         self.step = 0
 
     def advance(self, steps: int) -> list[float]:
         """Train up to step number ``steps``; return the training loss of each step taken."""
-        losses = []
-        for index in self.order[self.step : steps]:
+        losses, count = [], self.task.accumulate
+        for batches_of_step in self.order[self.step * count : steps * count].split(count):
             self.optimiser.zero_grad()
-            loss = self._losses(index).mean()
-            loss.backward()
+            found = [self._backward(index) for index in batches_of_step]
             if self.task.clip is not None:
                 torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.task.clip)
             self.optimiser.step()
-            if self.scheduler is not None:
-                self.scheduler.step()
-            losses.append(float(loss.detach()))
+            self.scheduler.step()
+            losses.append(sum(found))
         self.step = steps
         return losses
+
+    def _backward(self, index: Tensor) -> float:
+        """Add a batch's share to the step's gradient; return its share of the step's loss."""
+        loss = self._losses(index).mean() / self.task.accumulate
+        loss.backward()
+        return float(loss.detach())
 
     @torch.no_grad()
     def loss(self, kind: HeldOut) -> float:
@@ -91,9 +98,3 @@ class PlainModel:
         with self.backend.mixed():
             output = self.network(self.x[index])
         return self.task.loss(self.backend.place(output), self.y[index])
-
-
-def _optimiser(task: Task, network: nn.Module, rate: float) -> torch.optim.Optimizer:
-    if task.optimiser == "sgd":
-        return torch.optim.SGD(network.parameters(), lr=rate, momentum=MOMENTUM)
-    return torch.optim.Adam(network.parameters(), lr=rate)

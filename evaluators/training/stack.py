@@ -17,14 +17,15 @@ from torch import Tensor, nn
 from evaluators.machine.backend import CPU, Backend
 from evaluators.tasks.base import BLOCK, HeldOut, Part, Split, Task, batches, split
 from evaluators.tasks.checks import check_network, check_settings
+from evaluators.tasks.optimisers import optimiser_named
 from evaluators.training import candidate_parameters
 from evaluators.training.activation_slot import ActivationSlot, Layout, Share
 from evaluators.training.buffers import drawn_buffers
 from evaluators.training.convolution import StackedConvolutions
 from evaluators.training.initialisation import initial_network
 from evaluators.training.member import CohortMember, Schedule
-from evaluators.training.optimiser import OPTIMISERS, clipped
-from evaluators.training.schedules import SCHEDULES
+from evaluators.training.optimiser import clipped, stacked
+from evaluators.training.schedules import schedule_named
 from evaluators.training.sites import find_sites
 from evaluators.training.states import StackState
 from primitives.analysis import output_factor
@@ -73,7 +74,8 @@ class Stack:
         self._hand_out()
         rates = backend.place(torch.tensor([rate for _, rate in slices], device="cpu", dtype=torch.float64))
         parameter_rates = rates[backend.place(candidate_parameters.slices(self.blocks))]
-        self.optimiser = OPTIMISERS[task.optimiser](self.tensors, [rates] * len(self.state) + [parameter_rates])
+        all_rates = [rates] * len(self.state) + [parameter_rates]
+        self.optimiser = stacked(optimiser_named(task.optimiser), self.tensors, all_rates, own=1)
         self.step = 0
 
     def _load(self, part: Part, seeds: Sequence[int]) -> None:
@@ -82,7 +84,7 @@ class Stack:
         self.x, self.y = self.backend.place(x), self.backend.place(y)
         splits = [split(len(x), part, seed) for seed in seeds]
         orders = [
-            batches(parts.train, self.schedule.steps, self.task.batch_size, seed)
+            batches(parts.train, self.schedule.steps * self.task.accumulate, self.task.batch_size, seed)
             for parts, seed in zip(splits, seeds, strict=True)
         ]
         self.orders = self.backend.place(torch.stack(orders))
@@ -132,20 +134,34 @@ class Stack:
         """
         weights = [tensor.requires_grad_() for tensor in self.state.values()]
         owners = [slice(None)] * len(weights) + [block.owners for block in self.blocks]
-        factor = SCHEDULES[self.task.schedule]
+        factor = schedule_named(self.task.schedule).factor
         taken = [torch.empty(0, self.width, device=self.seed.device, dtype=self.backend.dtype)]
         while self.step < steps:
-            losses = self._losses(self.orders[self.seed, self.step]).mean(dim=1)
-            gradients: Sequence[Tensor]
-            gradients = torch.autograd.grad(losses.sum(), [*weights, *self.values], materialize_grads=True)
+            losses, gradients = self._step_gradients([*weights, *self.values])
             if self.task.clip is not None:
                 gradients = clipped(gradients, owners, self.task.clip)
             of_weights, of_parameters = gradients[: len(weights)], gradients[len(weights) :]
             flat = torch.cat([torch.empty_like(self.candidate_parameters[:0]), *(g.flatten() for g in of_parameters)])
             self.optimiser.step(self.tensors, [*of_weights, flat], factor(self.step, self.schedule.steps))
             self.step += 1
-            taken.append(losses.detach()[None])
+            taken.append(losses[None])
         return torch.cat(taken)
+
+    def _step_gradients(self, leaves: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor]]:
+        """The step's loss of each slice and its gradients: the means over the batches of the step."""
+        count = self.task.accumulate
+        losses, gradients = self._gradients(self.step * count, leaves)
+        if count == 1:
+            return losses, gradients
+        for batch in range(self.step * count + 1, (self.step + 1) * count):
+            more, others = self._gradients(batch, leaves)
+            losses, gradients = losses + more, [a + b for a, b in zip(gradients, others, strict=True)]
+        return losses / count, [gradient / count for gradient in gradients]
+
+    def _gradients(self, batch: int, leaves: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor]]:
+        """The mean loss of each slice on its batch of that number, and the gradients of their sum."""
+        losses = self._losses(self.orders[self.seed, batch]).mean(dim=1)
+        return losses.detach(), torch.autograd.grad(losses.sum(), leaves, materialize_grads=True)
 
     @torch.no_grad()
     def loss(self, kind: HeldOut) -> Tensor:
