@@ -12,6 +12,7 @@ from evaluators.tasks.base import BLOCK, Part, Task
 from evaluators.tasks.checks import check_floor, check_network
 from evaluators.tasks.data_checks import check_finite, check_labels, check_losses
 from evaluators.tasks.loop_task import LoopTask
+from evaluators.tasks.loss_options import check_loss_options
 from evaluators.tasks.makings import buffers_of, check_makings, check_steady
 from evaluators.training.initialisation import initial_network
 from evaluators.training.member import CohortMember, Schedule
@@ -77,3 +78,4 @@ def _check_outputs(task: Task, part: Part) -> None:
     check_steady(task, before, network)
     check_labels(task, part, output)
     check_losses(task, part, output)
+    check_loss_options(task, part, output)

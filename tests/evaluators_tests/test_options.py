@@ -10,9 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, OneCycleLR, SequentialLR
 
+from evaluators.errors import TaskError
 from evaluators.machine.backend import Backend
 from evaluators.tasks.base import batches, split
 from evaluators.tasks.optimisers import SGD, AdamW
+from evaluators.tasks.tryout import try_out
 from evaluators.training.initialisation import initial_network
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.schedules import Cosine, OneCycle
@@ -101,3 +103,22 @@ def test_options_keep_bits_independent_of_company() -> None:
     assert all(
         torch.equal(one[8:10], other) for one, other in zip(together.tensors[:-1], alone.tensors[:-1], strict=True)
     )
+
+
+class Squares(Family):
+    """A loss of its own, which knows no option."""
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        return (output - F.one_hot(target, 5)).square().mean(dim=1)
+
+
+def test_options_that_a_loss_leaves_out_are_refused() -> None:
+    try_out(Squares("mlp", class_weights=[1.0] * 5))
+    try_out(Family("mlp", label_smoothing=0.1, class_weights=WEIGHTS))  # it calls the default loss
+    with pytest.raises(TaskError, match="task 'mlp': label_smoothing and class_weights: expected the default loss"):
+        try_out(Squares("mlp", label_smoothing=0.1, class_weights=WEIGHTS))
+
+
+def test_any_option_passes_the_try_out_of_one_step() -> None:
+    for schedule in ("cosine", "one-cycle", Cosine(warmup=100), OneCycle(peak_at=0.5)):
+        try_out(Family("mlp", schedule=schedule, optimiser="adamw", accumulate=4))
