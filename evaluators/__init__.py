@@ -12,17 +12,25 @@ from evaluators.seeds import derive, numpy_generator, torch_generator
 from evaluators.tasks import task, task_names
 from evaluators.tasks.base import Task, split
 from evaluators.tasks.loop_task import LoopTask
+from evaluators.tasks.optimisers import SGD, Adam, AdamW
+from evaluators.training.schedules import Constant, Cosine, OneCycle
 
 __all__ = [
     "CONTROLS",
     "OBJECTIVES",
+    "SGD",
+    "Adam",
+    "AdamW",
     "Backend",
     "CohortRequest",
+    "Constant",
+    "Cosine",
     "Evaluation",
     "EvaluationError",
     "Kind",
     "LoopTask",
     "Objective",
+    "OneCycle",
     "Reason",
     "Task",
     "TaskError",

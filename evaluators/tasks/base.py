@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from evaluators.errors import TaskError
 from evaluators.seeds import torch_generator
+from evaluators.tasks.cross_entropy import cross_entropy
+from evaluators.tasks.optimisers import Optimiser
+from evaluators.training.schedules import RateSchedule
 
 #: What the examples are for: the parts of a task's data share none.
 Part = Literal["search", "confirmation"]
@@ -38,9 +40,15 @@ class Task(ABC):
         chance: loss of a network that has learnt nothing, or None.
         replaced: what the candidate takes the place of: types of modules, and patterns of their names in the
             network, such as ``"features.*.act"``.
-        optimiser: ``"adam"``, or ``"sgd"`` with momentum 0.9.
-        schedule: of the learning rate, ``"constant"`` or ``"cosine"``, which ends at 0.
-        clip: largest norm of a model's gradient, or None.
+        optimiser: ``"adam"``, ``"adamw"`` or ``"sgd"`` (momentum 0.9), or settings: ``AdamW(weight_decay=0.05)``,
+            ``SGD(momentum=0.95, nesterov=True)``. Decay spares the candidate's own parameters.
+        schedule: of the learning rate, ``"constant"``, ``"cosine"`` or ``"one-cycle"``, or settings:
+            ``Cosine(warmup=0.1)``, ``Constant(warmup=50)``, ``OneCycle(peak_at=0.2)``.
+        clip: largest norm of a model's gradient, the mean one of a step, or None.
+        accumulate: batches per step; the step's gradient is the mean of theirs.
+        label_smoothing: of the default loss, in validation and test, too.
+        class_weights: of the default loss, in validation and test, too: each example's loss is weighted, and their
+            plain mean is taken. torch's weighted mean divides by the sum of the weights instead.
     """
 
     name: str = ""
@@ -50,9 +58,12 @@ class Task(ABC):
     loss_floor: float = 1e-4
     chance: float | None = None
     replaced: tuple[type[nn.Module] | str, ...] = (nn.ReLU,)
-    optimiser: str = "adam"
-    schedule: str = "constant"
+    optimiser: str | Optimiser = "adam"
+    schedule: str | RateSchedule = "constant"
     clip: float | None = None
+    accumulate: int = 1
+    label_smoothing: float = 0.0
+    class_weights: Sequence[float] | None = None
 
     @abstractmethod
     def network(self) -> nn.Module:
@@ -76,10 +87,9 @@ class Task(ABC):
         Default: cross-entropy in nats of logits, whose last dimension are the classes; of tokens, shape (batch,
         tokens, classes), the mean over them.
         """
-        logits = output.flatten(0, -2)
-        # torch's kernel takes whole vectors of 16: 10 classes and 6 of no probability in a quarter of the time of 10
-        logits = F.pad(logits, (0, -logits.shape[-1] % 16), value=-math.inf)
-        losses = F.cross_entropy(logits, target.flatten(), reduction="none")
+        logits, labels = output.flatten(0, -2), target.flatten()
+        place = f"task {self.name!r}"
+        losses = cross_entropy(logits, labels, smoothing=self.label_smoothing, weights=self.class_weights, place=place)
         return losses.view(target.shape).flatten(1).mean(dim=1) if target.dim() > 1 else losses
 
     def larger(self) -> Task | None:

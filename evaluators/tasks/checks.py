@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
 from evaluators.errors import TaskError
 from evaluators.tasks.base import BLOCK, Task
-from evaluators.training.optimiser import OPTIMISERS
-from evaluators.training.schedules import SCHEDULES
+from evaluators.tasks.optimisers import OPTIMISERS, Optimiser
+from evaluators.training.schedules import SCHEDULES, RateSchedule
 from primitives.errors import nearest
 
 
@@ -21,10 +21,16 @@ def check_settings(task: Task) -> None:
     Raises:
         TaskError: the message names the task, the setting, what was expected and the nearest valid value.
     """
-    _check_name(task, "optimiser", task.optimiser, OPTIMISERS)
-    _check_name(task, "schedule", task.schedule, SCHEDULES)
+    _check_choice(task, "optimiser", OPTIMISERS)
+    _check_choice(task, "schedule", SCHEDULES)
+    _check_loss_options(task)
     if task.clip is not None and not task.clip > 0:
         raise TaskError(f"task {task.name!r}: clip: expected a positive number, or None for no clip, got {task.clip}")
+    if not isinstance(task.accumulate, int) or task.accumulate < 1:
+        raise TaskError(
+            f"task {task.name!r}: accumulate: expected a whole number of batches per step, got {task.accumulate}; "
+            f"the nearest is {max(1, round(task.accumulate))}"
+        )
     if task.batch_size < BLOCK or task.batch_size % BLOCK:
         near = max(1, round(task.batch_size / BLOCK)) * BLOCK
         raise TaskError(
@@ -43,10 +49,34 @@ def check_floor(task: Task) -> None:
         raise TaskError(f"task {task.name!r}: loss_floor: expected a positive number, got {task.loss_floor}")
 
 
-def _check_name(task: Task, setting: str, name: str, known: Iterable[str]) -> None:
-    if name not in known:
+def _check_choice(task: Task, setting: str, known: Mapping[str, Optimiser | RateSchedule]) -> None:
+    """Refuse what is neither a name nor settings, and settings that mean nothing."""
+    value, kinds = getattr(task, setting), tuple(type(each) for each in known.values())
+    if isinstance(value, kinds):
+        if fault := value.fault():
+            raise TaskError(f"task {task.name!r}: {setting}: {fault}")
+    elif not isinstance(value, str):
+        examples = ", ".join(f"{kind.__name__}()" for kind in kinds)
         raise TaskError(
-            f"task {task.name!r}: unknown {setting} {name!r}{nearest(name, known)}; available: {', '.join(known)}"
+            f"task {task.name!r}: {setting}: expected a name ({', '.join(known)}) or settings out of evaluators "
+            f"({examples}), got {value!r}"
+        )
+    elif value not in known:
+        raise TaskError(
+            f"task {task.name!r}: unknown {setting} {value!r}{nearest(value, known)}; available: {', '.join(known)}"
+        )
+
+
+def _check_loss_options(task: Task) -> None:
+    if not 0 <= task.label_smoothing < 1:
+        raise TaskError(
+            f"task {task.name!r}: label_smoothing: expected a number from 0 to below 1, got {task.label_smoothing}"
+        )
+    weights = task.class_weights
+    if weights is not None and not (all(0 <= weight < math.inf for weight in weights) and any(weights)):
+        raise TaskError(
+            f"task {task.name!r}: class_weights: expected numbers from 0 on, not all 0, one for each class, "
+            f"got {list(weights)}"
         )
 
 

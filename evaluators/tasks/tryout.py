@@ -14,6 +14,7 @@ from evaluators.tasks.checks import check_floor, check_trained
 from evaluators.tasks.data_checks import check_finite, check_labels, check_losses
 from evaluators.tasks.examples import digestible_rows, examples_of
 from evaluators.tasks.loop_task import LoopTask
+from evaluators.tasks.loss_options import check_loss_options
 from evaluators.tasks.makings import check_makings
 from evaluators.training.calling import call
 from evaluators.training.initialisation import initial_network
@@ -95,3 +96,4 @@ def _check_outputs(task: Task, part: Part) -> None:
         output = of_loss(task, call(network, few.mapped(CPU.place).inputs))
     check_labels(task, part, output)
     check_losses(task, part, output)
+    check_loss_options(task, part, output)

@@ -38,7 +38,7 @@ class Models(ABC):
         seed: for each slice the number of its seed among them.
         rates: for each member the indices, in the schedule, of the learning rates that it still has.
         examples: of the part, on the device.
-        orders: indices of the batches, shape (seeds, steps, batch).
+        orders: indices of the batches, shape (seeds, steps x batches a step, batch).
         splits: a row a seed.
         step: number of steps taken.
 
@@ -62,7 +62,7 @@ class Models(ABC):
     def _divide(self, part: Part) -> None:
         splits = [split(len(self.examples), part, seed) for seed in self.seeds]
         orders = [
-            batches(parts.train, self.schedule.steps, self.task.batch_size, seed)
+            batches(parts.train, self.schedule.steps * self.task.accumulate, self.task.batch_size, seed)
             for parts, seed in zip(splits, self.seeds, strict=True)
         ]
         self.orders = self.backend.place(torch.stack(orders))

@@ -1,6 +1,6 @@
 """Optimisers over a stack: a learning rate and a gradient clip for each slice, which torch.optim does not have.
 
-Everything else equals ``torch.optim.Adam``, ``torch.optim.SGD`` and ``clip_grad_norm_`` with their defaults.
+Everything else equals ``torch.optim.Adam``, ``AdamW``, ``SGD`` and ``clip_grad_norm_``.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from functools import reduce
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
-MOMENTUM = 0.9
+from evaluators.tasks.optimisers import SGD, Adam, AdamW, Optimiser
+from primitives.layers.activation import Activation
 
 
 class StackedOptimiser(ABC):
@@ -23,13 +23,14 @@ class StackedOptimiser(ABC):
     Args:
         tensors: parameters, each of shape (rows_i, ...).
         rates: learning rates, each of shape (rows_i,), one tensor for each parameter.
+        decays: weight decay, one number for each parameter.
     """
 
     #: Tensors of state for each parameter.
     states: int
 
-    def __init__(self, tensors: Sequence[Tensor], rates: Sequence[Tensor]) -> None:
-        self.rates = list(rates)
+    def __init__(self, tensors: Sequence[Tensor], rates: Sequence[Tensor], decays: Sequence[float]) -> None:
+        self.rates, self.decays = list(rates), list(decays)
         self.state = [[torch.zeros_like(t) for t in tensors] for _ in range(self.states)]
         self.steps = 0
 
@@ -44,20 +45,31 @@ class StackedOptimiser(ABC):
 
 
 class StackedAdam(StackedOptimiser):
-    """Adam (Kingma and Ba 2015)."""
+    """Adam (Kingma and Ba 2015), and AdamW (Loshchilov and Hutter 2019), which keeps the decay out of the moments."""
 
     states = 2
+
+    def __init__(
+        self, settings: Adam, tensors: Sequence[Tensor], rates: Sequence[Tensor], decays: Sequence[float]
+    ) -> None:
+        super().__init__(tensors, rates, decays)
+        self.settings, self.decoupled = settings, isinstance(settings, AdamW)
 
     @torch.no_grad()
     def step(self, tensors: Sequence[Tensor], gradients: Sequence[Tensor], factor: float = 1.0) -> None:
         self.steps += 1
+        beta1, beta2 = self.settings.betas
         # the second moment's correction goes into rate and epsilon: one pass over memory less
-        correction1, root = 1 - BETA1**self.steps, math.sqrt(1 - BETA2**self.steps)
-        rows = zip(tensors, gradients, self.rates, *self.state, strict=True)
-        for tensor, gradient, rate, first, second in rows:
-            first.lerp_(gradient, 1 - BETA1)
-            second.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
-            update = second.sqrt().add_(EPSILON * root)
+        correction1, root = 1 - beta1**self.steps, math.sqrt(1 - beta2**self.steps)
+        rows = zip(tensors, gradients, self.rates, self.decays, *self.state, strict=True)
+        for tensor, gradient, rate, decay, first, second in rows:
+            if decay and self.decoupled:
+                tensor.mul_(_by_row(1 - rate * (factor * decay), tensor))
+            elif decay:
+                gradient = gradient.add(tensor, alpha=decay)
+            first.lerp_(gradient, 1 - beta1)
+            second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+            update = second.sqrt().add_(self.settings.eps * root)
             torch.div(first, update, out=update)
             tensor.addcmul_(update, _by_row(rate * (factor * root / -correction1), tensor))
 
@@ -67,16 +79,55 @@ class StackedSGD(StackedOptimiser):
 
     states = 1
 
+    def __init__(
+        self, settings: SGD, tensors: Sequence[Tensor], rates: Sequence[Tensor], decays: Sequence[float]
+    ) -> None:
+        super().__init__(tensors, rates, decays)
+        self.settings = settings
+
     @torch.no_grad()
     def step(self, tensors: Sequence[Tensor], gradients: Sequence[Tensor], factor: float = 1.0) -> None:
         self.steps += 1
-        for tensor, gradient, rate, velocity in zip(tensors, gradients, self.rates, *self.state, strict=True):
-            velocity.mul_(MOMENTUM).add_(gradient)
-            tensor.addcmul_(velocity, _by_row(rate * -factor, tensor))
+        momentum, ahead = self.settings.momentum, self.settings.nesterov
+        rows = zip(tensors, gradients, self.rates, self.decays, *self.state, strict=True)
+        for tensor, gradient, rate, decay, velocity in rows:
+            if decay:
+                gradient = gradient.add(tensor, alpha=decay)
+            velocity.mul_(momentum).add_(gradient)
+            update = gradient.add(velocity, alpha=momentum) if ahead else velocity
+            tensor.addcmul_(update, _by_row(rate * -factor, tensor))
 
 
-#: By the name that a task gives.
-OPTIMISERS: dict[str, type[StackedOptimiser]] = {"adam": StackedAdam, "sgd": StackedSGD}
+def stacked(
+    settings: Optimiser, tensors: Sequence[Tensor], rates: Sequence[Tensor], *, own: int = 0
+) -> StackedOptimiser:
+    """The optimiser of a stack.
+
+    Args:
+        settings: which, and how.
+        tensors: parameters, each of shape (rows_i, ...).
+        rates: learning rates, each of shape (rows_i,), one tensor for each parameter.
+        own: the last so many are the candidates' own parameters, which are not decayed.
+    """
+    decays = [settings.weight_decay] * (len(tensors) - own) + [0.0] * own
+    if isinstance(settings, SGD):
+        return StackedSGD(settings, tensors, rates, decays)
+    return StackedAdam(settings, tensors, rates, decays)
+
+
+def plain(settings: Optimiser, network: nn.Module, rate: float) -> torch.optim.Optimizer:
+    """torch's optimiser of one network; what belongs to an :class:`Activation` in it is not decayed."""
+    decay = settings.weight_decay
+    own = {id(p) for module in network.modules() if isinstance(module, Activation) for p in module.parameters()}
+    groups = [
+        {"params": [p for p in network.parameters() if (id(p) in own) == is_own], "weight_decay": of_group}
+        for is_own, of_group in ((False, decay), (True, 0.0))
+    ]
+    groups = [group for group in groups if group["params"]]
+    if isinstance(settings, SGD):
+        return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, nesterov=settings.nesterov)
+    kind = torch.optim.AdamW if isinstance(settings, AdamW) else torch.optim.Adam
+    return kind(groups, lr=rate, betas=settings.betas, eps=settings.eps)
 
 
 @torch.no_grad()

@@ -6,19 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from evaluators.machine.backend import CPU, Backend
 from evaluators.tasks.base import HeldOut, Inputs, Part, Split, Task, batches, split
 from evaluators.tasks.checks import check_settings, check_trained
 from evaluators.tasks.examples import Examples, examples_of, mapped
+from evaluators.tasks.optimisers import optimiser_named
 from evaluators.training.calling import call
 from evaluators.training.dropout import Masks, begin_batch, put_dropout
 from evaluators.training.initialisation import initial_network, normalised
-from evaluators.training.optimiser import MOMENTUM
+from evaluators.training.optimiser import plain
 from evaluators.training.outputs import of_loss
 from evaluators.training.randomness import begin_step, own_random_numbers
-from evaluators.training.schedules import SCHEDULES
+from evaluators.training.schedules import schedule_named
 from evaluators.training.sites import find_sites
 from primitives.expression.expression import Expression
 from primitives.layers.activation import Activation
@@ -61,7 +62,8 @@ class PlainModel:
         self.task, self.backend, self.seed, self.rate, self.steps = task, backend, seed, rate, steps
         self.examples = examples_of(task, part).mapped(backend.place)
         self.split = _placed(split(len(self.examples), part, seed), backend)
-        self.order = backend.place(batches(self.split.train.cpu(), steps, task.batch_size, seed))
+        order = batches(self.split.train.cpu(), steps * task.accumulate, task.batch_size, seed)
+        self.order = backend.place(order)
         self.network = initial_network(task, seed)
         backend.move(self.network)
         check_trained(task, self.network)
@@ -72,7 +74,7 @@ class PlainModel:
         self.dropouts = put_dropout(self.network, Masks((seed,)))
         self.network.eval()
         self.writes = any(isinstance(module, InPlace) for module in self.network.modules())
-        self.optimiser = _optimiser(task, self.network, rate)
+        self.optimiser = plain(optimiser_named(task.optimiser), self.network, rate)
         self.step = 0
 
     def _put_activations(self, function: Expression) -> list[Activation]:
@@ -85,27 +87,34 @@ class PlainModel:
     def advance(self, steps: int) -> list[float]:
         """Train up to step number ``steps``; return the training loss of each step taken."""
         losses = []
-        factor = SCHEDULES[self.task.schedule]
+        factor = schedule_named(self.task.schedule).factor
         self.network.train()
         with own_random_numbers():
             while self.step < steps:
                 for group in self.optimiser.param_groups:
                     group["lr"] = self.rate * factor(self.step, self.steps)
-                losses.append(self._take_step(self.step))
+                losses.append(self._take_step())
                 self.step += 1
         self.network.eval()
         return losses
 
-    def _take_step(self, number: int) -> float:
-        begin_step(self.seed, number)
-        begin_batch(self.dropouts, number)
+    def _take_step(self) -> float:
+        """Take the next step; return its loss, the mean over its batches."""
+        first, count = self.step * self.task.accumulate, self.task.accumulate
         self.optimiser.zero_grad()
-        loss = self.losses(self.order[number]).mean()
-        begin_batch(self.dropouts, number)
-        loss.backward()
+        losses = [self._backward(number) for number in range(first, first + count)]
         if self.task.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.task.clip)
         self.optimiser.step()
+        return sum(losses)
+
+    def _backward(self, number: int) -> float:
+        """Add a batch's share to the step's gradient; return its share of the step's loss."""
+        begin_step(self.seed, number)
+        begin_batch(self.dropouts, number)
+        loss = self.losses(self.order[number]).mean() / self.task.accumulate
+        begin_batch(self.dropouts, number)
+        loss.backward()
         return float(loss.detach())
 
     @torch.no_grad()
@@ -149,10 +158,3 @@ class PlainModel:
 
 def _placed(parts: Split, backend: Backend) -> Split:
     return Split(*(backend.place(part) for part in (parts.train, parts.validation, parts.test)))
-
-
-def _optimiser(task: Task, network: nn.Module, rate: float) -> torch.optim.Optimizer:
-    trained = [weight for weight in network.parameters() if weight.requires_grad]
-    if task.optimiser == "sgd":
-        return torch.optim.SGD(trained, lr=rate, momentum=MOMENTUM)
-    return torch.optim.Adam(trained, lr=rate)

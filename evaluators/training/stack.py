@@ -20,6 +20,7 @@ from evaluators.machine.backend import CPU, Backend
 from evaluators.tasks.base import BLOCK, HeldOut, Inputs, Part, Task
 from evaluators.tasks.checks import check_trained
 from evaluators.tasks.examples import mapped
+from evaluators.tasks.optimisers import optimiser_named
 from evaluators.training import candidate_parameters
 from evaluators.training.activation_slot import ActivationSlot, After, Layout, Share
 from evaluators.training.batch_norm import NORMS, StackedBatchNorm
@@ -30,9 +31,9 @@ from evaluators.training.dropout import Masks, SeededDropout, begin_batch, put_d
 from evaluators.training.initialisation import initial_network
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.models import Models, places
-from evaluators.training.optimiser import OPTIMISERS, clipped
+from evaluators.training.optimiser import clipped, stacked
 from evaluators.training.outputs import of_loss
-from evaluators.training.schedules import SCHEDULES
+from evaluators.training.schedules import schedule_named
 from evaluators.training.sites import find_sites
 from evaluators.training.states import ModelsState, StackState
 from primitives.analysis import output_factor
@@ -72,7 +73,8 @@ class Stack(Models):
         rates = torch.tensor([rate for _, rate in self.slices], device="cpu", dtype=torch.float64)
         rates = backend.place(rates)
         parameter_rates = rates[backend.place(candidate_parameters.slices(self.blocks))]
-        self.optimiser = OPTIMISERS[task.optimiser](self.tensors, [rates] * len(self.state) + [parameter_rates])
+        all_rates = [rates] * len(self.state) + [parameter_rates]
+        self.optimiser = stacked(optimiser_named(task.optimiser), self.tensors, all_rates, own=1)
 
     def _build(self, networks: Sequence[nn.Module]) -> None:
         """One network with activation slots, and the stacked weights of all."""
@@ -109,31 +111,39 @@ class Stack(Models):
     def advance(self, steps: int) -> Tensor:
         weights = [tensor.requires_grad_() for tensor in self.state.values()]
         owners = [slice(None)] * len(weights) + [block.owners for block in self.blocks]
-        factor = SCHEDULES[self.task.schedule]
+        factor = schedule_named(self.task.schedule).factor
         taken = [torch.empty(0, self.width, device=self.seed.device, dtype=self.backend.dtype)]
         while self.step < steps:
-            losses = self._training_losses()
-            gradients: Sequence[Tensor]
-            gradients = torch.autograd.grad(losses.sum(), [*weights, *self.values], materialize_grads=True)
+            losses, gradients = self._step_gradients([*weights, *self.values])
             if self.task.clip is not None:
                 gradients = clipped(gradients, owners, self.task.clip)
             of_weights, of_parameters = gradients[: len(weights)], gradients[len(weights) :]
             flat = torch.cat([torch.empty_like(self.candidate_parameters[:0]), *(g.flatten() for g in of_parameters)])
             self.optimiser.step(self.tensors, [*of_weights, flat], factor(self.step, self.schedule.steps))
             self.step += 1
-            taken.append(losses.detach()[None])
+            taken.append(losses[None])
         return torch.cat(taken)
 
-    def _training_losses(self) -> Tensor:
-        """Mean loss of each slice on its next batch, with the network in train mode."""
+    def _step_gradients(self, leaves: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor]]:
+        """The step's loss of each slice and its gradients: the means over the batches of the step."""
+        count = self.task.accumulate
+        losses, gradients = self._gradients(self.step * count, leaves)
+        if count == 1:
+            return losses, gradients
+        for batch in range(self.step * count + 1, (self.step + 1) * count):
+            more, others = self._gradients(batch, leaves)
+            losses, gradients = losses + more, [a + b for a, b in zip(gradients, others, strict=True)]
+        return losses / count, [gradient / count for gradient in gradients]
+
+    def _gradients(self, batch: int, leaves: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor]]:
+        """The mean loss of each slice on its batch of that number, in train mode, and the gradients of their sum."""
         for layer in self.dropouts:
             layer.masks.rows = self.seed
-        begin_batch(self.dropouts, self.step)
+        begin_batch(self.dropouts, batch)
         self.network.train()
-        try:
-            return self.losses(self.orders[self.seed, self.step]).mean(dim=1)
-        finally:
-            self.network.eval()
+        losses = self.losses(self.orders[self.seed, batch]).mean(dim=1)
+        self.network.eval()
+        return losses.detach(), torch.autograd.grad(losses.sum(), leaves, materialize_grads=True)
 
     @torch.no_grad()
     def loss(self, kind: HeldOut) -> Tensor:

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from evaluators.cohort import CohortRequest
+from evaluators.tasks.optimisers import SGD, AdamW
 from evaluators.training.checkpoint import Checkpoint
+from evaluators.training.schedules import Cosine, OneCycle
 from evaluators.training.stack import Stack
 from tests.evaluators_tests.families import Family
 from tests.evaluators_tests.test_loops import Looped
@@ -70,6 +72,21 @@ def test_it_goes_on_with_the_same_bits(count: int, tmp_path: Path, monkeypatch: 
 def test_every_family(family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = {"find": lambda _: Family(family)}
     request = replace(PLAIN, tasks=(family,))
+    killed_after(monkeypatch, 2, asked(tmp_path, request), **options)
+    assert results(ran(asked(tmp_path, request), **options)) == results(ran(request, **options))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimiser": AdamW(weight_decay=0.1), "schedule": Cosine(warmup=3), "accumulate": 2},
+        {"optimiser": SGD(nesterov=True, weight_decay=0.1), "schedule": OneCycle()},
+    ],
+    ids=["adamw", "nesterov"],
+)
+def test_options(settings: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"find": lambda _: Family("mlp-norm", **settings)}
+    request = replace(PLAIN, tasks=("mlp-norm",))
     killed_after(monkeypatch, 2, asked(tmp_path, request), **options)
     assert results(ran(asked(tmp_path, request), **options)) == results(ran(request, **options))
 

@@ -6,8 +6,10 @@ import pytest
 from torch import nn
 
 from evaluators.errors import TaskError
+from evaluators.tasks.optimisers import SGD, Adam, AdamW
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.plain import PlainModel
+from evaluators.training.schedules import Constant, Cosine, OneCycle
 from evaluators.training.stack import Stack
 from primitives.expression.expression import variable
 from tests.evaluators_tests.families import Family
@@ -16,7 +18,24 @@ SETTINGS = [
     ({"optimiser": "adm"}, "task 'mlp': unknown optimiser 'adm'; did you mean 'adam'"),
     ({"optimiser": "sgdm"}, "did you mean 'sgd'"),
     ({"schedule": "cosin"}, "task 'mlp': unknown schedule 'cosin'; did you mean 'cosine'"),
-    ({"schedule": "linear"}, "available: constant, cosine"),
+    ({"schedule": "linear"}, "available: constant, cosine, one-cycle"),
+    ({"optimiser": AdamW}, "optimiser: expected a name .adam, adamw, sgd. or settings out of evaluators"),
+    ({"optimiser": AdamW(weight_decay=-0.1)}, "optimiser: weight_decay: expected a number from 0 on, got -0.1"),
+    ({"optimiser": Adam(betas=(0.9, 1.0))}, "betas: expected two numbers from 0 to below 1"),
+    ({"optimiser": Adam(eps=float("nan"))}, "eps: expected a number from 0 on, got nan"),
+    ({"optimiser": SGD(momentum=1.0)}, "momentum: expected a number from 0 to below 1, got 1.0"),
+    ({"optimiser": SGD(momentum=0.0, nesterov=True)}, "nesterov: expected a momentum above 0 with it"),
+    ({"schedule": 0.5}, "schedule: expected a name .constant, cosine, one-cycle. or settings"),
+    ({"schedule": Constant(warmup=-1)}, "schedule: warmup: expected a whole number of steps.*got -1"),
+    ({"schedule": Cosine(warmup=2.6)}, "got 2.6; the nearest is 3"),
+    ({"schedule": Cosine(final=1.5)}, "final: expected a factor from 0 to 1, got 1.5"),
+    ({"schedule": OneCycle(peak_at=0.0)}, "peak_at: expected a share of the steps between 0 and 1, got 0.0"),
+    ({"schedule": OneCycle(start_divisor=0.0)}, "start_divisor: expected a number from 1 on, got 0.0"),
+    ({"accumulate": 0}, "accumulate: expected a whole number of batches per step, got 0; the nearest is 1"),
+    ({"accumulate": 2.4}, "got 2.4; the nearest is 2"),
+    ({"label_smoothing": 1.0}, "label_smoothing: expected a number from 0 to below 1, got 1.0"),
+    ({"class_weights": [1.0, -1.0]}, "class_weights: expected numbers from 0 on"),
+    ({"class_weights": [1.0, 2.0]}, "task 'mlp': class_weights: expected one for each of 5 classes.*got 2"),
     ({"clip": 0.0}, "clip: expected a positive number, or None for no clip, got 0.0"),
     ({"clip": float("nan")}, "clip: expected a positive number"),
     ({"batch_size": 50}, "batch_size: expected a multiple of 32, got 50; the nearest is 64"),

@@ -11,12 +11,21 @@ from torch import Tensor
 from evaluators.machine.backend import CPU, Backend
 from evaluators.tasks import task, task_names
 from evaluators.tasks.base import Task
+from evaluators.tasks.optimisers import SGD, Adam, AdamW
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.plain import PlainModel
+from evaluators.training.schedules import Cosine, OneCycle
 from evaluators.training.stack import Stack
 from primitives.expression.parsing import parse
 from tests.evaluators_tests.families import FAMILIES, LARGE, Family
 
+OPTIONS: dict[str, dict[str, object]] = {
+    "adam-decay": {"optimiser": Adam(weight_decay=0.1)},
+    "adamw-warm-cosine": {"optimiser": AdamW(weight_decay=0.1), "schedule": Cosine(warmup=0.2, final=0.1)},
+    "nesterov-decay-cycle": {"optimiser": SGD(0.8, nesterov=True, weight_decay=0.01), "schedule": OneCycle()},
+    "accumulate-clip": {"accumulate": 3, "clip": 0.1},
+    "smoothing-weights": {"label_smoothing": 0.1, "class_weights": [0.5, 1.0, 2.0, 0.0, 1.5]},
+}
 DOUBLE = Backend(dtype=torch.float64)
 SWISH, LEAKY = "x*sigmoid(beta*x); beta=1.0:channel", "max(x,c*x); c=0.25"
 SETTINGS: dict[str, dict[str, object]] = {
@@ -61,6 +70,18 @@ def two() -> list[CohortMember]:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_float64(family: str, settings: str) -> None:
     check(Family(family, **SETTINGS[settings]), two(), 30, DOUBLE, 1e-9)
+
+
+@pytest.mark.parametrize("settings", OPTIONS)
+@pytest.mark.parametrize("family", ["mlp-norm", "cnn"])
+def test_options(family: str, settings: str) -> None:
+    check(Family(family, **OPTIONS[settings]), two(), 20, DOUBLE, 1e-9)
+
+
+@pytest.mark.parametrize("settings", OPTIONS)
+def test_each_option_makes_a_difference(settings: str) -> None:
+    with_it, without = (pairs(Family("mlp", **chosen), two(), 3, DOUBLE)[0] for chosen in (OPTIONS[settings], {}))
+    assert (with_it.advance(3)[-1] != without.advance(3)[-1]).all()
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from evaluators.errors import TaskError
 from primitives.errors import UserFileError
 from search import Job, Run
 from search.commands.cli import main
 from search.config import Config
+from search.engine.reporter import Silent
 from tests.search_tests.conftest import SMALL
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "bring_your_own.py"
@@ -65,12 +65,29 @@ def test_a_changed_or_missing_file_ends_a_resume_but_not_a_look(config: Path) ->
     assert Run.open("one").resume().status().trained == 8
 
 
-def test_a_task_that_cannot_be_stacked_is_refused_before_anything_is_written(config: Path) -> None:
+class Heard(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def test_a_network_that_cannot_be_stacked_trains_and_a_note_says_why(config: Path) -> None:
+    """With BatchNorm and dropout it can; where it looks at values, it cannot."""
     file = config.parent / "mine" / "own.py"
-    file.write_text(file.read_text().replace("return Net()", "return Net(modern=True)"))
-    with pytest.raises(TaskError, match=r"features.1 is a BatchNorm2d with running statistics"):
-        Job.load(config).launch("one")
-    assert not Path("runs").exists()
+    modern = file.read_text().replace("return Net()", "return Net(modern=True)")
+    file.write_text(modern)
+    assert Job.load(config).notes == ()
+    file.write_text(modern.replace("return self.head(", "x = x + float(x.mean()) * 0\n        return self.head("))
+    job = Job.load(config, ["budget=4"])
+    (note,) = job.notes
+    assert "its models are trained one at a time, since they cannot be stacked: " in note
+    heard = Heard()
+    assert job.launch("one", reporter=heard).status().trained == 4
+    assert heard.lines[0] == note
 
 
 def test_a_job_with_a_loop_and_a_shipped_task(config: Path) -> None:
