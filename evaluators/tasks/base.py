@@ -37,6 +37,10 @@ class Task(ABC):
         optimiser: ``"adam"``, or ``"sgd"`` with momentum 0.9.
         schedule: of the learning rate, ``"constant"`` or ``"cosine"``, which ends at 0.
         clip: largest norm of a model's gradient, or None.
+        initial: what the weights begin as: ``"own"``, as :meth:`network` makes them, or ``"drawn"``, normals of
+            deviation 1/sqrt(fan in); see :func:`evaluators.training.initialisation.initial_network`.
+        scale: of the candidate f: ``"none"``, f as it is, or ``"unit"``, f / sqrt(E f(z)^2) for a standard normal z.
+        pretrained: the weights are the same for every seed, and are meant to be.
     """
 
     name: str = ""
@@ -49,10 +53,13 @@ class Task(ABC):
     optimiser: str = "adam"
     schedule: str = "constant"
     clip: float | None = None
+    initial: str = "own"
+    scale: str = "none"
+    pretrained: bool = False
 
     @abstractmethod
     def network(self) -> nn.Module:
-        """A new network, an ordinary module; its initial weights are overwritten.
+        """A new network, an ordinary module, made under the model's seed; its weights are where training begins.
 
         It may differ between models in parameters and buffers only, and a call must not change a buffer. Derivatives
         of its output, by coordinates or by each example, are taken within it, by ``torch.func`` in reverse mode.

@@ -11,6 +11,7 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 
 from evaluators.errors import TaskError
 from evaluators.tasks.base import BLOCK, Task
+from evaluators.tasks.conditions import conditions_of
 from evaluators.training.optimiser import OPTIMISERS
 from evaluators.training.schedules import SCHEDULES
 from primitives.errors import nearest
@@ -22,6 +23,7 @@ def check_settings(task: Task) -> None:
     Raises:
         TaskError: the message names the task, the setting, what was expected and the nearest valid value.
     """
+    conditions_of(task)
     _check_name(task, "optimiser", task.optimiser, OPTIMISERS)
     _check_name(task, "schedule", task.schedule, SCHEDULES)
     if task.clip is not None and not task.clip > 0:

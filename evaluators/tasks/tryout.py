@@ -10,9 +10,11 @@ import torch
 from evaluators.errors import TaskError
 from evaluators.tasks.base import BLOCK, Part, Task
 from evaluators.tasks.checks import check_floor, check_network
+from evaluators.tasks.conditions import OWN, Conditions, conditions_of, under
 from evaluators.tasks.data_checks import check_finite, check_labels, check_losses
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.tasks.makings import buffers_of, check_makings, check_steady
+from evaluators.tasks.weight_checks import check_seeds, left_as_made
 from evaluators.training.initialisation import initial_network
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.train import train
@@ -23,31 +25,43 @@ from primitives.user_file import blame
 _FORMULAS = ("relu(x)", "x*sigmoid(beta*x); beta=1.0:channel")
 
 
-def try_out(task: Task) -> None:
+def try_out(task: Task, asked: Conditions = OWN) -> tuple[str, ...]:
     """Train two functions for one step on both parts, the second with the larger network if there is one.
+
+    Args:
+        task: of the user's.
+        asked: what the job asks of the weights and the scale.
+
+    Returns:
+        Notes for people, such as which weights are not drawn.
 
     Raises:
         TaskError: something is wrong with the task's settings, data, network, loss or loop; where it fails in the
             file of the task's class, the message names file and line.
     """
     members = [CohortMember(parse(text), (0,), protected=True) for text in _FORMULAS]
+    notes: list[str] = []
     try:
         with torch.random.fork_rng(devices=[]):
             if not isinstance(task, LoopTask):
                 _check_parts(task)
             pairs: list[tuple[Part, Task]] = [("search", task), ("confirmation", task.larger() or task)]
-            for part, each in pairs:
+            for part, each in ((part, under(own, asked)) for part, own in pairs):
+                conditions_of(each)
                 check_floor(each)
                 if not isinstance(each, LoopTask):
                     check_finite(each, part)
                     check_makings(each)
                     _check_outputs(each, part)
+                check_seeds(each)
+                notes += left_as_made(each)
                 train(each, part, members, Schedule(1, (), each.learning_rates[:1]))
     except ActsearchError:
         raise
     except Exception as error:
         file = getattr(sys.modules.get(type(task).__module__), "__file__", None)
         raise TaskError(f"task {task.name!r} fails: {blame(error, file)}") from error
+    return tuple(dict.fromkeys(notes))
 
 
 def _check_parts(task: Task) -> None:

@@ -9,7 +9,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from evaluators.machine.backend import CPU, Backend
 from evaluators.tasks.base import HeldOut, Part, Task, batches, split
 from evaluators.tasks.checks import check_network, check_settings
-from evaluators.training.initialisation import initial_network, normalised
+from evaluators.training.initialisation import applied_in, initial_network
 from evaluators.training.optimiser import MOMENTUM
 from evaluators.training.sites import find_sites
 from primitives.expression.expression import Expression
@@ -22,7 +22,7 @@ class PlainModel:
     Args:
         task: data, network and loss.
         part: the part of the data.
-        expression: the candidate; applied normalised, as in the stack.
+        expression: the candidate; applied with the scale that the task has, as in the stack.
         seed: of weights, split and data order.
         rate: the learning rate.
         steps: the number of steps that the data order is made for.
@@ -52,7 +52,7 @@ class PlainModel:
         network = initial_network(task, seed)
         backend.move(network)
         check_network(task, network)
-        function = normalised(expression)
+        function = applied_in(task, expression)
         for site in find_sites(network, task, self.x[: len(self.order[0])]):
             site.put(Activation(function, channels=site.channels, device="cpu"))
         backend.move(network)

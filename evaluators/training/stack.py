@@ -21,13 +21,12 @@ from evaluators.training import candidate_parameters
 from evaluators.training.activation_slot import ActivationSlot, Layout, Share
 from evaluators.training.buffers import drawn_buffers
 from evaluators.training.convolution import StackedConvolutions
-from evaluators.training.initialisation import initial_network
+from evaluators.training.initialisation import factor_in, initial_network
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.optimiser import OPTIMISERS, clipped
 from evaluators.training.schedules import SCHEDULES
 from evaluators.training.sites import find_sites
 from evaluators.training.states import StackState
-from primitives.analysis import output_factor
 from primitives.equivalence.builtin import as_builtin
 from primitives.expression.expression import variable
 from primitives.layers.in_place import InPlace
@@ -67,7 +66,7 @@ class Stack:
         self._load(part, seeds)
         self._build([initial_network(task, seed) for seed in seeds])
         self.rates = [tuple(range(len(schedule.rates)))] * len(self.members)
-        self.layout = _layout(self.members, self.rates)
+        self.layout = _layout(self.task, self.members, self.rates)
         self.blocks = candidate_parameters.blocks(self.activations, self.layout)
         self.candidate_parameters = backend.place(candidate_parameters.initial(self.blocks))
         self._hand_out()
@@ -204,7 +203,7 @@ class Stack:
         self.fixed = {name: tensor[slices] for name, tensor in self.fixed.items()}
         self.candidate_parameters, self.seed = self.candidate_parameters[flat], self.seed[slices]
         self.members, self.rates = [self.members[i] for i in chosen], list(rates)
-        self.layout = _layout(self.members, self.rates)
+        self.layout = _layout(self.task, self.members, self.rates)
         self.blocks = candidate_parameters.blocks(self.activations, self.layout)
         self._hand_out()
         return slices, flat
@@ -247,11 +246,11 @@ def _places(had: tuple[int, ...], kept: tuple[int, ...], seeds: int) -> Tensor:
     return torch.arange(seeds * len(had), device="cpu").view(seeds, len(had))[:, columns].flatten()
 
 
-def _layout(members: Sequence[CohortMember], rates: Sequence[tuple[int, ...]]) -> Layout:
+def _layout(task: Task, members: Sequence[CohortMember], rates: Sequence[tuple[int, ...]]) -> Layout:
     shares, start = [], 0
     for member, remaining in zip(members, rates, strict=True):
         stop = start + len(member.seeds) * len(remaining)
-        shares.append(Share(as_builtin(member.expression), start, stop, output_factor(member.expression)))
+        shares.append(Share(as_builtin(member.expression), start, stop, factor_in(task, member.expression)))
         start = stop
     return Layout(tuple(shares), tuple(tuple(p.name for p in share.expression.parameters) for share in shares))
 
