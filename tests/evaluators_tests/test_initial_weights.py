@@ -83,14 +83,15 @@ class Looped(LoopTask):
         yield from [network(self.data(part)[0]).square().mean().item()] * (len(rung_steps) + (part == "confirmation"))
 
 
-def as_torch_makes_it(seed: int) -> nn.Module:
+def as_torch_makes_it(seed: int) -> Net:
     torch.manual_seed(derive(seed, "modules"))
     return Net()
 
 
 def trained_by_hand(function: Callable[[Tensor], Tensor], seed: int) -> tuple[list[float], float]:
     """Training losses and the validation loss of an ordinary loop over the network's own weights, float64."""
-    network = as_torch_makes_it(seed).double()
+    network = as_torch_makes_it(seed)
+    network.double()
     x, y = Mine().data("search")
     parts = split(len(x), "search", seed)
     optimiser, losses = torch.optim.Adam(network.parameters(), lr=RATE), []
@@ -139,13 +140,13 @@ def test_losses_are_those_of_a_plain_loop_with_the_formula_as_it_is(
         assert held_out[column].item() == pytest.approx(validation, rel=1e-9)
 
 
-def pretrained() -> nn.Module:
+def pretrained() -> Net:
     network = Net()
     network.load_state_dict({name: torch.full_like(t, 0.125) for name, t in network.state_dict().items()})
     return network
 
 
-def fresh_head() -> nn.Module:
+def fresh_head() -> Net:
     network = pretrained()
     network.last.reset_parameters()
     return network
@@ -205,7 +206,7 @@ def test_drawn_weights_keep_the_size_of_a_signal(kind: str) -> None:
     make, shape = KEEP_SIZE[kind]
     layer, generator = make(), torch.Generator().manual_seed(1)
     with torch.no_grad():
-        layer.bias.fill_(3.0)  # type: ignore[union-attr, operator]
+        layer.bias.fill_(3.0)  # type: ignore[operator]
     draw_weights(layer, generator)
     output = layer(torch.randn(64, *shape, generator=generator))
     inside = output[(..., *[slice(2, -2)] * (len(shape) - 1))] if len(shape) > 1 else output
@@ -281,7 +282,7 @@ def test_a_try_out_notes_what_drawing_leaves() -> None:
 )
 def test_unknown_values_are_refused_by_name(setting: str, value: object, message: str) -> None:
     with pytest.raises(TaskError, match=message):
-        try_out(Mine(**{setting: value}))
+        try_out(Mine(Net, **{setting: value}))
     with pytest.raises(TaskError, match=message):
         evaluate(["tanh(x)"], Mine(), seeds=2, steps=1, **{setting: value})  # type: ignore[arg-type]
 
