@@ -22,6 +22,7 @@ from evaluators.screens import flags
 from evaluators.seeds import derive
 from evaluators.tasks import task
 from evaluators.tasks.base import Part, Task
+from evaluators.tasks.conditions import OWN, Conditions, under
 from evaluators.training.checkpoint import Checkpoint
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.states import CohortState
@@ -62,6 +63,7 @@ class CohortRequest:
             comes from the request, so that a state is never taken for that of another.
         checkpoint_seconds: between two savings, and before the first.
         operators: references to the rows of users' files that the expressions are written with.
+        conditions: what is asked of the weights and the scale, one for each task; empty for each task's own.
     """
 
     expressions: tuple[str, ...]
@@ -85,6 +87,7 @@ class CohortRequest:
     checkpoint: str = ""
     checkpoint_seconds: float = 60.0
     operators: tuple[str, ...] = ()
+    conditions: tuple[Conditions, ...] = ()
 
     @property
     def state(self) -> Checkpoint:
@@ -128,10 +131,11 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> Co
     state = request.state
     begun = state.saved or CohortState(tuple(MemberResult(overflows_in=flags(m.expression)) for m in members))
     rows, seconds = list(begun.rows), dict(begun.seconds)
+    asked = dict(zip(request.tasks, request.conditions, strict=False))  # none, or one for each
     for name in request.tasks[len(seconds) :]:
         started = time.perf_counter()
         alive = [index for index, row in enumerate(rows) if not row.reason]
-        setting = _setting(request, find(name))
+        setting = _setting(request, find(name), asked.get(name, OWN))
         rates = request.rates or setting.learning_rates
         schedule = Schedule(request.steps, request.rungs, rates, request.drop_worst_rate)
         judge = Judge(name, rung_rule(request.rule), request.thresholds)
@@ -154,8 +158,8 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> Co
     )
 
 
-def _setting(request: CohortRequest, chosen: Task) -> Task:
-    return (chosen.larger() or chosen) if request.purpose == "confirmation" else chosen
+def _setting(request: CohortRequest, chosen: Task, asked: Conditions) -> Task:
+    return under((chosen.larger() or chosen) if request.purpose == "confirmation" else chosen, asked)
 
 
 def _members(

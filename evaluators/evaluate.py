@@ -11,11 +11,11 @@ from evaluators.cohort import CONTROLS, CohortRequest, run_cohort
 from evaluators.errors import EvaluationError
 from evaluators.objectives import DEFAULT, Trained, gains, measured_names, objective, score
 from evaluators.results.reasons import code_of
-from evaluators.results.records import CohortResult, MemberResult
 from evaluators.seeds import numpy_generator
 from evaluators.statistics import interval
 from evaluators.tasks import task as find_task
 from evaluators.tasks.base import Task
+from evaluators.tasks.conditions import Conditions, conditions_of, under
 from evaluators.tasks.tryout import try_out
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
@@ -55,6 +55,8 @@ def evaluate(
     rates: Sequence[float] = (),
     seed: int = 0,
     objectives: Sequence[str] = DEFAULT,
+    initial: str | None = None,
+    scale: str | None = None,
     say: Callable[[str], object] | None = None,
 ) -> list[Evaluation]:
     """Train functions and the controls to the full budget and compare them.
@@ -67,6 +69,8 @@ def evaluate(
         rates: learning rates; the task's default if empty.
         seed: what the seeds are derived from.
         objectives: names of what to report besides the gain, see :func:`evaluators.objectives.registry.objective`.
+        initial: what the weights begin as, ``"own"`` or ``"drawn"``; None for what the task has.
+        scale: of the functions, ``"none"`` or ``"unit"``; None for what the task has.
         say: is told what the try-out of a task of one's own has to say, a note a call.
 
     Returns:
@@ -74,16 +78,18 @@ def evaluate(
 
     Raises:
         ExpressionError: a text is no expression.
-        TaskError: the task is unknown; or it is one of the user's, and does not work.
+        TaskError: the task, ``initial`` or ``scale`` is unknown; or the task is one of the user's, and does not work.
         EvaluationError: fewer than 2 seeds, or an unknown objective.
     """
     names = dict.fromkeys(("gain", *(objective(name).name for name in objectives)))
     if seeds < 2:
         raise EvaluationError(f"seeds: expected at least 2, for an interval, got {seeds}")
     texts = tuple((parse(e) if isinstance(e, str) else e).text for e in expressions)
-    chosen = find_task(task)
+    found, asked = find_task(task), Conditions(initial, scale)
+    chosen = under(found, asked)
+    conditions_of(chosen)
     if isinstance(task, Task) or is_reference(task):
-        for note in try_out(chosen):
+        for note in try_out(found, asked):
             if say is not None:
                 say(note)
     request = CohortRequest(
@@ -97,13 +103,14 @@ def evaluate(
         over = {name: gains(row, result.controls[name], request.tasks)[0] for name in CONTROLS}
         mean = {name: float(values.mean()) for name, values in over.items()}
         bounds = (np.nan, np.nan) if row.reason else interval(over["relu"].tolist(), rng)
-        values = _values(names, text, row, mean["relu"], result)
+        unit_scale = chosen.scale == "unit"
+        values = _values(names, Trained(parse(text), row, mean["relu"], result.relu, request.tasks, unit_scale))
         evaluations.append(Evaluation(text, values, mean, bounds, code_of(row.reason)))
     return evaluations
 
 
-def _values(names: Iterable[str], text: str, row: MemberResult, gain: float, result: CohortResult) -> dict[str, float]:
+def _values(names: Iterable[str], trained: Trained) -> dict[str, float]:
     """The objectives by name; of a member that failed, those of its formula."""
-    known = [name for name in names if not row.reason or objective(name).kind == "formula"]
-    scores = score(known, Trained(parse(text), row, gain, result.relu, list(result.seconds)))
+    known = [name for name in names if not trained.row.reason or objective(name).kind == "formula"]
+    scores = score(known, trained)
     return {name: scores.get(name, np.nan) for name in names}

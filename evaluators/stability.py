@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from evaluators.networks import mlp
 from evaluators.seeds import torch_generator
-from evaluators.training.initialisation import draw_weights, normalised
+from evaluators.training.drawing import draw_weights
+from evaluators.training.initialisation import normalised
 from primitives.expression.expression import Expression
 from primitives.layers.activation import Activation, replace
 

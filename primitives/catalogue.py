@@ -81,6 +81,10 @@ class Match:
         """The known function's name."""
         return self.entry.name
 
+    def said(self, *, factor: bool = False) -> str:
+        """The relation for people; a factor of the output by its size if it is asked for."""
+        return f"scaled by {self.factor:.6g}" if factor and self.relation == "scaled" else self.relation
+
     @property
     def row(self) -> dict[str, str | float]:
         """Name and relation, and the input scale where it is not 1."""

@@ -18,6 +18,7 @@ from evaluators.rejection.tryout import try_out_rule
 from evaluators.results.json_codec import JsonObject
 from evaluators.statistics import seeds_needed
 from evaluators.tasks import expanded, task
+from evaluators.tasks.conditions import INITIALS, SCALES, Conditions, under
 from evaluators.tasks.tryout import try_out
 from evaluators.training.train import WIDTH
 from primitives.errors import ActsearchError, nearest
@@ -26,6 +27,7 @@ from primitives.grammars import grammar
 from primitives.operators.of_files import register_of_files
 from primitives.user_file import is_reference, label, parts_of, pinned
 from primitives.yaml_text import YamlError, loaded
+from search.conditions import Setting, asked_of, checked_setting, in_words, resolved
 from search.engine.scoring import Scoring
 from search.errors import ConfigError
 from search.strategies import settings_of, strategy
@@ -63,6 +65,13 @@ class Training(Section):
     width: int | None = Field(WIDTH, ge=1)  # None: each worker probes for the fastest
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
     autocast: Literal["bfloat16", "float16"] | None = None
+    initial: Setting = None  # of the weights, own or drawn; None: each task's own setting, a list: one for each task
+    scale: Setting = None  # of a candidate, none or unit; likewise
+
+    @field_validator("initial", "scale", mode="before")
+    @classmethod
+    def _condition(cls, value: Any, info: ValidationInfo) -> Setting:
+        return checked_setting(value, INITIALS if info.field_name == "initial" else SCALES)
 
     @field_validator("learning_rates")
     @classmethod
@@ -207,12 +216,42 @@ class Config(Section):
                 raise ValueError(f"training.seeds: {each.name} needs at least {fewest} seeds, got {seeds}")
         if self.confirmation.unseen in self.tasks:
             raise ValueError(f"confirmation.unseen: {label(str(self.confirmation.unseen))} is searched; name another")
+        for name in ("initial", "scale"):
+            setting = getattr(self.training, name)
+            if isinstance(setting, tuple) and len(setting) != len(self.tasks):
+                raise ValueError(
+                    f"training.{name}: expected one for each of {len(self.tasks)} tasks, or one for all without a "
+                    f"list, got {len(setting)}"
+                )
         return self
+
+    def asked(self, *names: str) -> tuple[Conditions, ...]:
+        """What the job asks of the weights and the scale on some tasks, searched or not."""
+        numbers = [self.tasks.index(name) if name in self.tasks else None for name in names]
+        return tuple(asked_of(self.training.initial, self.training.scale, number) for number in numbers)
+
+    @property
+    def conditions(self) -> tuple[Conditions, ...]:
+        """The conditions on each task; the file of a task is read where the config leaves them to it."""
+        return resolved(self.tasks, self.asked(*self.tasks))
+
+    @property
+    def conditions_in_words(self) -> str:
+        """Both settings for people."""
+        return in_words(self.tasks, self.conditions)
+
+    @property
+    def exact(self) -> bool:
+        """A class of the job holds equal functions: on a task at least they are applied as they are.
+
+        Otherwise functions that are equal up to a positive factor are one class.
+        """
+        return any(each.scale == "none" for each in self.conditions)
 
     @property
     def scoring(self) -> Scoring:
         """The job's objectives by their names; those of files are loaded."""
-        return Scoring(tuple(objective(name).name for name in self.objectives), self.aggregate)
+        return Scoring(tuple(objective(name).name for name in self.objectives), self.aggregate, self.exact)
 
     @property
     def strategy_label(self) -> str:
@@ -252,15 +291,29 @@ def with_pinned_files(config: Config) -> tuple[Config, tuple[str, ...]]:
     chosen = config.model_copy(update=_pinned(config))
     notes: list[str] = []
     for name in filter(is_reference, [*chosen.tasks, chosen.confirmation.unseen or ""]):
-        notes += try_out(task(name))
+        notes += try_out(task(name), *chosen.asked(name))
+    chosen = chosen.model_copy(update=_settled(chosen))
     for name in filter(is_reference, chosen.objectives):
-        try_out_objective(name, task(chosen.tasks[0]), chosen.training.seeds)
+        first = under(task(chosen.tasks[0]), *chosen.asked(chosen.tasks[0]))
+        try_out_objective(name, first, chosen.training.seeds)
     rejection = chosen.rejection
     if is_reference(rejection.rule):
         try_out_rule(rejection.rule, RecallTarget(rejection.recall, rejection.top))
     if is_reference(str(chosen.strategy["name"])):
         strategy(chosen.strategy)
     return chosen, tuple(notes)
+
+
+def _settled(config: Config) -> dict[str, object]:
+    """The conditions of a job with tasks of files, written out: a run can be looked at without them."""
+    if not any(map(is_reference, config.tasks)):
+        return {}
+    asked, found = config.training, config.conditions
+    settled = {
+        "initial": asked.initial or tuple(str(each.initial) for each in found),
+        "scale": asked.scale or tuple(str(each.scale) for each in found),
+    }
+    return {"training": asked.model_copy(update=settled)}
 
 
 def _pinned(config: Config) -> dict[str, object]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from evaluators.errors import RecordError
 from evaluators.machine.backend import Backend
+from search.conditions import with_conditions
 from search.config import Config, checked, load_config, read_yaml, to_yaml, with_pinned_files
 from search.confirmation import Confirmation, finalists, read_confirmation
 from search.engine.interruption import gently
@@ -39,7 +40,7 @@ class Run:
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
         self.path, self.name = folder.path, folder.name
-        self.config = checked(read_yaml(folder.config), str(folder.config))
+        self.config = checked(with_conditions(read_yaml(folder.config)), str(folder.config))
 
     @classmethod
     def open(cls, name: str | Path) -> Run:
@@ -90,7 +91,7 @@ class Run:
 
     def status(self) -> Status:
         """How far the run is."""
-        return status_of(str(self.path), self.config.budget, stored_trace(self.folder), self.confirmation())
+        return status_of(str(self.path), self.config, stored_trace(self.folder), self.confirmation())
 
     def confirmation(self) -> Confirmation | None:
         """What the confirmation found, or None if there was none yet, or its file is damaged."""
@@ -144,7 +145,8 @@ class Run:
         wrong = [change for change in changes if not change.startswith("budget=")]
         if wrong:
             raise RunError(f"--set {wrong[0]}: a run can only be resumed with another budget; launch a new one")
-        config = load_config(self.folder.config, changes)
+        changed = load_config(self.folder.config, changes)
+        config = changed.model_copy(update={"training": self.config.training})  # an old file lacks some of it
         if config.budget < self.config.budget:
             raise RunError(f"--set budget={config.budget}: the budget can only grow, from {self.config.budget}")
         self.config = config
@@ -223,7 +225,7 @@ class Job:
             write_json(folder.environment, environment())
             made = Run(folder)
             reporter = reporter or Silent()
-            for line in (*self.notes, *left_out(self.config.start)):
+            for line in (*self.notes, *left_out(self.config.start, exact=self.config.exact)):
                 reporter.say(line)
             with folder.locked():
                 work(made.config, folder, nullcontext(pool), reporter, max_minutes)

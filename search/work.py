@@ -43,6 +43,7 @@ def work(
     """Search to the end and confirm; the caller holds the lock. Workers are started if there is something to do."""
     until = math.inf if max_minutes is None else time.monotonic() + 60 * max_minutes
     reporter.say(f"{folder.path}: up to {config.budget} classes on {', '.join(map(label, config.tasks))}")
+    reporter.say(config.conditions_in_words)
     reporter.say(announced(config))
     study = Study(open_store(folder, reporter.say, config.scoring), config.scoring)
     write_front_csv(folder, study, config.tasks)

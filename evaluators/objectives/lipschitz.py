@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evaluators.objectives.formula import FormulaObjective
+from evaluators.objectives.objective import Trained
 from primitives.analysis import analyse, output_factor
 from primitives.expression.expression import Expression
 
@@ -16,13 +17,19 @@ def lipschitz(expression: Expression) -> float:
 
 
 class Lipschitz(FormulaObjective):
-    """:func:`lipschitz` of the function that a network applies, f / sqrt(E f(z)^2): c*f has the same as f."""
+    """:func:`lipschitz` of the function that a network applies.
+
+    That is f / sqrt(E f(z)^2), with which c*f has the same as f; or f itself where a task's scale is ``"none"``.
+    """
 
     name = "lipschitz"
     unit = "slope"
     direction = "minimize"
-    formula = "sup |f'(x)| / sqrt(E f(z)^2), at most 1e6"
+    formula = "sup |f'(x)| / sqrt(E f(z)^2), or sup |f'(x)| where the scale is none, at most 1e6"
     source = "Szegedy et al. 2014, arXiv:1312.6199, section 4.3"
 
     def of(self, expression: Expression) -> float:
         return min(lipschitz(expression) * output_factor(expression), UNBOUNDED)
+
+    def value(self, trained: Trained) -> float:
+        return self.of(trained.expression) if trained.unit_scale else lipschitz(trained.expression)

@@ -21,6 +21,7 @@ class Trained:
         gain: aggregated over the tasks.
         relu: ReLU's row.
         tasks: names of the tasks.
+        unit_scale: every task applied f / sqrt(E f(z)^2); else at least one applied f as it is.
     """
 
     expression: Expression
@@ -28,6 +29,7 @@ class Trained:
     gain: float
     relu: MemberResult
     tasks: Sequence[str]
+    unit_scale: bool = True
 
 
 class Objective(ABC):

@@ -49,6 +49,10 @@ class Task(ABC):
         label_smoothing: of the default loss, in validation and test, too.
         class_weights: of the default loss, in validation and test, too: each example's loss is weighted, and their
             plain mean is taken. torch's weighted mean divides by the sum of the weights instead.
+        initial: what the weights begin as: ``"own"``, as :meth:`network` makes them, or ``"drawn"``, normals of
+            deviation 1/sqrt(fan in); see :func:`evaluators.training.initialisation.initial_network`.
+        scale: of the candidate f: ``"none"``, f as it is, or ``"unit"``, f / sqrt(E f(z)^2) for a standard normal z.
+        pretrained: the weights are the same for every seed, and are meant to be.
     """
 
     name: str = ""
@@ -64,10 +68,13 @@ class Task(ABC):
     accumulate: int = 1
     label_smoothing: float = 0.0
     class_weights: Sequence[float] | None = None
+    initial: str = "own"
+    scale: str = "none"
+    pretrained: bool = False
 
     @abstractmethod
     def network(self) -> nn.Module:
-        """A new network, an ordinary module; its initial weights are overwritten.
+        """A new network, an ordinary module, made under the model's seed; its weights are where training begins.
 
         Its models are trained in a stack if they can be, else one at a time. Derivatives of its output, by coordinates
         or by each example, are taken within it, by ``torch.func`` in reverse mode.

@@ -10,6 +10,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from evaluators.errors import TaskError
 from evaluators.tasks.base import BLOCK, Task
+from evaluators.tasks.conditions import conditions_of
 from evaluators.tasks.optimisers import OPTIMISERS, Optimiser
 from evaluators.training.schedules import SCHEDULES, RateSchedule
 from primitives.errors import nearest
@@ -21,6 +22,7 @@ def check_settings(task: Task) -> None:
     Raises:
         TaskError: the message names the task, the setting, what was expected and the nearest valid value.
     """
+    conditions_of(task)
     _check_choice(task, "optimiser", OPTIMISERS)
     _check_choice(task, "schedule", SCHEDULES)
     _check_loss_options(task)

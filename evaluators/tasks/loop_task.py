@@ -13,10 +13,10 @@ from evaluators.tasks.base import Part, Task
 class LoopTask(Task):
     """A task whose models are trained by the user's own loop, one after the other.
 
-    ``network``, ``name``, ``replaced``, ``loss_floor``, ``chance``, ``learning_rates`` and ``larger`` mean what they
-    mean in :class:`Task`; batches, optimiser, schedule and clip are the loop's. ``data`` is asked for once, for one
-    batch that is shown to the network; the loop may take its examples from there, divided by
-    :func:`evaluators.tasks.base.split`, or from anywhere else.
+    ``network``, ``name``, ``initial``, ``scale``, ``pretrained``, ``replaced``, ``loss_floor``, ``chance``,
+    ``learning_rates`` and ``larger`` mean what they mean in :class:`Task`; batches, optimiser, schedule and clip are
+    the loop's. ``data`` is asked for once, for one batch that is shown to the network; the loop may take its examples
+    from there, divided by :func:`evaluators.tasks.base.split`, or from anywhere else.
     """
 
     @abstractmethod

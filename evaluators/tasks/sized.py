@@ -1,4 +1,4 @@
-"""Shared by the shipped tasks: a network of a depth and a width, and a larger one for confirmation."""
+"""Shared by the shipped tasks: a network of a depth and a width, a larger one for confirmation, drawn weights."""
 
 from __future__ import annotations
 
@@ -10,10 +10,16 @@ from evaluators.tasks.base import Task
 class SizedTask(Task):
     """A task that makes networks of any depth and width.
 
+    Its weights are drawn and its candidates have unit scale: what is searched on it should not depend on an
+    initialisation that was made for ReLU.
+
     Attributes:
         title: its name at the usual size; at another one that follows, as in ``digits-10x32``.
         usual: depth and width.
     """
+
+    initial = "drawn"
+    scale = "unit"
 
     title: str
     usual: ClassVar[tuple[int, int]]

@@ -11,11 +11,13 @@ from evaluators.errors import TaskError
 from evaluators.machine.backend import CPU
 from evaluators.tasks.base import BLOCK, Part, Task
 from evaluators.tasks.checks import check_floor, check_trained
+from evaluators.tasks.conditions import OWN, Conditions, conditions_of, under
 from evaluators.tasks.data_checks import check_finite, check_labels, check_losses
 from evaluators.tasks.examples import digestible_rows, examples_of
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.tasks.loss_options import check_loss_options
 from evaluators.tasks.makings import check_makings
+from evaluators.tasks.weight_checks import check_seeds, left_as_made
 from evaluators.training.calling import call
 from evaluators.training.initialisation import initial_network
 from evaluators.training.member import CohortMember, Schedule
@@ -30,11 +32,15 @@ from primitives.user_file import blame
 _FORMULAS = ("relu(x)", "x*sigmoid(beta*x); beta=1.0:channel")
 
 
-def try_out(task: Task) -> tuple[str, ...]:
+def try_out(task: Task, asked: Conditions = OWN) -> tuple[str, ...]:
     """Train two functions for one step on both parts, the second with the larger network if there is one.
 
+    Args:
+        task: of the user's.
+        asked: what the job asks of the weights and the scale.
+
     Returns:
-        Notes for people, such as what keeps the network from being stacked.
+        Notes for people, such as which weights are not drawn.
 
     Raises:
         TaskError: something is wrong with the task's settings, data, network, loss or loop; where it fails in the
@@ -47,13 +53,16 @@ def try_out(task: Task) -> tuple[str, ...]:
             if not isinstance(task, LoopTask):
                 _check_parts(task)
             pairs: list[tuple[Part, Task]] = [("search", task), ("confirmation", task.larger() or task)]
-            for part, each in pairs:
+            for part, each in ((part, under(own, asked)) for part, own in pairs):
+                conditions_of(each)
                 check_floor(each)
                 if not isinstance(each, LoopTask):
                     check_finite(each, part)
                     check_makings(each)
                     _check_outputs(each, part)
                     notes += _notes(each, part)
+                check_seeds(each)
+                notes += left_as_made(each)
                 train(each, part, members, Schedule(1, (), each.learning_rates[:1]))
     except ActsearchError:
         raise

@@ -1,7 +1,7 @@
-"""Initial weights: the same normals for all candidates of a seed; the activation carries the scale.
+"""Initial weights, and the scale of a candidate: as the user's network has them, or the same for all candidates.
 
-Weights have standard deviation 1/sqrt(fan_in). The candidate is divided by the root of its second moment under a
-standard normal, so that c*f trains exactly as f does.
+Drawn weights have standard deviation 1/sqrt(fan in). A candidate of unit scale is divided by the root of its second
+moment under a standard normal, so that c*f trains exactly as f does.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from torch import nn
 
 from evaluators.seeds import derive, torch_generator
 from evaluators.tasks.base import Task
+from evaluators.training.drawing import draw_weights
 from primitives.analysis import output_factor
 from primitives.expression.application import apply
 from primitives.expression.expression import Expression, constant
@@ -21,27 +22,35 @@ def normalised(expression: Expression) -> Expression:
     return apply("mul", constant(output_factor(expression)), expression)
 
 
+def factor_in(task: Task, expression: Expression) -> float:
+    """What a task's network multiplies a candidate by: its output factor, or 1 where the scale is ``"none"``."""
+    return output_factor(expression) if task.scale == "unit" else 1.0
+
+
+def applied_in(task: Task, expression: Expression) -> Expression:
+    """The function that a task's network applies: the candidate, normalised or as it is."""
+    return normalised(expression) if task.scale == "unit" else expression
+
+
 def initial_network(task: Task, seed: int) -> nn.Module:
     """A new network of the task with the weights of a seed.
 
-    Linear, convolution and embedding weights are normal with standard deviation 1/sqrt(n), n the size of a row: the
-    fan in, for an embedding its width; biases are zero. Other modules keep what they initialise themselves with,
-    from a seed of their own.
+    Where ``task.initial`` is ``"own"``, it is what ``task.network()`` makes under ``torch.manual_seed`` of a seed that
+    is derived from the model's, pretrained weights included. Where it is ``"drawn"``, weights are drawn over it, see
+    :func:`evaluators.training.drawing.draw_weights`; what is not drawn stays.
 
     Returns:
-        A network on the CPU, float32, so that its weights are the same wherever it is trained.
+        A network on the CPU, float32 unless the task has other types, so that its weights are the same wherever it is
+        trained.
     """
-    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-        torch.manual_seed(derive(seed, "modules"))
-        network = task.network()
-    draw_weights(network, torch_generator(seed, "weights"))
+    network = made_network(task, seed)
+    if task.initial == "drawn":
+        draw_weights(network, torch_generator(seed, "weights"))
     return network
 
 
-def draw_weights(network: nn.Module, generator: torch.Generator) -> None:
-    """Draw the weights of linear, convolution and embedding layers as :func:`initial_network` does, in place."""
-    for module in network.modules():
-        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Embedding):
-            nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5, generator=generator)
-        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d) and module.bias is not None:
-            nn.init.zeros_(module.bias)
+def made_network(task: Task, seed: int) -> nn.Module:
+    """What ``task.network()`` makes for a seed; torch's global random numbers stay as they were."""
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+        torch.manual_seed(derive(seed, "modules"))
+        return task.network()

@@ -22,7 +22,7 @@ from evaluators.tasks.base import BLOCK, Inputs, Part
 from evaluators.tasks.examples import examples_of
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.training.checkpoint import NONE, Checkpoint
-from evaluators.training.initialisation import initial_network, normalised
+from evaluators.training.initialisation import applied_in, initial_network
 from evaluators.training.member import CohortMember, Outcome, Schedule, better_rates
 from evaluators.training.sites import find_sites
 from evaluators.training.states import TrainingState
@@ -157,6 +157,6 @@ def _network(task: LoopTask, x: Inputs, backend: Backend, expression: Expression
     """The seed's network with the candidate in it."""
     network = initial_network(task, seed)
     for site in find_sites(network, task, x):
-        site.put(Activation(normalised(expression), channels=site.channels))
+        site.put(Activation(applied_in(task, expression), channels=site.channels))
     backend.move(network)
     return network

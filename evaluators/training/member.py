@@ -22,7 +22,7 @@ class CohortMember:
     """One function to train, once for each seed and learning rate.
 
     Args:
-        expression: the function as the user wrote it; the activation slot applies it normalised.
+        expression: the function as the user wrote it; the activation slot applies it with the scale that the task has.
         seeds: seeds of initial weights, split and data order.
         protected: a control; never rejected.
         exempt: trained to the end whatever its losses are; rejected as a failure only.

@@ -15,7 +15,7 @@ from evaluators.tasks.examples import Examples, examples_of, mapped
 from evaluators.tasks.optimisers import optimiser_named
 from evaluators.training.calling import call
 from evaluators.training.dropout import Masks, begin_batch, put_dropout
-from evaluators.training.initialisation import initial_network, normalised
+from evaluators.training.initialisation import applied_in, initial_network
 from evaluators.training.optimiser import plain
 from evaluators.training.outputs import of_loss
 from evaluators.training.randomness import begin_step, own_random_numbers
@@ -37,7 +37,7 @@ class PlainModel:
     Args:
         task: data, network and loss.
         part: the part of the data.
-        expression: the candidate; applied normalised, as in the stack.
+        expression: the candidate; applied with the scale that the task has, as in the stack.
         seed: of weights, split and data order.
         rate: the learning rate.
         steps: the number of steps that the data order is made for.
@@ -67,7 +67,7 @@ class PlainModel:
         self.network = initial_network(task, seed)
         backend.move(self.network)
         check_trained(task, self.network)
-        self.activations = self._put_activations(normalised(expression))
+        self.activations = self._put_activations(applied_in(task, expression))
         backend.move(self.network)
         for activation in self.activations:
             activation.reset_parameters()  # initial values rounded to dtype, not to float32 before

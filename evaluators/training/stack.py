@@ -28,7 +28,7 @@ from evaluators.training.buffers import own_buffers
 from evaluators.training.calling import call
 from evaluators.training.convolution import StackedConvolutions
 from evaluators.training.dropout import Masks, SeededDropout, begin_batch, put_dropout
-from evaluators.training.initialisation import initial_network
+from evaluators.training.initialisation import factor_in, initial_network
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.models import Models, places
 from evaluators.training.optimiser import clipped, stacked
@@ -36,7 +36,6 @@ from evaluators.training.outputs import of_loss
 from evaluators.training.schedules import schedule_named
 from evaluators.training.sites import find_sites
 from evaluators.training.states import ModelsState, StackState
-from primitives.analysis import output_factor
 from primitives.equivalence.builtin import as_builtin
 from primitives.expression.expression import variable
 from primitives.layers.in_place import InPlace
@@ -235,7 +234,7 @@ class Stack(Models):
 
     def _layout(self) -> Layout:
         shares = [
-            Share(as_builtin(member.expression), of.start, of.stop, output_factor(member.expression))
+            Share(as_builtin(member.expression), of.start, of.stop, factor_in(self.task, member.expression))
             for member, of in zip(self.members, self.ranges, strict=True)
         ]
         return Layout(tuple(shares), tuple(tuple(p.name for p in share.expression.parameters) for share in shares))

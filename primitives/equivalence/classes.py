@@ -110,6 +110,12 @@ def fingerprint(expression: Expression) -> Fingerprint:
     return Fingerprint(exact, scale, _hash(standardised, kind if whole else kind + _marks(sign * values)))
 
 
+def class_of(expression: Expression, *, exact: bool) -> str:
+    """The hash of an expression's exact class, or else of its scale class."""
+    found = fingerprint(expression)
+    return found.exact if exact else found.scale
+
+
 def _standardised(values: Array) -> tuple[Array, float]:
     """Mean 0, largest absolute value 1, positive where that first exceeds one half; 0 for a constant. And the sign."""
     centred = values - float(values.sum()) / max(1, values.size)

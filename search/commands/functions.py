@@ -22,6 +22,8 @@ def evaluate(
     seeds: Annotated[int, typer.Option(help="Number of seeds.")] = 8,
     steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps; default: the task's.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
+    initial: Annotated[str | None, typer.Option(help="Initial weights, own or drawn; default: the task's.")] = None,
+    scale: Annotated[str | None, typer.Option(help="Of the functions, none or unit; default: the task's.")] = None,
     objectives: Annotated[
         str | None, typer.Option(help="Objectives, separated by commas; default: those of a search.")
     ] = None,
@@ -34,18 +36,22 @@ def evaluate(
     from evaluators.objectives.tryout import try_out_objective
     from evaluators.results.evaluation_codec import evaluation_to_json
     from evaluators.tasks import task as find_task
+    from evaluators.tasks.conditions import Conditions, conditions_of, under
     from primitives.operators.of_files import register_of_files
     from primitives.user_file import is_reference, label
     from search.commands.shell import console, print_json
+    from search.conditions import in_words
     from search.terminal import tables
 
     register_of_files(operators)
     names = DEFAULT if objectives is None else tuple(name.strip() for name in objectives.split(","))
+    chosen = under(find_task(task), Conditions(initial, scale))
     for name in filter(is_reference, names):
-        try_out_objective(name, find_task(task), seeds)
+        try_out_objective(name, chosen, seeds)
     evaluations = evaluate_expressions(
-        expressions, task, seeds=seeds, steps=steps, seed=seed, objectives=names, say=partial(print, file=sys.stderr)
-    )
+        expressions, task, seeds=seeds, steps=steps, seed=seed, objectives=names, initial=initial, scale=scale,
+        say=partial(print, file=sys.stderr),
+    )  # fmt: skip
     if as_json:
         print_json([evaluation_to_json(each) for each in evaluations])
         return
@@ -57,6 +63,7 @@ def evaluate(
         for e in evaluations
     )  # fmt: skip
     console.print(tables.table(f"{label(task)}, {seeds} seeds: gain in nats over ReLU", heads, rows))
+    console.print(in_words([task], [conditions_of(chosen)]), highlight=False)
 
 
 def show(

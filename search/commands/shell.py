@@ -24,7 +24,7 @@ def print_results(run: Run, as_json: bool) -> None:
     rows = front_rows(study, run.config.tasks)
     if as_json:
         told = None if confirmation is None else confirmation_to_json(confirmation)
-        status = status_of(str(run.path), run.config.budget, study.store.trace, confirmation)
+        status = status_of(str(run.path), run.config, study.store.trace, confirmation)
         print_json({"status": status_to_json(status), "front": [row.cells for row in rows], "confirmation": told})
         return
     console.print(tables.front_table(rows, title(run)))

@@ -8,7 +8,7 @@ from evaluators.cohort import CONTROLS
 from evaluators.screens import screen
 from primitives.equivalence.builtin import as_builtin
 from primitives.equivalence.canonical import canonical
-from primitives.equivalence.classes import fingerprint
+from primitives.equivalence.classes import class_of
 from primitives.expression.expression import Expression, constant, make_node, parameter
 from primitives.expression.parameters import Parameter
 from primitives.expression.parsing import parse
@@ -24,39 +24,43 @@ def length(expression: Expression) -> tuple[int, int]:
     return expression.size, len(expression.text)
 
 
-def shorter(expression: Expression) -> list[Expression]:
-    """Functions in the neighbourhood with a shorter text, shortest first.
+def shorter(expression: Expression, *, exact: bool = False) -> list[Expression]:
+    """Functions in the neighbourhood with a shorter text, shortest first; with ``exact`` a factor makes another one.
 
     An operator is left out, so that one of its inputs stands in its place; a parameter is held at its initial value or
     learned once a layer instead of once a channel; a number is rounded to fewer digits.
     """
-    return [each for each in _usable(expression, _simpler(expression)) if length(each) < length(expression)][:MOST]
+    usable = _usable(expression, _simpler(expression), exact)
+    return [each for each in usable if length(each) < length(expression)][:MOST]
 
 
-def plain(expression: Expression) -> Expression:
+def plain(expression: Expression, *, exact: bool = False) -> Expression:
     """The shortest form of the same class that leaving out operators and rounding numbers leads to.
 
-    A built-in of torch is its own plainest form. A positive factor of the output goes: it does not change how a
-    function trains.
+    A built-in of torch is its own plainest form. A positive factor of the output goes unless ``exact``: where the
+    scale is unit it does not change how a function trains.
     """
-    form, key = as_builtin(expression), fingerprint(expression).scale
+    form, key = as_builtin(expression), class_of(expression, exact=exact)
     while True:
         same = [each for each in map(canonical, _simpler(form)) if length(each) < length(form)]
-        same = [each for each in same if fingerprint(each).scale == key]
+        same = [each for each in same if class_of(each, exact=exact) == key]
         if not same:
             return form
         form = min(same, key=length)
 
 
-def moved(expression: Expression) -> list[Expression]:
-    """The functions with one constant, or one parameter's initial value, times 1/2, 4/5, 5/4 or 2, to two digits."""
+def moved(expression: Expression, *, exact: bool = False) -> list[Expression]:
+    """The functions with one constant, or one parameter's initial value, times 1/2, 4/5, 5/4 or 2, to two digits.
+
+    With ``exact`` a constant that is a factor of the output counts.
+    """
     changed = []
     for leaf in _leaves(expression):
         value = leaf.value.initial if isinstance(leaf.value, Parameter) else leaf.value
         assert isinstance(value, float)
         moves = {_rounded(value * factor, _DIGITS) for factor in _FACTORS} - {value, 0.0}
         changed += [_replaced(expression, leaf, _with_value(leaf, move)) for move in sorted(moves)]
-    return _usable(expression, changed)[:MOST]
+    return _usable(expression, changed, exact)[:MOST]
 
 
 def _simpler(expression: Expression) -> list[Expression]:
@@ -107,12 +111,12 @@ def _replaced(root: Expression, old: Expression, new: Expression) -> Expression:
     return rewrite(root, change)
 
 
-def _usable(expression: Expression, changed: list[Expression]) -> list[Expression]:
+def _usable(expression: Expression, changed: list[Expression], exact: bool) -> list[Expression]:
     """Canonical forms that pass the screens, each class once, without the controls and the expression's own class."""
-    known = {fingerprint(parse(text)).scale for text in CONTROLS.values()} | {fingerprint(expression).scale}
+    known = {class_of(each, exact=exact) for each in (*map(parse, CONTROLS.values()), expression)}
     usable = []
     for each in sorted({canonical(each) for each in changed}, key=lambda each: (length(each), each.text)):
-        if (key := fingerprint(each).scale) not in known and not screen(each):
+        if (key := class_of(each, exact=exact)) not in known and not screen(each):
             known.add(key)
             usable.append(each)
     return usable

@@ -13,7 +13,7 @@ from evaluators.seeds import numpy_generator
 from evaluators.stability import is_unstable
 from evaluators.statistics import ALPHA
 from evaluators.tasks import task
-from primitives.equivalence.classes import fingerprint
+from primitives.equivalence.classes import class_of
 from primitives.expression.parsing import parse
 from primitives.user_file import is_reference, label
 from search.config import Config
@@ -74,10 +74,11 @@ def _with_short_forms(rows: Sequence[Finalist], config: Config, workers: Workers
     originals = [parse(row.expression) for row in rows]
     forms = short_forms(originals, config, workers)
     named = [replace(row, short=form.text) for row, form in zip(rows, forms, strict=True)]
-    known, added = {fingerprint(each).scale for each in originals}, list[Finalist]()
+    exact = config.exact
+    known, added = {class_of(each, exact=exact) for each in originals}, list[Finalist]()
     for row, form in zip(rows, forms, strict=True):
-        if fingerprint(form).scale not in known:
-            known.add(fingerprint(form).scale)
+        if (key := class_of(form, exact=exact)) not in known:
+            known.add(key)
             added.append(Finalist(f"{row.id}-short", form.text, cost(form), None, None, row.id, form.text))
     return [*named, *added]
 
@@ -87,6 +88,7 @@ def _request(config: Config, texts: Sequence[str], name: str) -> CohortRequest:
     return CohortRequest(
         tuple(texts), (name,), config.seed, c.seeds, c.steps or t.steps, rates=t.learning_rates,
         purpose="confirmation", width=t.width, device=t.device, autocast=t.autocast, operators=config.operators,
+        conditions=config.asked(name),
     )  # fmt: skip
 
 

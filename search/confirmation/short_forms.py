@@ -32,19 +32,23 @@ def short_forms(expressions: Sequence[Expression], config: Config, workers: Work
     one standard error, paired by seed, below that of the expression itself is taken (the rule of one standard error,
     Breiman et al. 1984); where there is none, a moved constant that is better than the form by two.
     """
-    forms = [plain(expression) for expression in expressions]
+    exact = config.exact
+    forms = [plain(expression, exact=exact) for expression in expressions]
     open_ = [form.size > 1 for form in forms]
     for number in range(config.confirmation.rounds):
         if not any(open_):
             break
-        tried = [[*shorter(f), *moved(f)] if going else [] for f, going in zip(forms, open_, strict=True)]
+        tried = [
+            [*shorter(f, exact=exact), *moved(f, exact=exact)] if going else []
+            for f, going in zip(forms, open_, strict=True)
+        ]
         table = _gains(
             [*expressions, *forms, *(each for neighbours in tried for each in neighbours)], number, config, workers
         )
         for n, expression in enumerate(expressions):
             chosen = _step(expression, forms[n], tried[n], table)
             open_[n] = chosen is not None
-            forms[n] = plain(chosen) if chosen else forms[n]
+            forms[n] = plain(chosen, exact=exact) if chosen else forms[n]
     return forms
 
 
@@ -76,7 +80,7 @@ def _gains(field: Sequence[Expression], number: int, config: Config, workers: Wo
         CohortRequest(
             tuple(each.text for each in distinct), (name,), config.seed, SEEDS, t.steps, rates=t.learning_rates,
             width=t.width, first_seed=FIRST_SEED + number * SEEDS, nulls=0, device=t.device, autocast=t.autocast,
-            operators=config.operators,
+            operators=config.operators, conditions=config.asked(name),
         )
         for name in config.tasks
     ]  # fmt: skip

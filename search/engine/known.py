@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
-from primitives.equivalence.classes import fingerprint, same_function
+from primitives.equivalence.classes import class_of, same_function
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 
@@ -14,26 +14,27 @@ parsed = lru_cache(maxsize=4096)(parse)
 
 
 class KnownClasses:
-    """Scale class -> the trial that trained it, or the expression that waits for its result.
+    """Class -> the trial that trained it, or the expression that waits for its result.
 
     A hash can merge two functions by rounding; every hit is verified, and another function of the same hash gets a
     key of its own, with ``~`` behind it.
 
     Args:
         recall: gives the expression of a trial number.
+        exact: functions of one class are equal; else equal up to a positive factor.
     """
 
-    def __init__(self, recall: Callable[[int], Expression]) -> None:
-        self._recall = recall
+    def __init__(self, recall: Callable[[int], Expression], *, exact: bool = False) -> None:
+        self._recall, self.exact = recall, exact
         self._classes: dict[str, int | Expression] = {}
 
     def find(self, expression: Expression) -> tuple[str, bool]:
         """The class key of an expression and whether a function of that class is known."""
-        key = fingerprint(expression).scale
+        key = class_of(expression, exact=self.exact)
         while key in self._classes:
             entry = self._classes[key]
             other = self._recall(entry) if isinstance(entry, int) else entry
-            if same_function(expression, other, scale=True):
+            if same_function(expression, other, scale=not self.exact):
                 return key, True
             key += "~"
         return key, False

@@ -138,6 +138,7 @@ def request_for(config: Config, plan: Plan, folder: RunFolder | None = None) -> 
         checkpoint=str(folder.checkpoint(plan.number).absolute()) if folder else "",
         checkpoint_seconds=config.workers.checkpoint_seconds,
         operators=config.operators,
+        conditions=config.asked(*config.tasks),
     )
 
 

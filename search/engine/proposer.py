@@ -32,7 +32,7 @@ class Proposer:
     def __init__(self, config: Config, known: KnownClasses) -> None:
         self.config, self.known = config, known
         self.grammar = grammar(config.grammar)
-        self.strategy = strategy(config.strategy, self.grammar)
+        self.strategy = strategy(config.strategy, self.grammar, exact=config.exact)
 
     def propose(self, number: int, history: Sequence[Result], pending: Sequence[Plan]) -> Plan:
         """The candidates of cohort ``number``, a function of its arguments and the run's seed alone."""

@@ -19,10 +19,12 @@ class Scoring:
     Args:
         objectives: their names, the gain first.
         aggregate: of the gains of several tasks, see :func:`evaluators.objectives.aggregated`.
+        exact: candidates are applied as they are on a task at least, so that a factor makes another function.
     """
 
     objectives: tuple[str, ...] = DEFAULT
     aggregate: Aggregate = "mean"
+    exact: bool = False
 
     @property
     def directions(self) -> list[Literal["maximize", "minimize"]]:
@@ -37,7 +39,8 @@ class Scoring:
         self, expression: Expression, row: MemberResult, gain: float, record: CohortRecord
     ) -> dict[str, float]:  # fmt: skip
         """The objectives of one candidate by name; NaN where a measurement has no finite number."""
-        return score(self.objectives, Trained(expression, row, gain, record.result.relu, record.tasks))
+        trained = Trained(expression, row, gain, record.result.relu, record.tasks, not self.exact)
+        return score(self.objectives, trained)
 
 
 DEFAULT_SCORING = Scoring()

@@ -6,18 +6,23 @@ from collections.abc import Iterator, Sequence
 
 from evaluators.cohort import CONTROLS
 from evaluators.screens import screen
-from primitives.equivalence.classes import fingerprint
+from primitives.equivalence.classes import class_of
 from primitives.expression.parsing import parse
 
 
-def left_out(start: Sequence[str]) -> Iterator[str]:
-    """A line for each function of a start list that the job leaves out: a screen stops it, or its class is there."""
-    known = {fingerprint(parse(text)).scale: f"the control {name}" for name, text in CONTROLS.items()}
+def left_out(start: Sequence[str], *, exact: bool = False) -> Iterator[str]:
+    """A line for each function of a start list that the job leaves out: a screen stops it, or its class is there.
+
+    Args:
+        start: texts.
+        exact: a factor makes another class.
+    """
+    known = {class_of(parse(text), exact=exact): f"the control {name}" for name, text in CONTROLS.items()}
     for text in start:
         expression = parse(text)
-        key = fingerprint(expression).scale
+        key = class_of(expression, exact=exact)
         if reason := screen(expression):
             yield f"start: {text} is not trained: the screen {reason.code!r} stops it"
         elif key in known:
-            yield f"start: {text} is not trained: it equals {known[key]} up to a factor"
+            yield f"start: {text} is not trained: it equals {known[key]}{'' if exact else ' up to a factor'}"
         known.setdefault(key, text)

@@ -8,7 +8,7 @@ from typing import overload
 
 from evaluators.cohort import CONTROLS
 from evaluators.results.reasons import code_of
-from primitives.equivalence.classes import fingerprint
+from primitives.equivalence.classes import class_of
 from search.engine.front import Front
 from search.engine.known import KnownClasses, parsed
 from search.engine.rejection import CALIBRATING
@@ -38,9 +38,9 @@ class Study:
 
     def __init__(self, store: Store, scoring: Scoring = DEFAULT_SCORING) -> None:
         self.store, self.scoring = store, scoring
-        self.known = KnownClasses(lambda number: parsed(store.trials[number].expression))
+        self.known = KnownClasses(lambda number: parsed(store.trials[number].expression), exact=scoring.exact)
         for text in CONTROLS.values():
-            self.known.expect(fingerprint(parsed(text)).scale, parsed(text))
+            self.known.expect(class_of(parsed(text), exact=scoring.exact), parsed(text))
         self.front = Front(scoring.directions)
         self.uncensored: list[tuple[int, list[float]]] = []
         self.trials = 0

@@ -34,7 +34,8 @@ def export(
             or else the front's best.
         to: targets; names, or references to targets in files.
         out: folder to write to; the run's ``exports`` by default.
-        raw: write f as it was found and the factor beside it, instead of factor * f.
+        raw: write f as it was found and the factor beside it, instead of factor * f; where a task's scale is none, f is
+            written as it is.
 
     Returns:
         The files written. Nothing is written if one of them cannot be.
@@ -97,16 +98,17 @@ def _folder(
 
     expression = parse(row.expression)
     name = f"act_{row.id.replace('.', '_').replace('-', '_')}"
-    factor = output_factor(expression)
+    factor, exact = output_factor(expression), run.config.exact
     made: dict[str, str | bytes] = {}
     for target in to:
-        made |= files(expression, target, name=name, factor=1.0 if raw else factor)
+        made |= files(expression, target, name=name, factor=1.0 if raw or exact else factor)
     lineage = ancestors(row.origin.id, rows, ANCESTORS)
     card = function_card(
         name,
         expression,
         factor=factor,
         raw=raw,
+        exact=exact,
         evidence=evidence(run.name, run.config, row, len(rows), confirmation),
         lineage=[row.origin, *lineage] if row.is_short_form else lineage,
         files=list(made),

@@ -19,6 +19,8 @@ from search.terminal.inspection import curve, describe
 
 _GROUPS = ("function", "shape", "normal inputs z")
 _LABELS = {INIT_SCALE: "gain 1/sqrt(E f^2)"}  # beside code in which it is called GAIN
+_OF = "Of f{}, at its initial parameters."
+_AS_IT_IS = "none: f is what networks of scale none apply, and what the files compute"
 _LICENCE = "Licence of the files in this folder: Apache-2.0."
 
 
@@ -28,6 +30,7 @@ def function_card(
     *,
     factor: float,
     raw: bool,
+    exact: bool = False,
     evidence: Sequence[str],
     lineage: Sequence[ClassRow],
     files: Sequence[str],
@@ -39,6 +42,7 @@ def function_card(
         expression: the function.
         factor: its initialisation factor.
         raw: the files leave the factor out.
+        exact: the function was trained as it is on a task at least, and so are the files.
         evidence: lines of Markdown.
         lineage: rows of its ancestors, nearest first.
         files: names of the code files and self-tests.
@@ -49,11 +53,17 @@ def function_card(
             *(f"# {name}", "", f"![value and derivative]({name}.svg)", ""),
             *("```", f"f(x) = {expression.text}", "```", ""),
             *(f"$$f(x) = {lower(expression, 'latex')!s}$$", ""),
-            f"- factor: {factor!r}, 1/sqrt(E f(z)^2) for a standard normal z; {written}",
-            *_known(expression),
+            f"- factor: {_AS_IT_IS if exact else f'{factor!r}, 1/sqrt(E f(z)^2) for a standard normal z; {written}'}",
+            *_known(expression, exact),
             *("", "## Evidence", "", *evidence),
             *("", "## Lineage", "", *_lineage(lineage)),
-            *("", "## Properties", "", "Of f, without the factor, at its initial parameters.", ""),
+            *(
+                "",
+                "## Properties",
+                "",
+                _OF.format("" if exact else ", without the factor"),
+                "",
+            ),
             *_properties(expression),
             *("", "## Files", "", *_files(files)),
             *("", f"Written by actsearch {installed('actsearch')}. {_LICENCE}", ""),
@@ -61,10 +71,10 @@ def function_card(
     )
 
 
-def _known(expression: Expression) -> list[str]:
+def _known(expression: Expression, exact: bool) -> list[str]:
     if known := known_name(expression, input_scale=True):
         scale = "" if known.input_scale == 1.0 else f", its input times {known.input_scale:.6g}"
-        return [f"- known as: {known.name} ({known.relation}{scale}); {known.entry.source}"]
+        return [f"- known as: {known.name} ({known.said(factor=exact)}{scale}); {known.entry.source}"]
     near = nearest_known(expression)
     lines = ["- known as: no function of the catalogue"]
     if near:
@@ -95,6 +105,7 @@ def evidence(
         f"{config.seed}, {trained} classes trained",
         f"- search: gain {'of that candidate ' if row.is_short_form else ''}{_number(row.origin.gain)} nats over ReLU "
         f"on {', '.join(map(label, config.tasks))}; {t.seeds} seeds, {t.steps} steps; cost {_number(row.cost)} ReLUs",
+        f"- conditions: {config.conditions_in_words}",
     ]
     if finalist and finalist.finalist.short not in ("", row.expression):
         lines.append(f"- short form, as good within noise in the search: `{finalist.finalist.short}`")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from search.config import Config
 from search.confirmation import Confirmation
 from search.engine.funnel_counts import FunnelCounts
 from search.engine.rejection import Summary, summary
@@ -26,6 +27,7 @@ class Status:
         front: members of the Pareto front.
         controls_repeat: the controls repeated their losses bit for bit.
         confirmed: finalists that were confirmed, they or their short forms; None if this search has no confirmation.
+        conditions: what the weights begin as and the scale of candidates, in words.
     """
 
     run: str
@@ -38,9 +40,10 @@ class Status:
     front: int
     controls_repeat: bool
     confirmed: int | None
+    conditions: str
 
 
-def status_of(run: str, budget: int, trace: Sequence[TraceEntry], confirmation: Confirmation | None) -> Status:
+def status_of(run: str, config: Config, trace: Sequence[TraceEntry], confirmation: Confirmation | None) -> Status:
     """The status by the lines of the trace.
 
     A confirmation of a search that was continued since is none of this one.
@@ -51,7 +54,7 @@ def status_of(run: str, budget: int, trace: Sequence[TraceEntry], confirmation: 
     return Status(
         run=run,
         trained=trained,
-        budget=budget,
+        budget=config.budget,
         cohorts=len(trace),
         funnel=FunnelCounts.of(trace),
         rejection=summary(trace),
@@ -59,4 +62,5 @@ def status_of(run: str, budget: int, trace: Sequence[TraceEntry], confirmation: 
         front=last.front if last else 0,
         controls_repeat=all(entry.controls_repeat for entry in trace),
         confirmed=len(confirmation.confirmed) if confirmation and current else None,
+        conditions=config.conditions_in_words,
     )

@@ -32,6 +32,7 @@ def status_to_json(status: Status) -> JsonObject:
         "null_gains": all_finite(funnel.null_gains),
         "controls_repeat": status.controls_repeat,
         "confirmed": status.confirmed,
+        "conditions": status.conditions,
     }
 
 

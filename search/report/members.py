@@ -61,7 +61,7 @@ def members(run_data: RunData) -> list[FrontMember]:
     verdicts = {row.finalist.id: verdict(row) for row in run_data.finalists}
     rng = numpy_generator(run_data.config.seed, "report", "intervals")
     return [
-        _member(by_id[row.id], row, verdicts.get(row.id, "not tested"), rng)
+        _member(by_id[row.id], row, verdicts.get(row.id, "not tested"), rng, exact=run_data.config.exact)
         for row in _drawn(run_data.front, set(verdicts))
     ]
 
@@ -76,7 +76,7 @@ def _drawn(front: Sequence[ClassRow], finalists: set[str]) -> list[ClassRow]:
     return [row for row in front if row.id in wanted]
 
 
-def _member(candidate: Candidate, row: ClassRow, verdict: str, rng: np.random.Generator) -> FrontMember:
+def _member(candidate: Candidate, row: ClassRow, verdict: str, rng: np.random.Generator, *, exact: bool) -> FrontMember:
     function = parse(candidate.expression)
     match = known_name(function)
     return FrontMember(
@@ -84,7 +84,7 @@ def _member(candidate: Candidate, row: ClassRow, verdict: str, rng: np.random.Ge
         row=row,
         function=function,
         short=as_builtin(function).text,
-        known=f"{match.name} ({match.relation})" if match else "",
+        known=f"{match.name} ({match.said(factor=exact)})" if match else "",
         verdict=verdict,
         by_task={label(name): _estimate(gains, rng) for name, gains in candidate.trial.gains.items()},
     )

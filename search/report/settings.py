@@ -25,6 +25,7 @@ def settings(config: Config) -> list[tuple[str, str]]:
         ("start list", f"{len(config.start)} functions" if config.start else ""),
         ("budget", f"{config.budget:,} classes in cohorts of {config.cohorts.size}"),
         ("training", _training(config.training)),
+        ("conditions", config.conditions_in_words),
         ("early rejection", _rejection(config)),
         (
             "confirmation",

@@ -50,10 +50,15 @@ def settings_of(value: object) -> dict[str, object]:
     return dict(settings)
 
 
-def strategy(settings: Settings, source: Grammar | None = None) -> Strategy:
+def strategy(settings: Settings, source: Grammar | None = None, *, exact: bool = False) -> Strategy:
     """Make a strategy of its config section: ``name`` and its keyword arguments.
 
     A name may be a reference to a class in a file, ``path/to/file.py:Name``.
+
+    Args:
+        settings: the section.
+        source: the grammar; the default one if None.
+        exact: of the strategy, see :class:`search.strategies.base.Strategy`.
 
     Raises:
         ConfigError: the name or a setting is unknown, or a setting has the wrong type.
@@ -70,9 +75,9 @@ def strategy(settings: Settings, source: Grammar | None = None) -> Strategy:
         _check(name, key, value, known[key], kind.choices.get(key, ()))
     make: Callable[..., Strategy] = kind
     own = source or grammar("default")
-    if is_reference(name):
-        return made(name, "strategy", lambda: make(own, **arguments))
-    return make(own, **arguments)
+    chosen = made(name, "strategy", lambda: make(own, **arguments)) if is_reference(name) else make(own, **arguments)
+    chosen.exact = exact
+    return chosen
 
 
 def _is_strategy(found: object) -> TypeGuard[type[Strategy]]:

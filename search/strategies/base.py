@@ -66,10 +66,12 @@ class Strategy(ABC):
     Attributes:
         choices: the values of settings that are words.
         walks: it proposes everything once; only an empty answer says that nothing is left.
+        exact: functions that differ by a factor are trained as two; the job sets it.
     """
 
     choices: ClassVar[dict[str, tuple[str, ...]]] = {}
     walks: ClassVar[bool] = False
+    exact: bool = False
 
     def __init__(self, grammar: Grammar) -> None:
         self.grammar = grammar

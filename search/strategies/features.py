@@ -36,6 +36,14 @@ def features(expression: Expression) -> Array:
     return row
 
 
+@lru_cache(maxsize=8192)
+def size(expression: Expression) -> float:
+    """What :func:`features` leave out: the log of the root mean square over standard normals, from -20 to 20."""
+    with np.errstate(all="ignore"):
+        logarithm = np.log(np.mean(outputs(expression)[0, NORMALS] ** 2)) / 2.0
+    return float(np.nan_to_num(logarithm, nan=0.0, posinf=_LARGEST, neginf=-_LARGEST).clip(-_LARGEST, _LARGEST))
+
+
 def shape(expression: Expression) -> Array:
     """The part of the features that two formulas of one function have in common."""
     count = len(range(*GRID.indices(GRID.stop))[::_EVERY])

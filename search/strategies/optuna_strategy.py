@@ -92,6 +92,8 @@ class OptunaStrategy(Folding[Best]):
         best = self.folded(history)
         names = ("gain",) if self.single or not best else tuple(best[0].objectives)
         sampler = make_sampler(self.sampler, self.arguments, seed)
-        study = DecisionStudy(self.grammar, sampler, objectives=names, numeric=self.sampler in NUMERIC)
+        study = DecisionStudy(
+            self.grammar, sampler, objectives=names, numeric=self.sampler in NUMERIC, exact=self.exact
+        )
         study.fill([result for result in best if result.id not in ids], recent, pending)
         return study

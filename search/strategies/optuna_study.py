@@ -11,7 +11,7 @@ from optuna.samplers import BaseSampler, CmaEsSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from evaluators.objectives import objective
-from primitives.equivalence.classes import fingerprint
+from primitives.equivalence.classes import class_of
 from primitives.expression.expression import Expression
 from primitives.grammars import Grammar
 from search.strategies.base import Proposal, Result
@@ -34,10 +34,14 @@ class DecisionStudy:
         sampler: of Optuna.
         objectives: names of those that count.
         numeric: decisions are numbers of choices instead of categories.
+        exact: functions that differ by a factor are two.
     """
 
-    def __init__(self, grammar: Grammar, sampler: BaseSampler, *, objectives: Sequence[str], numeric: bool) -> None:
+    def __init__(
+        self, grammar: Grammar, sampler: BaseSampler, *, objectives: Sequence[str], numeric: bool, exact: bool = False
+    ) -> None:  # fmt: skip
         self.grammar, self.sampler, self.objectives, self.numeric = grammar, sampler, objectives, numeric
+        self.exact = exact
         self.choices = {d.name: d.choices for d in grammar.decisions()}
         self.distributions = {name: _distribution(choices, numeric) for name, choices in self.choices.items()}
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # or each study in memory is announced
@@ -57,7 +61,7 @@ class DecisionStudy:
         trial = self.study.ask(self.distributions)
         said = self.grammar.decode({name: self._choice(name, value) for name, value in trial.params.items()})
         for expression in (said, instead):
-            if expression is not None and (key := fingerprint(expression).scale) not in self._seen:
+            if expression is not None and (key := class_of(expression, exact=self.exact)) not in self._seen:
                 self._seen.add(key)
                 return Proposal(expression, attributes=self._carried(self._attributes(trial)))
         self.study.tell(trial, state=TrialState.FAIL)
@@ -69,7 +73,7 @@ class DecisionStudy:
         Generations are counted from the first one in ``recent``. Expressions without a vector are left out.
         """
         known: list[Result | Proposal] = [*old, *recent, *pending]
-        self._seen |= {fingerprint(each.expression).scale for each in known}
+        self._seen |= {class_of(each.expression, exact=self.exact) for each in known}
         self._first = min((_generation(each.attributes) for each in recent), default=0)
         self._continue_sequence(each.attributes for each in known)
         generation, optimizer = 0, dict[str, object]()

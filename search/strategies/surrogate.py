@@ -12,10 +12,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from primitives.equivalence.classes import fingerprint
+from evaluators.training.member import Array
+from primitives.equivalence.classes import class_of
+from primitives.expression.expression import Expression
 from primitives.grammars import Grammar
 from search.strategies.base import Proposal, Result, Strategy
-from search.strategies.features import features
+from search.strategies.features import features, size
 from search.strategies.predictors import CHOOSE, normal_scores
 
 
@@ -50,24 +52,29 @@ class Surrogate(Strategy):
         pool = self._pool(known, pending, rng)
         if not pool:
             return [Proposal(self.grammar.sample(rng)) for _ in range(n)]
-        inputs = np.array([features(result.expression) for result in known])
+        inputs = np.array([self._row(result.expression) for result in known])
         scores = normal_scores(np.array([result.gain for result in known]))
-        candidates = np.array([features(proposal.expression) for proposal in pool])
+        candidates = np.array([self._row(proposal.expression) for proposal in pool])
         chosen = CHOOSE[self.choice](inputs, scores, candidates, min(n, len(pool)), rng)
         return [pool[i] for i in chosen]
+
+    def _row(self, expression: Expression) -> Array:
+        """Features, with the size where functions that differ by a factor are two."""
+        row = features(expression)
+        return np.append(row, size(expression)) if self.exact else row
 
     def _pool(self, known: Sequence[Result], pending: Sequence[Proposal], rng: np.random.Generator) -> list[Proposal]:
         """Distinct classes that are not known: samples, and children of the best."""
         expressions = [*(result.expression for result in known), *(proposal.expression for proposal in pending)]
-        seen = {fingerprint(expression).scale for expression in expressions}
+        seen = {class_of(expression, exact=self.exact) for expression in expressions}
         members = [r for r in known if r.objectives and r.expression in self.grammar]
         best = sorted(members, key=lambda r: -r.gain)[: self.elite]
         pool: list[Proposal] = []
         for number in range(self.pool):
             proposal = self._child(best, rng) if best and number % 2 else Proposal(self.grammar.sample(rng))
-            if (key := fingerprint(proposal.expression).scale) not in seen:
+            if (key := class_of(proposal.expression, exact=self.exact)) not in seen:
                 seen.add(key)
-                features(proposal.expression)  # now, while its outputs are at hand
+                self._row(proposal.expression)  # now, while its outputs are at hand
                 pool.append(proposal)
         return pool
 

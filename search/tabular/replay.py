@@ -15,14 +15,13 @@ import numpy as np
 from evaluators.seeds import numpy_generator
 from evaluators.statistics import sign_flip
 from evaluators.training.member import Array
-from primitives.equivalence.classes import fingerprint
+from primitives.equivalence.classes import class_of
 from primitives.expression.expression import Expression
 from primitives.grammars import Grammar
 from primitives.user_file import label
 from search.errors import ReplayError
 from search.strategies import Proposal, Result, Settings, strategy
-from search.strategies.features import shape
-from search.tabular.score_table import Table
+from search.tabular.score_table import Table, place_of
 
 EVALUATIONS = (10, 25, 50, 100, 200, 500, 1000)
 TOPS = (0.01, 0.001)
@@ -41,7 +40,7 @@ class Replayed:
 
     def __init__(self, table: Table, settings: Settings, source: Grammar, seed: int, cohort: int) -> None:
         self.table, self.cohort, self.seed = table, cohort, seed
-        self.strategy = strategy(settings, source)
+        self.strategy = strategy(settings, source, exact=table.exact)
         self.untried = np.ones(len(table.expressions), dtype=bool)
         self.order: list[int] = []
 
@@ -72,10 +71,10 @@ class Replayed:
         )
 
     def _member(self, expression: Expression) -> int:
-        row = self.table.row.get(fingerprint(expression).scale)
+        row = self.table.row.get(class_of(expression, exact=self.table.exact))
         if row is not None and self.untried[row]:
             return row
-        distance = ((self.table.shapes - shape(expression)) ** 2).sum(axis=1)
+        distance = ((self.table.shapes - place_of(expression, exact=self.table.exact)) ** 2).sum(axis=1)
         distance[~self.untried] = np.inf
         return int(distance.argmin())
 

@@ -13,12 +13,14 @@ import numpy as np
 
 from evaluators.objectives import OBJECTIVES
 from evaluators.training.member import Array
-from primitives.equivalence.classes import fingerprint
+from primitives.equivalence.classes import class_of
 from primitives.errors import ActsearchError
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 from search.errors import ReplayError
-from search.strategies.features import shape
+from search.strategies.features import shape, size
+
+SCALE = "scale"  # a column
 
 
 @dataclass(frozen=True)
@@ -28,14 +30,16 @@ class Table:
     Args:
         expressions: the members.
         objectives: of each member, ``gain`` among them.
-        row: of each scale class.
+        row: of each class.
         shapes: one row a member.
+        exact: functions that differ by a factor are two members; else a class is one of scale.
     """
 
     expressions: tuple[Expression, ...]
     objectives: tuple[dict[str, float], ...]
     row: Mapping[str, int]
     shapes: Array
+    exact: bool = False
 
     @property
     def gains(self) -> Array:
@@ -48,7 +52,8 @@ def read_table(path: Path) -> Table:
 
     With ``gain``, every column that has the name of an objective counts, and a row without a number failed. Without,
     the gain comes from the losses ``loss0``, ``loss1``, ... by seed: the mean of log(median loss of the column / loss).
-    Other columns are passed over. Of rows of one class the first counts.
+    A column ``scale`` that says ``none`` tells that functions were trained as they are, so that a factor makes another
+    class. Other columns are passed over. Of rows of one class the first counts.
 
     Raises:
         ReplayError: names the file, the line and what was expected.
@@ -56,19 +61,27 @@ def read_table(path: Path) -> Table:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
-            columns = _scores(path, reader.fieldnames or ())
-            rows = [_row(path, reader.line_num, row, columns) for row in reader]
+            columns, exact, rows = _scores(path, reader.fieldnames or ()), False, []
+            for row in reader:
+                exact |= row.get(SCALE) == "none"
+                rows.append(_row(path, reader.line_num, row, columns))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ReplayError(f"{path}: cannot be read: {error}") from None
     first: dict[str, tuple[Expression, list[float]]] = {}
     for expression, numbers in rows:
-        first.setdefault(fingerprint(expression).scale, (expression, numbers))
+        first.setdefault(class_of(expression, exact=exact), (expression, numbers))
     if len(first) < 2:
         raise ReplayError(f"{path}: expected at least two different functions, found {len(first)}")
     expressions, values = zip(*first.values(), strict=True)
     objectives = _named(columns, values) if "gain" in columns else _gains(values)
-    row = {key: number for number, key in enumerate(first)}
-    return Table(expressions, objectives, row, np.array([shape(expression) for expression in expressions]))
+    by_class = {key: number for number, key in enumerate(first)}
+    shapes = np.array([place_of(expression, exact=exact) for expression in expressions])
+    return Table(expressions, objectives, by_class, shapes, exact)
+
+
+def place_of(expression: Expression, *, exact: bool) -> Array:
+    """Where a function lies among others: its shape, with its size where a factor makes another class."""
+    return np.append(shape(expression), size(expression)) if exact else shape(expression)
 
 
 def _scores(path: Path, header: Sequence[str]) -> list[str]:

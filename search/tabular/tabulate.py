@@ -14,6 +14,7 @@ from search.errors import RunError
 from search.run import Job, Run
 from search.storage.files import Cell, csv_text, write_atomically
 from search.storage.run_folder import named_folder
+from search.tabular.score_table import SCALE
 
 #: What a table asks of its job: nobody is rejected but failures, every learning rate is trained, nothing is confirmed.
 CHANGES = ("rejection.audit=1", "training.drop_worst_rate=false", "confirmation.finalists=0")
@@ -54,12 +55,14 @@ def write_table(run: Run, path: Path) -> int:
 
     Columns: ``expression``; the run's objectives by name, empty where the class failed; ``reason``; ``loss0``,
     ``loss1``, ... by seed, the validation losses at the end; then ``loss0@25``, ... the same at each rung, each at the
-    learning rate that is best there. Where there are several tasks, ``loss0:digits`` and ``loss0:digits@25``.
+    learning rate that is best there. Where there are several tasks, ``loss0:digits`` and ``loss0:digits@25``. Where a
+    factor makes another class, a column ``scale`` says ``none``.
 
     Returns:
         The number of rows.
     """
-    rows = [row | losses for row, losses in zip(_scores(run), _losses(run), strict=True)]
+    scale: dict[str, Cell] = {SCALE: "none"} if run.config.exact else {}
+    rows = [row | scale | losses for row, losses in zip(_scores(run), _losses(run), strict=True)]
     write_atomically(path, csv_text(_columns(run.config), rows))
     return len(rows)
 
@@ -67,7 +70,7 @@ def write_table(run: Run, path: Path) -> int:
 def _columns(config: Config) -> list[str]:
     steps = (config.training.steps, *config.training.rungs)
     losses = [_name(config, seed, t, s) for s in steps for t in config.tasks for seed in range(config.training.seeds)]
-    return ["expression", *config.scoring.objectives, "reason", *losses]
+    return ["expression", *config.scoring.objectives, "reason", *([SCALE] if config.exact else []), *losses]
 
 
 def _name(config: Config, seed: int, task: str, step: int) -> str:

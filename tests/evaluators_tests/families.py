@@ -59,6 +59,7 @@ class Family(Task):
 
     batch_size = 32
     learning_rates: tuple[float, ...] = (1e-3, 1e-2)
+    initial, scale = "drawn", "unit"  # as the shipped tasks
 
     def __init__(self, name: str, **settings: object) -> None:
         self.name = name

@@ -16,7 +16,6 @@ from evaluators.machine.backend import Backend
 from evaluators.machine.width import probe_width
 from evaluators.results.reasons import Reason
 from evaluators.tasks.base import Part, batches
-from evaluators.training.initialisation import normalised
 from evaluators.training.member import CohortMember, Outcome, Schedule
 from evaluators.training.train import train
 from primitives.expression.parsing import parse
@@ -131,7 +130,7 @@ class Failing(Looped):
         self.control = control
 
     def fit(self, network: nn.Module, *rest: Any) -> Iterator[float]:
-        relu = network[1].expression == normalised(MEMBERS[0].expression)  # type: ignore[index]
+        relu = network[1].expression == MEMBERS[0].expression  # type: ignore[index]
         if relu == self.control:
             return
         yield from super().fit(network, *rest)
