@@ -29,6 +29,7 @@ from primitives.yaml_text import YamlError, loaded
 from search.engine.scoring import Scoring
 from search.errors import ConfigError
 from search.strategies import settings_of, strategy
+from search.units import check_units
 
 
 class Section(BaseModel):
@@ -244,11 +245,12 @@ def with_pinned_files(config: Config) -> Config:
     Raises:
         UserFileError: a file is missing, is not the one that was pinned, or has not what it was named for.
         TaskError: a task of a file does not work.
-        ConfigError: a strategy of a file has other settings.
+        ConfigError: a strategy of a file has other settings, or the gains of the tasks have no common unit.
     """
     chosen = config.model_copy(update=_pinned(config))
     for name in filter(is_reference, [*chosen.tasks, chosen.confirmation.unseen or ""]):
         try_out(task(name))
+    check_units(chosen.tasks, chosen.aggregate, chosen.confirmation.finalists)
     for name in filter(is_reference, chosen.objectives):
         try_out_objective(name, task(chosen.tasks[0]), chosen.training.seeds)
     rejection = chosen.rejection

@@ -18,6 +18,10 @@ from evaluators.seeds import torch_generator
 Part = Literal["search", "confirmation"]
 #: The share of a part's examples that a loss is taken on, after training on the rest.
 HeldOut = Literal["validation", "test"]
+#: Which values of a metric are better.
+Direction = Literal["minimise", "maximise"]
+#: How a value is compared with the reference's: by the logarithm of their ratio, or by their difference.
+Compare = Literal["ratio", "difference"]
 
 BLOCK = 32  # batches are multiples of it: then no bit of a slice depends on the stack around it
 
@@ -37,6 +41,12 @@ class Task(ABC):
         optimiser: ``"adam"``, or ``"sgd"`` with momentum 0.9.
         schedule: of the learning rate, ``"constant"`` or ``"cosine"``, which ends at 0.
         clip: largest norm of a model's gradient, or None.
+        direction: which values of :meth:`metric` are better, ``"minimise"`` or ``"maximise"``.
+        compare: ``"ratio"``, of positive values, smaller ones better: gains are in nats. ``"difference"``: gains are in
+            the metric's own unit; there is no floor, and nothing is rejected as stuck or far below, which need a ratio.
+        unit: of the metric, shown with gains that are differences.
+        gain_scale: a difference of so much counts as much as a gain of 1 nat; None: gains of differences are not
+            averaged with nats.
     """
 
     name: str = ""
@@ -49,6 +59,10 @@ class Task(ABC):
     optimiser: str = "adam"
     schedule: str = "constant"
     clip: float | None = None
+    direction: Direction = "minimise"
+    compare: Compare = "ratio"
+    unit: str = ""
+    gain_scale: float | None = None
 
     @abstractmethod
     def network(self) -> nn.Module:
@@ -76,6 +90,14 @@ class Task(ABC):
         logits = F.pad(logits, (0, -logits.shape[-1] % 16), value=-math.inf)
         losses = F.cross_entropy(logits, target.flatten(), reduction="none")
         return losses.view(target.shape).flatten(1).mean(dim=1) if target.dim() > 1 else losses
+
+    def metric(self, output: Tensor, target: Tensor) -> Tensor:
+        """What is judged of one model: outputs and targets of its whole held-out set, float32 unless the job's differ.
+
+        Default: the loss. Returns values of shape (examples,), whose mean counts, or one number without a dimension,
+        such as an AUC. ``direction`` and ``compare`` say how it is compared.
+        """
+        return self.loss(output, target)
 
     def larger(self) -> Task | None:
         """The same data with a network that the search never sees, for confirmation."""

@@ -13,6 +13,7 @@ from evaluators.tasks.checks import check_floor, check_network
 from evaluators.tasks.data_checks import check_finite, check_labels, check_losses
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.tasks.makings import buffers_of, check_makings, check_steady
+from evaluators.tasks.metric_checks import check_comparison, check_metric, check_values
 from evaluators.training.initialisation import initial_network
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.train import train
@@ -38,11 +39,12 @@ def try_out(task: Task) -> None:
             pairs: list[tuple[Part, Task]] = [("search", task), ("confirmation", task.larger() or task)]
             for part, each in pairs:
                 check_floor(each)
+                check_comparison(each)
                 if not isinstance(each, LoopTask):
                     check_finite(each, part)
                     check_makings(each)
                     _check_outputs(each, part)
-                train(each, part, members, Schedule(1, (), each.learning_rates[:1]))
+                check_values(each, train(each, part, members, Schedule(1, (), each.learning_rates[:1])))
     except ActsearchError:
         raise
     except Exception as error:
@@ -77,3 +79,4 @@ def _check_outputs(task: Task, part: Part) -> None:
     check_steady(task, before, network)
     check_labels(task, part, output)
     check_losses(task, part, output)
+    check_metric(task, part, output)

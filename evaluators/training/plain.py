@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
+from evaluators.comparison import has_metric, metric_value
 from evaluators.machine.backend import CPU, Backend
 from evaluators.tasks.base import HeldOut, Part, Task, batches, split
 from evaluators.tasks.checks import check_network, check_settings
@@ -85,6 +86,16 @@ class PlainModel:
         """Mean loss on ``"validation"`` or ``"test"`` examples."""
         index: Tensor = getattr(self.split, kind)
         return float(self._losses(index).mean())
+
+    @torch.no_grad()
+    def metric(self, kind: HeldOut) -> float:
+        """What is judged on ``"validation"`` or ``"test"`` examples: the task's metric, or the loss."""
+        if not has_metric(self.task):
+            return self.loss(kind)
+        index: Tensor = getattr(self.split, kind)
+        with self.backend.mixed():
+            output = self.network(self.x[index])
+        return float(metric_value(self.task, self.backend.place(output), self.y[index]))
 
     def _losses(self, index: Tensor) -> Tensor:
         """Loss of each example."""

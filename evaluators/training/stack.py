@@ -14,6 +14,7 @@ from functools import reduce
 import torch
 from torch import Tensor, nn
 
+from evaluators.comparison import has_metric, metric_value
 from evaluators.machine.backend import CPU, Backend
 from evaluators.tasks.base import BLOCK, HeldOut, Part, Split, Task, batches, split
 from evaluators.tasks.checks import check_network, check_settings
@@ -158,6 +159,18 @@ class Stack:
         losses[-1][:, losses[-1].shape[1] - missing :] = 0.0
         # one after the other: a sum over the parts' dimension adds in an order that depends on the width
         return reduce(torch.add, [part.sum(dim=1) for part in losses]).div(count)
+
+    @torch.no_grad()
+    def metric(self, kind: HeldOut) -> Tensor:
+        """What is judged of every slice, shape (width,): the task's metric on all held-out examples, or the loss."""
+        if not has_metric(self.task):
+            return self.loss(kind)
+        index = getattr(self.splits, kind)[self.seed]
+        count = index.shape[1]
+        padded = index[:, torch.arange(count + -count % BLOCK, device=index.device) % count]
+        parts = [self.outputs(self.x[part]) for part in padded.split(EVALUATED * self.task.batch_size, dim=1)]
+        rows = zip(torch.cat(parts, dim=1)[:, :count], self.y[index], strict=True)
+        return torch.stack([metric_value(self.task, output, y) for output, y in rows])
 
     def _losses(self, index: Tensor) -> Tensor:
         """Loss of each example, shape (slices, batch), for example indices of that shape."""

@@ -8,6 +8,7 @@ from functools import partial
 
 import torch
 
+from evaluators.comparison import comparison_of
 from evaluators.errors import TaskError
 from evaluators.machine.backend import CPU, Backend
 from evaluators.objectives import MeasuredObjective, check_measured, measure
@@ -86,7 +87,7 @@ def train(
                 outcome.tests = losses
     for stack, chunk in stacks if measured else ():
         for position, outcome in enumerate(outcomes[i] for i in chunk):
-            with stack.alone(position, best_rate(outcome.at(schedule.steps))) as models:
+            with stack.alone(position, best_rate(comparison_of(task).costs(outcome.at(schedule.steps)))) as models:
                 outcome.measured = measure(models, measured)
     return outcomes
 
@@ -106,8 +107,8 @@ def _chunks(members: Sequence[CohortMember], schedule: Schedule, width: int) -> 
 
 
 def _by_member(stack: Stack, kind: HeldOut) -> list[list[list[float]]]:
-    """Losses of each member of a stack, seeds x learning rates, NaN at those that it no longer has."""
-    losses = stack.loss(kind).to("cpu", torch.float64)
+    """Values of each member of a stack that are judged, seeds x learning rates, NaN at those that it no longer has."""
+    losses = stack.metric(kind).to("cpu", torch.float64)
     rows = []
     for share, member, rates in zip(stack.layout.shares, stack.members, stack.rates, strict=True):
         row = torch.full((len(member.seeds), len(stack.schedule.rates)), math.nan, dtype=torch.float64, device="cpu")
@@ -130,7 +131,8 @@ def _shrink(
         return None
     rates = [stack.rates[position] for position in alive]
     if step == stack.schedule.drop_step:
-        rates = [better_rates(outcomes[chunk[position]].at(step)) for position in alive]
+        costs = comparison_of(stack.task).costs
+        rates = [better_rates(costs(outcomes[chunk[position]].at(step))) for position in alive]
     if len(alive) < len(chunk) or step == stack.schedule.drop_step:
         stack.keep(alive, rates)
     return stack, [chunk[position] for position in alive]

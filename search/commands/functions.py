@@ -52,7 +52,7 @@ def evaluate(
          *(e.objectives[name] for name in others), e.reason]
         for e in evaluations
     )  # fmt: skip
-    console.print(tables.table(f"{label(task)}, {seeds} seeds: gain in nats over ReLU", heads, rows))
+    console.print(tables.table(f"{label(task)}, {seeds} seeds: gain in {evaluations[0].unit} over ReLU", heads, rows))
 
 
 def show(

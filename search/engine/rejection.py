@@ -77,11 +77,13 @@ def relative_losses(record: CohortRecord, row: MemberResult, gain: float | None)
     At the end it is the gain's negative. Infinite from a failure on. Empty if it says nothing: its worker died,
     or ReLU has no loss.
     """
-    relu = record.result.relu.losses
+    relu = record.result.relu
     reached = [(name, step) for name, step in record.rungs if step in row.losses.get(name, ())]
     if not reached or (gain is None and not row.reason):
         return ()
-    at = [relative_loss(row.losses[name][step], relu[name][step]) for name, step in reached]
+    at = [
+        relative_loss(row.losses[name][step], relu.losses[name][step], relu.comparison(name)) for name, step in reached
+    ]
     if gain is not None:
         return (*at[:-1], -gain)
     return (*at[:-1], *[math.inf] * (len(record.rungs) - len(at) + 1))

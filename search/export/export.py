@@ -107,7 +107,7 @@ def _folder(
         expression,
         factor=factor,
         raw=raw,
-        evidence=evidence(run.name, run.config, row, len(rows), confirmation),
+        evidence=evidence(run.name, run.config, row, len(rows), confirmation, unit=run.unit),
         lineage=[row.origin, *lineage] if row.is_short_form else lineage,
         files=list(made),
     )
