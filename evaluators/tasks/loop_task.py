@@ -16,8 +16,9 @@ class LoopTask(Task):
     ``network``, ``name``, ``replaced``, ``loss_floor``, ``chance``, ``learning_rates``, ``direction``, ``compare``,
     ``unit``, ``gain_scale`` and ``larger`` mean what they mean in :class:`Task`; the loop yields the values that are
     judged, and ``metric`` is not called; batches, optimiser, schedule and clip are the loop's. The network may hold
-    what a stack may not, such as BatchNorm and dropout. ``data`` is asked for once, for one batch that is shown to the network; the
-    loop may take its examples from there, divided by :func:`evaluators.tasks.base.split`, or from anywhere else.
+    what a stack may not, such as BatchNorm and dropout. ``data`` is asked for once, for one batch that is shown to
+    the network; the loop may take its examples from there, divided by :func:`evaluators.tasks.base.split`, or from
+    anywhere else.
     """
 
     @abstractmethod

@@ -95,7 +95,8 @@ def evidence(
         f"- {origin} of run `{run}`: strategy `{config.strategy_label}`, grammar `{config.grammar}`, seed "
         f"{config.seed}, {trained} classes trained",
         f"- search: gain {'of that candidate ' if row.is_short_form else ''}{_number(row.origin.gain)} {unit} "
-        f"over ReLU on {', '.join(map(label, config.tasks))}; {t.seeds} seeds, {t.steps} steps; cost {_number(row.cost)} ReLUs",
+        f"over ReLU on {', '.join(map(label, config.tasks))}; {t.seeds} seeds, {t.steps} steps; "
+        f"cost {_number(row.cost)} ReLUs",
     ]
     if finalist and finalist.finalist.short not in ("", row.expression):
         lines.append(f"- short form, as good within noise in the search: `{finalist.finalist.short}`")

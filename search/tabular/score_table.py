@@ -47,8 +47,8 @@ def read_table(path: Path) -> Table:
     """Read a CSV file as :func:`search.tabular.tabulate.write_table` writes it: ``expression``, and ``gain`` or losses.
 
     With ``gain``, every column that has the name of an objective counts, and a row without a number failed. Without,
-    the gain comes from the losses ``loss0``, ``loss1``, ... by seed: the mean of log(median loss of the column / loss); losses
-    at or below 0 are refused.
+    the gain comes from the losses ``loss0``, ``loss1``, ... by seed: the mean of log(median loss of the column / loss);
+    losses at or below 0 are refused.
     Other columns are passed over. Of rows of one class the first counts.
 
     Raises:
