@@ -29,7 +29,7 @@ from primitives.yaml_text import YamlError, loaded
 from search.engine.scoring import Scoring
 from search.errors import ConfigError
 from search.strategies import settings_of, strategy
-from search.units import check_units
+from search.units import check_losses_units, check_units
 
 
 class Section(BaseModel):
@@ -251,6 +251,7 @@ def with_pinned_files(config: Config) -> Config:
     for name in filter(is_reference, [*chosen.tasks, chosen.confirmation.unseen or ""]):
         try_out(task(name))
     check_units(chosen.tasks, chosen.aggregate, chosen.confirmation.finalists)
+    check_losses_units(chosen.tasks, [name for name in chosen.objectives if not is_reference(name)])
     for name in filter(is_reference, chosen.objectives):
         try_out_objective(name, task(chosen.tasks[0]), chosen.training.seeds)
     rejection = chosen.rejection

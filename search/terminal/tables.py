@@ -49,8 +49,14 @@ def front_title(objectives: Sequence[str], aggregate: str, unit: str = "nats") -
     """What the columns of a front are; ``unit`` is the gain's."""
     how = {"mean": f"in {unit} over ReLU", "minimum": f"in {unit} over ReLU, the smallest of the tasks"}
     how["rank"] = "as a rank" if unit == "nats" else f"as a rank of gains in {unit}"
-    others = (f"{name} in {objective(name).unit}" for name in objectives if name != "gain")
+    others = (f"{name} in {_unit(name, unit)}" for name in objectives if name != "gain")
     return f"Pareto front: {', '.join([f'gain {how[aggregate]}', *others])}"
+
+
+def _unit(name: str, unit_of_gain: str) -> str:
+    """An objective's unit: one of losses is in nats where the gain is."""
+    unit = objective(name).unit
+    return "units of the loss" if unit == "nats" != unit_of_gain else unit
 
 
 def front_table(rows: Sequence[ClassRow], title: str = "Pareto front: gain in nats over ReLU, cost in ReLUs") -> Table:

@@ -11,6 +11,7 @@ from search.commands.shell import title
 from search.errors import ConfigError, ReplayError
 from search.storage import open_store
 from search.tabular.score_table import read_table
+from search.terminal.tables import front_title
 
 FILE = """\
 import torch
@@ -69,6 +70,13 @@ def test_units_that_have_no_mean_are_refused_with_the_ways_out(small: Path, file
         with pytest.raises(ConfigError, match=r"digits in nats, .*Ring in accuracy; set aggregate: rank .* gain_scale"):
             Job.load(small, changes)
     assert Job.load(small, [f"tasks=[digits, {file}:Scaled]"])
+
+
+def test_robustness_is_no_mean_of_nats_and_losses(small: Path, file: Path) -> None:
+    with pytest.raises(ConfigError, match="objectives: robustness: a mean of nats"):
+        Job.load(small, [f"tasks=[digits, {file}:Scaled]", "objectives=[gain, robustness]"])
+    assert Job.load(small, [f"tasks=[{file}:Scaled]", "objectives=[gain, robustness]"])
+    assert "robustness in units of the loss" in front_title(["gain", "robustness"], "mean", "accuracy")
 
 
 def test_by_rank_there_is_no_mean_of_units(small: Path, file: Path) -> None:
