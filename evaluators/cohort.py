@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from evaluators.comparison import comparison_of
 from evaluators.machine.backend import AUTOCAST, Backend
 from evaluators.machine.width import fastest_width
 from evaluators.objectives import measured_objectives
@@ -147,7 +148,7 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> Co
         )  # fmt: skip
         state.saved = None
         for index, outcome in zip(alive, outcomes, strict=True):
-            rows[index] = rows[index].after(name, outcome, setting.loss_floor)
+            rows[index] = rows[index].after(name, outcome, comparison_of(setting))
         seconds[name] = round(time.perf_counter() - started, 3)
     controls, nulls = len(named), len(named) + request.nulls
     return CohortResult(

@@ -32,6 +32,7 @@ class Evaluation:
         gains: mean gain over each control.
         interval: 95 % bootstrap interval of the gain over ReLU.
         reason: why it failed, or "".
+        unit: of the gains.
     """
 
     expression: str
@@ -39,10 +40,11 @@ class Evaluation:
     gains: dict[str, float]
     interval: tuple[float, float]
     reason: str
+    unit: str = "nats"
 
     @property
     def gain(self) -> float:
-        """Gain over ReLU, in nats."""
+        """Gain over ReLU, in ``unit``."""
         return self.objectives["gain"]
 
 
@@ -98,6 +100,7 @@ def evaluate(
     )  # fmt: skip
     result = run_cohort(request, lambda _: chosen)
     rng = numpy_generator(seed, "bootstrap")
+    unit = result.relu.comparison(chosen.name).unit_of_gain
     evaluations = []
     for text, row in zip(texts, result.candidates, strict=True):
         over = {name: gains(row, result.controls[name], request.tasks)[0] for name in CONTROLS}
@@ -105,7 +108,7 @@ def evaluate(
         bounds = (np.nan, np.nan) if row.reason else interval(over["relu"].tolist(), rng)
         unit_scale = chosen.scale == "unit"
         values = _values(names, Trained(parse(text), row, mean["relu"], result.relu, request.tasks, unit_scale))
-        evaluations.append(Evaluation(text, values, mean, bounds, code_of(row.reason)))
+        evaluations.append(Evaluation(text, values, mean, bounds, code_of(row.reason), unit))
     return evaluations
 
 

@@ -31,6 +31,7 @@ from search.conditions import Setting, asked_of, checked_setting, in_words, reso
 from search.engine.scoring import Scoring
 from search.errors import ConfigError
 from search.strategies import settings_of, strategy
+from search.units import check_losses_units, check_units
 
 
 class Section(BaseModel):
@@ -286,13 +287,15 @@ def with_pinned_files(config: Config) -> tuple[Config, tuple[str, ...]]:
     Raises:
         UserFileError: a file is missing, is not the one that was pinned, or has not what it was named for.
         TaskError: a task of a file does not work.
-        ConfigError: a strategy of a file has other settings.
+        ConfigError: a strategy of a file has other settings, or the gains of the tasks have no common unit.
     """
     chosen = config.model_copy(update=_pinned(config))
     notes: list[str] = []
     for name in filter(is_reference, [*chosen.tasks, chosen.confirmation.unseen or ""]):
         notes += try_out(task(name), *chosen.asked(name))
     chosen = chosen.model_copy(update=_settled(chosen))
+    check_units(chosen.tasks, chosen.aggregate, chosen.confirmation.finalists)
+    check_losses_units(chosen.tasks, [name for name in chosen.objectives if not is_reference(name)])
     for name in filter(is_reference, chosen.objectives):
         first = under(task(chosen.tasks[0]), *chosen.asked(chosen.tasks[0]))
         try_out_objective(name, first, chosen.training.seeds)

@@ -16,6 +16,7 @@ from search.engine.reporter import Reporter, Silent
 from search.engine.rows import class_rows, front_rows
 from search.engine.start import left_out
 from search.engine.study import Study
+from search.engine.unit import unit_of
 from search.errors import RunError
 from search.records.class_row import ClassRow
 from search.records.cohort import CohortRecord
@@ -88,6 +89,11 @@ class Run:
                     f"cohort {number} of {self.path} is missing or torn; actsearch resume {self.path} may mend it"
                 )
             yield record
+
+    @property
+    def unit(self) -> str:
+        """Of the gain: ``"nats"``, or the metric's own."""
+        return unit_of(self.read().store, self.config.tasks)
 
     def status(self) -> Status:
         """How far the run is."""

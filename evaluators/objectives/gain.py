@@ -1,4 +1,4 @@
-"""Gain: by how much a candidate's loss is below a control's, and its aggregation over tasks."""
+"""Gain: by how much a candidate is better than a control, and its aggregation over tasks."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def gains(
     test: bool = False,
     drop_in: bool = False,
 ) -> Array:
-    """Gain over a control for each task and seed, in nats: log(loss of the control / loss of the member).
+    """Gain over a control for each task and seed, as the task compares, see :mod:`evaluators.comparison`.
+
+    In nats: log(loss of the control / loss of the member); or a difference in the metric's own unit.
 
     Args:
         row: one member of a cohort's result.
@@ -72,7 +74,9 @@ def gains(
         if chosen is None:
             table.append(np.full_like(reference, np.nan))
         else:
-            table.append(np.log(reference / _losses_at(row, name, rate if drop_in else chosen, test)))
+            table.append(
+                control.comparison(name).gain(_losses_at(row, name, rate if drop_in else chosen, test), reference)
+            )
     return np.array(table)
 
 
@@ -89,7 +93,7 @@ def _final(row: MemberResult, name: str) -> Array:
 
 def _chosen_rate(row: MemberResult, name: str) -> int | None:
     """Number of the learning rate that was best in validation; None where the task was not finished."""
-    return None if row.reason or name not in row.losses else best_rate(_final(row, name))
+    return None if row.reason or name not in row.losses else best_rate(row.comparison(name).costs(_final(row, name)))
 
 
 def _losses_at(row: MemberResult, name: str, rate: int, test: bool) -> Array:
@@ -109,7 +113,7 @@ def aggregated(tables: Sequence[Array], how: Aggregate) -> list[float]:
             outside of its run: it depends on who was in the cohort.
 
     Returns:
-        In nats, or for ranks from 0 (worst) to 1 (best); NaN for members that failed.
+        In the unit of the gains, or for ranks from 0 (worst) to 1 (best); NaN for members that failed.
     """
     if how == "mean":
         return [float(table.mean()) for table in tables]

@@ -5,14 +5,15 @@ They are taken from a stack of these models alone, so that no number depends on 
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from evaluators.comparison import comparison_of
 from evaluators.errors import TaskError
 from evaluators.objectives.objective import Objective, Trained
 from evaluators.tasks.examples import tensors
@@ -26,7 +27,8 @@ class MeasuredObjective(Objective):
 
     Attributes:
         fewest_seeds: without which there is no number.
-        relative: the measure is a loss, of which the objective is log(ReLU's / the candidate's).
+        relative: the measure is a loss, of which the objective is the gain over ReLU's: log(ReLU's / the
+            candidate's), or for a task that compares by difference, ReLU's less the candidate's.
     """
 
     kind = "measured"
@@ -50,9 +52,13 @@ class MeasuredObjective(Objective):
     def value(self, trained: Trained) -> float:
         values = [trained.row.measured[task][self.name] for task in trained.tasks]
         if self.relative:
-            references = (trained.relu.measured[task][self.name] for task in trained.tasks)
-            values = [math.log(reference / value) for reference, value in zip(references, values, strict=True)]
+            values = [self._gain(trained, task, value) for task, value in zip(trained.tasks, values, strict=True)]
         return sum(values) / len(values)
+
+    def _gain(self, trained: Trained, task: str, value: float) -> float:
+        """Of a loss over ReLU's."""
+        comparison, reference = trained.relu.comparison(task).of_losses, trained.relu.measured[task][self.name]
+        return float(comparison.gain(np.array(value), np.array(reference)))
 
 
 def check_measured(objectives: Sequence[MeasuredObjective], models: Models) -> None:
@@ -80,8 +86,8 @@ def examples(models: Models) -> Tensor:
 
 
 def mean_loss(models: Models, losses: Tensor) -> Tensor:
-    """Mean over examples, raised to the floor, then over seeds by the logarithm, as gains are."""
-    return losses.double().mean(dim=1).clamp_min(models.task.loss_floor).log().mean().exp()
+    """Mean over examples, then over seeds as gains are: of a ratio raised to the floor, by the logarithm."""
+    return comparison_of(models.task).mean_of_seeds(losses.double().mean(dim=1))
 
 
 def mean_of_activations(models: Models, look: Callable[[Tensor, Tensor], Tensor]) -> Tensor:

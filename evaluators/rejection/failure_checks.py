@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from evaluators.comparison import NATS, Comparison
 from evaluators.results.reasons import Reason
 from evaluators.training.member import Array, best_rate
 
@@ -12,23 +13,25 @@ LEARNT = 0.90  # of the chance loss: ReLU has learnt enough for a comparison
 FAR_BELOW = 3.0  # times ReLU's loss, see evaluation.md's staged funnel
 
 
-def failure(losses: Array, relu: Array, chance: float | None) -> Reason | None:
+def failure(losses: Array, relu: Array, chance: float | None, comparison: Comparison = NATS) -> Reason | None:
     """Why a candidate has failed at a rung, or None.
 
     Args:
         losses: the candidate's losses, seeds x learning rates.
         relu: ReLU's losses on the same seeds and rates.
         chance: loss of a network that has learnt nothing, or None.
+        comparison: the task's. Of differences only ``DIVERGED`` is found: the two others are shares of a loss, and a
+            difference has no such scale.
 
     Returns:
         ``DIVERGED`` if no learning rate is finite on every seed, ``STUCK``, ``FAR_BELOW``, or None. At its best
         learning rate the candidate is compared with ReLU at its best.
     """
-    loss = float(losses.mean(axis=0)[best_rate(losses)])
-    reference = float(relu.mean(axis=0)[best_rate(relu)])
+    loss = float(losses.mean(axis=0)[best_rate(comparison.costs(losses))])
+    reference = float(relu.mean(axis=0)[best_rate(comparison.costs(relu))])
     if not np.isfinite(loss):
         return Reason.DIVERGED
-    if not np.isfinite(reference):
+    if not (np.isfinite(reference) and comparison.is_ratio):
         return None
     if chance is not None and loss >= STUCK * chance and reference <= LEARNT * chance:
         return Reason.STUCK

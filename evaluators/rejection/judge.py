@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
+from evaluators.comparison import comparison_of
 from evaluators.rejection.base import RungRule, Thresholds
 from evaluators.rejection.failure_checks import failure
 from evaluators.rejection.failures import Failures
@@ -31,14 +30,15 @@ class Judge:
 
     def at(self, step: int, task: Task, members: Sequence[CohortMember], outcomes: Sequence[Outcome]) -> None:
         """Judge all that have losses at a step; ReLU is the first member."""
-        relu = np.maximum(outcomes[0].at(step), task.loss_floor)
+        comparison = comparison_of(task)
+        relu = comparison.counted(outcomes[0].at(step))
         for member, outcome in zip(members, outcomes, strict=True):
             if not member.protected and step in outcome.losses:
-                losses = np.maximum(outcome.at(step), task.loss_floor)
-                outcome.reason = failure(losses, relu, task.chance)
+                losses = comparison.counted(outcome.at(step))
+                outcome.reason = failure(losses, relu, task.chance, comparison)
                 if not (outcome.reason or member.exempt):
                     rung = self.task_name, step
-                    outcome.reason = self.rule.decide(self.thresholds, rung, relative_loss(losses, relu))
+                    outcome.reason = self.rule.decide(self.thresholds, rung, relative_loss(losses, relu, comparison))
 
 
 #: Where no rule has learnt anything.

@@ -6,20 +6,24 @@ import math
 
 import numpy as np
 
+from evaluators.comparison import NATS, Comparison
 from evaluators.training.member import Array, best_rate
 
 
-def relative_loss(losses: Array, relu: Array) -> float:
+def relative_loss(losses: Array, relu: Array, comparison: Comparison = NATS) -> float:
     """Mean over the seeds of log(loss / loss of ReLU), each at its best learning rate here; small is good.
+
+    For a task that compares by difference, by how much the candidate is worse, in the gain's unit.
 
     At the end it is the gain's negative. Infinite if the candidate's losses are not finite; 0 for everyone, so that
     nobody is rejected, if ReLU's are not.
 
     Args:
-        losses: seeds x learning rates, above 0.
+        losses: seeds x learning rates, as :meth:`Comparison.counted` gives them.
         relu: ReLU's on the same seeds and rates.
+        comparison: the task's.
     """
-    chosen, reference = losses[:, best_rate(losses)], relu[:, best_rate(relu)]
+    chosen, reference = (table[:, best_rate(comparison.costs(table))] for table in (losses, relu))
     if not np.isfinite(reference).all():
         return 0.0
-    return float(np.mean(np.log(chosen / reference))) if np.isfinite(chosen).all() else math.inf
+    return float(np.mean(comparison.excess(chosen, reference))) if np.isfinite(chosen).all() else math.inf

@@ -11,12 +11,14 @@ from evaluators.results.json_codec import JsonObject, finite
 
 def evaluation_to_json(evaluation: Evaluation) -> JsonObject:
     """JSON's types."""
+    unit = {} if evaluation.unit == "nats" else {"unit": evaluation.unit}
     return {
         "expression": evaluation.expression,
         **_finite(evaluation.objectives),
         "gain_over": _finite(evaluation.gains),
         "reason": evaluation.reason,
         "interval": None if math.isnan(evaluation.gain) else list(evaluation.interval),
+        **unit,
     }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from evaluators.comparison import NATS, Comparison
 from evaluators.results.reasons import Reason
 from evaluators.training.member import Array, Outcome
 
@@ -17,14 +18,16 @@ class MemberResult:
     """What one member of a cohort did.
 
     Args:
-        losses: by task and step of a rung or the end: validation losses, seeds x learning rates; NaN where a loss is
-            not finite or a learning rate was dropped, and not below the task's ``loss_floor``.
+        losses: by task and step of a rung or the end: validation losses, or values of the task's metric, seeds x
+            learning rates; NaN where one is not finite or cannot be compared, or a learning rate was dropped, and of a
+            ratio not below the task's ``loss_floor``.
         tests: by task: test losses at the end, in confirmation.
         reason: why it was rejected or failed, or None.
         failed_on: the task on which it did, or "".
         overflows_in: half-precision types, see :func:`evaluators.screens.flags`; None where no worker has told.
         measured: by task and name: objectives taken from the trained models.
         error: a worker's last words, or "".
+        comparisons: by task, of those that compare by difference.
     """
 
     losses: Mapping[str, Mapping[int, Array]] = field(default_factory=dict)
@@ -34,17 +37,22 @@ class MemberResult:
     overflows_in: tuple[str, ...] | None = ()
     measured: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     error: str = ""
+    comparisons: Mapping[str, Comparison] = field(default_factory=dict)
 
-    def after(self, task: str, outcome: Outcome, floor: float) -> MemberResult:
+    def comparison(self, task: str) -> Comparison:
+        """How the values of a task are compared."""
+        return self.comparisons.get(task, NATS)
+
+    def after(self, task: str, outcome: Outcome, comparison: Comparison) -> MemberResult:
         """With what came of one more task.
 
         Args:
             task: its name.
             outcome: of the training.
-            floor: the smallest loss that counts.
+            comparison: the task's.
         """
-        losses = {step: _floored(table, floor) for step, table in outcome.losses.items()}
-        tests = {} if outcome.tests is None else {task: _floored(outcome.tests, floor)}
+        losses = {step: comparison.counted(np.array(table, np.float64)) for step, table in outcome.losses.items()}
+        tests = {} if outcome.tests is None else {task: comparison.counted(np.array(outcome.tests, np.float64))}
         values = {name: value if math.isfinite(value) else math.nan for name, value in outcome.measured.items()}
         return replace(
             self,
@@ -54,6 +62,7 @@ class MemberResult:
             failed_on=task if outcome.reason else "",
             measured={**self.measured, task: values} if values else self.measured,
             error=outcome.error,
+            comparisons=self.comparisons if comparison.is_ratio else {**self.comparisons, task: comparison},
         )
 
 
@@ -77,9 +86,3 @@ class CohortResult:
     def relu(self) -> MemberResult:
         """The reference of all gains."""
         return self.controls["relu"]
-
-
-def _floored(losses: list[list[float]], floor: float) -> Array:
-    table = np.array(losses, dtype=np.float64)
-    floored: Array = np.where(np.isfinite(table), np.maximum(table, floor), np.nan)
-    return floored

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
+from evaluators.comparison import Comparison
 from evaluators.results.json_codec import Fields, JsonObject, all_finite, table_to_json
 from evaluators.results.reasons import TRAINED, code_of
 from evaluators.results.records import CohortResult, MemberResult
@@ -62,6 +63,8 @@ def member_to_json(row: MemberResult) -> JsonObject:
         }
     if row.error or row.overflows_in is None:  # without its flags: its worker was lost
         made["error"] = row.error
+    if row.comparisons:
+        made["compared"] = {task: _comparison_to_json(each) for task, each in row.comparisons.items()}
     return made
 
 
@@ -73,6 +76,7 @@ def member_from_json(fields: Fields) -> MemberResult:
     """
     losses, tests = fields.section("losses"), fields.section("tests")
     measured = fields.section("measured") if "measured" in fields else ()
+    compared = fields.section("compared") if "compared" in fields else ()
     return MemberResult(
         losses={task: _marks(losses.section(task)) for task in losses},
         tests={task: tests.table(task) for task in tests},
@@ -81,7 +85,19 @@ def member_from_json(fields: Fields) -> MemberResult:
         overflows_in=fields.texts("overflows_in") if "overflows_in" in fields else None,
         measured={task: fields.section("measured").numbers_by_name(task) for task in measured},
         error=fields.text("error") if "error" in fields else "",
+        comparisons={task: _comparison_from_json(fields.section("compared").section(task)) for task in compared},
     )
+
+
+def _comparison_to_json(comparison: Comparison) -> JsonObject:
+    """Of differences; what a file does not say is compared in nats."""
+    made: JsonObject = {"maximised": comparison.direction == "maximise", "unit": comparison.unit}
+    return made | ({} if comparison.scale is None else {"scale": comparison.scale})
+
+
+def _comparison_from_json(fields: Fields) -> Comparison:
+    scale = fields.number("scale") if "scale" in fields else None
+    return Comparison("maximise" if fields.flag("maximised") else "minimise", "difference", fields.text("unit"), scale)
 
 
 def _marks(fields: Fields) -> dict[int, Array]:

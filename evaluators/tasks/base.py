@@ -20,6 +20,10 @@ from evaluators.training.schedules import RateSchedule
 Part = Literal["search", "confirmation"]
 #: The share of a part's examples that a loss is taken on, after training on the rest.
 HeldOut = Literal["validation", "test"]
+#: Which values of a metric are better.
+Direction = Literal["minimise", "maximise"]
+#: How a value is compared with the reference's: by the logarithm of their ratio, or by their difference.
+Compare = Literal["ratio", "difference"]
 
 #: What a network is called with, one example a row: a tensor, or a tuple or dict of tensors, for ``network(x)``,
 #: ``network(*parts)``, ``network(**parts)``. A union would need a test at every use; data is checked where it comes in.
@@ -53,6 +57,12 @@ class Task(ABC):
             deviation 1/sqrt(fan in); see :func:`evaluators.training.initialisation.initial_network`.
         scale: of the candidate f: ``"none"``, f as it is, or ``"unit"``, f / sqrt(E f(z)^2) for a standard normal z.
         pretrained: the weights are the same for every seed, and are meant to be.
+        direction: which values of :meth:`metric` are better, ``"minimise"`` or ``"maximise"``.
+        compare: ``"ratio"``, of positive values, smaller ones better: gains are in nats. ``"difference"``: gains are in
+            the metric's own unit; there is no floor, and nothing is rejected as stuck or far below, which need a ratio.
+        unit: of the metric, shown with gains that are differences.
+        gain_scale: a difference of so much counts as much as a gain of 1 nat; None: gains of differences are not
+            averaged with nats.
     """
 
     name: str = ""
@@ -71,6 +81,10 @@ class Task(ABC):
     initial: str = "own"
     scale: str = "none"
     pretrained: bool = False
+    direction: Direction = "minimise"
+    compare: Compare = "ratio"
+    unit: str = ""
+    gain_scale: float | None = None
 
     @abstractmethod
     def network(self) -> nn.Module:
@@ -98,6 +112,14 @@ class Task(ABC):
         place = f"task {self.name!r}"
         losses = cross_entropy(logits, labels, smoothing=self.label_smoothing, weights=self.class_weights, place=place)
         return losses.view(target.shape).flatten(1).mean(dim=1) if target.dim() > 1 else losses
+
+    def metric(self, output: Tensor, target: Tensor) -> Tensor:
+        """What is judged of one model: outputs and targets of its whole held-out set, float32 unless the job's differ.
+
+        Default: the loss. Returns values of shape (examples,), whose mean counts, or one number without a dimension,
+        such as an AUC. ``direction`` and ``compare`` say how it is compared.
+        """
+        return self.loss(output, target)
 
     def larger(self) -> Task | None:
         """The same data with a network that the search never sees, for confirmation."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import (  # private, but what torch.func itself is made of; alive since 1.8
     tree_leaves,
+    tree_map,
     tree_map_only,
 )
 from torch.utils.data import Dataset, IterableDataset, TensorDataset, default_collate
@@ -47,6 +48,11 @@ class Examples:
 def mapped(function: Callable[[Tensor], Tensor], values: Any) -> Any:
     """What a network takes or returns, a tensor or a nest of tensors, with a function applied to every tensor."""
     return function(values) if isinstance(values, Tensor) else tree_map_only(Tensor, function, values)
+
+
+def joined(parts: Sequence[Any], dim: int = 0) -> Any:
+    """What a network returned for several batches as if they had been one; ``dim`` is that of the examples."""
+    return tree_map(lambda *of_parts: torch.cat(of_parts, dim=dim), *parts)
 
 
 def tensors(values: Any) -> list[Tensor]:

@@ -17,6 +17,7 @@ from evaluators.tasks.examples import digestible_rows, examples_of
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.tasks.loss_options import check_loss_options
 from evaluators.tasks.makings import check_makings
+from evaluators.tasks.metric_checks import check_comparison, check_metric, check_values
 from evaluators.tasks.weight_checks import check_seeds, left_as_made
 from evaluators.training.calling import call
 from evaluators.training.initialisation import initial_network
@@ -56,6 +57,7 @@ def try_out(task: Task, asked: Conditions = OWN) -> tuple[str, ...]:
             for part, each in ((part, under(own, asked)) for part, own in pairs):
                 conditions_of(each)
                 check_floor(each)
+                check_comparison(each)
                 if not isinstance(each, LoopTask):
                     check_finite(each, part)
                     check_makings(each)
@@ -63,7 +65,7 @@ def try_out(task: Task, asked: Conditions = OWN) -> tuple[str, ...]:
                     notes += _notes(each, part)
                 check_seeds(each)
                 notes += left_as_made(each)
-                train(each, part, members, Schedule(1, (), each.learning_rates[:1]))
+                check_values(each, train(each, part, members, Schedule(1, (), each.learning_rates[:1])))
     except ActsearchError:
         raise
     except Exception as error:
@@ -106,3 +108,4 @@ def _check_outputs(task: Task, part: Part) -> None:
     check_labels(task, part, output)
     check_losses(task, part, output)
     check_loss_options(task, part, output)
+    check_metric(task, part, output)

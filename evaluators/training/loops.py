@@ -13,6 +13,7 @@ from itertools import chain
 import torch
 from torch import nn
 
+from evaluators.comparison import comparison_of
 from evaluators.errors import TaskError
 from evaluators.machine.backend import CPU, Backend
 from evaluators.rejection import Judge
@@ -73,7 +74,7 @@ def train_by_loop(
                 if outcome.reason:
                     break
                 if step == schedule.drop_step:
-                    rates = better_rates(outcome.at(step))
+                    rates = better_rates(comparison_of(task).costs(outcome.at(step)))
             if part == "confirmation":
                 outcome.tests = _next(loops, rates, "the test examples")
         except Exception:

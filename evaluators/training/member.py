@@ -92,17 +92,17 @@ class Outcome:
         return np.array(self.losses[step], dtype=np.float64)
 
 
-def best_rate(losses: Array) -> int:
-    """Index of the learning rate with the smallest mean loss over the seeds; a non-finite mean counts as infinite."""
-    return int(np.argmin(_means(losses)))
+def best_rate(costs: Array) -> int:
+    """Index of the learning rate with the smallest mean cost over the seeds; a non-finite mean counts as infinite."""
+    return int(np.argmin(_means(costs)))
 
 
-def better_rates(losses: Array) -> tuple[int, ...]:
-    """Indices of all learning rates but the worst, by the mean loss over the seeds."""
-    worst = int(np.argmax(_means(losses)))
-    return tuple(rate for rate in range(losses.shape[1]) if rate != worst)
+def better_rates(costs: Array) -> tuple[int, ...]:
+    """Indices of all learning rates but the worst, by the mean cost over the seeds."""
+    worst = int(np.argmax(_means(costs)))
+    return tuple(rate for rate in range(costs.shape[1]) if rate != worst)
 
 
-def _means(losses: Array) -> Array:
-    means = losses.mean(axis=0)
+def _means(costs: Array) -> Array:
+    means = costs.mean(axis=0)
     return np.where(np.isfinite(means), means, math.inf)

@@ -110,6 +110,10 @@ class Models(ABC):
         """Mean loss of every slice, shape (width,), on ``"validation"`` or ``"test"`` examples."""
 
     @abstractmethod
+    def metric(self, kind: HeldOut) -> Tensor:
+        """What is judged of every slice, shape (width,): the task's metric on all held-out examples, or the loss."""
+
+    @abstractmethod
     def keep(self, chosen: Sequence[int], rates: Sequence[tuple[int, ...]] | None = None) -> None:
         """Drop slices with their memory.
 

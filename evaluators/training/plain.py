@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from evaluators.comparison import has_metric, metric_value
 from evaluators.machine.backend import CPU, Backend
 from evaluators.tasks.base import HeldOut, Inputs, Part, Split, Task, batches, split
 from evaluators.tasks.checks import check_settings, check_trained
-from evaluators.tasks.examples import Examples, examples_of, mapped
+from evaluators.tasks.examples import Examples, examples_of, joined, mapped
 from evaluators.tasks.optimisers import optimiser_named
 from evaluators.training.calling import call
 from evaluators.training.dropout import Masks, begin_batch, put_dropout
@@ -125,6 +126,17 @@ class PlainModel:
             begin_step(self.seed, kind)
             parts = [self.losses(part) for part in index.split(EVALUATED * self.task.batch_size)]
         return float(torch.cat(parts).mean())
+
+    @torch.no_grad()
+    def metric(self, kind: HeldOut) -> float:
+        """What is judged on ``"validation"`` or ``"test"`` examples: the task's metric, or the loss."""
+        if not has_metric(self.task):
+            return self.loss(kind)
+        index: Tensor = getattr(self.split, kind)
+        with own_random_numbers():
+            begin_step(self.seed, kind)
+            parts = [self.output(self.at(part).inputs) for part in index.split(EVALUATED * self.task.batch_size)]
+        return float(metric_value(self.task, joined(parts), self.at(index).targets))
 
     def output(self, inputs: Inputs) -> Any:
         """What the loss takes of the network's output for a batch, in the mode that the network is in."""

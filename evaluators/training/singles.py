@@ -49,6 +49,10 @@ class Singles(Models):
         losses = [model.loss(kind) for model in self.models]
         return torch.tensor(losses, dtype=torch.float64, device=self.seed.device)
 
+    def metric(self, kind: HeldOut) -> Tensor:
+        values = [model.metric(kind) for model in self.models]
+        return torch.tensor(values, dtype=torch.float64, device=self.seed.device)
+
     def keep(self, chosen: Sequence[int], rates: Sequence[tuple[int, ...]] | None = None) -> None:
         slices = self._kept(chosen, [self.rates[i] for i in chosen] if rates is None else rates)
         self.models = [self.models[i] for i in slices]

@@ -10,16 +10,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from functools import reduce
+from operator import itemgetter
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from evaluators.comparison import has_metric, metric_value
 from evaluators.machine.backend import CPU, Backend
 from evaluators.tasks.base import BLOCK, HeldOut, Inputs, Part, Task
 from evaluators.tasks.checks import check_trained
-from evaluators.tasks.examples import mapped
+from evaluators.tasks.examples import joined, mapped
 from evaluators.tasks.optimisers import optimiser_named
 from evaluators.training import candidate_parameters
 from evaluators.training.activation_slot import ActivationSlot, After, Layout, Share
@@ -154,6 +156,21 @@ class Stack(Models):
         losses[-1][:, losses[-1].shape[1] - missing :] = 0.0
         # one after the other: a sum over the parts' dimension adds in an order that depends on the width
         return reduce(torch.add, [part.sum(dim=1) for part in losses]).div(count)
+
+    @torch.no_grad()
+    def metric(self, kind: HeldOut) -> Tensor:
+        if not has_metric(self.task):
+            return self.loss(kind)
+        index = getattr(self.splits, kind)[self.seed]
+        count = index.shape[1]
+        padded = index[:, torch.arange(count + -count % BLOCK, device=index.device) % count]
+        batches = padded.split(EVALUATED * self.task.batch_size, dim=1)
+        outputs = joined([self.outputs(self.at(batch).inputs) for batch in batches], dim=1)
+        values = []
+        for row, own in enumerate(index):
+            output = mapped(itemgetter((row, slice(count))), outputs)
+            values.append(metric_value(self.task, output, self.at(own).targets))
+        return torch.stack(values)
 
     def losses(self, index: Tensor) -> Tensor:
         """Loss of each example, shape (slices, batch), for example indices of that shape."""

@@ -13,6 +13,7 @@ from functools import partial
 
 import torch
 
+from evaluators.comparison import comparison_of
 from evaluators.errors import TaskError
 from evaluators.machine.backend import CPU, Backend
 from evaluators.objectives import MeasuredObjective, check_measured, measure
@@ -129,9 +130,10 @@ def _finish(course: _Course, models: Group, outcomes: list[Outcome], measured: S
         for each, chunk in models:
             for outcome, losses in zip([outcomes[i] for i in chunk], _by_member(each, "test"), strict=True):
                 outcome.tests = losses
+    costs = comparison_of(course.task).costs
     for each, chunk in models if measured else ():
         for position, outcome in enumerate(outcomes[i] for i in chunk):
-            with each.alone(position, best_rate(outcome.at(course.schedule.steps))) as alone:
+            with each.alone(position, best_rate(costs(outcome.at(course.schedule.steps)))) as alone:
                 outcome.measured = measure(alone, measured)
 
 
@@ -152,8 +154,8 @@ def _chunks(
 
 
 def _by_member(models: Models, kind: HeldOut) -> list[list[list[float]]]:
-    """Losses of each member, seeds x learning rates, NaN at those that it no longer has."""
-    losses = models.loss(kind).to("cpu", torch.float64)
+    """Values of each member that are judged, seeds x learning rates, NaN at those that it no longer has."""
+    losses = models.metric(kind).to("cpu", torch.float64)
     rows = []
     for own, member, rates in zip(models.ranges, models.members, models.rates, strict=True):
         row = torch.full((len(member.seeds), len(models.schedule.rates)), math.nan, dtype=torch.float64, device="cpu")
@@ -176,7 +178,8 @@ def _shrink(
         return None
     rates = [models.rates[position] for position in alive]
     if step == models.schedule.drop_step:
-        rates = [better_rates(outcomes[chunk[position]].at(step)) for position in alive]
+        costs = comparison_of(models.task).costs
+        rates = [better_rates(costs(outcomes[chunk[position]].at(step))) for position in alive]
     if len(alive) < len(chunk) or step == models.schedule.drop_step:
         models.keep(alive, rates)
     return models, [chunk[position] for position in alive]

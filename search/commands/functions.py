@@ -62,7 +62,7 @@ def evaluate(
          *(e.objectives[name] for name in others), e.reason]
         for e in evaluations
     )  # fmt: skip
-    console.print(tables.table(f"{label(task)}, {seeds} seeds: gain in nats over ReLU", heads, rows))
+    console.print(tables.table(f"{label(task)}, {seeds} seeds: gain in {evaluations[0].unit} over ReLU", heads, rows))
     console.print(in_words([task], [conditions_of(chosen)]), highlight=False)
 
 

@@ -35,12 +35,12 @@ def print_results(run: Run, as_json: bool) -> None:
 
 def title(run: Run) -> str:
     """Heading of the table of the front."""
-    return tables.front_title(run.config.scoring.objectives, run.config.aggregate)
+    return tables.front_title(run.config.scoring.objectives, run.config.aggregate, run.unit)
 
 
 def print_confirmation(confirmation: Confirmation, run: Run) -> None:
     """Print the finalists, the null controls and the measured times."""
-    console.print(tables.confirmation_table(confirmation))
+    console.print(tables.confirmation_table(confirmation, run.unit))
     console.print(tables.nulls_line(confirmation.nulls), highlight=False)
     console.print(tables.times_line(confirmation, run.timing()), highlight=False)
 

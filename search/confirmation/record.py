@@ -11,7 +11,7 @@ from evaluators.results.records import MemberResult
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean gain with its 95 % interval, in nats; without the ends where it was not computed."""
+    """A mean gain with its 95 % interval, in the unit of the gain; without the ends where it was not computed."""
 
     mean: float
     low: float | None = None

@@ -23,7 +23,7 @@ def finalists(study: Study, config: Config) -> list[Finalist]:
     trials, field = study.store.trials, _seed_gains(study)
     trust, centre = (reliability(field), float(field.mean())) if len(field) > 1 else (1.0, 0.0)
     best = sorted(study.front.numbers, key=lambda number: (-trials[number].objectives["gain"], number))
-    better = [trial for trial in (trials[number] for number in best) if trial.gain_over["relu"] > 0]
+    better = [trial for trial in (trials[number] for number in best) if (trial.gain or 0.0) > 0]
     return [_finalist(trial, centre, trust) for trial in better[: config.confirmation.finalists]]
 
 

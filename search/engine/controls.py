@@ -45,4 +45,4 @@ def diverged(row: MemberResult, task: str) -> bool:
     if row.reason or not row.losses.get(task):
         return False
     final = row.losses[task][max(row.losses[task])]
-    return not np.isfinite(final.mean(axis=0)[best_rate(final)])
+    return not np.isfinite(final.mean(axis=0)[best_rate(row.comparison(task).costs(final))])

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from evaluators.comparison import averages
 from evaluators.rejection import (
     SMALLEST_SET,
     CalibrationSet,
@@ -75,13 +76,16 @@ def relative_losses(record: CohortRecord, row: MemberResult, gain: float | None)
     """A trained candidate as a row of the calibration set: its relative loss at each rung.
 
     At the end it is the gain's negative. Infinite from a failure on. Empty if it says nothing: its worker died,
-    or ReLU has no loss.
+    or ReLU has no loss, or the tasks have no common unit.
     """
-    relu = record.result.relu.losses
+    relu = record.result.relu
     reached = [(name, step) for name, step in record.rungs if step in row.losses.get(name, ())]
-    if not reached or (gain is None and not row.reason):
+    common = averages([relu.comparison(name) for name in record.tasks])
+    if not (reached and common) or (gain is None and not row.reason):
         return ()
-    at = [relative_loss(row.losses[name][step], relu[name][step]) for name, step in reached]
+    at = [
+        relative_loss(row.losses[name][step], relu.losses[name][step], relu.comparison(name)) for name, step in reached
+    ]
     if gain is not None:
         return (*at[:-1], -gain)
     return (*at[:-1], *[math.inf] * (len(record.rungs) - len(at) + 1))

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from evaluators.comparison import averages
 from evaluators.objectives import DEFAULT, Aggregate, Trained, cohort_gains, gains, objective, score
 from evaluators.results.records import MemberResult
 from primitives.expression.expression import Expression
@@ -47,11 +48,16 @@ DEFAULT_SCORING = Scoring()
 
 
 def gains_of(row: MemberResult, record: CohortRecord) -> tuple[dict[str, float], dict[str, tuple[float, ...]]]:
-    """Gains of one candidate: over each control, and over ReLU by task and seed; empty where there is no number."""
+    """Gains of one candidate: over each control, and over ReLU by task and seed; empty where there is no number.
+
+    Over the controls empty, too, where the tasks have no common unit.
+    """
     if row.reason:
         return {}, {}
     tables = {name: gains(row, control, record.tasks) for name, control in record.result.controls.items()}
     over = {name: float(table.mean()) for name, table in tables.items()}
     if not all(math.isfinite(value) for value in over.values()):
         return {}, {}
+    if not averages([record.result.relu.comparison(task) for task in record.tasks]):
+        over = {}  # no mean of different units; without one nothing calibrates thresholds, either
     return over, dict(zip(record.tasks, map(tuple, tables["relu"].tolist()), strict=True))

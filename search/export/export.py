@@ -109,7 +109,7 @@ def _folder(
         factor=factor,
         raw=raw,
         exact=exact,
-        evidence=evidence(run.name, run.config, row, len(rows), confirmation),
+        evidence=evidence(run.name, run.config, row, len(rows), confirmation, unit=run.unit),
         lineage=[row.origin, *lineage] if row.is_short_form else lineage,
         files=list(made),
     )

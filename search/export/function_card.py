@@ -86,7 +86,7 @@ def _known(expression: Expression, exact: bool) -> list[str]:
 
 
 def evidence(
-    run: str, config: Config, row: Exported, trained: int, confirmation: Confirmation | None
+    run: str, config: Config, row: Exported, trained: int, confirmation: Confirmation | None, *, unit: str = "nats"
 ) -> list[str]:  # fmt: skip
     """What search and confirmation say of a candidate, as lines of Markdown.
 
@@ -96,6 +96,7 @@ def evidence(
         row: the candidate, or a short form.
         trained: classes that the search trained.
         confirmation: of the run, or None.
+        unit: of the gain.
     """
     finalist = next((f for f in (confirmation.finalists if confirmation else ()) if f.finalist.id == row.id), None)
     origin = f"short form of candidate {row.origin.id}" if row.is_short_form else f"candidate {row.id}"
@@ -103,8 +104,9 @@ def evidence(
     lines = [
         f"- {origin} of run `{run}`: strategy `{config.strategy_label}`, grammar `{config.grammar}`, seed "
         f"{config.seed}, {trained} classes trained",
-        f"- search: gain {'of that candidate ' if row.is_short_form else ''}{_number(row.origin.gain)} nats over ReLU "
-        f"on {', '.join(map(label, config.tasks))}; {t.seeds} seeds, {t.steps} steps; cost {_number(row.cost)} ReLUs",
+        f"- search: gain {'of that candidate ' if row.is_short_form else ''}{_number(row.origin.gain)} {unit} "
+        f"over ReLU on {', '.join(map(label, config.tasks))}; {t.seeds} seeds, {t.steps} steps; "
+        f"cost {_number(row.cost)} ReLUs",
         f"- conditions: {config.conditions_in_words}",
     ]
     if finalist and finalist.finalist.short not in ("", row.expression):

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from evaluators.cohort import CONTROLS
 from evaluators.objectives import cost, objective
 from primitives.expression.parsing import parse
-from search.config import Config
 from search.report.members import FrontMember
 from search.report.pictures.drawing import Points
 from search.report.run_data import RunData
@@ -63,13 +62,13 @@ class View:
     zero: bool
 
 
-def gain_label(config: Config) -> str:
+def gain_label(run_data: RunData) -> str:
     """The gain with its unit, as the job aggregates it."""
     return {
-        "mean": "gain over ReLU (nats)",
-        "minimum": "gain over ReLU, smallest of the tasks (nats)",
+        "mean": f"gain over ReLU ({run_data.unit})",
+        "minimum": f"gain over ReLU, smallest of the tasks ({run_data.unit})",
         "rank": "gain (rank among its cohort)",
-    }[config.aggregate]
+    }[run_data.config.aggregate]
 
 
 def views(run_data: RunData, members: Sequence[FrontMember]) -> list[View]:
@@ -90,7 +89,7 @@ def _view(run_data: RunData, members: Sequence[FrontMember], name: str) -> View:
     cloud = [(x, y) for x, y in others if x_ends[0] <= x <= x_ends[1] and y >= y_ends[0]]
     return View(
         x_label=_label(name),
-        y_label=gain_label(run_data.config),
+        y_label=gain_label(run_data),
         x_ends=x_ends,
         y_ends=y_ends,
         log_x=log_x,

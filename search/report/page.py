@@ -89,12 +89,14 @@ def _content(run_data: RunData) -> dict[str, object]:
         "setting": setting(run_data),
         "tested": sum(1 for f in tested if not f.short_form_of),
         "confirmed": len({f.short_form_of or f.id for f in tested if f.verdict == "confirmed"}),
-        "confirmation_picture": _confirmation_picture(tested, _confirmation_nulls(run_data)),
+        "confirmation_picture": _confirmation_picture(tested, _confirmation_nulls(run_data), run_data.unit),
         "nulls": {"search": null_gains(run_data), "confirmation": _confirmation_nulls(run_data)},
         "controls_repeat": all(entry.controls_repeat for entry in run_data.trace),
         "by_task": _by_task(run_data, drawn, tested),
         "lines": {m.id: line(m.candidate, by_id, origin_of) for m in drawn},
-        "calibrations": [(rung, calibration_picture(rung) if rung.points else None) for rung in calibrations(run_data)],
+        "calibrations": [
+            (rung, calibration_picture(rung, run_data.unit) if rung.points else None) for rung in calibrations(run_data)
+        ],
         "rejection": summary(run_data.trace),
         "provenance": provenance(run_data, origin_of),
         **_timeline(run_data),
@@ -124,11 +126,11 @@ def _confirmation_nulls(run_data: RunData) -> list[float]:
     return [value for value in (run_data.confirmation.nulls if run_data.confirmation else ()) if math.isfinite(value)]
 
 
-def _confirmation_picture(tested: Sequence[Finalist], nulls: Sequence[float]) -> Markup | None:
+def _confirmation_picture(tested: Sequence[Finalist], nulls: Sequence[float], unit: str) -> Markup | None:
     bars = [_finalist_bar(f) for f in tested]
     if not bars:
         return None
-    return interval_picture(bars, "Gains of the finalists over ReLU on fresh seeds", "gain over ReLU (nats)", nulls)
+    return interval_picture(bars, "Gains of the finalists over ReLU on fresh seeds", f"gain over ReLU ({unit})", nulls)
 
 
 def _finalist_bar(f: Finalist) -> Bar:
@@ -144,7 +146,8 @@ def _by_task(run_data: RunData, drawn: Sequence[FrontMember], tested: Sequence[F
     pictures = []
     for name in names[:_TASKS]:
         bars = [_task_bar(member, name, fresh.get(member.id, {})) for member in best]
-        pictures.append((name, interval_picture(bars, f"Gains over ReLU on {name}", "gain over ReLU (nats)")))
+        unit = run_data.units.get(name, "nats")
+        pictures.append((name, interval_picture(bars, f"Gains over ReLU on {name}", f"gain over ReLU ({unit})")))
     return pictures
 
 
@@ -157,7 +160,7 @@ def _timeline(run_data: RunData) -> dict[str, object]:
     progress = timeline(run_data)
     return {
         "timeline": progress,
-        "best_picture": best_picture(progress, gain_label(run_data.config)) if progress.best else None,
+        "best_picture": best_picture(progress, gain_label(run_data)) if progress.best else None,
         "clock_picture": clock_picture(progress) if len(progress.clock) > 1 and progress.clock[-1][0] > 0 else None,
     }
 

@@ -10,11 +10,13 @@ from pathlib import Path
 from evaluators.errors import RecordError
 from evaluators.results.json_codec import JsonObject
 from evaluators.results.reasons import Reason, code_of
+from primitives.user_file import label
 from search.config import Config
 from search.confirmation import Confirmation, read_confirmation
 from search.confirmation.record import Compared
 from search.engine.rows import front_rows
 from search.engine.study import Study
+from search.engine.unit import units_by_task
 from search.records.class_row import ClassRow
 from search.records.timing_codec import read_timing
 from search.records.trace_entry import TraceEntry
@@ -86,6 +88,7 @@ class RunData:
         confirmation: what a confirmation found, or None.
         timing: measured time of the finalists by id, in ReLUs.
         errors: a worker's last words by the id of the candidate.
+        units: of the gains, by label of the task.
     """
 
     path: Path
@@ -98,6 +101,12 @@ class RunData:
     confirmation: Confirmation | None = None
     timing: Mapping[str, float] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def unit(self) -> str:
+        """Of the gain over all tasks."""
+        return " and ".join(dict.fromkeys(self.units.values())) or "nats"
 
     @property
     def tested(self) -> list[Compared]:
@@ -130,6 +139,7 @@ def gather(folder: RunFolder, config: Config, study: Study) -> RunData:
         confirmation=_confirmation(folder),
         timing=read_timing(folder.timing),
         errors=_errors(study.store, candidates),
+        units={label(name): unit for name, unit in units_by_task(study.store, config.tasks).items()},
     )
 
 

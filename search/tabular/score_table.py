@@ -51,9 +51,9 @@ def read_table(path: Path) -> Table:
     """Read a CSV file as :func:`search.tabular.tabulate.write_table` writes it: ``expression``, and ``gain`` or losses.
 
     With ``gain``, every column that has the name of an objective counts, and a row without a number failed. Without,
-    the gain comes from the losses ``loss0``, ``loss1``, ... by seed: the mean of log(median loss of the column / loss).
-    A column ``scale`` that says ``none`` tells that functions were trained as they are, so that a factor makes another
-    class. Other columns are passed over. Of rows of one class the first counts.
+    the gain comes from the losses ``loss0``, ``loss1``, ... by seed: the mean of log(median loss of the column / loss);
+    losses at or below 0 are refused. A column ``scale`` that says ``none`` tells that functions were trained as they
+    are, so that a factor makes another class. Other columns are passed over. Of rows of one class the first counts.
 
     Raises:
         ReplayError: names the file, the line and what was expected.
@@ -109,6 +109,11 @@ def _named(columns: Sequence[str], values: Sequence[Sequence[float]]) -> tuple[d
 
 def _gains(losses: Sequence[Sequence[float]]) -> tuple[dict[str, float], ...]:
     table = np.array(losses, dtype=np.float64)
+    if (table <= 0).any():
+        lowest = f"{table[table <= 0].min():g}"
+        raise ReplayError(
+            f"loss0, ...: expected losses above 0, as gains are ratios, got {lowest}; give a column 'gain'"
+        )
     with np.errstate(all="ignore"):
         gains = np.log(np.nanmedian(table, axis=0) / table).mean(axis=1)
     return tuple({"gain": float(gain) if np.isfinite(gain) else -math.inf} for gain in gains)

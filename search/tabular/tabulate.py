@@ -92,5 +92,6 @@ def _losses(run: Run) -> Iterator[dict[str, Cell]]:
                 _name(run.config, seed, task, step): loss
                 for task, by_step in row.losses.items()
                 for step, losses in by_step.items()
-                for seed, loss in enumerate(all_finite(losses[:, best_rate(losses)].tolist()))
+                for best in [best_rate(row.comparison(task).costs(losses))]
+                for seed, loss in enumerate(all_finite(losses[:, best].tolist()))
             }

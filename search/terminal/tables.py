@@ -45,11 +45,18 @@ def built_form(text: str) -> str:
     return as_builtin(parse(text)).text
 
 
-def front_title(objectives: Sequence[str], aggregate: str) -> str:
-    """What the columns of a front are."""
-    how = {"mean": "in nats over ReLU", "minimum": "in nats over ReLU, the smallest of the tasks", "rank": "as a rank"}
-    others = (f"{name} in {objective(name).unit}" for name in objectives if name != "gain")
+def front_title(objectives: Sequence[str], aggregate: str, unit: str = "nats") -> str:
+    """What the columns of a front are; ``unit`` is the gain's."""
+    how = {"mean": f"in {unit} over ReLU", "minimum": f"in {unit} over ReLU, the smallest of the tasks"}
+    how["rank"] = "as a rank" if unit == "nats" else f"as a rank of gains in {unit}"
+    others = (f"{name} in {_unit(name, unit)}" for name in objectives if name != "gain")
     return f"Pareto front: {', '.join([f'gain {how[aggregate]}', *others])}"
+
+
+def _unit(name: str, unit_of_gain: str) -> str:
+    """An objective's unit: one of losses is in nats where the gain is."""
+    unit = objective(name).unit
+    return "units of the loss" if unit == "nats" != unit_of_gain else unit
 
 
 def front_table(rows: Sequence[ClassRow], title: str = "Pareto front: gain in nats over ReLU, cost in ReLUs") -> Table:
@@ -91,10 +98,11 @@ def hits_table(comparisons: Mapping[str, Comparison]) -> Table:
     return table(title, ["strategy", *(f"top {100 * top:g} %" for top in tops), "over random", "p"], rows)
 
 
-def confirmation_table(confirmation: Confirmation) -> Table:
+def confirmation_table(confirmation: Confirmation, unit: str = "nats") -> Table:
     """The finalists on fresh seeds; "expected" is the search's gain over ReLU without the winner's curse."""
     s = confirmation.setting
     title = f"Finalists over ReLU on {s.seeds} fresh seeds, held-out data, {', '.join(s.networks.values())}"
+    title += "" if unit == "nats" else f"; gains in {unit}"
     heads = ["expression", "expected", "gain", "95 %", "drop-in", *s.unseen]
     return table(
         title, [*heads, "over best", "p", "verdict"], (_finalist(row, s.unseen) for row in confirmation.ordered)

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from evaluators.machine.backend import Backend
 from evaluators.objectives import measure, measured_objectives
+from evaluators.seeds import derive
 from evaluators.tasks.base import batches, split
 from evaluators.tasks.tryout import try_out
 from evaluators.training.dropout import Masks, SeededDropout, begin_batch, put_dropout
-from evaluators.training.initialisation import initial_network
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.models import Models
 from evaluators.training.plain import PlainModel
@@ -27,7 +27,6 @@ from evaluators.training.stackable import unstackable
 from evaluators.training.train import train
 from primitives.expression.parsing import parse
 from tests.evaluators_tests.own_networks import NETWORKS, Checkpointed, Own, OwnTask
-from tests.evaluators_tests.plain_loop import with_unit_relu
 
 DOUBLE = Backend(dtype=torch.float64)
 SWISH = "x*sigmoid(beta*x); beta=1.0:channel"
@@ -46,13 +45,17 @@ def test_the_try_out_says_what_keeps_a_network_from_being_stacked(kind: str) -> 
 
 
 def loop(kind: str, seed: int, rate: float, steps: int) -> tuple[list[float], float]:
-    """Losses of the steps, and on the validation examples in eval mode, in float64, by a loop in plain torch."""
+    """Losses of the steps, and on the validation examples in eval mode, in float64, by a loop in plain torch.
+
+    The network is the user's own, with its own weights and its own ReLU.
+    """
     task = OwnTask(kind)
     data = task.data("search")
     if isinstance(data, torch.utils.data.Dataset):
         data = next(iter(torch.utils.data.DataLoader(data, batch_size=len(data))))  # type: ignore[arg-type]
     inputs, targets = data
-    network = with_unit_relu(initial_network(task, seed)).double()
+    torch.manual_seed(derive(seed, "modules"))
+    network = task.network().double()
     optimiser = torch.optim.Adam(network.parameters(), rate)
 
     def loss(index: Tensor) -> Tensor:

@@ -13,11 +13,11 @@ _UNITS = ((60.0, "seconds", 2.0), (1.0, "minutes", 120.0), (1 / 60, "hours", flo
 _SHOWN = 0.02  # the share of the points at the lower end that may be drawn at the edge
 
 
-def calibration_picture(rung: RungCalibration) -> Markup:
+def calibration_picture(rung: RungCalibration, unit: str = "nats") -> Markup:
     """Gain at a rung against gain at the end, one dot a candidate, with the threshold."""
     early, late = [x for x, _ in rung.points], [y for _, y in rung.points]
     panel = frame(_WIDTH, _HEIGHT, _ends(early), _ends(late))
-    body = axes(panel, f"gain after {rung.step} steps (nats)", "gain at the end (nats)")
+    body = axes(panel, f"gain after {rung.step} steps ({unit})", f"gain at the end ({unit})")
     body += level(panel, 0.0, "relu") + Markup('<path class="cloud" d="{}"/>').format(panel.dots(rung.points))
     if rung.threshold is not None and panel.x.low < rung.threshold < panel.x.high:
         body += Markup('<line class="threshold" x1="{x:.1f}" x2="{x:.1f}" y1="{}" y2="{}"/>').format(
