@@ -313,4 +313,4 @@ def test_what_a_stack_would_share_in_silence_trains_one_at_a_time(kind: str) -> 
 @pytest.mark.parametrize("kind", ALLOWED)
 @pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning", "ignore:There is a performance drop.*_weight_norm")
 def test_what_does_no_harm_is_let_through(kind: str) -> None:
-    assert try_out(Own(ALLOWED[kind])) == ()
+    assert not any("one at a time" in note for note in try_out(Own(ALLOWED[kind])))
