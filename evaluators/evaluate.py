@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluators.cohort import CONTROLS, CohortRequest, run_cohort
+from evaluators.cohort import CohortRequest, run_cohort
+from evaluators.controls import more_controls
 from evaluators.errors import EvaluationError
 from evaluators.objectives import DEFAULT, Trained, gains, measured_names, objective, score
 from evaluators.results.reasons import code_of
-from evaluators.results.records import CohortResult, MemberResult
+from evaluators.results.records import CohortResult, MemberResult, reference_name, rivals
+from evaluators.results.reference_loss import check_reference
 from evaluators.seeds import numpy_generator
 from evaluators.statistics import interval
 from evaluators.tasks import task as find_task
@@ -29,8 +31,8 @@ class Evaluation:
     Args:
         expression: its text.
         objectives: values by name; those that need training are NaN if it failed.
-        gains: mean gain over each control.
-        interval: 95 % bootstrap interval of the gain over ReLU.
+        gains: mean gain over each control; NaN where it failed, or the control has no finite loss.
+        interval: 95 % bootstrap interval of the gain over the reference.
         reason: why it failed, or "".
     """
 
@@ -42,7 +44,7 @@ class Evaluation:
 
     @property
     def gain(self) -> float:
-        """Gain over ReLU, in nats."""
+        """Gain over the reference, in nats."""
         return self.objectives["gain"]
 
 
@@ -55,6 +57,7 @@ def evaluate(
     rates: Sequence[float] = (),
     seed: int = 0,
     objectives: Sequence[str] = DEFAULT,
+    controls: Sequence[str] = (),
 ) -> list[Evaluation]:
     """Train functions and the controls to the full budget and compare them.
 
@@ -66,6 +69,7 @@ def evaluate(
         rates: learning rates; the task's default if empty.
         seed: what the seeds are derived from.
         objectives: names of what to report besides the gain, see :func:`evaluators.objectives.registry.objective`.
+        controls: more of them, expressions or names of the catalogue.
 
     Returns:
         One evaluation for each expression, in order.
@@ -73,7 +77,8 @@ def evaluate(
     Raises:
         ExpressionError: a text is no expression.
         TaskError: the task is unknown; or it is one of the user's, and does not work.
-        EvaluationError: fewer than 2 seeds, or an unknown objective.
+        EvaluationError: fewer than 2 seeds, or an unknown objective or control.
+        ReferenceLossError: the reference has no finite loss.
     """
     names = dict.fromkeys(("gain", *(objective(name).name for name in objectives)))
     if seeds < 2:
@@ -84,16 +89,19 @@ def evaluate(
         try_out(chosen)
     request = CohortRequest(
         texts, (chosen.name,), seed, seeds, steps or chosen.steps, rates=tuple(rates), nulls=0,
-        measured=measured_names(objectives),
+        measured=measured_names(objectives), controls=more_controls(controls),
     )  # fmt: skip
     result = run_cohort(request, lambda _: chosen)
+    check_reference(result, request.tasks, "give it smaller learning_rates")
+    compared = rivals(result.controls)
     rng = numpy_generator(seed, "bootstrap")
     evaluations = []
     for text, row in zip(texts, result.candidates, strict=True):
-        over = {name: gains(row, result.controls[name], request.tasks)[0] for name in CONTROLS}
+        over = {name: gains(row, rival, request.tasks)[0] for name, rival in compared.items()}
         mean = {name: float(values.mean()) for name, values in over.items()}
-        bounds = (np.nan, np.nan) if row.reason else interval(over["relu"].tolist(), rng)
-        values = _values(names, text, row, mean["relu"], result)
+        own = reference_name(over)
+        bounds = (np.nan, np.nan) if row.reason else interval(over[own].tolist(), rng)
+        values = _values(names, text, row, mean[own], result)
         evaluations.append(Evaluation(text, values, mean, bounds, code_of(row.reason)))
     return evaluations
 
@@ -101,5 +109,5 @@ def evaluate(
 def _values(names: Iterable[str], text: str, row: MemberResult, gain: float, result: CohortResult) -> dict[str, float]:
     """The objectives by name; of a member that failed, those of its formula."""
     known = [name for name in names if not row.reason or objective(name).kind == "formula"]
-    scores = score(known, Trained(parse(text), row, gain, result.relu, list(result.seconds)))
+    scores = score(known, Trained(parse(text), row, gain, result.reference, list(result.seconds)))
     return {name: scores.get(name, np.nan) for name in names}

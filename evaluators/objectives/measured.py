@@ -16,7 +16,8 @@ from torch import Tensor
 
 from evaluators.errors import TaskError
 from evaluators.objectives.objective import Objective, Trained
-from evaluators.training.activation_slot import After
+from evaluators.training.activation_slot import ActivationSlot, After
+from evaluators.training.looks import Look
 from evaluators.training.stack import Stack
 
 EXAMPLES = 256  # at most, of each seed's validation examples
@@ -27,7 +28,7 @@ class MeasuredObjective(Objective):
 
     Attributes:
         fewest_seeds: without which there is no number.
-        relative: the measure is a loss, of which the objective is log(ReLU's / the candidate's).
+        relative: the measure is a loss, of which the objective is log(the reference's / the candidate's).
     """
 
     kind = "measured"
@@ -51,7 +52,7 @@ class MeasuredObjective(Objective):
     def value(self, trained: Trained) -> float:
         values = [trained.row.measured[task][self.name] for task in trained.tasks]
         if self.relative:
-            references = (trained.relu.measured[task][self.name] for task in trained.tasks)
+            references = (trained.reference.measured[task][self.name] for task in trained.tasks)
             values = [math.log(reference / value) for reference, value in zip(references, values, strict=True)]
         return sum(values) / len(values)
 
@@ -88,13 +89,14 @@ def mean_loss(models: Stack, losses: Tensor) -> Tensor:
 @contextmanager
 def altered(models: Stack, after: After) -> Iterator[None]:
     """Apply a function to the inputs and outputs of each activation; what it returns takes the outputs' place."""
-    for activation in models.activations:
-        activation.after = after
+    places: list[ActivationSlot | Look] = [*models.activations, *models.looks]
+    for place in places:
+        place.after = after
     try:
         yield
     finally:
-        for activation in models.activations:
-            activation.after = None
+        for place in places:
+            place.after = None
 
 
 def mean_of_activations(models: Stack, look: Callable[[Tensor, Tensor], Tensor]) -> Tensor:

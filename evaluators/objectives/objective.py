@@ -19,14 +19,14 @@ class Trained:
         expression: the candidate.
         row: its row in the cohort's result.
         gain: aggregated over the tasks.
-        relu: ReLU's row.
+        reference: the row of the reference, see :func:`evaluators.results.records.reference_of`.
         tasks: names of the tasks.
     """
 
     expression: Expression
     row: MemberResult
     gain: float
-    relu: MemberResult
+    reference: MemberResult
     tasks: Sequence[str]
 
 

@@ -8,28 +8,28 @@ from evaluators.results.reasons import Reason
 from evaluators.training.member import Array, best_rate
 
 STUCK = 0.98  # of the chance loss: has learnt nothing
-LEARNT = 0.90  # of the chance loss: ReLU has learnt enough for a comparison
-FAR_BELOW = 3.0  # times ReLU's loss, see evaluation.md's staged funnel
+LEARNT = 0.90  # of the chance loss: the reference has learnt enough for a comparison
+FAR_BELOW = 3.0  # times the reference's loss, see evaluation.md's staged funnel
 
 
-def failure(losses: Array, relu: Array, chance: float | None) -> Reason | None:
+def failure(losses: Array, reference: Array, chance: float | None) -> Reason | None:
     """Why a candidate has failed at a rung, or None.
 
     Args:
         losses: the candidate's losses, seeds x learning rates.
-        relu: ReLU's losses on the same seeds and rates.
+        reference: the reference's losses on the same seeds and rates.
         chance: loss of a network that has learnt nothing, or None.
 
     Returns:
         ``DIVERGED`` if no learning rate is finite on every seed, ``STUCK``, ``FAR_BELOW``, or None. At its best
-        learning rate the candidate is compared with ReLU at its best.
+        learning rate the candidate is compared with the reference at its best.
     """
     loss = float(losses.mean(axis=0)[best_rate(losses)])
-    reference = float(relu.mean(axis=0)[best_rate(relu)])
+    best = float(reference.mean(axis=0)[best_rate(reference)])
     if not np.isfinite(loss):
         return Reason.DIVERGED
-    if not np.isfinite(reference):
+    if not np.isfinite(best):
         return None
-    if chance is not None and loss >= STUCK * chance and reference <= LEARNT * chance:
+    if chance is not None and loss >= STUCK * chance and best <= LEARNT * chance:
         return Reason.STUCK
-    return Reason.FAR_BELOW if loss > FAR_BELOW * reference else None
+    return Reason.FAR_BELOW if loss > FAR_BELOW * best else None

@@ -30,15 +30,15 @@ class Judge:
     thresholds: Thresholds = field(default_factory=dict)
 
     def at(self, step: int, task: Task, members: Sequence[CohortMember], outcomes: Sequence[Outcome]) -> None:
-        """Judge all that have losses at a step; ReLU is the first member."""
-        relu = np.maximum(outcomes[0].at(step), task.loss_floor)
+        """Judge all that have losses at a step; the reference is the first member."""
+        reference = np.maximum(outcomes[0].at(step), task.loss_floor)
         for member, outcome in zip(members, outcomes, strict=True):
             if not member.protected and step in outcome.losses:
                 losses = np.maximum(outcome.at(step), task.loss_floor)
-                outcome.reason = failure(losses, relu, task.chance)
+                outcome.reason = failure(losses, reference, task.chance)
                 if not (outcome.reason or member.exempt):
                     rung = self.task_name, step
-                    outcome.reason = self.rule.decide(self.thresholds, rung, relative_loss(losses, relu))
+                    outcome.reason = self.rule.decide(self.thresholds, rung, relative_loss(losses, reference))
 
 
 #: Where no rule has learnt anything.

@@ -37,6 +37,8 @@ class Task(ABC):
         optimiser: ``"adam"``, or ``"sgd"`` with momentum 0.9.
         schedule: of the learning rate, ``"constant"`` or ``"cosine"``, which ends at 0.
         clip: largest norm of a model's gradient, or None.
+        reference: what candidates are compared with: ``"current"``, the network as it stands, or ``"relu"``, ReLU in
+            the candidate's places. The shipped tasks have ReLU.
     """
 
     name: str = ""
@@ -49,6 +51,7 @@ class Task(ABC):
     optimiser: str = "adam"
     schedule: str = "constant"
     clip: float | None = None
+    reference: str = "current"
 
     @abstractmethod
     def network(self) -> nn.Module:

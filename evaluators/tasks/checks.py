@@ -10,6 +10,7 @@ from torch.nn.utils.parametrizations import _SpectralNorm
 from torch.nn.utils.spectral_norm import SpectralNorm
 
 from evaluators.errors import TaskError
+from evaluators.results.records import CURRENT, RELU
 from evaluators.tasks.base import BLOCK, Task
 from evaluators.training.optimiser import OPTIMISERS
 from evaluators.training.schedules import SCHEDULES
@@ -32,6 +33,16 @@ def check_settings(task: Task) -> None:
             f"task {task.name!r}: batch_size: expected a multiple of {BLOCK}, got {task.batch_size}; "
             f"the nearest is {near}"
         )
+
+
+def has_current(task: Task) -> bool:
+    """True if candidates are compared with the task's network as it stands, not with ReLU.
+
+    Raises:
+        TaskError: ``reference`` is neither; the message names the task and the nearest valid value.
+    """
+    _check_name(task, "reference", task.reference, (CURRENT, RELU))
+    return task.reference == CURRENT
 
 
 def check_floor(task: Task) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from evaluators.errors import TaskError
 from evaluators.tasks.base import BLOCK, Part, Task
-from evaluators.tasks.checks import check_floor, check_network
+from evaluators.tasks.checks import check_floor, check_network, has_current
 from evaluators.tasks.data_checks import check_finite, check_labels, check_losses
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.tasks.makings import buffers_of, check_makings, check_steady
@@ -24,13 +24,17 @@ _FORMULAS = ("relu(x)", "x*sigmoid(beta*x); beta=1.0:channel")
 
 
 def try_out(task: Task) -> None:
-    """Train two functions for one step on both parts, the second with the larger network if there is one.
+    """Train two functions, and the network as it stands, for one step on both parts.
+
+    The second part is trained with the larger network if there is one.
 
     Raises:
         TaskError: something is wrong with the task's settings, data, network, loss or loop; where it fails in the
             file of the task's class, the message names file and line.
     """
-    members = [CohortMember(parse(text), (0,), protected=True) for text in _FORMULAS]
+    standing = [None] if has_current(task) else []
+    tried = [*standing, *map(parse, _FORMULAS)]
+    members = [CohortMember(expression, (0,), protected=True) for expression in tried]
     try:
         with torch.random.fork_rng(devices=[]):
             if not isinstance(task, LoopTask):

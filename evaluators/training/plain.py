@@ -17,12 +17,12 @@ from primitives.layers.activation import Activation
 
 
 class PlainModel:
-    """One function, one seed, one learning rate.
+    """One function, or the network as it stands, one seed, one learning rate.
 
     Args:
         task: data, network and loss.
         part: the part of the data.
-        expression: the candidate; applied normalised, as in the stack.
+        expression: the candidate; applied normalised, as in the stack. None leaves the network as it stands.
         seed: of weights, split and data order.
         rate: the learning rate.
         steps: the number of steps that the data order is made for.
@@ -36,7 +36,7 @@ class PlainModel:
         self,
         task: Task,
         part: Part,
-        expression: Expression,
+        expression: Expression | None,
         *,
         seed: int,
         rate: float,
@@ -52,9 +52,10 @@ class PlainModel:
         network = initial_network(task, seed)
         backend.move(network)
         check_network(task, network)
-        function = normalised(expression)
-        for site in find_sites(network, task, self.x[: len(self.order[0])]):
-            site.put(Activation(function, channels=site.channels, device="cpu"))
+        if expression is not None:
+            function = normalised(expression)
+            for site in find_sites(network, task, self.x[: len(self.order[0])]):
+                site.put(Activation(function, channels=site.channels, device="cpu"))
         backend.move(network)
         self.network = network
         for module in network.modules():

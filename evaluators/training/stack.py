@@ -14,6 +14,7 @@ from functools import reduce
 import torch
 from torch import Tensor, nn
 
+from evaluators.errors import EvaluationError
 from evaluators.machine.backend import CPU, Backend
 from evaluators.tasks.base import BLOCK, HeldOut, Part, Split, Task, batches, split
 from evaluators.tasks.checks import check_network, check_settings
@@ -22,6 +23,7 @@ from evaluators.training.activation_slot import ActivationSlot, Layout, Share
 from evaluators.training.buffers import drawn_buffers
 from evaluators.training.convolution import StackedConvolutions
 from evaluators.training.initialisation import initial_network
+from evaluators.training.looks import Look, looks
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.optimiser import OPTIMISERS, clipped
 from evaluators.training.schedules import SCHEDULES
@@ -41,11 +43,13 @@ class Stack:
     Args:
         task: data, network, loss and optimiser.
         part: the part of the data, ``"search"`` or ``"confirmation"``.
-        members: what to train.
+        members: what to train; a network as it stands is the only one.
         schedule: learning rates and the number of steps that the data order is made for.
         backend: device and types.
 
     Attributes:
+        activations: the slots; a network as it stands has none.
+        looks: at what stands in its places instead; there are none beside slots.
         rates: for each member the indices, in the schedule, of the learning rates that it still has.
         state: the stacked weights that are trained, by name.
         fixed: what belongs to a slice and is not trained, by name: its seed's frozen parameters, and the
@@ -54,6 +58,7 @@ class Stack:
     Raises:
         TaskError: a setting of the task or a module of its network cannot be trained in a stack, or the network has no
             place for the candidate.
+        EvaluationError: a network as it stands would have company: what is in its places is the same for all slices.
     """
 
     def __init__(
@@ -99,10 +104,19 @@ class Stack:
         self.fixed |= {name: self._stacked(of_seeds) for name, of_seeds in drawn_buffers(self.task, networks).items()}
         self.network = networks[0]
         self.backend.move(self.network)
-        self.activations = _put_activation_slots(self.network, self.task, self.x[: self.orders.shape[2]])
-        self.writes = any(isinstance(module, InPlace) for module in self.network.modules())
+        self.activations, self.looks = self._fitted(self.x[: self.orders.shape[2]])
+        self.writes = bool(self.looks) or any(isinstance(module, InPlace) for module in self.network.modules())
         convolves = any(isinstance(module, nn.modules.conv._ConvNd) for module in self.network.modules())
         self.convolutions = StackedConvolutions() if convolves else nullcontext()  # it costs 1 us a call of torch
+
+    def _fitted(self, x: Tensor) -> tuple[list[ActivationSlot], list[Look]]:
+        """Slots for the candidates; or, of a network as it stands, looks at what is in its places."""
+        if all(member.expression is not None for member in self.members):
+            return _put_activation_slots(self.network, self.task, x), []
+        if len(self.members) > 1:
+            raise EvaluationError(f"expected a network as it stands alone in a stack, got {len(self.members)} members")
+        check_network(self.task, self.network)
+        return [], looks(self.network, self.task, x)
 
     def _stacked(self, of_seeds: Sequence[Tensor]) -> Tensor:
         """One tensor a seed as one row a slice."""
@@ -251,9 +265,15 @@ def _layout(members: Sequence[CohortMember], rates: Sequence[tuple[int, ...]]) -
     shares, start = [], 0
     for member, remaining in zip(members, rates, strict=True):
         stop = start + len(member.seeds) * len(remaining)
-        shares.append(Share(as_builtin(member.expression), start, stop, output_factor(member.expression)))
+        shares.append(_share(member, start, stop))
         start = stop
     return Layout(tuple(shares), tuple(tuple(p.name for p in share.expression.parameters) for share in shares))
+
+
+def _share(member: CohortMember, start: int, stop: int) -> Share:
+    if member.expression is None:  # without slots nobody applies it
+        return Share(variable(), start, stop)
+    return Share(as_builtin(member.expression), start, stop, output_factor(member.expression))
 
 
 def _put_activation_slots(network: nn.Module, task: Task, x: Tensor) -> list[ActivationSlot]:

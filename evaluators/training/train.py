@@ -16,7 +16,7 @@ from evaluators.tasks.base import HeldOut, Part, Task
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.training.checkpoint import NONE, Checkpoint, frozen, thawed
 from evaluators.training.loops import train_by_loop
-from evaluators.training.member import CohortMember, Outcome, Schedule, best_rate, better_rates
+from evaluators.training.member import Array, CohortMember, Outcome, Schedule, best_rate, better_rates
 from evaluators.training.stack import Stack
 
 WIDTH = 132  # slices a stack: 33 to 264 differ by a tenth on two small MLPs; wider ones spend less in Python
@@ -34,7 +34,7 @@ def train(
     measured: Sequence[MeasuredObjective] = (),
     checkpoint: Checkpoint = NONE,
 ) -> list[Outcome]:
-    """Train members; in the search, reject at the rungs and the end. The first member is ReLU, the reference.
+    """Train members; in the search, reject at the rungs and the end. The first member is the reference.
 
     Failures are rejected, and candidates that the job's rung rule rejects (:mod:`evaluators.rejection`). A member that
     stays may lose its worst learning rate; a control may, too.
@@ -42,7 +42,7 @@ def train(
     Args:
         task: data, network, loss.
         part: ``"search"``, or ``"confirmation"``, where test losses are taken too.
-        members: ReLU first; protected ones are never rejected.
+        members: the reference first; protected ones are never rejected.
         schedule: budget, rungs, learning rates.
         width: slices in one stack; it changes speed and memory, no result.
         judge: decides which members are rejected at a rung.
@@ -86,23 +86,29 @@ def train(
                 outcome.tests = losses
     for stack, chunk in stacks if measured else ():
         for position, outcome in enumerate(outcomes[i] for i in chunk):
-            with stack.alone(position, best_rate(outcome.at(schedule.steps))) as models:
+            with stack.alone(position, _best_left(stack, position, outcome.at(schedule.steps))) as models:
                 outcome.measured = measure(models, measured)
     return outcomes
 
 
 def _chunks(members: Sequence[CohortMember], schedule: Schedule, width: int) -> Iterator[list[int]]:
-    """Indices of consecutive members whose slices fill one stack."""
+    """Indices of consecutive members whose slices fill one stack. A network as it stands is a stack of its own."""
     chunk: list[int] = []
     used = 0
     for index, member in enumerate(members):
         slices = len(member.seeds) * len(schedule.rates)
-        if chunk and used + slices > width:
+        if chunk and (used + slices > width or None in (member.expression, members[chunk[-1]].expression)):
             yield chunk
             chunk, used = [], 0
         chunk.append(index)
         used += slices
     yield chunk
+
+
+def _best_left(stack: Stack, position: int, losses: Array) -> int:
+    """The learning rate with the smallest loss; where none is finite, one that the member still has."""
+    best, left = best_rate(losses), stack.rates[position]
+    return best if best in left else left[0]
 
 
 def _by_member(stack: Stack, kind: HeldOut) -> list[list[list[float]]]:

@@ -23,12 +23,12 @@ def finalists(study: Study, config: Config) -> list[Finalist]:
     trials, field = study.store.trials, _seed_gains(study)
     trust, centre = (reliability(field), float(field.mean())) if len(field) > 1 else (1.0, 0.0)
     best = sorted(study.front.numbers, key=lambda number: (-trials[number].objectives["gain"], number))
-    better = [trial for trial in (trials[number] for number in best) if trial.gain_over["relu"] > 0]
+    better = [trial for trial in (trials[number] for number in best) if (trial.gain or 0.0) > 0]
     return [_finalist(trial, centre, trust) for trial in better[: config.confirmation.finalists]]
 
 
 def _seed_gains(study: Study) -> Array:
-    """Gains over ReLU, trials x seeds, mean over the tasks."""
+    """Gains over the reference, trials x seeds, mean over the tasks."""
     numbers = [number for number, _ in study.uncensored] or range(study.trials)
     recent = [study.store.trials[number] for number in numbers[-500:]]
     tables = [list(trial.gains.values()) for trial in recent if trial.gains]
@@ -36,5 +36,5 @@ def _seed_gains(study: Study) -> Array:
 
 
 def _finalist(trial: TrialRecord, centre: float, trust: float) -> Finalist:
-    gain = trial.gain_over["relu"]  # the mean over the tasks, however they are aggregated
+    gain = trial.gain or 0.0  # above 0; the mean over the tasks, however they are aggregated
     return Finalist(trial.id, trial.expression, cost(parse(trial.expression)), gain, shrunk(gain, centre, trust))

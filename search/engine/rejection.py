@@ -75,13 +75,13 @@ def relative_losses(record: CohortRecord, row: MemberResult, gain: float | None)
     """A trained candidate as a row of the calibration set: its relative loss at each rung.
 
     At the end it is the gain's negative. Infinite from a failure on. Empty if it says nothing: its worker died,
-    or ReLU has no loss.
+    or the reference has no loss.
     """
-    relu = record.result.relu.losses
+    reference = record.result.reference.losses
     reached = [(name, step) for name, step in record.rungs if step in row.losses.get(name, ())]
     if not reached or (gain is None and not row.reason):
         return ()
-    at = [relative_loss(row.losses[name][step], relu[name][step]) for name, step in reached]
+    at = [relative_loss(row.losses[name][step], reference[name][step]) for name, step in reached]
     if gain is not None:
         return (*at[:-1], -gain)
     return (*at[:-1], *[math.inf] * (len(record.rungs) - len(at) + 1))
@@ -180,7 +180,7 @@ def sizes(trace: Sequence[TraceEntry]) -> list[int]:
 
 
 def _good(gains: Sequence[float | None], bar: float | None) -> int:
-    """How many reach the bar; without one, how many are better than ReLU."""
+    """How many reach the bar; without one, how many are better than the reference."""
     return sum(1 for gain in gains if gain is not None and gain >= (0.0 if bar is None else bar))
 
 

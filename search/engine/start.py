@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from evaluators.cohort import CONTROLS
+from evaluators.controls import Named
 from evaluators.screens import screen
 from primitives.equivalence.classes import fingerprint
 from primitives.expression.parsing import parse
 
 
-def left_out(start: Sequence[str]) -> Iterator[str]:
-    """A line for each function of a start list that the job leaves out: a screen stops it, or its class is there."""
-    known = {fingerprint(parse(text)).scale: f"the control {name}" for name, text in CONTROLS.items()}
+def left_out(start: Sequence[str], controls: Named = ()) -> Iterator[str]:
+    """A line for each function of a start list that the job leaves out: a screen stops it, or its class is there.
+
+    Args:
+        start: texts.
+        controls: those of the job beside ReLU, GELU and SiLU, names with texts.
+    """
+    shown = CONTROLS | dict(controls)
+    known = {fingerprint(parse(text)).scale: f"the control {name}" for name, text in shown.items()}
     for text in start:
         expression = parse(text)
         key = fingerprint(expression).scale

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluators.cohort import CONTROLS
+from evaluators.controls import more_controls
 from evaluators.objectives import cost, objective
+from evaluators.results.records import reference_name
 from primitives.expression.parsing import parse
-from search.config import Config
 from search.report.members import FrontMember
 from search.report.pictures.drawing import Points
 from search.report.run_data import RunData
@@ -41,10 +42,10 @@ class View:
         undrawn: members of the front that have no place among ``marks``.
         marks: the members that can be chosen; the names are ids.
         members: the same, with what is said of them.
-        controls: ReLU, GELU and SiLU, where their place is known.
+        controls: those that are functions, where their place is known.
         stairs: the front is a line: there are two objectives.
         nulls: gains of the null controls.
-        zero: a gain of 0 is ReLU's.
+        zero: a gain of 0 is the reference's.
     """
 
     x_label: str
@@ -63,13 +64,13 @@ class View:
     zero: bool
 
 
-def gain_label(config: Config) -> str:
+def gain_label(run_data: RunData) -> str:
     """The gain with its unit, as the job aggregates it."""
     return {
-        "mean": "gain over ReLU (nats)",
-        "minimum": "gain over ReLU, smallest of the tasks (nats)",
+        "mean": f"gain over {run_data.reference} (nats)",
+        "minimum": f"gain over {run_data.reference}, smallest of the tasks (nats)",
         "rank": "gain (rank among its cohort)",
-    }[config.aggregate]
+    }[run_data.config.aggregate]
 
 
 def views(run_data: RunData, members: Sequence[FrontMember]) -> list[View]:
@@ -90,7 +91,7 @@ def _view(run_data: RunData, members: Sequence[FrontMember], name: str) -> View:
     cloud = [(x, y) for x, y in others if x_ends[0] <= x <= x_ends[1] and y >= y_ends[0]]
     return View(
         x_label=_label(name),
-        y_label=gain_label(run_data.config),
+        y_label=gain_label(run_data),
         x_ends=x_ends,
         y_ends=y_ends,
         log_x=log_x,
@@ -127,9 +128,9 @@ def _controls(run_data: RunData) -> list[Mark]:
     if over is None or run_data.config.aggregate != "mean":
         return []
     return [
-        Mark(name, cost(parse(text)), over["relu"] - over[name])
-        for name, text in CONTROLS.items()
-        if name in over and "relu" in over
+        Mark(name, cost(parse(text)), over[reference_name(over)] - over[name])
+        for name, text in (CONTROLS | dict(more_controls(run_data.config.controls))).items()
+        if name in over
     ]
 
 

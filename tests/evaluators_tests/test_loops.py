@@ -131,7 +131,7 @@ class Failing(Looped):
         self.control = control
 
     def fit(self, network: nn.Module, *rest: Any) -> Iterator[float]:
-        relu = network[1].expression == normalised(MEMBERS[0].expression)  # type: ignore[index]
+        relu = network[1].expression == normalised(parse("relu(x)"))  # type: ignore[index]
         if relu == self.control:
             return
         yield from super().fit(network, *rest)
