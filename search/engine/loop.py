@@ -119,9 +119,7 @@ def _proposed(
     return with_thresholds(plan, proposer.config, planned, recorder.uncensored(number - lag))
 
 
-def request_for(
-    config: Config, plan: Plan, folder: RunFolder | None = None, *, current: bool = True
-) -> CohortRequest:
+def request_for(config: Config, plan: Plan, folder: RunFolder | None = None, *, current: bool = True) -> CohortRequest:
     """The request for the workers that a plan makes; with a run folder the training is saved at rungs."""
     t = config.training
     return CohortRequest(
