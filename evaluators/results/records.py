@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -72,7 +72,7 @@ class CohortResult:
 
     Args:
         candidates: in the order of the request.
-        controls: by name.
+        controls: by name. A user's network as it stands is ``"current"``, with losses on the tasks that have one.
         nulls: the null controls.
         seconds: by task.
     """
@@ -83,6 +83,34 @@ class CohortResult:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
-    def relu(self) -> MemberResult:
+    def reference(self) -> MemberResult:
         """The reference of all gains."""
-        return self.controls["relu"]
+        return reference_of(self.controls)
+
+
+#: The control of a task whose candidates are compared with the user's network as it stands, and of all others.
+CURRENT, RELU = "current", "relu"
+
+
+def reference_of(controls: Mapping[str, MemberResult]) -> MemberResult:
+    """What candidates are compared with, task by task: the network as it stands; ReLU where a task has none."""
+    relu, current = controls[RELU], controls.get(CURRENT)
+    if current is None:
+        return relu
+    return replace(
+        current,
+        losses={**relu.losses, **current.losses},
+        tests={**relu.tests, **current.tests},
+        measured={**relu.measured, **current.measured},
+        comparisons={**relu.comparisons, **current.comparisons},
+    )
+
+
+def rivals(controls: Mapping[str, MemberResult]) -> dict[str, MemberResult]:
+    """All that candidates are compared with, by name, each with a result on every task: the reference is whole."""
+    return {name: reference_of(controls) if name == CURRENT else row for name, row in controls.items()}
+
+
+def reference_name(names: Container[str]) -> str:
+    """The name of the reference among those of controls; runs of older versions have ReLU alone."""
+    return CURRENT if CURRENT in names else RELU
