@@ -18,7 +18,8 @@ from evaluators.machine.backend import AUTOCAST, Backend
 from evaluators.machine.width import fastest_width
 from evaluators.objectives import measured_objectives
 from evaluators.rejection import Judge, Thresholds, rung_rule
-from evaluators.results.records import CURRENT, RELU, CohortResult, MemberResult
+from evaluators.results.control_labels import CURRENT, RELU
+from evaluators.results.records import CohortResult, MemberResult
 from evaluators.screens import flags
 from evaluators.seeds import derive
 from evaluators.tasks import task

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+#: The control of a task whose candidates are compared with the user's network as it stands, and of all others.
+CURRENT, RELU = "current", "relu"
 _LABELS = {"current": "the current network", "relu": "ReLU", "gelu": "GELU", "silu": "SiLU"}
 
 

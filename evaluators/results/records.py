@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from evaluators.comparison import NATS, Comparison
+from evaluators.results.control_labels import CURRENT, RELU
 from evaluators.results.reasons import Reason
 from evaluators.training.member import Array, Outcome
 
@@ -86,10 +87,6 @@ class CohortResult:
     def reference(self) -> MemberResult:
         """The reference of all gains."""
         return reference_of(self.controls)
-
-
-#: The control of a task whose candidates are compared with the user's network as it stands, and of all others.
-CURRENT, RELU = "current", "relu"
 
 
 def reference_of(controls: Mapping[str, MemberResult]) -> MemberResult:

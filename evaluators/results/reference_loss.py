@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from evaluators.errors import ReferenceLossError
-from evaluators.results.records import CURRENT, CohortResult, MemberResult, reference_name
+from evaluators.results.control_labels import CURRENT
+from evaluators.results.records import CohortResult, MemberResult, reference_name
 from evaluators.training.member import best_rate
 from primitives.user_file import label
 

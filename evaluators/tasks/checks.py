@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
 from evaluators.errors import TaskError
-from evaluators.results.records import CURRENT, RELU
+from evaluators.results.control_labels import CURRENT, RELU
 from evaluators.tasks.base import BLOCK, Task
 from evaluators.tasks.conditions import conditions_of
 from evaluators.tasks.optimisers import OPTIMISERS, Optimiser

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
-from evaluators.results.records import RELU
+from evaluators.results.control_labels import RELU
 from evaluators.tasks.base import Task
 
 

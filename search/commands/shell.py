@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
-from evaluators.results.records import RELU
+from evaluators.results.control_labels import RELU
 from search.confirmation import Confirmation, confirmation_to_json
 from search.engine.rows import front_rows
 from search.records.class_row import ClassRow

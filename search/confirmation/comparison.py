@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from evaluators.objectives import gains
+from evaluators.results.control_labels import CURRENT
 from evaluators.results.reasons import Reason
-from evaluators.results.records import CURRENT, MemberResult, reference_name, reference_of
+from evaluators.results.records import MemberResult, reference_name, reference_of
 from evaluators.statistics import ALPHA, holm, interval, sign_flip
 from evaluators.training.member import Array
 from primitives.user_file import label

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from evaluators.cohort import CONTROLS
-from evaluators.results.records import CURRENT
+from evaluators.results.control_labels import CURRENT
 from evaluators.tasks import task
 from evaluators.tasks.checks import has_current
 from search.config import Config

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from evaluators.results.control_labels import CURRENT, RELU
 from evaluators.results.reasons import Reason, Unmeasured, code_of
-from evaluators.results.records import CURRENT, RELU
 from search.storage.files import Cell
 
 

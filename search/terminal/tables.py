@@ -12,8 +12,8 @@ from rich.text import Text
 
 from evaluators.evaluate import Evaluation
 from evaluators.objectives import DEFAULT, OBJECTIVES, objective
-from evaluators.results.control_labels import label_of
-from evaluators.results.records import RELU, reference_name
+from evaluators.results.control_labels import RELU, label_of
+from evaluators.results.records import reference_name
 from primitives.equivalence.builtin import as_builtin
 from primitives.expression.parsing import parse
 from search.confirmation.record import Compared, Confirmation, Estimate

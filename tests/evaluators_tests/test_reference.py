@@ -20,8 +20,9 @@ from evaluators.errors import EvaluationError, ReferenceLossError, TaskError
 from evaluators.evaluate import evaluate
 from evaluators.machine.backend import Backend
 from evaluators.objectives import Trained, gains, objective
+from evaluators.results.control_labels import CURRENT
 from evaluators.results.reasons import Reason
-from evaluators.results.records import CURRENT, CohortResult, reference_of, rivals
+from evaluators.results.records import CohortResult, reference_of, rivals
 from evaluators.tasks import task, task_names
 from evaluators.tasks.base import Part, batches, split
 from evaluators.tasks.tryout import try_out
