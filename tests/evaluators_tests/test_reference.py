@@ -23,6 +23,7 @@ from evaluators.objectives import Trained, gains, objective
 from evaluators.results.control_labels import CURRENT
 from evaluators.results.reasons import Reason
 from evaluators.results.records import CohortResult, reference_of, rivals
+from evaluators.seeds import derive
 from evaluators.tasks import task, task_names
 from evaluators.tasks.base import Part, batches, split
 from evaluators.tasks.tryout import try_out
@@ -30,6 +31,7 @@ from evaluators.training.initialisation import initial_network
 from evaluators.training.member import CohortMember, Outcome, Schedule
 from evaluators.training.plain import PlainModel
 from evaluators.training.stack import Stack
+from evaluators.training.stackable import unstackable
 from evaluators.training.train import train
 from primitives.expression.expression import variable
 from primitives.expression.parsing import parse
@@ -85,9 +87,30 @@ class Unit(Curve):
 
     name = "unit"
     replaced = (UnitReLU,)
+    scale = "unit"
 
     def network(self) -> nn.Module:
         return nn.Sequential(nn.Linear(3, 8), UnitReLU(), nn.Linear(8, 8), UnitReLU(), nn.Linear(8, 1))
+
+
+class Rectified(Curve):
+    """ReLU stands there, and candidates have no factor."""
+
+    name = "rectified"
+    replaced = (nn.ReLU,)
+
+    def network(self) -> nn.Module:
+        return nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 1))
+
+
+class Random(Curve):
+    """Candidates could be stacked; what stands there draws random numbers and cannot."""
+
+    name = "random"
+    replaced = (nn.RReLU,)
+
+    def network(self) -> nn.Module:
+        return nn.Sequential(nn.Linear(3, 8), nn.RReLU(), nn.Linear(8, 1))
 
 
 class Looped(LoopTask):
@@ -224,6 +247,27 @@ def test_a_function_that_stands_there_already_gains_nothing() -> None:
     assert np.abs(gains(result.controls["relu"], result.reference, ["unit"])).max() < 1e-5
 
 
+def test_without_a_scale_it_gains_nothing_and_a_factor_counts() -> None:
+    result = found("relu(x)", "2*relu(x)", chosen=Rectified())
+    same, scaled = (gains(row, result.reference, ["rectified"]) for row in result.candidates)
+    assert np.abs(same).max() < 1e-5 < 1e-3 < np.abs(scaled).max()
+
+
+def test_where_only_what_stands_there_cannot_be_stacked_all_are_trained_one_at_a_time() -> None:
+    assert "rrelu" in unstackable(Random())
+    asks = Random()
+    asks.reference = "relu"
+    assert not unstackable(asks)
+    (note,) = try_out(Random())
+    assert "trained one at a time" in note
+    first, again = (found("sin(x)", chosen=Random()) for _ in range(2))
+    losses = [each.reference.losses["random"][12] for each in (first, again)]
+    assert np.isfinite(losses).all() and np.array_equal(losses[0], losses[1])
+    plain = PlainModel(Random(), "search", None, seed=derive(3, "search", "seed", 0), rate=RATES[0], steps=12)
+    plain.advance(12)
+    assert losses[0][0, 0] == pytest.approx(plain.loss("validation"), rel=1e-6)
+
+
 def test_the_first_control_and_null_controls_are_the_network_as_it_stands() -> None:
     result = found("sin(x)")
     assert list(result.controls) == [CURRENT, "relu", "gelu", "silu"]
@@ -248,7 +292,7 @@ def test_the_shipped_tasks_keep_relu_and_a_task_may_ask_for_it() -> None:
                for n in result.controls)  # fmt: skip
     asks.reference = "curent"
     for refused in (lambda: found("sin(x)", chosen=asks), lambda: try_out(asks)):
-        with pytest.raises(TaskError, match=r"'curve': unknown reference 'curent'; did you mean 'current'"):
+        with pytest.raises(TaskError, match=r"'curve': reference: .* got 'curent'; did you mean 'current'"):
             refused()
 
 
