@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evaluators.tasks.base import Compare, Direction, Task
+from evaluators.tasks.examples import tensors
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +110,11 @@ def has_metric(task: Task) -> bool:
     return type(task).metric is not Task.metric
 
 
-def metric_value(task: Task, output: Tensor, target: Tensor) -> Tensor:
+def metric_value(task: Task, output: Any, target: Any) -> Tensor:
     """The metric of one model on a whole held-out set, without a dimension, float64; the mean of what each example has.
 
     NaN where an output is: a candidate whose outputs are no numbers must not have an accuracy.
     """
     value = torch.as_tensor(task.metric(output, target)).to(torch.float64).mean()
-    finite = not output.is_floating_point() or bool(output.isfinite().all())
+    finite = all(bool(tensor.isfinite().all()) for tensor in tensors(output))
     return value if finite else torch.full_like(value, math.nan)

@@ -125,6 +125,11 @@ def blame(error: BaseException, file: str | None) -> str:
     return f"{file}, line {lines[-1]}: {text}" if lines else text
 
 
+def blame_on(error: BaseException, culprit: object) -> str:
+    """:func:`blame` on the file of an object's class."""
+    return blame(error, getattr(sys.modules.get(type(culprit).__module__), "__file__", None))
+
+
 def _defined_in(value: object, module: ModuleType) -> bool:
     """False for a class that the file imports."""
     return not isinstance(value, type) or value.__module__ == module.__name__

@@ -98,7 +98,7 @@ class Task(ABC):
     def data(self, part: Part) -> tuple[Inputs, Inputs] | Any:
         """Inputs and targets, first dimension the examples, of a part: ``"search"`` or ``"confirmation"``.
 
-        Each is a tensor, or a tuple or dict of tensors. Or a ``Dataset`` of pairs, which is read once, all at once. The
+        Each is a tensor, or a tuple or dict of tensors. Or a ``Dataset`` of pairs, which is read as a whole, once. The
         parts share no example.
         """
 

@@ -54,12 +54,17 @@ def conditions_of(task: Task) -> Conditions:
     Raises:
         TaskError: one of them is unknown; the message names the nearest one.
     """
-    _check(task, "initial", task.initial, INITIALS)
-    _check(task, "scale", task.scale, SCALES)
+    check_word(task, "initial", task.initial, INITIALS)
+    check_word(task, "scale", task.scale, SCALES)
     return Conditions(task.initial, task.scale)
 
 
-def _check(task: Task, setting: str, value: str, known: Iterable[str]) -> None:
+def check_word(task: Task, setting: str, value: str, known: Iterable[str]) -> None:
+    """Refuse a setting that is none of some words.
+
+    Raises:
+        TaskError: the message names the task, the setting and the nearest word.
+    """
     if value not in known:
         raise TaskError(
             f"task {task.name!r}: {setting}: expected {' or '.join(map(repr, known))}, got {value!r}"

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from evaluators.errors import TaskError
 from evaluators.machine.backend import CPU
-from evaluators.tasks.base import BLOCK, Inputs, Part, Task
+from evaluators.tasks.base import BLOCK, Part, Task
 from evaluators.tasks.examples import examples_of, mapped, tensors
 
 IGNORED = -100  # torch's ignore_index: the loss is 0 there, and its mean leaves such a target out
@@ -36,7 +36,7 @@ def check_finite(task: Task, part: Part) -> None:
             )
 
 
-def check_labels(task: Task, part: Part, output: Tensor) -> None:
+def check_labels(task: Task, part: Part, output: Any) -> None:
     """Refuse labels that are no class of the logits; tasks with a loss of their own are left alone.
 
     Args:
@@ -47,9 +47,9 @@ def check_labels(task: Task, part: Part, output: Tensor) -> None:
     Raises:
         TaskError: the message names the smallest and the largest label, the number of classes and what to do.
     """
-    y, classes = examples_of(task, part).targets, output.shape[-1]
     if type(task).loss is not Task.loss:
         return
+    y, classes = examples_of(task, part).targets, output.shape[-1]
     if not isinstance(y, Tensor) or (y.dtype not in (torch.int64, torch.uint8) and not y.is_floating_point()):
         came = f"{y.dtype}; targets.long() makes them" if isinstance(y, Tensor) else f"a {type(y).__name__}"
         raise TaskError(
@@ -90,7 +90,7 @@ def check_losses(task: Task, part: Part, output: Any) -> None:
     """
     examples = examples_of(task, part)
     count = min(BLOCK, len(examples))
-    shape = tuple(_loss(task, output, examples.rows(slice(count)).targets).shape)
+    shape = tuple(task.loss(output, examples.rows(slice(count)).targets).shape)
     if shape != (count,):
         raise TaskError(
             f"task {task.name!r}: loss: expected one number for each of {count} examples, shape "
@@ -99,19 +99,15 @@ def check_losses(task: Task, part: Part, output: Any) -> None:
     for start in range(0, len(examples), _AT_ONCE):  # every target, beside an output of the right kind
         targets = examples.rows(slice(start, start + _AT_ONCE)).targets
         index = torch.arange(start, min(start + _AT_ONCE, len(examples))) % count
-        losses = _loss(task, mapped(itemgetter(index), output), targets)
+        losses = task.loss(mapped(itemgetter(index), output), targets)
         bad = _first(~losses.isfinite())
         if bad is not None:
-            target = targets[bad] if isinstance(targets, Tensor) else torch.empty(2 * BLOCK)
-            shown = f", whose target is {target.tolist()}" if target.numel() <= BLOCK else ""
+            short = isinstance(targets, Tensor) and targets[bad].numel() <= BLOCK
+            shown = f", whose target is {targets[bad].tolist()}" if short else ""
             raise TaskError(
                 f"task {task.name!r}: loss: expected finite numbers, but it is {losses[bad].item()} for example "
                 f"{start + bad} of the {part}{shown}, before any training"
             )
-
-
-def _loss(task: Task, output: Any, targets: Inputs) -> Tensor:
-    return task.loss(output, targets)
 
 
 def _first(flags: Tensor) -> int | None:

@@ -11,10 +11,10 @@ from torch import Tensor
 from evaluators.comparison import has_metric
 from evaluators.errors import TaskError
 from evaluators.tasks.base import BLOCK, Compare, Direction, Part, Task
+from evaluators.tasks.conditions import check_word
 from evaluators.tasks.examples import examples_of
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.training.member import Outcome
-from primitives.errors import nearest
 
 
 def check_comparison(task: Task) -> None:
@@ -23,8 +23,8 @@ def check_comparison(task: Task) -> None:
     Raises:
         TaskError: the message names the task, the setting, what was expected and the way out.
     """
-    _check_word(task, "direction", task.direction, get_args(Direction))
-    _check_word(task, "compare", task.compare, get_args(Compare))
+    check_word(task, "direction", task.direction, get_args(Direction))
+    check_word(task, "compare", task.compare, get_args(Compare))
     if task.direction == "maximise" and task.compare == "ratio":
         raise TaskError(
             f"task {task.name!r}: direction: 'maximise' cannot be compared by 'ratio', whose nats are those of a "
@@ -34,14 +34,6 @@ def check_comparison(task: Task) -> None:
         raise TaskError(
             f"task {task.name!r}: gain_scale: expected a positive number beside compare = 'difference', got "
             f"{task.gain_scale} beside {task.compare!r}"
-        )
-
-
-def _check_word(task: Task, setting: str, word: str, known: Iterable[str]) -> None:
-    if word not in known:
-        raise TaskError(
-            f"task {task.name!r}: {setting}: expected {' or '.join(map(repr, known))}, got {word!r}"
-            f"{nearest(word, known)}"
         )
 
 

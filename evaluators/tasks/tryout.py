@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 
 import torch
 
@@ -28,7 +27,7 @@ from evaluators.training.stackable import unstackable
 from evaluators.training.train import train
 from primitives.errors import ActsearchError
 from primitives.expression.parsing import parse
-from primitives.user_file import blame
+from primitives.user_file import blame_on
 
 _FORMULAS = ("relu(x)", "x*sigmoid(beta*x); beta=1.0:channel")
 
@@ -69,8 +68,7 @@ def try_out(task: Task, asked: Conditions = OWN) -> tuple[str, ...]:
     except ActsearchError:
         raise
     except Exception as error:
-        file = getattr(sys.modules.get(type(task).__module__), "__file__", None)
-        raise TaskError(f"task {task.name!r} fails: {blame(error, file)}") from error
+        raise TaskError(f"task {task.name!r} fails: {blame_on(error, task)}") from error
     return tuple(dict.fromkeys(notes))
 
 

@@ -7,8 +7,9 @@ so that a candidate loses what its control loses; a stack draws it once a seed.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -29,13 +30,22 @@ class Masks:
 
     Args:
         seeds: all seeds.
+
+    Attributes:
         rows: for each slice the number of its seed; of a lone model, None.
-        step: number of the batch.
+        batch: number of the batch.
+        calls: of each layer in this batch, by name.
     """
 
     seeds: Sequence[int]
     rows: Tensor | None = None
-    step: int = 0
+    batch: int = 0
+    calls: Counter[str] = field(default_factory=Counter)
+
+    def begin(self, batch: int, rows: Tensor | None = None) -> None:
+        """Count calls anew: before a batch's forward pass, and after it, for what the backward pass repeats."""
+        self.batch, self.rows = batch, rows
+        self.calls.clear()
 
 
 class SeededDropout(nn.Module):
@@ -51,14 +61,14 @@ class SeededDropout(nn.Module):
         super().__init__()
         self.p, self.path, self.masks = p, path, masks
         self.whole_channels, self.alpha = issubclass(kind, _CHANNELS), issubclass(kind, _ALPHA)
-        self.calls = 0
         self.register_buffer("marker", torch.zeros((), device="cpu"), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """``x`` with elements, or channels, dropped as torch does."""
         if not self.training or self.p == 0.0:
             return x
-        number, self.calls = self.calls, self.calls + 1
+        number = self.masks.calls[self.path]
+        self.masks.calls[self.path] += 1
         factor, shift = _Noise.apply(self, number, x.detach(), self.marker)  # type: ignore[no-untyped-call]
         dropped: Tensor = x * factor + shift if self.alpha else x * factor
         return dropped
@@ -69,7 +79,7 @@ class SeededDropout(nn.Module):
 
     def _of_seed(self, number: int, x: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         shape = (*x.shape[:2], *[1] * (x.dim() - 2)) if self.whole_channels else x.shape
-        generator = torch_generator(seed, "dropout", self.path, self.masks.step, number)
+        generator = torch_generator(seed, "dropout", self.path, self.masks.batch, number)
         kept = torch.empty(shape, device="cpu").bernoulli_(1.0 - self.p, generator=generator).to(x)
         if not self.alpha:
             return kept / (1.0 - self.p) if self.p < 1.0 else kept, torch.zeros((), dtype=x.dtype, device=x.device)
@@ -104,20 +114,13 @@ class _Noise(torch.autograd.Function):
         return (factors, shifts), (0, 0)
 
 
-def put_dropout(network: nn.Module, masks: Masks) -> list[SeededDropout]:
-    """Put seeded layers where a network has torch's dropout layers, in place, and return them."""
-    placed = []
+def put_dropout(network: nn.Module, seeds: Sequence[int]) -> Masks:
+    """Put seeded layers where a network has torch's dropout layers, in place; return what they draw from."""
+    masks = Masks(seeds)
     for path, module in list(network.named_modules(remove_duplicate=False)):
         if type(module) in (*_ELEMENTS, *_CHANNELS) and path:
             parent, _, name = path.rpartition(".")
             layer = SeededDropout(type(module), module.p, path, masks)
             layer.train(module.training)
             setattr(network.get_submodule(parent), name, InPlace(layer) if module.inplace else layer)
-            placed.append(layer)
-    return placed
-
-
-def begin_batch(layers: Sequence[SeededDropout], step: int) -> None:
-    """Count calls anew: before a batch's forward pass, and after it, for what is repeated in the backward pass."""
-    for layer in layers:
-        layer.masks.step, layer.calls = step, 0
+    return masks

@@ -22,6 +22,8 @@ from evaluators.training.activation_slot import After
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.states import ModelsState
 
+EVALUATED = 4  # training batches at once where no gradient is needed
+
 
 class Models(ABC):
     """Members x seeds x learning rates.
@@ -143,21 +145,22 @@ class Models(ABC):
     def altered(self, after: After) -> AbstractContextManager[None]:
         """A context in which what ``after`` returns takes the place of the outputs of each activation."""
 
-    def _kept(self, chosen: Sequence[int], rates: Sequence[tuple[int, ...]]) -> list[int]:
+    def _places(self, chosen: Sequence[int], rates: Sequence[tuple[int, ...]]) -> list[Tensor]:
+        """For some members, which of their slices are those of some of their learning rates, on the CPU."""
+        rows = zip(chosen, rates, strict=True)
+        return [_columns(self.rates[i], kept, len(self.members[i].seeds)) for i, kept in rows]
+
+    def _kept(self, chosen: Sequence[int], rates: Sequence[tuple[int, ...]]) -> Tensor:
         """The slices of some models of some members; members, rates and seeds become theirs."""
         ranges = self.ranges
-        slices = [
-            ranges[i].start + place
-            for i, kept in zip(chosen, rates, strict=True)
-            for place in places(self.rates[i], kept, len(self.members[i].seeds)).tolist()
-        ]
+        rows = zip(chosen, self._places(chosen, rates), strict=True)
+        slices = self.backend.place(torch.cat([ranges[i].start + place for i, place in rows]))
         self.members, self.rates = [self.members[i] for i in chosen], list(rates)
-        self.seed = self.seed[torch.tensor(slices, device=self.seed.device, dtype=torch.int64)]
+        self.seed = self.seed[slices]
         return slices
 
 
-def places(had: tuple[int, ...], kept: tuple[int, ...], seeds: int) -> Tensor:
-    """Which of a member's slices are those of some of the learning rates that it has, on the CPU."""
+def _columns(had: tuple[int, ...], kept: tuple[int, ...], seeds: int) -> Tensor:
     columns = [had.index(rate) for rate in kept]
     return torch.arange(seeds * len(had), device="cpu").view(seeds, len(had))[:, columns].flatten()
 

@@ -15,8 +15,9 @@ from evaluators.tasks.checks import check_settings, check_trained
 from evaluators.tasks.examples import Examples, examples_of, joined, mapped
 from evaluators.tasks.optimisers import optimiser_named
 from evaluators.training.calling import call
-from evaluators.training.dropout import Masks, begin_batch, put_dropout
+from evaluators.training.dropout import put_dropout
 from evaluators.training.initialisation import applied_in, initial_network
+from evaluators.training.models import EVALUATED
 from evaluators.training.optimiser import plain
 from evaluators.training.outputs import of_loss
 from evaluators.training.randomness import begin_step, own_random_numbers
@@ -25,8 +26,6 @@ from evaluators.training.sites import find_sites
 from primitives.expression.expression import Expression
 from primitives.layers.activation import Activation
 from primitives.layers.in_place import InPlace
-
-EVALUATED = 4  # training batches at once where no gradient is needed
 
 
 class PlainModel:
@@ -43,6 +42,7 @@ class PlainModel:
         rate: the learning rate.
         steps: the number of steps that the data order is made for.
         backend: device and types.
+        examples: of the part, on the device, if they are there already.
 
     Raises:
         TaskError: a setting of the task, its data, or a module of its network cannot be used.
@@ -58,10 +58,11 @@ class PlainModel:
         rate: float,
         steps: int,
         backend: Backend = CPU,
+        examples: Examples | None = None,
     ) -> None:
         check_settings(task)
         self.task, self.backend, self.seed, self.rate, self.steps = task, backend, seed, rate, steps
-        self.examples = examples_of(task, part).mapped(backend.place)
+        self.examples = examples_of(task, part).mapped(backend.place) if examples is None else examples
         self.split = _placed(split(len(self.examples), part, seed), backend)
         order = batches(self.split.train.cpu(), steps * task.accumulate, task.batch_size, seed)
         self.order = backend.place(order)
@@ -72,7 +73,7 @@ class PlainModel:
         backend.move(self.network)
         for activation in self.activations:
             activation.reset_parameters()  # initial values rounded to dtype, not to float32 before
-        self.dropouts = put_dropout(self.network, Masks((seed,)))
+        self.masks = put_dropout(self.network, (seed,))
         self.network.eval()
         self.writes = any(isinstance(module, InPlace) for module in self.network.modules())
         self.optimiser = plain(optimiser_named(task.optimiser), self.network, rate)
@@ -112,9 +113,9 @@ class PlainModel:
     def _backward(self, number: int) -> float:
         """Add a batch's share to the step's gradient; return its share of the step's loss."""
         begin_step(self.seed, number)
-        begin_batch(self.dropouts, number)
+        self.masks.begin(number)
         loss = self.losses(self.order[number]).mean() / self.task.accumulate
-        begin_batch(self.dropouts, number)
+        self.masks.begin(number)
         loss.backward()
         return float(loss.detach())
 

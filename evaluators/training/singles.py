@@ -10,11 +10,10 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map
 
 from evaluators.machine.backend import CPU, Backend
 from evaluators.tasks.base import HeldOut, Inputs, Part, Task
-from evaluators.tasks.examples import mapped
+from evaluators.tasks.examples import joined, mapped
 from evaluators.training.activation_slot import After
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.models import Models
@@ -30,7 +29,16 @@ class Singles(Models):
     ) -> None:
         super().__init__(task, part, members, schedule, backend=backend)
         self.models = [
-            PlainModel(task, part, m.expression, seed=seed, rate=rate, steps=schedule.steps, backend=backend)
+            PlainModel(
+                task,
+                part,
+                m.expression,
+                seed=seed,
+                rate=rate,
+                steps=schedule.steps,
+                backend=backend,
+                examples=self.examples,
+            )
             for m in members
             for seed in m.seeds
             for rate in schedule.rates
@@ -43,7 +51,7 @@ class Singles(Models):
 
     def outputs(self, inputs: Inputs) -> Any:
         rows = [model.output(mapped(itemgetter(row), inputs)) for row, model in enumerate(self.models)]
-        return tree_map(lambda *tensors: torch.stack(tensors), *rows)
+        return joined([mapped(lambda tensor: tensor[None], row) for row in rows])
 
     def loss(self, kind: HeldOut) -> Tensor:
         losses = [model.loss(kind) for model in self.models]
@@ -55,7 +63,7 @@ class Singles(Models):
 
     def keep(self, chosen: Sequence[int], rates: Sequence[tuple[int, ...]] | None = None) -> None:
         slices = self._kept(chosen, [self.rates[i] for i in chosen] if rates is None else rates)
-        self.models = [self.models[i] for i in slices]
+        self.models = [self.models[i] for i in slices.tolist()]
 
     def saved(self) -> ModelsState:
         tensors = tuple({name: t.detach().cpu() for name, t in model.tensors().items()} for model in self.models)

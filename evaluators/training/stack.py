@@ -29,10 +29,10 @@ from evaluators.training.batch_norm import NORMS, StackedBatchNorm
 from evaluators.training.buffers import own_buffers
 from evaluators.training.calling import call
 from evaluators.training.convolution import StackedConvolutions
-from evaluators.training.dropout import Masks, SeededDropout, begin_batch, put_dropout
+from evaluators.training.dropout import SeededDropout, put_dropout
 from evaluators.training.initialisation import factor_in, initial_network
 from evaluators.training.member import CohortMember, Schedule
-from evaluators.training.models import Models, places
+from evaluators.training.models import EVALUATED, Models
 from evaluators.training.optimiser import clipped, stacked
 from evaluators.training.outputs import of_loss
 from evaluators.training.schedules import schedule_named
@@ -47,7 +47,6 @@ _MODES: tuple[tuple[tuple[type[nn.Module], ...], type[TorchFunctionMode]], ...] 
     ((nn.modules.conv._ConvNd,), StackedConvolutions),
     (NORMS, StackedBatchNorm),
 )
-EVALUATED = 4  # training batches at once where no gradient is needed
 
 
 class Stack(Models):
@@ -89,7 +88,7 @@ class Stack(Models):
         self.network = networks[0]
         self.backend.move(self.network)
         self.activations = self._put_activation_slots()
-        self.dropouts = put_dropout(self.network, Masks(self.seeds))
+        self.masks = put_dropout(self.network, self.seeds)
         self.network.eval()
         self.writes = any(isinstance(module, InPlace) for module in self.network.modules())
         self.modes = [mode for kinds, mode in _MODES if any(isinstance(m, kinds) for m in self.network.modules())]
@@ -138,9 +137,7 @@ class Stack(Models):
 
     def _gradients(self, batch: int, leaves: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor]]:
         """The mean loss of each slice on its batch of that number, in train mode, and the gradients of their sum."""
-        for layer in self.dropouts:
-            layer.masks.rows = self.seed
-        begin_batch(self.dropouts, batch)
+        self.masks.begin(batch, self.seed)
         self.network.train()
         losses = self.losses(self.orders[self.seed, batch]).mean(dim=1)
         self.network.eval()
@@ -148,11 +145,8 @@ class Stack(Models):
 
     @torch.no_grad()
     def loss(self, kind: HeldOut) -> Tensor:
-        index = getattr(self.splits, kind)[self.seed]
-        count, missing = index.shape[1], -index.shape[1] % BLOCK
-        if missing:  # a batch is a multiple of 32; copies fill it up and do not count
-            index = index[:, torch.arange(count + missing, device=index.device) % count]
-        losses = [self.losses(part) for part in index.split(EVALUATED * self.task.batch_size, dim=1)]
+        parts, count, missing = self._held_out(kind)
+        losses = [self.losses(part) for part in parts]
         losses[-1][:, losses[-1].shape[1] - missing :] = 0.0
         # one after the other: a sum over the parts' dimension adds in an order that depends on the width
         return reduce(torch.add, [part.sum(dim=1) for part in losses]).div(count)
@@ -161,16 +155,24 @@ class Stack(Models):
     def metric(self, kind: HeldOut) -> Tensor:
         if not has_metric(self.task):
             return self.loss(kind)
-        index = getattr(self.splits, kind)[self.seed]
-        count = index.shape[1]
-        padded = index[:, torch.arange(count + -count % BLOCK, device=index.device) % count]
-        batches = padded.split(EVALUATED * self.task.batch_size, dim=1)
-        outputs = joined([self.outputs(self.at(batch).inputs) for batch in batches], dim=1)
+        parts, count, _ = self._held_out(kind)
+        outputs = joined([self.outputs(self.at(part).inputs) for part in parts], dim=1)
         values = []
-        for row, own in enumerate(index):
+        for row, own in enumerate(getattr(self.splits, kind)[self.seed]):
             output = mapped(itemgetter((row, slice(count))), outputs)
             values.append(metric_value(self.task, output, self.at(own).targets))
         return torch.stack(values)
+
+    def _held_out(self, kind: HeldOut) -> tuple[Sequence[Tensor], int, int]:
+        """Indices of held-out examples, batch by batch; their number, and that of copies that fill the last batch.
+
+        A batch is a multiple of 32; the copies do not count.
+        """
+        index = getattr(self.splits, kind)[self.seed]
+        count, missing = index.shape[1], -index.shape[1] % BLOCK
+        if missing:
+            index = index[:, torch.arange(count + missing, device=index.device) % count]
+        return index.split(EVALUATED * self.task.batch_size, dim=1), count, missing
 
     def losses(self, index: Tensor) -> Tensor:
         """Loss of each example, shape (slices, batch), for example indices of that shape."""
@@ -203,10 +205,9 @@ class Stack(Models):
 
     def _narrow(self, chosen: Sequence[int], rates: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
         """Keep some models of some members, but for the optimiser; return the indices of slices and parameters."""
-        rows = zip(chosen, rates, strict=True)
-        of_shares = {self.layout.shares[i]: places(self.rates[i], kept, len(self.members[i].seeds)) for i, kept in rows}
+        of_shares = dict(zip([self.layout.shares[i] for i in chosen], self._places(chosen, rates), strict=True))
         flat = self.backend.place(candidate_parameters.picked(self.blocks, of_shares))
-        slices = self.backend.place(torch.tensor(self._kept(chosen, rates), device="cpu", dtype=torch.int64))
+        slices = self._kept(chosen, rates)
         self.state = {name: tensor.detach()[slices] for name, tensor in self.state.items()}
         self.fixed = {name: tensor[slices] for name, tensor in self.fixed.items()}
         self.candidate_parameters = self.candidate_parameters[flat]

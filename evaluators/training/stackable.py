@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
@@ -18,7 +17,7 @@ from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.plain import PlainModel
 from evaluators.training.stack import Stack
 from primitives.expression.parsing import parse
-from primitives.user_file import blame
+from primitives.user_file import blame_on
 
 SEEDS, STEPS = (0, 1), 3
 _FORMULA = "x*sigmoid(beta*x); beta=1.0:channel"
@@ -68,8 +67,7 @@ def _difference(task: Task, part: Part) -> str:
             warnings.filterwarnings("ignore", ".*performance drop.*")
             stacked = _stacked(task, part, rate, precision.backend)
     except Exception as error:
-        file = getattr(sys.modules.get(type(task).__module__), "__file__", None)
-        return blame(error, file).partition("\n")[0][:300]
+        return blame_on(error, task).partition("\n")[0][:300]
     for what, one, other in zip(("training loss", "evaluation"), stacked, plain, strict=True):
         gap = (one - other).abs() > precision.tolerance * other.abs().clamp_min(precision.tolerance)
         if one.shape != other.shape or bool((gap | (one.isnan() != other.isnan())).any()):

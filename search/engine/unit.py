@@ -13,6 +13,11 @@ def units_by_task(store: Store, tasks: Sequence[str]) -> Mapping[str, str]:
     return {name: "nats" if record is None else record.result.relu.comparison(name).unit_of_gain for name in tasks}
 
 
-def unit_of(store: Store, tasks: Sequence[str]) -> str:
+def together(units: Mapping[str, str]) -> str:
     """The units of all, such as ``"nats"`` or ``"nats and accuracy"``."""
-    return " and ".join(dict.fromkeys(units_by_task(store, tasks).values()))
+    return " and ".join(dict.fromkeys(units.values()))
+
+
+def unit_of(store: Store, tasks: Sequence[str]) -> str:
+    """The units of all tasks, see :func:`together`."""
+    return together(units_by_task(store, tasks))

@@ -16,7 +16,7 @@ from search.confirmation import Confirmation, read_confirmation
 from search.confirmation.record import Compared
 from search.engine.rows import front_rows
 from search.engine.study import Study
-from search.engine.unit import units_by_task
+from search.engine.unit import together, units_by_task
 from search.records.class_row import ClassRow
 from search.records.timing_codec import read_timing
 from search.records.trace_entry import TraceEntry
@@ -106,7 +106,7 @@ class RunData:
     @property
     def unit(self) -> str:
         """Of the gain over all tasks."""
-        return " and ".join(dict.fromkeys(self.units.values())) or "nats"
+        return together(self.units) or "nats"
 
     @property
     def tested(self) -> list[Compared]:

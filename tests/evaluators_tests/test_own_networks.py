@@ -16,7 +16,7 @@ from evaluators.objectives import measure, measured_objectives
 from evaluators.seeds import derive
 from evaluators.tasks.base import batches, split
 from evaluators.tasks.tryout import try_out
-from evaluators.training.dropout import Masks, SeededDropout, begin_batch, put_dropout
+from evaluators.training.dropout import SeededDropout, put_dropout
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.models import Models
 from evaluators.training.plain import PlainModel
@@ -151,6 +151,30 @@ def test_training_from_rung_to_rung(kind: str) -> None:
         assert (swish.tests is not None) == (part == "confirmation")
 
 
+class TakesTheOutput(OwnTask):
+    """Its loss and its metric take the network's output as it is, a dict."""
+
+    direction, compare = "maximise", "difference"
+
+    def loss(self, output: Any, target: Tensor) -> Tensor:
+        return F.cross_entropy(output["logits"], target, reduction="none")
+
+    def metric(self, output: Any, target: Tensor) -> Tensor:
+        return (output["hidden"].argmax(dim=1) == target).float()
+
+
+@pytest.mark.parametrize("each", [Stack, Singles])
+def test_a_loss_and_a_metric_of_an_output_that_is_no_tensor(each: type[Models]) -> None:
+    task = TakesTheOutput("returns a dict")
+    assert try_out(task) == ()
+    models = each(task, "search", [CohortMember(parse("relu(x)"), SEEDS)], Schedule(4, (), RATES), backend=DOUBLE)
+    models.advance(4)
+    own = models.splits.validation[models.seed]
+    examples = models.at(own)
+    right = models.outputs(examples.inputs)["logits"].argmax(dim=2) == examples.targets
+    assert models.metric("validation").tolist() == right.double().mean(dim=1).tolist()
+
+
 @pytest.mark.parametrize("kind", ["plain layers", "batch norm"])
 def test_objectives_of_either_path_agree(kind: str) -> None:
     member, objectives = [CohortMember(parse(SWISH), SEEDS)], measured_objectives(["sparsity", "noise", "robustness"])
@@ -169,7 +193,7 @@ LAYERS = [nn.Dropout(0.25), nn.Dropout2d(0.25), nn.AlphaDropout(0.25), nn.Featur
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
 def test_dropout_keeps_what_torchs_keeps(layer: nn.Module) -> None:
     """The same share, the same mean and variance, whole channels where torch drops those."""
-    (own,) = put_dropout(holder := nn.Sequential(copy.deepcopy(layer)), Masks((1,)))
+    masks = put_dropout(holder := nn.Sequential(copy.deepcopy(layer)), (1,))
     assert isinstance(holder[0], SeededDropout)
     x = torch.randn(64, 50, 6, 6, generator=torch.Generator().manual_seed(0))
     torch.manual_seed(0)
@@ -179,7 +203,7 @@ def test_dropout_keeps_what_torchs_keeps(layer: nn.Module) -> None:
     values = [(y == y.flatten(2)[:, :, :1, None]).flatten(2).all(dim=2).double().mean().item() for y in (ours, theirs)]
     assert values[0] == pytest.approx(values[1], abs=0.03)
     assert not torch.equal(ours, holder(x))  # a second call in the same step has a mask of its own
-    begin_batch([own], 0)
+    masks.begin(0)
     assert torch.equal(ours, holder(x))
     assert torch.equal(holder.eval()(x), x)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from search import Run
+from search.engine.reporter import Silent
 
 SMALL = """\
 grammar: default
@@ -27,6 +28,16 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "small.yaml"
     path.write_text(SMALL)
     return path
+
+
+class Told(Silent):
+    """Keeps the lines that it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
 
 
 def contents(run: Run) -> tuple[str, list[object], object]:

@@ -12,8 +12,7 @@ from primitives.errors import UserFileError
 from search import Job, Run
 from search.commands.cli import main
 from search.config import Config
-from search.engine.reporter import Silent
-from tests.search_tests.conftest import SMALL
+from tests.search_tests.conftest import SMALL, Told
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "bring_your_own.py"
 TINY = SMALL.replace("budget: 24", "budget: 8").replace("size: 6", "size: 4").replace("population: 12", "population: 4")
@@ -65,16 +64,6 @@ def test_a_changed_or_missing_file_ends_a_resume_but_not_a_look(config: Path) ->
     assert Run.open("one").resume().status().trained == 8
 
 
-class Heard(Silent):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.lines.append(text)
-
-
 def test_a_network_that_cannot_be_stacked_trains_and_a_note_says_why(config: Path) -> None:
     """With BatchNorm and dropout it can; where it looks at values, it cannot."""
     file = config.parent / "mine" / "own.py"
@@ -85,9 +74,9 @@ def test_a_network_that_cannot_be_stacked_trains_and_a_note_says_why(config: Pat
     job = Job.load(config, ["budget=4"])
     (note,) = job.notes
     assert "its models are trained one at a time, since they cannot be stacked: " in note
-    heard = Heard()
-    assert job.launch("one", reporter=heard).status().trained == 4
-    assert heard.lines[0] == note
+    told = Told()
+    assert job.launch("one", reporter=told).status().trained == 4
+    assert told.lines[0] == note
 
 
 def test_a_job_with_a_loop_and_a_shipped_task(config: Path) -> None:

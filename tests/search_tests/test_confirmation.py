@@ -22,10 +22,10 @@ from search import Job, Run
 from search.confirmation import verdicts
 from search.confirmation.comparison import null_gains
 from search.confirmation.record import Field
-from search.engine.reporter import Silent
 from search.export.export import export
 from search.terminal.tables import nulls_line
 from tests.plain import confirmation
+from tests.search_tests.conftest import Told
 
 SPREAD = 0.3  # nats: standard deviation of a log loss over seeds; a ReLU's gain over a ReLU then has 0.42
 
@@ -188,16 +188,6 @@ def test_an_unstable_finalist_is_refused_if_the_config_says_so(small: Path) -> N
         reasons[stability] = (row["reason"], bool(row["gains"]))
         assert not (stability and row["confirmed"])
     assert reasons == {False: ("", True), True: ("unstable", False)}
-
-
-class Told(Silent):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.lines.append(text)
 
 
 def test_a_family_that_the_seeds_no_longer_carry_is_said(small: Path, tmp_path: Path) -> None:

@@ -11,9 +11,8 @@ import optuna
 import pytest
 
 from search import Job, Run, RunError
-from search.engine.reporter import Silent
 from tests.plain import confirmation
-from tests.search_tests.conftest import contents
+from tests.search_tests.conftest import Told, contents
 
 
 def in_process(small: Path, name: str) -> Run:
@@ -83,16 +82,6 @@ def test_controls_repeat_bit_for_bit(small: Path) -> None:
     assert len(records) == 4
     assert all(record["result"]["controls"] == records[0]["result"]["controls"] for record in records)
     assert run.status().controls_repeat is True
-
-
-class Told(Silent):
-    """Keeps the lines that it is told."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.lines.append(text)
 
 
 def test_a_start_list_is_tried_first_and_may_be_longer_than_a_cohort(small: Path) -> None:
