@@ -124,7 +124,7 @@ def mean_steps(items: list[Candidate]) -> float:
 
 def references(record: CohortRecord) -> References:
     """ReLU's losses in a cohort."""
-    return record.result.relu.losses
+    return record.result.reference.losses
 
 
 def plain_model(chosen: Task, expression: Expression, config: Config, seed: int, rate: float) -> PlainModel:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,11 +18,13 @@ from evaluators.machine.backend import AUTOCAST, Backend
 from evaluators.machine.width import fastest_width
 from evaluators.objectives import measured_objectives
 from evaluators.rejection import Judge, Thresholds, rung_rule
+from evaluators.results.control_labels import CURRENT, RELU
 from evaluators.results.records import CohortResult, MemberResult
 from evaluators.screens import flags
 from evaluators.seeds import derive
 from evaluators.tasks import task
 from evaluators.tasks.base import Part, Task
+from evaluators.tasks.checks import has_current
 from evaluators.tasks.conditions import OWN, Conditions, under
 from evaluators.training.checkpoint import Checkpoint
 from evaluators.training.member import CohortMember, Schedule
@@ -32,7 +34,7 @@ from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 from primitives.operators.of_files import register_of_files
 
-#: Trained in every cohort on the candidates' seeds. ReLU is the reference of all gains.
+#: Trained in every cohort on the candidates' seeds. ReLU is the reference of gains where a task has none of its own.
 CONTROLS = {"relu": "relu(x)", "gelu": "gelu(x)", "silu": "silu(x)"}
 NULLS = 4
 
@@ -65,6 +67,8 @@ class CohortRequest:
         checkpoint_seconds: between two savings, and before the first.
         operators: references to the rows of users' files that the expressions are written with.
         conditions: what is asked of the weights and the scale, one for each task; empty for each task's own.
+        controls: more of them, names with texts.
+        current: compare with a task's network as it stands where the task wants that; else with ReLU.
     """
 
     expressions: tuple[str, ...]
@@ -89,6 +93,8 @@ class CohortRequest:
     checkpoint_seconds: float = 60.0
     operators: tuple[str, ...] = ()
     conditions: tuple[Conditions, ...] = ()
+    controls: tuple[tuple[str, str], ...] = ()
+    current: bool = True
 
     @property
     def state(self) -> Checkpoint:
@@ -126,17 +132,20 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> Co
     """
     register_of_files(request.operators)
     request.backend.check()
-    named = [parse(text) for text in CONTROLS.values()]
+    tasks = {name: find(name) for name in request.tasks}
+    named = _named(request, tasks.values())
     candidates = [parse(text) for text in request.expressions]
-    members = _members(request, named, candidates)
     state = request.state
-    begun = state.saved or CohortState(tuple(MemberResult(overflows_in=flags(m.expression)) for m in members))
+    begun = state.saved or CohortState(tuple(map(_begun, _members(request, named, candidates, current=False))))
     rows, seconds = list(begun.rows), dict(begun.seconds)
     asked = dict(zip(request.tasks, request.conditions, strict=False))  # none, or one for each
     for name in request.tasks[len(seconds) :]:
         started = time.perf_counter()
-        alive = [index for index, row in enumerate(rows) if not row.reason]
-        setting = _setting(request, find(name), asked.get(name, OWN))
+        setting = _setting(request, tasks[name], asked.get(name, OWN))
+        current = request.current and has_current(setting)
+        members = _members(request, named, candidates, current=current)
+        stand = [current or member.expression is not None for member in members]
+        alive = [index for index, row in enumerate(rows) if stand[index] and not row.reason]
         rates = request.rates or setting.learning_rates
         schedule = Schedule(request.steps, request.rungs, rates, request.drop_worst_rate)
         judge = Judge(name, rung_rule(request.rule), request.thresholds)
@@ -153,7 +162,7 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> Co
     controls, nulls = len(named), len(named) + request.nulls
     return CohortResult(
         candidates=tuple(rows[nulls:]),
-        controls=dict(zip(CONTROLS, rows[:controls], strict=True)),
+        controls=dict(zip(named, rows[:controls], strict=True)),
         nulls=tuple(rows[controls:nulls]),
         seconds=seconds,
     )
@@ -163,18 +172,34 @@ def _setting(request: CohortRequest, chosen: Task, asked: Conditions) -> Task:
     return under((chosen.larger() or chosen) if request.purpose == "confirmation" else chosen, asked)
 
 
+def _named(request: CohortRequest, tasks: Iterable[Task]) -> dict[str, Expression | None]:
+    """The controls by name; first, and None, the network as it stands, where a task is compared with it."""
+    functions = {name: parse(text) for name, text in (CONTROLS | dict(request.controls)).items()}
+    checked = [has_current(each) for each in tasks]  # of all, before anything is trained
+    return {CURRENT: None, **functions} if request.current and True in checked else {**functions}
+
+
+def _begun(member: CohortMember) -> MemberResult:
+    return MemberResult(overflows_in=() if member.expression is None else flags(member.expression))
+
+
 def _members(
-    request: CohortRequest, named: Sequence[Expression], candidates: Sequence[Expression]
+    request: CohortRequest, named: Mapping[str, Expression | None], candidates: Sequence[Expression], *, current: bool
 ) -> list[CohortMember]:
-    """Controls, null controls, candidates. Null controls (A/A controls) are ReLUs on seeds of their own."""
+    """Controls, null controls, candidates.
+
+    Null controls (A/A controls) are copies of the reference on seeds of their own: of the network as it stands where
+    ``current``, else of ReLU.
+    """
     numbers = range(request.first_seed, request.first_seed + request.seeds)
 
     def seeds(*kind: str | int) -> tuple[int, ...]:
         return tuple(derive(request.seed, request.purpose, *kind, number) for number in numbers)
 
     shared = seeds("seed")
-    controls = [CohortMember(expression, shared, protected=True) for expression in named]
-    nulls = [CohortMember(named[0], seeds("null", n), protected=True) for n in range(request.nulls)]
+    controls = [CohortMember(expression, shared, protected=True) for expression in named.values()]
+    reference = None if current else named[RELU]
+    nulls = [CohortMember(reference, seeds("null", n), protected=True) for n in range(request.nulls)]
     exempt = (text in request.exempt for text in request.expressions)
     proposed = [CohortMember(e, shared, exempt=free) for e, free in zip(candidates, exempt, strict=True)]
     return [*controls, *nulls, *proposed]

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluators.cohort import CONTROLS, CohortRequest, run_cohort
+from evaluators.cohort import CohortRequest, run_cohort
+from evaluators.controls import more_controls
 from evaluators.errors import EvaluationError
 from evaluators.objectives import DEFAULT, Trained, gains, measured_names, objective, score
 from evaluators.results.reasons import code_of
+from evaluators.results.records import reference_name, rivals
+from evaluators.results.reference_loss import check_reference
 from evaluators.seeds import numpy_generator
 from evaluators.statistics import interval
 from evaluators.tasks import task as find_task
@@ -29,8 +32,8 @@ class Evaluation:
     Args:
         expression: its text.
         objectives: values by name; those that need training are NaN if it failed.
-        gains: mean gain over each control.
-        interval: 95 % bootstrap interval of the gain over ReLU.
+        gains: mean gain over each control; NaN where it failed, or the control has no finite loss.
+        interval: 95 % bootstrap interval of the gain over the reference.
         reason: why it failed, or "".
         unit: of the gains.
     """
@@ -44,7 +47,7 @@ class Evaluation:
 
     @property
     def gain(self) -> float:
-        """Gain over ReLU, in ``unit``."""
+        """Gain over the reference, in ``unit``."""
         return self.objectives["gain"]
 
 
@@ -60,6 +63,7 @@ def evaluate(
     initial: str | None = None,
     scale: str | None = None,
     say: Callable[[str], object] | None = None,
+    controls: Sequence[str] = (),
 ) -> list[Evaluation]:
     """Train functions and the controls to the full budget and compare them.
 
@@ -74,6 +78,7 @@ def evaluate(
         initial: what the weights begin as, ``"own"`` or ``"drawn"``; None for what the task has.
         scale: of the functions, ``"none"`` or ``"unit"``; None for what the task has.
         say: is told what the try-out of a task of one's own has to say, a note a call.
+        controls: more of them, expressions or names of the catalogue.
 
     Returns:
         One evaluation for each expression, in order.
@@ -81,7 +86,8 @@ def evaluate(
     Raises:
         ExpressionError: a text is no expression.
         TaskError: the task, ``initial`` or ``scale`` is unknown; or the task is one of the user's, and does not work.
-        EvaluationError: fewer than 2 seeds, or an unknown objective.
+        EvaluationError: fewer than 2 seeds, or an unknown objective or control.
+        ReferenceLossError: the reference has no finite loss.
     """
     names = dict.fromkeys(("gain", *(objective(name).name for name in objectives)))
     if seeds < 2:
@@ -96,18 +102,21 @@ def evaluate(
                 say(note)
     request = CohortRequest(
         texts, (chosen.name,), seed, seeds, steps or chosen.steps, rates=tuple(rates), nulls=0,
-        measured=measured_names(objectives),
+        measured=measured_names(objectives), controls=more_controls(controls),
     )  # fmt: skip
     result = run_cohort(request, lambda _: chosen)
+    check_reference(result, request.tasks, "give it smaller learning_rates")
+    compared = rivals(result.controls)
     rng = numpy_generator(seed, "bootstrap")
-    unit = result.relu.comparison(chosen.name).unit_of_gain
+    unit = result.reference.comparison(chosen.name).unit_of_gain
     evaluations = []
     for text, row in zip(texts, result.candidates, strict=True):
-        over = {name: gains(row, result.controls[name], request.tasks)[0] for name in CONTROLS}
+        over = {name: gains(row, rival, request.tasks)[0] for name, rival in compared.items()}
         mean = {name: float(values.mean()) for name, values in over.items()}
-        bounds = (np.nan, np.nan) if row.reason else interval(over["relu"].tolist(), rng)
+        own = reference_name(over)
+        bounds = (np.nan, np.nan) if row.reason else interval(over[own].tolist(), rng)
         unit_scale = chosen.scale == "unit"
-        values = _values(names, Trained(parse(text), row, mean["relu"], result.relu, request.tasks, unit_scale))
+        values = _values(names, Trained(parse(text), row, mean[own], result.reference, request.tasks, unit_scale))
         evaluations.append(Evaluation(text, values, mean, bounds, code_of(row.reason), unit))
     return evaluations
 

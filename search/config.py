@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
+from evaluators.controls import more_controls
 from evaluators.objectives import DEFAULT, Aggregate, check_names, measured_objectives, objective
 from evaluators.objectives.tryout import try_out_objective
 from evaluators.rejection import RecallTarget, rung_rule
@@ -162,6 +163,7 @@ class Config(Section):
     aggregate: Aggregate = "mean"
     strategy: dict[str, object] = Field(default_factory=lambda: dict[str, object](name="evolution"))
     start: tuple[str, ...] = ()
+    controls: tuple[str, ...] = ()  # beside those that every job has; expressions, or names of the catalogue
     budget: int = Field(..., ge=1)
     seed: int = Field(0, ge=0)
     cohorts: Cohorts = Field(default_factory=lambda: Cohorts.model_validate({}))
@@ -265,6 +267,15 @@ class Config(Section):
         for text in texts:
             _known(text, lambda text=text: parse(text))
         return texts
+
+    @field_validator("controls")
+    @classmethod
+    def _controls(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            more_controls(entries)
+        except ActsearchError as error:
+            raise ValueError(str(error)) from None
+        return entries
 
     @field_validator("strategy", mode="before")
     @classmethod
@@ -454,5 +465,6 @@ def _keys_of(sections: list[str]) -> list[str]:
 
 
 def to_yaml(config: Config) -> str:
-    """The config as YAML, every value written out."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    """The config as YAML, every value written out; ``controls`` where there are some."""
+    left_out = None if config.controls else {"controls"}
+    return yaml.safe_dump(config.model_dump(mode="json", exclude=left_out), sort_keys=False, allow_unicode=True)

@@ -19,9 +19,5 @@ class WorkerError(ActsearchError):
     """The workers cannot be started or do not run this version."""
 
 
-class ReferenceLossError(ActsearchError):
-    """The reference of all gains has no finite loss in a job's first cohort."""
-
-
 class FileError(ActsearchError):
     """A file of a run cannot be written; the message names it."""

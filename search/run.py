@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
+from evaluators.controls import more_controls
 from evaluators.errors import RecordError
 from evaluators.machine.backend import Backend
 from search.conditions import with_conditions
@@ -58,7 +59,8 @@ class Run:
         Raises:
             RunError: what was recorded is missing or damaged.
         """
-        return Study(read_store(self.folder, self.config.scoring), self.config.scoring)
+        config = self.config
+        return Study(read_store(self.folder, config.scoring), config.scoring, more_controls(config.controls))
 
     def front(self) -> list[dict[str, Cell]]:
         """The Pareto front, cheapest first: one dict a member, with the columns of ``front.csv``."""
@@ -174,7 +176,8 @@ class Run:
         """Confirm the finalists (again) and write ``confirmation.json``; see :meth:`resume`."""
         reporter = reporter or Silent()
         with self.folder.locked(reporter.say):
-            study = Study(open_store(self.folder, reporter.say, self.config.scoring), self.config.scoring)
+            scoring, named = self.config.scoring, more_controls(self.config.controls)
+            study = Study(open_store(self.folder, reporter.say, scoring), scoring, named)
             if not finalists(study, self.config):
                 raise RunError(
                     f"{self.path}: nothing to confirm: no class has a gain above 0, or confirmation.finalists is 0"
@@ -231,7 +234,8 @@ class Job:
             write_json(folder.environment, environment())
             made = Run(folder)
             reporter = reporter or Silent()
-            for line in (*self.notes, *left_out(self.config.start, exact=self.config.exact)):
+            controls = more_controls(self.config.controls)
+            for line in (*self.notes, *left_out(self.config.start, controls, exact=self.config.exact)):
                 reporter.say(line)
             with folder.locked():
                 work(made.config, folder, nullcontext(pool), reporter, max_minutes)

@@ -8,14 +8,15 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 
+from evaluators.controls import more_controls
 from evaluators.errors import RecordError
 from evaluators.machine.timing import time_ratios
+from evaluators.results.reference_loss import notes
 from evaluators.statistics import carried, seeds_needed
 from primitives.expression.parsing import parse
 from primitives.user_file import label
 from search.config import Config
 from search.confirmation import Confirmation, confirm, finalists, read_confirmation, write_confirmation
-from search.engine.controls import notes
 from search.engine.interruption import gently
 from search.engine.loop import Progress, search
 from search.engine.recorder import Recorder
@@ -45,7 +46,7 @@ def work(
     reporter.say(f"{folder.path}: up to {config.budget} classes on {', '.join(map(label, config.tasks))}")
     reporter.say(config.conditions_in_words)
     reporter.say(announced(config))
-    study = Study(open_store(folder, reporter.say, config.scoring), config.scoring)
+    study = Study(open_store(folder, reporter.say, config.scoring), config.scoring, more_controls(config.controls))
     write_front_csv(folder, study, config.tasks)
     if study.trials >= config.budget and not _to_confirm(config, folder, study):
         reporter.say(f"nothing is left to do: {study.trials} classes trained")
@@ -66,7 +67,7 @@ def _search_and_confirm(
         write_front_csv(folder, study, config.tasks)
         reporter.step(progress)
         record = study.store.cohort(0) if progress.entry.cohort == 0 else None
-        for line in notes(record) if record else ():
+        for line in notes(record.result, record.tasks) if record else ():
             reporter.say(line)
 
     try:

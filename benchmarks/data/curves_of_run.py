@@ -34,7 +34,7 @@ def main(folder: str, file: str) -> None:
     texts = [text for record in records for text in record.plan.expressions]
     np.savez_compressed(
         Path(file), expressions=np.array(texts), losses=np.stack([curves(row) for row in rows]).astype(np.float32),
-        relu=curves(records[0].result.relu).astype(np.float32), marks=np.array(steps),
+        relu=curves(records[0].result.reference).astype(np.float32), marks=np.array(steps),
         rates=np.array(training.learning_rates), task=np.array(task), grammar=np.array(run.config.grammar),
     )  # fmt: skip
     print(f"{file}: {len(rows)} classes")

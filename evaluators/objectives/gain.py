@@ -17,12 +17,12 @@ AGGREGATES: tuple[str, ...] = get_args(Aggregate)
 
 
 class Gain(Objective):
-    """By how much a candidate's loss is below ReLU's."""
+    """By how much a candidate's loss is below the reference's: ReLU's, or that of a user's network as it stands."""
 
     name = "gain"
     unit = "nats"
     direction = "maximize"
-    formula = "mean over seeds and tasks of log(loss of ReLU / loss of the candidate)"
+    formula = "mean over seeds and tasks of log(loss of the reference / loss of the candidate)"
     source = "paired by seed, Bouthillier et al. 2021, arXiv:2103.03098"
     kind = "training"
 
@@ -107,7 +107,7 @@ def aggregated(tables: Sequence[Array], how: Aggregate) -> list[float]:
     """One gain for each member of a cohort.
 
     Args:
-        tables: gains over ReLU of each member, tasks x seeds; NaN where a member failed.
+        tables: gains over the reference of each member, tasks x seeds; NaN where a member failed.
         how: ``"mean"`` over tasks and seeds; ``"minimum"`` over the tasks of the mean over seeds; ``"rank"``: mean
             over the tasks of the share of the other members that it beats, a tie counting half. A rank says nothing
             outside of its run: it depends on who was in the cohort.

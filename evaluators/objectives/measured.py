@@ -27,8 +27,9 @@ class MeasuredObjective(Objective):
 
     Attributes:
         fewest_seeds: without which there is no number.
-        relative: the measure is a loss, of which the objective is the gain over ReLU's: log(ReLU's / the
-            candidate's), or for a task that compares by difference, ReLU's less the candidate's.
+        relative: the measure is a loss, of which the objective is the gain over the reference's: log(the
+            reference's / the candidate's), or for a task that compares by difference, the reference's less the
+            candidate's.
     """
 
     kind = "measured"
@@ -56,9 +57,10 @@ class MeasuredObjective(Objective):
         return sum(values) / len(values)
 
     def _gain(self, trained: Trained, task: str, value: float) -> float:
-        """Of a loss over ReLU's."""
-        comparison, reference = trained.relu.comparison(task).of_losses, trained.relu.measured[task][self.name]
-        return float(comparison.gain(np.array(value), np.array(reference)))
+        """Of a loss over the reference's."""
+        row = trained.reference
+        reference = np.array(row.measured[task][self.name])
+        return float(row.comparison(task).of_losses.gain(np.array(value), reference))
 
 
 def check_measured(objectives: Sequence[MeasuredObjective], models: Models) -> None:

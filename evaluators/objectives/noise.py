@@ -17,7 +17,7 @@ class Noise(MeasuredObjective):
     name = "noise"
     unit = "nats"
     direction = "maximize"
-    formula = "log(loss of ReLU / loss of the candidate), activations rounded to 15 levels"
+    formula = "log(loss of the reference / loss of the candidate), activations rounded to 15 levels"
     source = "Shah and Youngblood 2024, arXiv:2402.02593"
     relative = True
 

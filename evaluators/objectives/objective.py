@@ -19,7 +19,7 @@ class Trained:
         expression: the candidate.
         row: its row in the cohort's result.
         gain: aggregated over the tasks.
-        relu: ReLU's row.
+        reference: the row of the reference, see :func:`evaluators.results.records.reference_of`.
         tasks: names of the tasks.
         unit_scale: every task applied f / sqrt(E f(z)^2); else at least one applied f as it is.
     """
@@ -27,7 +27,7 @@ class Trained:
     expression: Expression
     row: MemberResult
     gain: float
-    relu: MemberResult
+    reference: MemberResult
     tasks: Sequence[str]
     unit_scale: bool = True
 

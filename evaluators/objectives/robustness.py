@@ -24,7 +24,8 @@ class Robustness(MeasuredObjective):
     unit = "nats"
     direction = "maximize"
     formula = (
-        "log(loss of ReLU / loss of the candidate) under 10 steps of PGD, |d| <= 0.1 of the inputs' standard deviation"
+        "log(loss of the reference / loss of the candidate) under 10 steps of PGD, "
+        "|d| <= 0.1 of the inputs' standard deviation"
     )
     source = "Madry et al. 2018, arXiv:1706.06083"
     relative = True

@@ -13,7 +13,7 @@ from evaluators.results.records import CohortResult
 def cohort_gains(result: CohortResult, tasks: Sequence[str], how: Aggregate) -> list[float]:
     """The gain of each candidate of a cohort's result, aggregated over the tasks; NaN for those that failed."""
     members = [*result.candidates, *result.controls.values()]
-    tables = [gains(row, result.relu, tasks) for row in members]
+    tables = [gains(row, result.reference, tasks) for row in members]
     return aggregated(tables, how)[: len(result.candidates)]
 
 

@@ -31,7 +31,7 @@ def try_out_objective(reference: str, task: Task, seeds: int) -> None:
 
     def value() -> object:
         result = run_cohort(request, lambda _: task)
-        return own.value(Trained(parse(_FORMULA), result.candidates[0], 0.0, result.relu, request.tasks))
+        return own.value(Trained(parse(_FORMULA), result.candidates[0], 0.0, result.reference, request.tasks))
 
     with torch.random.fork_rng(devices=[]):
         found = made(reference, "objective", value)

@@ -9,30 +9,32 @@ from evaluators.results.reasons import Reason
 from evaluators.training.member import Array, best_rate
 
 STUCK = 0.98  # of the chance loss: has learnt nothing
-LEARNT = 0.90  # of the chance loss: ReLU has learnt enough for a comparison
-FAR_BELOW = 3.0  # times ReLU's loss, see evaluation.md's staged funnel
+LEARNT = 0.90  # of the chance loss: the reference has learnt enough for a comparison
+FAR_BELOW = 3.0  # times the reference's loss, see evaluation.md's staged funnel
 
 
-def failure(losses: Array, relu: Array, chance: float | None, comparison: Comparison = NATS) -> Reason | None:
+def failure(
+    losses: Array, reference: Array, chance: float | None, comparison: Comparison = NATS
+) -> Reason | None:  # fmt: skip
     """Why a candidate has failed at a rung, or None.
 
     Args:
         losses: the candidate's losses, seeds x learning rates.
-        relu: ReLU's losses on the same seeds and rates.
+        reference: the reference's losses on the same seeds and rates.
         chance: loss of a network that has learnt nothing, or None.
         comparison: the task's. Of differences only ``DIVERGED`` is found: the two others are shares of a loss, and a
             difference has no such scale.
 
     Returns:
         ``DIVERGED`` if no learning rate is finite on every seed, ``STUCK``, ``FAR_BELOW``, or None. At its best
-        learning rate the candidate is compared with ReLU at its best.
+        learning rate the candidate is compared with the reference at its best.
     """
     loss = float(losses.mean(axis=0)[best_rate(comparison.costs(losses))])
-    reference = float(relu.mean(axis=0)[best_rate(comparison.costs(relu))])
+    best = float(reference.mean(axis=0)[best_rate(comparison.costs(reference))])
     if not np.isfinite(loss):
         return Reason.DIVERGED
-    if not (np.isfinite(reference) and comparison.is_ratio):
+    if not (np.isfinite(best) and comparison.is_ratio):
         return None
-    if chance is not None and loss >= STUCK * chance and reference <= LEARNT * chance:
+    if chance is not None and loss >= STUCK * chance and best <= LEARNT * chance:
         return Reason.STUCK
-    return Reason.FAR_BELOW if loss > FAR_BELOW * reference else None
+    return Reason.FAR_BELOW if loss > FAR_BELOW * best else None

@@ -29,16 +29,16 @@ class Judge:
     thresholds: Thresholds = field(default_factory=dict)
 
     def at(self, step: int, task: Task, members: Sequence[CohortMember], outcomes: Sequence[Outcome]) -> None:
-        """Judge all that have losses at a step; ReLU is the first member."""
+        """Judge all that have losses at a step; the reference is the first member."""
         comparison = comparison_of(task)
-        relu = comparison.counted(outcomes[0].at(step))
+        reference = comparison.counted(outcomes[0].at(step))
         for member, outcome in zip(members, outcomes, strict=True):
             if not member.protected and step in outcome.losses:
                 losses = comparison.counted(outcome.at(step))
-                outcome.reason = failure(losses, relu, task.chance, comparison)
+                outcome.reason = failure(losses, reference, task.chance, comparison)
                 if not (outcome.reason or member.exempt):
-                    rung = self.task_name, step
-                    outcome.reason = self.rule.decide(self.thresholds, rung, relative_loss(losses, relu, comparison))
+                    rung, relative = (self.task_name, step), relative_loss(losses, reference, comparison)
+                    outcome.reason = self.rule.decide(self.thresholds, rung, relative)
 
 
 #: Where no rule has learnt anything.

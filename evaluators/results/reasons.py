@@ -30,13 +30,13 @@ class Reason(Enum):
     STEEP = ("steep", Kind.SCREENED, "E f'(z)^2 is above 1e4 of E f(z)^2")
     UNPROMISING = ("unpromising", Kind.REJECTED, "above an early-rejection threshold at a rung")
     DIVERGED = ("non-finite", Kind.FAILED, "no learning rate kept its loss finite on every seed")
-    STUCK = ("stuck-at-chance", Kind.REJECTED, "learnt nothing where ReLU did")
-    FAR_BELOW = ("far-below-relu", Kind.REJECTED, "its loss was far above ReLU's at a rung")
+    STUCK = ("stuck-at-chance", Kind.REJECTED, "learnt nothing where the reference did")
+    FAR_BELOW = ("far-below-relu", Kind.REJECTED, "its loss was far above the reference's at a rung")
     WORKER_DIED = ("worker-died", Kind.FAILED, "the worker that trained it died, twice")
     TIMEOUT = ("timeout", Kind.FAILED, "the worker that trained it fell silent, twice")
     NODE_LOST = ("node-lost", Kind.FAILED, "the machine that trained it was lost")
     RAISED = ("raised", Kind.FAILED, "training it raised an error")
-    NO_REFERENCE = ("no-reference", Kind.FAILED, "ReLU itself had no finite loss to compare with")
+    NO_REFERENCE = ("no-reference", Kind.FAILED, "the reference itself had no finite loss to compare with")
     UNSTABLE = ("unstable", Kind.REJECTED, "its gradients can be made to explode")
 
     def __init__(self, code: str, kind: Kind, meaning: str) -> None:

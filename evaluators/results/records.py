@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from evaluators.comparison import NATS, Comparison
+from evaluators.results.control_labels import CURRENT, RELU
 from evaluators.results.reasons import Reason
 from evaluators.training.member import Array, Outcome
 
@@ -72,7 +73,7 @@ class CohortResult:
 
     Args:
         candidates: in the order of the request.
-        controls: by name.
+        controls: by name. A user's network as it stands is ``"current"``, with losses on the tasks that have one.
         nulls: the null controls.
         seconds: by task.
     """
@@ -83,6 +84,30 @@ class CohortResult:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
-    def relu(self) -> MemberResult:
+    def reference(self) -> MemberResult:
         """The reference of all gains."""
-        return self.controls["relu"]
+        return reference_of(self.controls)
+
+
+def reference_of(controls: Mapping[str, MemberResult]) -> MemberResult:
+    """What candidates are compared with, task by task: the network as it stands; ReLU where a task has none."""
+    relu, current = controls[RELU], controls.get(CURRENT)
+    if current is None:
+        return relu
+    return replace(
+        current,
+        losses={**relu.losses, **current.losses},
+        tests={**relu.tests, **current.tests},
+        measured={**relu.measured, **current.measured},
+        comparisons={**relu.comparisons, **current.comparisons},
+    )
+
+
+def rivals(controls: Mapping[str, MemberResult]) -> dict[str, MemberResult]:
+    """All that candidates are compared with, by name, each with a result on every task: the reference is whole."""
+    return {name: reference_of(controls) if name == CURRENT else row for name, row in controls.items()}
+
+
+def reference_name(names: Container[str]) -> str:
+    """The name of the reference among those of controls; runs of older versions have ReLU alone."""
+    return CURRENT if CURRENT in names else RELU

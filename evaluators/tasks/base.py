@@ -63,6 +63,8 @@ class Task(ABC):
         unit: of the metric, shown with gains that are differences.
         gain_scale: a difference of so much counts as much as a gain of 1 nat; None: gains of differences are not
             averaged with nats.
+        reference: what candidates are compared with: ``"current"``, the network as it stands, or ``"relu"``, ReLU in
+            the candidate's places. The shipped tasks have ReLU.
     """
 
     name: str = ""
@@ -85,6 +87,7 @@ class Task(ABC):
     compare: Compare = "ratio"
     unit: str = ""
     gain_scale: float | None = None
+    reference: str = "current"
 
     @abstractmethod
     def network(self) -> nn.Module:

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
 from evaluators.errors import TaskError
+from evaluators.results.control_labels import CURRENT, RELU
 from evaluators.tasks.base import BLOCK, Task
 from evaluators.tasks.conditions import conditions_of
 from evaluators.tasks.optimisers import OPTIMISERS, Optimiser
@@ -39,6 +40,20 @@ def check_settings(task: Task) -> None:
             f"task {task.name!r}: batch_size: expected a multiple of {BLOCK}, got {task.batch_size}; "
             f"the nearest is {near}"
         )
+
+
+def has_current(task: Task) -> bool:
+    """True if candidates are compared with the task's network as it stands, not with ReLU.
+
+    Raises:
+        TaskError: ``reference`` is neither; the message names the task and the nearest valid value.
+    """
+    if task.reference not in (CURRENT, RELU):
+        raise TaskError(
+            f"task {task.name!r}: reference: expected {CURRENT!r} or {RELU!r}, got {task.reference!r}"
+            f"{nearest(task.reference, (CURRENT, RELU))}"
+        )
+    return task.reference == CURRENT
 
 
 def check_floor(task: Task) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
+from evaluators.results.control_labels import RELU
 from evaluators.tasks.base import Task
 
 
 class SizedTask(Task):
-    """A task that makes networks of any depth and width.
+    """A task that makes networks of any depth and width. Their activation is ReLU, and ReLU is the reference.
 
     Its weights are drawn and its candidates have unit scale: what is searched on it should not depend on an
     initialisation that was made for ReLU.
@@ -23,6 +24,7 @@ class SizedTask(Task):
 
     title: str
     usual: ClassVar[tuple[int, int]]
+    reference = RELU
 
     def __init__(self, depth: int | None = None, width: int | None = None) -> None:
         self.depth, self.width = depth or self.usual[0], width or self.usual[1]

@@ -42,7 +42,7 @@ def train_by_loop(
     Args:
         task: network and loop.
         part: ``"search"``, or ``"confirmation"``, where test losses are taken too and nobody is rejected.
-        members: ReLU first.
+        members: the reference first.
         schedule: budget, rungs, learning rates.
         judge: decides which members are rejected at a rung.
         backend: device and types of the networks; its autocast holds in the loop, from yield to yield.
@@ -154,10 +154,11 @@ def _next(loops: Sequence[Sequence[_Loop]], rates: Sequence[int], place: str) ->
     return [[loop.next(place) if rate in rates else math.nan for rate, loop in enumerate(row)] for row in loops]
 
 
-def _network(task: LoopTask, x: Inputs, backend: Backend, expression: Expression, seed: int) -> nn.Module:
-    """The seed's network with the candidate in it."""
+def _network(task: LoopTask, x: Inputs, backend: Backend, expression: Expression | None, seed: int) -> nn.Module:
+    """The seed's network with the candidate in it; without one as it stands."""
     network = initial_network(task, seed)
-    for site in find_sites(network, task, x):
-        site.put(Activation(applied_in(task, expression), channels=site.channels))
+    if expression is not None:
+        for site in find_sites(network, task, x):
+            site.put(Activation(applied_in(task, expression), channels=site.channels))
     backend.move(network)
     return network

@@ -19,16 +19,18 @@ FEWEST_RATES = 3  # of which one may be dropped; of two, the better one early is
 
 @dataclass(frozen=True, slots=True)
 class CohortMember:
-    """One function to train, once for each seed and learning rate.
+    """One function to train, once for each seed and learning rate; or the network as it stands.
 
     Args:
         expression: the function as the user wrote it; the activation slot applies it with the scale that the task has.
+            None for the network as it stands: whatever is in each place stays there, parameters and all, and nothing
+            is scaled.
         seeds: seeds of initial weights, split and data order.
         protected: a control; never rejected.
         exempt: trained to the end whatever its losses are; rejected as a failure only.
     """
 
-    expression: Expression
+    expression: Expression | None
     seeds: tuple[int, ...]
     protected: bool = False
     exempt: bool = False

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from evaluators.comparison import has_metric, metric_value
 from evaluators.machine.backend import CPU, Backend
@@ -29,7 +29,7 @@ from primitives.layers.in_place import InPlace
 
 
 class PlainModel:
-    """One function, one seed, one learning rate.
+    """One function, or the network as it stands, one seed, one learning rate.
 
     What the network draws when it is called comes from the seed and the step; see
     :mod:`evaluators.training.randomness`.
@@ -37,7 +37,8 @@ class PlainModel:
     Args:
         task: data, network and loss.
         part: the part of the data.
-        expression: the candidate; applied with the scale that the task has, as in the stack.
+        expression: the candidate; applied with the scale that the task has, as in the stack. None leaves the network as
+            it stands.
         seed: of weights, split and data order.
         rate: the learning rate.
         steps: the number of steps that the data order is made for.
@@ -52,7 +53,7 @@ class PlainModel:
         self,
         task: Task,
         part: Part,
-        expression: Expression,
+        expression: Expression | None,
         *,
         seed: int,
         rate: float,
@@ -69,20 +70,25 @@ class PlainModel:
         self.network = initial_network(task, seed)
         backend.move(self.network)
         check_trained(task, self.network)
-        self.activations = self._put_activations(applied_in(task, expression))
+        self.activations = self._put_activations(expression)
         backend.move(self.network)
         for activation in self.activations:
-            activation.reset_parameters()  # initial values rounded to dtype, not to float32 before
+            if isinstance(activation, Activation):
+                activation.reset_parameters()  # initial values rounded to dtype, not to float32 before
         self.masks = put_dropout(self.network, (seed,))
         self.network.eval()
         self.writes = any(isinstance(module, InPlace) for module in self.network.modules())
         self.optimiser = plain(optimiser_named(task.optimiser), self.network, rate)
         self.step = 0
 
-    def _put_activations(self, function: Expression) -> list[Activation]:
-        placed = []
-        for site in find_sites(self.network, self.task, self.examples.rows(self.order[0]).inputs):
-            placed.append(Activation(function, channels=site.channels, device="cpu"))
+    def _put_activations(self, expression: Expression | None) -> list[nn.Module]:
+        """Put the candidate in its places; return what stands in them then."""
+        sites = find_sites(self.network, self.task, self.examples.rows(self.order[0]).inputs)
+        if expression is None:
+            return list(dict.fromkeys(getattr(site.parent, site.attribute) for site in sites))
+        placed: list[nn.Module] = []
+        for site in sites:
+            placed.append(Activation(applied_in(self.task, expression), channels=site.channels, device="cpu"))
             site.put(placed[-1])
         return placed
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from evaluators.comparison import has_metric, metric_value
+from evaluators.errors import EvaluationError
 from evaluators.machine.backend import CPU, Backend
 from evaluators.tasks.base import BLOCK, HeldOut, Inputs, Part, Task
 from evaluators.tasks.checks import check_trained
@@ -31,6 +32,7 @@ from evaluators.training.calling import call
 from evaluators.training.convolution import StackedConvolutions
 from evaluators.training.dropout import SeededDropout, put_dropout
 from evaluators.training.initialisation import factor_in, initial_network
+from evaluators.training.looks import Look, looks
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.models import EVALUATED, Models
 from evaluators.training.optimiser import clipped, stacked
@@ -52,13 +54,18 @@ _MODES: tuple[tuple[tuple[type[nn.Module], ...], type[TorchFunctionMode]], ...] 
 class Stack(Models):
     """Members x seeds x learning rates as one model; see :class:`evaluators.training.models.Models`.
 
+    A network as it stands is its stack's only member.
+
     Attributes:
+        activations: the slots; a network as it stands has none.
+        looks: at what stands in its places instead; there are none beside slots.
         state: the stacked weights that are trained, by name.
         fixed: what belongs to a slice and is not trained, by name: its seed's frozen parameters, and the
             buffers that differ between seeds or change in a call. Other buffers are one for all.
 
     Raises:
         TaskError: nothing of the network is trained, or it has no place for the candidate.
+        EvaluationError: a network as it stands would have company: what is in its places is the same for all slices.
     """
 
     def __init__(
@@ -87,11 +94,20 @@ class Stack(Models):
         self.fixed |= {name: self._stacked(of_seeds) for name, of_seeds in own.items()}
         self.network = networks[0]
         self.backend.move(self.network)
-        self.activations = self._put_activation_slots()
+        self.activations, self.looks = self._fitted()
         self.masks = put_dropout(self.network, self.seeds)
         self.network.eval()
-        self.writes = any(isinstance(module, InPlace) for module in self.network.modules())
+        self.writes = bool(self.looks) or any(isinstance(module, InPlace) for module in self.network.modules())
         self.modes = [mode for kinds, mode in _MODES if any(isinstance(m, kinds) for m in self.network.modules())]
+
+    def _fitted(self) -> tuple[list[ActivationSlot], list[Look]]:
+        """Slots for the candidates; or, of a network as it stands, looks at what is in its places."""
+        if all(member.expression is not None for member in self.members):
+            return self._put_activation_slots(), []
+        if len(self.members) > 1:
+            raise EvaluationError(f"expected a network as it stands alone in a stack, got {len(self.members)} members")
+        check_trained(self.task, self.network)
+        return [], looks(self.network, self.task, self._few())
 
     def _stacked(self, of_seeds: Sequence[Tensor]) -> Tensor:
         """One tensor a seed as one row a slice."""
@@ -242,28 +258,34 @@ class Stack(Models):
 
     @contextmanager
     def altered(self, after: After) -> Iterator[None]:
-        for activation in self.activations:
-            activation.after = after
+        watched: list[ActivationSlot | Look] = [*self.activations, *self.looks]
+        for each in watched:
+            each.after = after
         try:
             yield
         finally:
-            for activation in self.activations:
-                activation.after = None
+            for each in watched:
+                each.after = None
 
     def _layout(self) -> Layout:
-        shares = [
-            Share(as_builtin(member.expression), of.start, of.stop, factor_in(self.task, member.expression))
-            for member, of in zip(self.members, self.ranges, strict=True)
-        ]
+        shares = [self._share(member, of) for member, of in zip(self.members, self.ranges, strict=True)]
         return Layout(tuple(shares), tuple(tuple(p.name for p in share.expression.parameters) for share in shares))
+
+    def _share(self, member: CohortMember, of: slice) -> Share:
+        if member.expression is None:  # without slots nobody applies it
+            return Share(variable(), of.start, of.stop)
+        return Share(as_builtin(member.expression), of.start, of.stop, factor_in(self.task, member.expression))
+
+    def _few(self) -> Inputs:
+        """Inputs of a batch, to find places with."""
+        return self.examples.rows(slice(self.orders.shape[2])).inputs
 
     def _put_activation_slots(self) -> list[ActivationSlot]:
         """Put activation slots where the network has its activations, and return them."""
         check_trained(self.task, self.network)
         lone = Layout((Share(variable(), 0, 1),), ((),))
         placed = []
-        few = self.examples.rows(slice(self.orders.shape[2])).inputs
-        for site in find_sites(self.network, self.task, few):
+        for site in find_sites(self.network, self.task, self._few()):
             activation = ActivationSlot(lone).to(self.seed.device)
             activation.channels = site.channels
             site.put(activation)

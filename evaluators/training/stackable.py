@@ -11,11 +11,13 @@ from torch import Tensor
 
 from evaluators.machine.backend import CPU, Backend
 from evaluators.tasks.base import BLOCK, Part, Task
+from evaluators.tasks.checks import has_current
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.tasks.makings import unlike_makings
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.plain import PlainModel
 from evaluators.training.stack import Stack
+from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 from primitives.user_file import blame_on
 
@@ -39,8 +41,9 @@ _verdicts: WeakKeyDictionary[Task, str] = WeakKeyDictionary()
 def unstackable(task: Task, part: Part = "search") -> str:
     """What keeps the task's network from being stacked, for people; "" if nothing does.
 
-    A stack of two seeds and one model at a time take three steps with a candidate and are evaluated, in float64, or in
-    float32 where the network knows that alone. All numbers must agree. An exception is not the only sign: tensors in
+    A stack of two seeds and one model at a time take three steps and are evaluated, with a candidate and, where that is
+    the reference, as the network stands, in float64, or in float32 where the network knows that alone. All numbers must
+    agree. An exception is not the only sign: tensors in
     plain attributes, structure that is drawn, buffers that are bound anew and Python's random numbers give other
     numbers in silence. Shipped tasks are known to agree; tests show it.
 
@@ -52,20 +55,22 @@ def unstackable(task: Task, part: Part = "search") -> str:
     if type(task).__module__.startswith("evaluators.tasks."):
         return ""
     if task not in _verdicts:
-        _verdicts[task] = unlike_makings(task) or _difference(task, part)
+        tried = [parse(_FORMULA), None] if has_current(task) else [parse(_FORMULA)]
+        differences = (_difference(task, part, expression) for expression in tried)
+        _verdicts[task] = unlike_makings(task) or next(filter(None, differences), "")
     return _verdicts[task]
 
 
-def _difference(task: Task, part: Part) -> str:
+def _difference(task: Task, part: Part, expression: Expression | None) -> str:
     rate = min(task.learning_rates)
     try:
-        precision, plain = _DOUBLE, _plain(task, part, rate, _DOUBLE.backend)
+        precision, plain = _DOUBLE, _plain(task, part, rate, expression, backend=_DOUBLE.backend)
     except Exception:  # the network may insist on float32
-        precision, plain = _SINGLE, _plain(task, part, rate, _SINGLE.backend)
+        precision, plain = _SINGLE, _plain(task, part, rate, expression, backend=_SINGLE.backend)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*performance drop.*")
-            stacked = _stacked(task, part, rate, precision.backend)
+            stacked = _stacked(task, part, rate, expression, backend=precision.backend)
     except Exception as error:
         return blame_on(error, task).partition("\n")[0][:300]
     for what, one, other in zip(("training loss", "evaluation"), stacked, plain, strict=True):
@@ -75,19 +80,21 @@ def _difference(task: Task, part: Part) -> str:
     return ""
 
 
-def _plain(task: Task, part: Part, rate: float, backend: Backend) -> tuple[Tensor, Tensor]:
+def _plain(
+    task: Task, part: Part, rate: float, expression: Expression | None, *, backend: Backend
+) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Losses of the steps, and of the first validation examples, seed by seed."""
-    models = [
-        PlainModel(task, part, parse(_FORMULA), seed=seed, rate=rate, steps=STEPS, backend=backend) for seed in SEEDS
-    ]
+    models = [PlainModel(task, part, expression, seed=seed, rate=rate, steps=STEPS, backend=backend) for seed in SEEDS]
     losses = torch.tensor([model.advance(STEPS) for model in models], dtype=torch.float64, device="cpu").T
     with torch.no_grad():
         rows = [model.losses(model.split.validation[:BLOCK]) for model in models]
     return losses, torch.stack(rows).double()
 
 
-def _stacked(task: Task, part: Part, rate: float, backend: Backend) -> tuple[Tensor, Tensor]:
-    member = CohortMember(parse(_FORMULA), SEEDS)
+def _stacked(
+    task: Task, part: Part, rate: float, expression: Expression | None, *, backend: Backend
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    member = CohortMember(expression, SEEDS)
     stack = Stack(task, part, [member], Schedule(STEPS, (), (rate,)), backend=backend)
     losses = stack.advance(STEPS).double()
     with torch.no_grad():

@@ -22,7 +22,7 @@ from evaluators.tasks.base import HeldOut, Part, Task
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.training.checkpoint import NONE, Checkpoint, Group, frozen, thawed
 from evaluators.training.loops import train_by_loop
-from evaluators.training.member import CohortMember, Outcome, Schedule, best_rate, better_rates
+from evaluators.training.member import Array, CohortMember, Outcome, Schedule, best_rate, better_rates
 from evaluators.training.models import Models
 from evaluators.training.singles import Singles
 from evaluators.training.stack import Stack
@@ -43,7 +43,7 @@ def train(
     measured: Sequence[MeasuredObjective] = (),
     checkpoint: Checkpoint = NONE,
 ) -> list[Outcome]:
-    """Train members; in the search, reject at the rungs and the end. The first member is ReLU, the reference.
+    """Train members; in the search, reject at the rungs and the end. The first member is the reference.
 
     Failures are rejected, and candidates that the job's rung rule rejects (:mod:`evaluators.rejection`). A member that
     stays may lose its worst learning rate; a control may, too.
@@ -51,7 +51,7 @@ def train(
     Args:
         task: data, network, loss.
         part: ``"search"``, or ``"confirmation"``, where test losses are taken too.
-        members: ReLU first; protected ones are never rejected.
+        members: the reference first; protected ones are never rejected.
         schedule: budget, rungs, learning rates.
         width: slices in one stack; it changes speed and memory, no result.
         judge: decides which members are rejected at a rung.
@@ -133,24 +133,30 @@ def _finish(course: _Course, models: Group, outcomes: list[Outcome], measured: S
     costs = comparison_of(course.task).costs
     for each, chunk in models if measured else ():
         for position, outcome in enumerate(outcomes[i] for i in chunk):
-            with each.alone(position, best_rate(costs(outcome.at(course.schedule.steps)))) as alone:
+            with each.alone(position, _best_left(each, position, costs(outcome.at(course.schedule.steps)))) as alone:
                 outcome.measured = measure(alone, measured)
 
 
 def _chunks(
     group: Sequence[int], members: Sequence[CohortMember], schedule: Schedule, width: int
 ) -> Iterator[list[int]]:  # fmt: skip
-    """Numbers of consecutive members whose slices fill one stack."""
+    """Numbers of consecutive members whose slices fill one stack. A network as it stands is a stack of its own."""
     chunk: list[int] = []
     used = 0
     for number in group:
         slices = len(members[number].seeds) * len(schedule.rates)
-        if chunk and used + slices > width:
+        if chunk and (used + slices > width or None in (members[number].expression, members[chunk[-1]].expression)):
             yield chunk
             chunk, used = [], 0
         chunk.append(number)
         used += slices
     yield chunk
+
+
+def _best_left(models: Models, position: int, costs: Array) -> int:
+    """The learning rate with the smallest cost; where none is finite, one that the member still has."""
+    best, left = best_rate(costs), models.rates[position]
+    return best if best in left else left[0]
 
 
 def _by_member(models: Models, kind: HeldOut) -> list[list[list[float]]]:

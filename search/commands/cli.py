@@ -53,8 +53,9 @@ def _exit_code(error: Exception) -> int | None:
     if isinstance(error, OSError):
         return 1
     # imported late: with its package comes torch, and the help needs neither
+    from evaluators.errors import ReferenceLossError
     from primitives.errors import ActsearchError
-    from search.errors import FileError, ReferenceLossError, WorkerError
+    from search.errors import FileError, WorkerError
 
     if isinstance(error, ActsearchError):
         return 1 if isinstance(error, WorkerError | FileError | ReferenceLossError) else 2

@@ -27,14 +27,23 @@ def evaluate(
     objectives: Annotated[
         str | None, typer.Option(help="Objectives, separated by commas; default: those of a search.")
     ] = None,
+    controls: Annotated[
+        list[str],
+        typer.Option(metavar="EXPR", help="One more control, an expression or a name of the catalogue; repeatable."),
+    ] = [],  # noqa: B006
     operators: Operators = [],  # noqa: B006  (typer copies it)
     as_json: Json = False,
 ) -> None:
-    """Train functions and compare them with ReLU, GELU and SiLU on the same seeds."""
+    """Train functions and compare them with ReLU, GELU and SiLU on the same seeds.
+
+    On a task of a file they are compared with its network as it stands, too, which is the reference of the gain.
+    """
     from evaluators.evaluate import evaluate as evaluate_expressions
     from evaluators.objectives import DEFAULT
     from evaluators.objectives.tryout import try_out_objective
+    from evaluators.results.control_labels import label_of
     from evaluators.results.evaluation_codec import evaluation_to_json
+    from evaluators.results.records import reference_name
     from evaluators.tasks import task as find_task
     from evaluators.tasks.conditions import Conditions, conditions_of, under
     from primitives.operators.of_files import register_of_files
@@ -50,19 +59,24 @@ def evaluate(
         try_out_objective(name, chosen, seeds)
     evaluations = evaluate_expressions(
         expressions, task, seeds=seeds, steps=steps, seed=seed, objectives=names, initial=initial, scale=scale,
-        say=partial(print, file=sys.stderr),
+        controls=controls, say=partial(print, file=sys.stderr),
     )  # fmt: skip
+    for line in tables.control_notes(evaluations):
+        print(line, file=sys.stderr)
     if as_json:
         print_json([evaluation_to_json(each) for each in evaluations])
         return
     others = [name for name in evaluations[0].objectives if name != "gain"]
-    heads = ["expression", "gain", "95 % interval", "over GELU", "over SiLU", *others, "reason"]
+    own = reference_name(evaluations[0].gains)
+    rivals = [name for name in evaluations[0].gains if name != own]
+    heads = ["expression", "gain", "95 % interval", *(f"over {label_of(name)}" for name in rivals), *others, "reason"]
     rows = (
-        [e.expression, e.gain, f"{e.interval[0]:+.3f} {e.interval[1]:+.3f}", e.gains["gelu"], e.gains["silu"],
-         *(e.objectives[name] for name in others), e.reason]
+        [e.expression, e.gain, f"{e.interval[0]:+.3f} {e.interval[1]:+.3f}",
+         *(e.gains[name] for name in rivals), *(e.objectives[name] for name in others), e.reason]
         for e in evaluations
     )  # fmt: skip
-    console.print(tables.table(f"{label(task)}, {seeds} seeds: gain in {evaluations[0].unit} over ReLU", heads, rows))
+    title = f"{label(task)}, {seeds} seeds: gain in {evaluations[0].unit} over {label_of(own)}"
+    console.print(tables.table(title, heads, rows))
     console.print(in_words([task], [conditions_of(chosen)]), highlight=False)
 
 

@@ -45,7 +45,7 @@ def front(
     elif every:
         console.print(tables.front_table(rows, f"All {len(rows)} classes of {opened.path}"))
     else:
-        console.print(tables.front_table(rows, title(opened)))
+        console.print(tables.front_table(rows, title(opened, rows)))
 
 
 def report(

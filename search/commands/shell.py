@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
+from evaluators.results.control_labels import RELU
 from search.confirmation import Confirmation, confirmation_to_json
 from search.engine.rows import front_rows
+from search.records.class_row import ClassRow
 from search.records.status import status_of
 from search.records.status_codec import status_to_json
 from search.run import Run
@@ -27,21 +29,22 @@ def print_results(run: Run, as_json: bool) -> None:
         status = status_of(str(run.path), run.config, study.store.trace, confirmation)
         print_json({"status": status_to_json(status), "front": [row.cells for row in rows], "confirmation": told})
         return
-    console.print(tables.front_table(rows, title(run)))
+    console.print(tables.front_table(rows, title(run, rows)))
     if confirmation:
         print_confirmation(confirmation, run)
     console.print(f"actsearch export {run.path} --to torch,latex", markup=False, highlight=False, soft_wrap=True)
 
 
-def title(run: Run) -> str:
+def title(run: Run, rows: Sequence[ClassRow]) -> str:
     """Heading of the table of the front."""
-    return tables.front_title(run.config.scoring.objectives, run.config.aggregate, run.unit)
+    reference = rows[0].reference if rows else RELU
+    return tables.front_title(run.config.scoring.objectives, run.config.aggregate, run.unit, reference)
 
 
 def print_confirmation(confirmation: Confirmation, run: Run) -> None:
     """Print the finalists, the null controls and the measured times."""
     console.print(tables.confirmation_table(confirmation, run.unit))
-    console.print(tables.nulls_line(confirmation.nulls), highlight=False)
+    console.print(tables.nulls_line(confirmation.nulls, confirmation.reference), highlight=False)
     console.print(tables.times_line(confirmation, run.timing()), highlight=False)
 
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from evaluators.cohort import CONTROLS
 from evaluators.objectives import gains
+from evaluators.results.control_labels import CURRENT
 from evaluators.results.reasons import Reason
-from evaluators.results.records import MemberResult
+from evaluators.results.records import MemberResult, reference_name, reference_of
 from evaluators.statistics import ALPHA, holm, interval, sign_flip
 from evaluators.training.member import Array
 from primitives.user_file import label
@@ -48,14 +48,15 @@ def verdicts(results: Sequence[Field], rng: np.random.Generator, earlier: Sequen
 
 
 def null_gains(results: Sequence[Field]) -> tuple[float, ...]:
-    """Mean gain over ReLU of each null control; NaN where a loss is not finite."""
-    means = (float(_gains(results, null, "relu").mean()) for null in zip(*(r.nulls for r in results), strict=True))
+    """Mean gain over the reference of each null control; NaN where a loss is not finite."""
+    own = reference_name(controls_of(results))
+    means = (float(_gains(results, null, own).mean()) for null in zip(*(r.nulls for r in results), strict=True))
     return tuple(mean if math.isfinite(mean) else math.nan for mean in means)
 
 
 def summary_on(result: Field, slot: int, rng: np.random.Generator) -> Estimate | None:
-    """Gain over ReLU of a candidate on one task; None where it failed."""
-    return _summary(_gains([result], [result.candidates[slot]], "relu"), rng)
+    """Gain over the reference of a candidate on one task; None where it failed."""
+    return _summary(_gains([result], [result.candidates[slot]], reference_name(result.controls)), rng)
 
 
 def _gains(
@@ -63,11 +64,22 @@ def _gains(
 ) -> Array:  # fmt: skip
     """Gains by seed on test data, mean over the tasks; NaN where a task was not finished."""
     tables = [
-        gains(row, result.controls[control], [result.task], test=True, drop_in=drop_in)[0]
+        gains(row, _control(result, control), [result.task], test=True, drop_in=drop_in)[0]
         for result, row in zip(results, rows, strict=True)
     ]
     mean: Array = np.array(tables).mean(axis=0)
     return mean
+
+
+def controls_of(results: Sequence[Field]) -> list[str]:
+    """The names of the controls of all tasks; first, where a task has one, the network as it stands."""
+    names = dict.fromkeys(name for result in results for name in result.controls)
+    return sorted(names, key=lambda name: name != CURRENT)
+
+
+def _control(result: Field, name: str) -> MemberResult:
+    """A control on one task: without a network of its own that stands there, ReLU does."""
+    return reference_of(result.controls) if name == CURRENT else result.controls[name]
 
 
 def _summary(values: Array, rng: np.random.Generator) -> Estimate | None:
@@ -80,7 +92,8 @@ def _summary(values: Array, rng: np.random.Generator) -> Estimate | None:
 def _compare(results: Sequence[Field], slot: int, rng: np.random.Generator) -> Verdict:
     """What is said of one candidate alone."""
     rows = [result.candidates[slot] for result in results]
-    over = {name: _gains(results, rows, name) for name in CONTROLS}
+    names = controls_of(results)
+    over = {name: _gains(results, rows, name) for name in names}
     if not all(np.isfinite(values).all() for values in over.values()):
         return Verdict(reasons=tuple({row.reason for row in rows if row.reason}) or (_blame(results),))
     best = min(over, key=lambda name: float(over[name].mean()))
@@ -88,7 +101,7 @@ def _compare(results: Sequence[Field], slot: int, rng: np.random.Generator) -> V
     return Verdict(
         gains={name: summary for name, summary in summaries.items() if summary},
         by_seed={name: tuple(values.tolist()) for name, values in over.items()},
-        drop_in={name: _summary(_gains(results, rows, name, drop_in=True), rng) for name in CONTROLS},
+        drop_in={name: _summary(_gains(results, rows, name, drop_in=True), rng) for name in names},
         best_control=best,
         gain_over_best_control=float(over[best].mean()),
         p=max(sign_flip(values.tolist(), rng) for values in over.values()),
@@ -97,5 +110,7 @@ def _compare(results: Sequence[Field], slot: int, rng: np.random.Generator) -> V
 
 def _blame(results: Sequence[Field]) -> Reason:
     """Why a gain over some control is not finite: a control's gain over itself tells whether it is at fault."""
-    of_controls = [_gains(results, [result.controls[name] for result in results], name) for name in CONTROLS]
+    of_controls = [
+        _gains(results, [_control(result, name) for result in results], name) for name in controls_of(results)
+    ]
     return Reason.DIVERGED if np.isfinite(of_controls).all() else Reason.NO_REFERENCE

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from evaluators.cohort import CohortRequest
+from evaluators.controls import more_controls
 from evaluators.objectives import cost
 from evaluators.results.reasons import Reason
 from evaluators.results.records import MemberResult
@@ -22,6 +23,7 @@ from search.confirmation.field import train_fields
 from search.confirmation.record import Compared, Confirmation, Field, Finalist, Setting, Tried
 from search.confirmation.selection import finalists
 from search.confirmation.short_forms import short_forms
+from search.engine.rivals import keeps_current
 from search.engine.study import Study
 from search.workers import Workers
 
@@ -47,7 +49,9 @@ def confirm(config: Config, study: Study, workers: Workers, before: Confirmation
         return Confirmation(study.trials, setting, (), earlier=tuple(_tried(before)))
     rows = _with_short_forms(rows, config, workers)
     texts = tuple(row.expression for row in rows)
-    results = train_fields([_request(config, texts, name) for name in config.tasks], workers)
+    current = keeps_current(config, study.store)
+    requests = [replace(_request(config, texts, name), current=current) for name in config.tasks]
+    results = train_fields(requests, workers)
     if config.confirmation.stability:
         results = _without_unstable(results, texts, config.seed)
     rng = numpy_generator(config.seed, "confirmation", "statistics")
@@ -89,6 +93,7 @@ def _request(config: Config, texts: Sequence[str], name: str) -> CohortRequest:
         tuple(texts), (name,), config.seed, c.seeds, c.steps or t.steps, rates=t.learning_rates,
         purpose="confirmation", width=t.width, device=t.device, autocast=t.autocast, operators=config.operators,
         conditions=config.asked(name),
+        controls=more_controls(config.controls),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from evaluators.results.reasons import Reason, code_of
-from evaluators.results.records import MemberResult
+from evaluators.results.records import MemberResult, reference_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Finalist:
         id: of the candidate; a short form's ends with ``-short``.
         expression: its text.
         cost: in ReLUs.
-        search_gain: gain over ReLU in the search, mean over the tasks; None for a short form.
+        search_gain: gain over the reference in the search, mean over the tasks; None for a short form.
         shrunk_gain: what is expected of it after the winner's curse; None for a short form.
         of: the id of the finalist whose short form this is, or None.
         short: text of its own short form; "" where none was looked for.
@@ -78,7 +78,7 @@ class Verdict:
         gain_over_best_control: that gain.
         p: the largest over the controls.
         reasons: why it failed; none if it did not.
-        by_task: gain over ReLU by label of the task; None where it failed.
+        by_task: gain over the reference by label of the task; None where it failed.
         p_holm: p, corrected for all that were tried.
         confirmed: it is better than each control.
     """
@@ -107,7 +107,7 @@ class Compared:
     Args:
         finalist: as the search saw it.
         verdict: what the fresh seeds say.
-        unseen: gain over ReLU on tasks that were not searched, by label; None where it failed.
+        unseen: gain over the reference on tasks that were not searched, by label; None where it failed.
     """
 
     finalist: Finalist
@@ -131,7 +131,7 @@ class Confirmation:
         trained: classes trained at the time.
         setting: how the finalists were trained.
         finalists: the best in the search first; short forms behind all of them.
-        nulls: gains of the null controls over ReLU, NaN where one is not finite.
+        nulls: gains of the null controls over the reference, NaN where one is not finite.
         earlier: what was tried before.
     """
 
@@ -151,6 +151,11 @@ class Confirmation:
     def family(self) -> int:
         """How many functions were tried, with earlier looks."""
         return len(self.finalists) + len(self.earlier)
+
+    @property
+    def reference(self) -> str:
+        """The name of the control that gains are over; where all failed, ReLU."""
+        return reference_name([name for row in self.finalists for name in row.verdict.gains])
 
     @property
     def confirmed(self) -> set[str]:

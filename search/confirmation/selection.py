@@ -28,7 +28,7 @@ def finalists(study: Study, config: Config) -> list[Finalist]:
 
 
 def _seed_gains(study: Study) -> Array:
-    """Gains over ReLU, trials x seeds, mean over the tasks."""
+    """Gains over the reference, trials x seeds, mean over the tasks."""
     numbers = [number for number, _ in study.uncensored] or range(study.trials)
     recent = [study.store.trials[number] for number in numbers[-500:]]
     tables = [list(trial.gains.values()) for trial in recent if trial.gains]
@@ -36,5 +36,5 @@ def _seed_gains(study: Study) -> Array:
 
 
 def _finalist(trial: TrialRecord, centre: float, trust: float) -> Finalist:
-    gain = trial.gain_over["relu"]  # the mean over the tasks, however they are aggregated
+    gain = trial.gain or 0.0  # above 0; the mean over the tasks, however they are aggregated
     return Finalist(trial.id, trial.expression, cost(parse(trial.expression)), gain, shrunk(gain, centre, trust))

@@ -13,6 +13,7 @@ import numpy as np
 
 from evaluators.cohort import CohortRequest
 from evaluators.objectives import gains
+from evaluators.results.records import reference_of
 from evaluators.training.member import Array
 from primitives.expression.expression import Expression
 from search.config import Config
@@ -73,7 +74,7 @@ def _errors(differences: Array) -> float:
 
 
 def _gains(field: Sequence[Expression], number: int, config: Config, workers: Workers) -> dict[Expression, Array]:
-    """Gain over ReLU of each expression by seed, mean over the tasks; NaN where it failed."""
+    """Gain over the reference of each expression by seed, mean over the tasks; NaN where it failed."""
     distinct = list(dict.fromkeys(field))
     t = config.training
     requests = [
@@ -86,7 +87,7 @@ def _gains(field: Sequence[Expression], number: int, config: Config, workers: Wo
     ]  # fmt: skip
     results = train_fields(requests, workers)
     tables = [
-        np.array([gains(row, result.controls["relu"], [result.task])[0] for row in result.candidates])
+        np.array([gains(row, reference_of(result.controls), [result.task])[0] for row in result.candidates])
         for result in results
     ]
     return dict(zip(distinct, np.mean(tables, axis=0), strict=True))

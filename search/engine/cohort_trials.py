@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from evaluators.results.reasons import Reason, Unmeasured
+from evaluators.results.records import reference_name
 from search.engine.known import parsed
 from search.engine.rejection import relative_losses
 from search.engine.scoring import Scoring, gains_of
@@ -20,6 +21,7 @@ def trials_of(record: CohortRecord, scoring: Scoring) -> list[TrialRecord]:
 def _trial(record: CohortRecord, slot: int, gain: float, scoring: Scoring) -> TrialRecord:
     planned, row = record.plan.proposals[slot], record.result.candidates[slot]
     gain_over, by_task = gains_of(row, record)
+    over_reference = gain_over[reference_name(gain_over)] if gain_over else None
     reason: Reason | Unmeasured | None = row.reason or (None if by_task else Reason.NO_REFERENCE)
     values = {} if reason else scoring.values(parsed(planned.expression), row, gain, record)
     reason = reason or next((Unmeasured(name) for name, value in values.items() if not math.isfinite(value)), None)
@@ -34,7 +36,7 @@ def _trial(record: CohortRecord, slot: int, gain: float, scoring: Scoring) -> Tr
         gain_over=gain_over,
         gains=by_task,
         exempt=planned.exempt,
-        relative_losses=relative_losses(record, row, gain_over.get("relu")) if planned.exempt else (),
+        relative_losses=relative_losses(record, row, over_reference) if planned.exempt else (),
         objectives={} if reason else values,
         attributes=planned.attributes,
     )

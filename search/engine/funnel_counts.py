@@ -21,7 +21,7 @@ class FunnelCounts:
         trained: what a cohort took.
         screened: stopped by a screen, by reason.
         rejected: not trained to the end, by reason.
-        null_gains: of the null controls over ReLU, which the first cohort has; NaN where one is not finite.
+        null_gains: of the null controls over the reference, which the first cohort has; NaN where one is not finite.
     """
 
     proposed: int = 0
@@ -55,5 +55,5 @@ class FunnelCounts:
 
     @property
     def failed(self) -> int:
-        """How many were rejected for another reason: not finite, nothing learnt, far below ReLU, a dead worker."""
+        """How many were rejected for another reason: not finite, nothing learnt, far behind, a dead worker."""
         return self.rejected.total() - self.unpromising

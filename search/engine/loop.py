@@ -11,14 +11,16 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from evaluators.cohort import NULLS, CohortRequest
+from evaluators.controls import more_controls
 from evaluators.objectives import measured_names
 from evaluators.results.records import CohortResult
+from evaluators.results.reference_loss import check_reference
 from search.config import Config
-from search.engine.controls import check_reference
 from search.engine.funnel_counts import FunnelCounts
 from search.engine.proposer import Proposer, expected
 from search.engine.recorder import Recorder
 from search.engine.rejection import with_thresholds
+from search.engine.rivals import keeps_current
 from search.records.cohort import CohortRecord, Plan
 from search.records.trace_entry import TraceEntry
 from search.storage import Store
@@ -59,13 +61,14 @@ def search(
         Why it ended.
 
     Raises:
-        ReferenceLossError: ReLU has no finite loss in the first cohort.
+        ReferenceLossError: the reference has no finite loss in the first cohort.
     """
     proposer, lag = Proposer(config, recorder.study.known), config.cohorts.lag
     plans: dict[int, Plan] = {}
     done: dict[int, CohortRecord] = {}
     begun = told = recorder.cohorts
     planned, exhausted = recorder.study.trials, False
+    current = keeps_current(config, recorder.store)
     _sweep(folder, told, done)
     while True:
         while begun <= told + lag and planned < config.budget and not exhausted:
@@ -80,7 +83,7 @@ def search(
                 done[begun] = record
                 _sweep(folder, told, done)
             else:
-                workers.submit(begun, request_for(config, plan, folder))
+                workers.submit(begun, request_for(config, plan, folder, current=current))
             begun, planned = begun + 1, planned + len(plan.proposals)
         if told == begun:
             return "grammar exhausted" if exhausted else "budget"
@@ -91,7 +94,8 @@ def search(
             done[finished[0]] = _finish(recorder.store, config, plans[finished[0]], finished[1])
             _sweep(folder, told, done)
         if told == 0:
-            check_reference(done[told])
+            first = done[told]
+            check_reference(first.result, first.tasks, "launch with smaller training.learning_rates")
         show(Progress(config.budget, recorder.record(done.pop(told)), recorder.funnel))
         _settle()
         told += 1
@@ -115,7 +119,7 @@ def _proposed(
     return with_thresholds(plan, proposer.config, planned, recorder.uncensored(number - lag))
 
 
-def request_for(config: Config, plan: Plan, folder: RunFolder | None = None) -> CohortRequest:
+def request_for(config: Config, plan: Plan, folder: RunFolder | None = None, *, current: bool = True) -> CohortRequest:
     """The request for the workers that a plan makes; with a run folder the training is saved at rungs."""
     t = config.training
     return CohortRequest(
@@ -139,6 +143,8 @@ def request_for(config: Config, plan: Plan, folder: RunFolder | None = None) -> 
         checkpoint_seconds=config.workers.checkpoint_seconds,
         operators=config.operators,
         conditions=config.asked(*config.tasks),
+        controls=more_controls(config.controls),
+        current=current,
     )
 
 

@@ -91,6 +91,6 @@ class Recorder:
         return None if best is None else Best(best.expression, best.objectives["gain"])
 
     def _null_gains(self, result: CohortResult) -> tuple[float, ...]:
-        """Gains of the null controls over ReLU, where the cohort has them; NaN where one is not finite."""
-        gains = (mean_gain(row, result.relu, self.config.tasks) for row in result.nulls)
+        """Gains of the null controls over the reference, where the cohort has them; NaN where one is not finite."""
+        gains = (mean_gain(row, result.reference, self.config.tasks) for row in result.nulls)
         return tuple(gain if math.isfinite(gain) else math.nan for gain in gains)

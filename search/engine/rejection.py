@@ -76,15 +76,16 @@ def relative_losses(record: CohortRecord, row: MemberResult, gain: float | None)
     """A trained candidate as a row of the calibration set: its relative loss at each rung.
 
     At the end it is the gain's negative. Infinite from a failure on. Empty if it says nothing: its worker died,
-    or ReLU has no loss, or the tasks have no common unit.
+    or the reference has no loss, or the tasks have no common unit.
     """
-    relu = record.result.relu
+    reference = record.result.reference
     reached = [(name, step) for name, step in record.rungs if step in row.losses.get(name, ())]
-    common = averages([relu.comparison(name) for name in record.tasks])
+    common = averages([reference.comparison(name) for name in record.tasks])
     if not (reached and common) or (gain is None and not row.reason):
         return ()
     at = [
-        relative_loss(row.losses[name][step], relu.losses[name][step], relu.comparison(name)) for name, step in reached
+        relative_loss(row.losses[name][step], reference.losses[name][step], reference.comparison(name))
+        for name, step in reached
     ]
     if gain is not None:
         return (*at[:-1], -gain)
@@ -184,7 +185,7 @@ def sizes(trace: Sequence[TraceEntry]) -> list[int]:
 
 
 def _good(gains: Sequence[float | None], bar: float | None) -> int:
-    """How many reach the bar; without one, how many are better than ReLU."""
+    """How many reach the bar; without one, how many are better than the reference."""
     return sum(1 for gain in gains if gain is not None and gain >= (0.0 if bar is None else bar))
 
 

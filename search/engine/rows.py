@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from evaluators.objectives import DEFAULT, cost
+from evaluators.results.records import reference_name
 from primitives.expression.parsing import parse
 from primitives.user_file import label
+from search.engine.rivals import rivals_in
 from search.engine.study import Study
 from search.records.class_row import ClassRow
 from search.records.trial import TrialRecord
@@ -25,11 +27,13 @@ def class_rows(study: Study, tasks: Sequence[str]) -> list[ClassRow]:
     return _rows(study.store.trials, study.scoring.objectives, tasks)
 
 
-def _rows(trials: Iterable[TrialRecord], objectives: Sequence[str], tasks: Sequence[str]) -> list[ClassRow]:
-    return [_row(trial, objectives, tasks) for trial in trials]
+def _rows(trials: Sequence[TrialRecord], objectives: Sequence[str], tasks: Sequence[str]) -> list[ClassRow]:
+    rivals = rivals_in(trials)
+    others = [name for name in rivals if name != reference_name(rivals)]
+    return [_row(trial, objectives, tasks, others) for trial in trials]
 
 
-def _row(trial: TrialRecord, objectives: Sequence[str], tasks: Sequence[str]) -> ClassRow:
+def _row(trial: TrialRecord, objectives: Sequence[str], tasks: Sequence[str], others: Sequence[str]) -> ClassRow:
     """The class of a trial. The cost is shown where it is no objective, too."""
     values = dict(trial.objectives)
     if values and "cost" not in values:
@@ -39,7 +43,7 @@ def _row(trial: TrialRecord, objectives: Sequence[str], tasks: Sequence[str]) ->
         id=trial.id,
         expression=trial.expression,
         objectives={name: values.get(name) for name in dict.fromkeys((*objectives, "cost"))},
-        gain_over={name: trial.gain_over.get(name) for name in ("gelu", "silu")},
+        gain_over={name: trial.gain_over.get(name) for name in others},
         by_task={label(name): means.get(name) for name in tasks},
         reason=trial.reason,
         key=trial.key,

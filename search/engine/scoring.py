@@ -8,7 +8,7 @@ from typing import Literal
 
 from evaluators.comparison import averages
 from evaluators.objectives import DEFAULT, Aggregate, Trained, cohort_gains, gains, objective, score
-from evaluators.results.records import MemberResult
+from evaluators.results.records import MemberResult, reference_name, rivals
 from primitives.expression.expression import Expression
 from search.records.cohort import CohortRecord
 
@@ -40,7 +40,7 @@ class Scoring:
         self, expression: Expression, row: MemberResult, gain: float, record: CohortRecord
     ) -> dict[str, float]:  # fmt: skip
         """The objectives of one candidate by name; NaN where a measurement has no finite number."""
-        trained = Trained(expression, row, gain, record.result.relu, record.tasks, not self.exact)
+        trained = Trained(expression, row, gain, record.result.reference, record.tasks, not self.exact)
         return score(self.objectives, trained)
 
 
@@ -48,16 +48,17 @@ DEFAULT_SCORING = Scoring()
 
 
 def gains_of(row: MemberResult, record: CohortRecord) -> tuple[dict[str, float], dict[str, tuple[float, ...]]]:
-    """Gains of one candidate: over each control, and over ReLU by task and seed; empty where there is no number.
+    """Gains of one candidate: over each control, and over the reference by task and seed; empty where it has none.
 
-    Over the controls empty, too, where the tasks have no common unit.
+    A control that has no finite loss is left out. Over the controls empty, too, where the tasks have no common unit.
     """
     if row.reason:
         return {}, {}
-    tables = {name: gains(row, control, record.tasks) for name, control in record.result.controls.items()}
-    over = {name: float(table.mean()) for name, table in tables.items()}
-    if not all(math.isfinite(value) for value in over.values()):
+    tables = {name: gains(row, rival, record.tasks) for name, rival in rivals(record.result.controls).items()}
+    over = {name: mean for name, table in tables.items() if math.isfinite(mean := float(table.mean()))}
+    own = reference_name(tables)
+    if own not in over:
         return {}, {}
-    if not averages([record.result.relu.comparison(task) for task in record.tasks]):
+    if not averages([record.result.reference.comparison(task) for task in record.tasks]):
         over = {}  # no mean of different units; without one nothing calibrates thresholds, either
-    return over, dict(zip(record.tasks, map(tuple, tables["relu"].tolist()), strict=True))
+    return over, dict(zip(record.tasks, map(tuple, tables[own].tolist()), strict=True))

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from evaluators.cohort import CONTROLS
+from evaluators.controls import Named
 from evaluators.screens import screen
 from primitives.equivalence.classes import class_of
 from primitives.expression.parsing import parse
 
 
-def left_out(start: Sequence[str], *, exact: bool = False) -> Iterator[str]:
+def left_out(start: Sequence[str], controls: Named = (), *, exact: bool = False) -> Iterator[str]:
     """A line for each function of a start list that the job leaves out: a screen stops it, or its class is there.
 
     Args:
         start: texts.
+        controls: those of the job beside ReLU, GELU and SiLU, names with texts.
         exact: a factor makes another class.
     """
-    known = {class_of(parse(text), exact=exact): f"the control {name}" for name, text in CONTROLS.items()}
+    shown = CONTROLS | dict(controls)
+    known = {class_of(parse(text), exact=exact): f"the control {name}" for name, text in shown.items()}
     for text in start:
         expression = parse(text)
         key = class_of(expression, exact=exact)

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import overload
 
 from evaluators.cohort import CONTROLS
+from evaluators.controls import Named
 from evaluators.results.reasons import code_of
 from primitives.equivalence.classes import class_of
 from search.engine.front import Front
@@ -26,6 +27,7 @@ class Study:
     Args:
         store: of the run.
         scoring: the job's objectives.
+        controls: more of them, names with texts.
 
     Attributes:
         known: the classes that were trained or are on their way; the controls' classes are known from the start.
@@ -36,10 +38,10 @@ class Study:
         result: a trial by its number, as strategies see it.
     """
 
-    def __init__(self, store: Store, scoring: Scoring = DEFAULT_SCORING) -> None:
+    def __init__(self, store: Store, scoring: Scoring = DEFAULT_SCORING, controls: Named = ()) -> None:
         self.store, self.scoring = store, scoring
         self.known = KnownClasses(lambda number: parsed(store.trials[number].expression), exact=scoring.exact)
-        for text in CONTROLS.values():
+        for text in (CONTROLS | dict(controls)).values():
             self.known.expect(class_of(parsed(text), exact=scoring.exact), parsed(text))
         self.front = Front(scoring.directions)
         self.uncensored: list[tuple[int, list[float]]] = []

@@ -10,7 +10,7 @@ from search.storage import Store
 def units_by_task(store: Store, tasks: Sequence[str]) -> Mapping[str, str]:
     """The unit of the gains on each task; nats where no cohort is there that says otherwise."""
     record = store.cohort(0) if store.trace else None
-    return {name: "nats" if record is None else record.result.relu.comparison(name).unit_of_gain for name in tasks}
+    return {name: "nats" if record is None else record.result.reference.comparison(name).unit_of_gain for name in tasks}
 
 
 def together(units: Mapping[str, str]) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from evaluators.results.control_labels import label_of
+from evaluators.results.records import reference_name
 from primitives.catalogue import known_name
 from primitives.equivalence.nearest import nearest_known
 from primitives.expression.expression import Expression
 from primitives.lowering import lower
-from primitives.user_file import label
+from primitives.user_file import is_reference, label
 from search.config import Config
 from search.confirmation.record import Compared, Confirmation, Estimate, Setting
 from search.export.exported import Exported
@@ -105,8 +107,8 @@ def evidence(
         f"- {origin} of run `{run}`: strategy `{config.strategy_label}`, grammar `{config.grammar}`, seed "
         f"{config.seed}, {trained} classes trained",
         f"- search: gain {'of that candidate ' if row.is_short_form else ''}{_number(row.origin.gain)} {unit} "
-        f"over ReLU on {', '.join(map(label, config.tasks))}; {t.seeds} seeds, {t.steps} steps; "
-        f"cost {_number(row.cost)} ReLUs",
+        f"over {label_of(row.origin.reference)} on {', '.join(map(label, config.tasks))}; {t.seeds} seeds, {t.steps} "
+        f"steps; cost {_number(row.cost)} ReLUs",
         f"- conditions: {config.conditions_in_words}",
     ]
     if finalist and finalist.finalist.short not in ("", row.expression):
@@ -123,10 +125,14 @@ def _confirmed(finalist: Compared, setting: Setting, family: int) -> list[str]:
     where = ", ".join(setting.networks[name] for name in setting.tasks)
     over = ", ".join(f"{_estimate(g)} over {name}" for name, g in verdict.gains.items())
     lines = [f"- confirmation: {setting.seeds} fresh seeds, {setting.steps} steps, held-out data, {where}: {over}"]
-    if drop_in := verdict.drop_in.get("relu"):
-        lines.append(f"- dropped in at ReLU's learning rate: {_estimate(drop_in)} over relu")
+    own = reference_name(verdict.gains)
+    if drop_in := verdict.drop_in.get(own):
+        lines.append(f"- dropped in at {label_of(own)}'s learning rate: {_estimate(drop_in)} over {own}")
     for task, estimate in finalist.unseen.items():
-        lines.append(f"- on {task}, which was not searched: {_estimate(estimate) if estimate else 'failed'} over relu")
+        beside = "its reference" if is_reference(task) else "relu"
+        lines.append(
+            f"- on {task}, which was not searched: {_estimate(estimate) if estimate else 'failed'} over {beside}"
+        )
     said = "confirmed" if verdict.confirmed else "not confirmed"
     p = f"p = {_number(verdict.p_holm)}, corrected for {family} that were tried"
     return [*lines, f"- better than {', '.join(verdict.gains)}, each of them: {p}: {said}"]

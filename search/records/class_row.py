@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from evaluators.results.control_labels import CURRENT, RELU
 from evaluators.results.reasons import Reason, Unmeasured, code_of
 from search.storage.files import Cell
 
@@ -17,8 +18,8 @@ class ClassRow:
         id: cohort and slot.
         expression: its text.
         objectives: by name, and the cost where it is none.
-        gain_over: mean gain over GELU and SiLU, by name.
-        by_task: mean gain over ReLU, by label of the task.
+        gain_over: mean gain over the controls beside the reference, by name.
+        by_task: mean gain over the reference, by label of the task.
         reason: why it failed, or None.
         key: of the class.
         parents: ids of the candidates that it was made from.
@@ -37,6 +38,11 @@ class ClassRow:
     def gain(self) -> float | None:
         """The first objective."""
         return self.objectives["gain"]
+
+    @property
+    def reference(self) -> str:
+        """The name of the control that the gain is over: ReLU, unless that is beside the reference."""
+        return CURRENT if RELU in self.gain_over else RELU
 
     @property
     def cost(self) -> float | None:

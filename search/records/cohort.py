@@ -107,5 +107,5 @@ class CohortRecord:
 
 
 def rungs_of(tasks: Sequence[str], result: CohortResult) -> list[Rung]:
-    """Task and step of each rung and end; ReLU has reached all."""
-    return [(task, step) for task in tasks for step in sorted(result.relu.losses.get(task, ()))]
+    """Task and step of each rung and end; the reference has reached all."""
+    return [(task, step) for task in tasks for step in sorted(result.reference.losses.get(task, ()))]

@@ -52,7 +52,7 @@ class TraceEntry:
         rejected: how many were not trained to the end, by reason.
         front: members of the Pareto front.
         best: the class of highest gain, None before one is trained to the end.
-        null_gains: of the null controls over ReLU, NaN where one is not finite; only the first cohort has them.
+        null_gains: of the null controls, NaN where one is not finite; only the first cohort has them.
         controls_sha256: of the controls' results.
         controls_repeat: these are the first cohort's, bit for bit.
         finished: by the clock; None in old runs.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from evaluators.results.reasons import Reason, Unmeasured
+from evaluators.results.records import reference_name
 from search.records.cohort import WhyExempt
 
 
@@ -21,8 +22,8 @@ class TrialRecord:
         reason: why it has no values, or None.
         failed_on: the task on which it was rejected or failed, or "".
         overflows_in: half-precision types in which it is not finite.
-        gain_over: mean gain over each control; empty if it failed.
-        gains: over ReLU, by task and seed; empty if it failed.
+        gain_over: mean gain over each control that has a finite loss; empty if it failed.
+        gains: over the reference, by task and seed; empty if it failed.
         exempt: why it was trained to the end whatever its losses were, or None.
         relative_losses: of an exempt one: at each rung, infinite from a failure on; the last is the gain's negative.
             Empty where its training says nothing.
@@ -46,8 +47,8 @@ class TrialRecord:
 
     @property
     def gain(self) -> float | None:
-        """Mean gain over ReLU, however the job aggregates it; None if it failed."""
-        return self.gain_over.get("relu")
+        """Mean gain over the reference, however the job aggregates it; None if it failed."""
+        return self.gain_over.get(reference_name(self.gain_over))
 
     @property
     def cohort(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from evaluators.results.records import reference_name
 from primitives.equivalence.builtin import as_builtin
 from primitives.expression.parsing import parse
 from search.confirmation import Estimate
@@ -23,12 +24,12 @@ class Finalist:
         short: the built-in of torch that it equals, or its text.
         verdict: ``confirmed``, ``open`` or ``failed``.
         reason: why it failed.
-        found: gain over ReLU in the search.
+        found: gain over the reference in the search.
         expected: the same without the winner's curse.
         over: gain over each control, each at its best learning rate.
         drop_in: the same with the candidate at the control's learning rate; may be empty.
-        by_task: gain over ReLU on each task.
-        unseen: gain over ReLU on tasks that were not searched; may be empty.
+        by_task: gain over the reference on each task.
+        unseen: gain over the reference on tasks that were not searched; may be empty.
         p: corrected by Holm; None if it was not computed.
         best_control: that p is about.
         short_form_of: the finalist whose short form this is, or "".
@@ -52,6 +53,11 @@ class Finalist:
     short_form_of: str
     cost: float | None
     time: float | None
+
+    @property
+    def fresh(self) -> Estimate | None:
+        """The gain over the reference on fresh seeds; None if it failed."""
+        return self.over.get(reference_name(self.over))
 
 
 def finalists(run_data: RunData) -> list[Finalist]:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluators.cohort import CONTROLS
+from evaluators.controls import more_controls
 from evaluators.objectives import cost, objective
+from evaluators.results.records import reference_name
 from primitives.expression.parsing import parse
 from search.report.members import FrontMember
 from search.report.pictures.drawing import Points
@@ -40,10 +42,10 @@ class View:
         undrawn: members of the front that have no place among ``marks``.
         marks: the members that can be chosen; the names are ids.
         members: the same, with what is said of them.
-        controls: ReLU, GELU and SiLU, where their place is known.
+        controls: those that are functions, where their place is known.
         stairs: the front is a line: there are two objectives.
         nulls: gains of the null controls.
-        zero: a gain of 0 is ReLU's.
+        zero: a gain of 0 is the reference's.
     """
 
     x_label: str
@@ -65,8 +67,8 @@ class View:
 def gain_label(run_data: RunData) -> str:
     """The gain with its unit, as the job aggregates it."""
     return {
-        "mean": f"gain over ReLU ({run_data.unit})",
-        "minimum": f"gain over ReLU, smallest of the tasks ({run_data.unit})",
+        "mean": f"gain over {run_data.reference} ({run_data.unit})",
+        "minimum": f"gain over {run_data.reference}, smallest of the tasks ({run_data.unit})",
         "rank": "gain (rank among its cohort)",
     }[run_data.config.aggregate]
 
@@ -126,9 +128,9 @@ def _controls(run_data: RunData) -> list[Mark]:
     if over is None or run_data.config.aggregate != "mean":
         return []
     return [
-        Mark(name, cost(parse(text)), over["relu"] - over[name])
-        for name, text in CONTROLS.items()
-        if name in over and "relu" in over
+        Mark(name, cost(parse(text)), over[reference_name(over)] - over[name])
+        for name, text in (CONTROLS | dict(more_controls(run_data.config.controls))).items()
+        if name in over
     ]
 
 

@@ -38,7 +38,7 @@ def steps(run_data: RunData) -> list[Step]:
         ("passed the screens", counts[Passed.ACCEPTED] + counts[Passed.KNOWN]),
         ("new class, trained", len(run_data.candidates)),
         ("trained to the end", len(finished)),
-        ("lower loss than ReLU in the search", sum(c.better for c in finished)),
+        (f"lower loss than {run_data.reference} in the search", sum(c.better for c in finished)),
         ("on the Pareto front", len(run_data.front)),
     ]
     if run_data.confirmation:

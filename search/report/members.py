@@ -33,7 +33,7 @@ class FrontMember:
         short: the built-in of torch that it equals, or its text.
         known: what the catalogue knows it as, or "".
         verdict: of the confirmation: ``confirmed``, ``open``, ``failed``, or ``not tested``.
-        by_task: gain over ReLU in the search, by label of the task.
+        by_task: gain over the reference in the search, by label of the task.
     """
 
     candidate: Candidate

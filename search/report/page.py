@@ -13,6 +13,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from evaluators.results.control_labels import listed
 from primitives.user_file import label
 from search.confirmation import Estimate
 from search.engine.rejection import summary
@@ -76,6 +77,9 @@ def _content(run_data: RunData) -> dict[str, object]:
         "script": Markup(script),
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         "run_data": run_data,
+        "reference": run_data.reference,
+        "rivals": listed(run_data.rivals),
+        "rival_count": len(run_data.rivals),
         "trained": len(run_data.candidates),
         "best": max(drawn, key=lambda member: member.gain, default=None),
         "settings": settings(run_data.config),
@@ -89,7 +93,7 @@ def _content(run_data: RunData) -> dict[str, object]:
         "setting": setting(run_data),
         "tested": sum(1 for f in tested if not f.short_form_of),
         "confirmed": len({f.short_form_of or f.id for f in tested if f.verdict == "confirmed"}),
-        "confirmation_picture": _confirmation_picture(tested, _confirmation_nulls(run_data), run_data.unit),
+        "confirmation_picture": _confirmation_picture(run_data, tested),
         "nulls": {"search": null_gains(run_data), "confirmation": _confirmation_nulls(run_data)},
         "controls_repeat": all(entry.controls_repeat for entry in run_data.trace),
         "by_task": _by_task(run_data, drawn, tested),
@@ -126,15 +130,18 @@ def _confirmation_nulls(run_data: RunData) -> list[float]:
     return [value for value in (run_data.confirmation.nulls if run_data.confirmation else ()) if math.isfinite(value)]
 
 
-def _confirmation_picture(tested: Sequence[Finalist], nulls: Sequence[float], unit: str) -> Markup | None:
+def _confirmation_picture(run_data: RunData, tested: Sequence[Finalist]) -> Markup | None:
     bars = [_finalist_bar(f) for f in tested]
     if not bars:
         return None
-    return interval_picture(bars, "Gains of the finalists over ReLU on fresh seeds", f"gain over ReLU ({unit})", nulls)
+    over, nulls = run_data.reference, _confirmation_nulls(run_data)
+    return interval_picture(
+        bars, f"Gains of the finalists over {over} on fresh seeds", f"gain over {over} ({run_data.unit})", nulls
+    )
 
 
 def _finalist_bar(f: Finalist) -> Bar:
-    searched, fresh = None if f.found is None else Estimate(f.found), f.over.get("relu")
+    searched, fresh = None if f.found is None else Estimate(f.found), f.fresh
     return Bar(f.short, searched, fresh, f.verdict == "confirmed", "" if fresh else f"failed: {f.reason}")
 
 
@@ -143,11 +150,11 @@ def _by_task(run_data: RunData, drawn: Sequence[FrontMember], tested: Sequence[F
     best = sorted(drawn, key=lambda member: -member.gain)[:_ROWS]
     fresh = {f.id: f.by_task for f in tested if not f.short_form_of}
     names = [name for name in map(label, run_data.config.tasks) if any(name in m.by_task for m in best)]
-    pictures = []
+    over, pictures = run_data.reference, []
     for name in names[:_TASKS]:
         bars = [_task_bar(member, name, fresh.get(member.id, {})) for member in best]
         unit = run_data.units.get(name, "nats")
-        pictures.append((name, interval_picture(bars, f"Gains over ReLU on {name}", f"gain over ReLU ({unit})")))
+        pictures.append((name, interval_picture(bars, f"Gains over {over} on {name}", f"gain over {over} ({unit})")))
     return pictures
 
 

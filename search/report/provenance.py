@@ -24,7 +24,7 @@ class Provenance:
         origin: the way.
         trained: candidates that were trained.
         finished: of these, to the end.
-        better: of these, with a lower loss than ReLU.
+        better: of these, with a lower loss than the reference.
         good: of those, among the best 5 % of the run.
         share: 95 % interval of good / trained.
         front: members of the front.

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evaluators.errors import RecordError
+from evaluators.results.control_labels import label_of
 from evaluators.results.json_codec import JsonObject
 from evaluators.results.reasons import Reason, code_of
+from evaluators.results.records import reference_name
 from primitives.user_file import label
 from search.config import Config
 from search.confirmation import Confirmation, read_confirmation
 from search.confirmation.record import Compared
+from search.engine.rivals import rivals_in
 from search.engine.rows import front_rows
 from search.engine.study import Study
 from search.engine.unit import together, units_by_task
@@ -69,7 +72,7 @@ class Candidate:
 
     @property
     def better(self) -> bool:
-        """Its loss was lower than ReLU's."""
+        """Its loss was lower than the reference's."""
         return (self.trial.gain or 0.0) > 0
 
 
@@ -107,6 +110,16 @@ class RunData:
     def unit(self) -> str:
         """Of the gain over all tasks."""
         return together(self.units) or "nats"
+
+    @property
+    def rivals(self) -> tuple[str, ...]:
+        """The names of the controls."""
+        return rivals_in(candidate.trial for candidate in self.candidates)
+
+    @property
+    def reference(self) -> str:
+        """What gains are over, for people."""
+        return label_of(reference_name(self.rivals))
 
     @property
     def tested(self) -> list[Compared]:

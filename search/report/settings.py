@@ -22,6 +22,7 @@ def settings(config: Config) -> list[tuple[str, str]]:
         ("objectives", ", ".join(map(_objective, config.objectives))),
         ("gain over the tasks", config.aggregate if len(config.tasks) > 1 else ""),
         ("strategy", f"{name} ({options})" if options else name),
+        ("more controls", ", ".join(config.controls)),
         ("start list", f"{len(config.start)} functions" if config.start else ""),
         ("budget", f"{config.budget:,} classes in cohorts of {config.cohorts.size}"),
         ("training", _training(config.training)),

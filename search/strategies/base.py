@@ -53,7 +53,7 @@ class Result:
 
     @property
     def gain(self) -> float:
-        """Gain over ReLU; minus infinity if the candidate failed."""
+        """Gain over the reference; minus infinity if the candidate failed."""
         return self.objectives.get("gain", float("-inf"))
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from evaluators.cohort import run_cohort
+from evaluators.controls import more_controls
 from evaluators.objectives import cost
 from evaluators.results.reasons import Reason
 from evaluators.screens import screen
@@ -95,7 +96,8 @@ def dry_run(config: Config) -> DryRun:
     """Propose and screen the first cohort, train it here on one thread, and reckon what the job would take."""
     torch.set_num_threads(1)
     started = time.perf_counter()
-    plan = Proposer(config, Study(MemoryStore(), config.scoring).known).propose(0, [], [])
+    study = Study(MemoryStore(), config.scoring, more_controls(config.controls))
+    plan = Proposer(config, study.known).propose(0, [], [])
     proposing = time.perf_counter() - started
     started = time.perf_counter()
     run_cohort(request_for(config, plan))

@@ -10,7 +10,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from evaluators.evaluate import Evaluation
 from evaluators.objectives import DEFAULT, OBJECTIVES, objective
+from evaluators.results.control_labels import RELU, label_of
+from evaluators.results.records import reference_name
 from primitives.equivalence.builtin import as_builtin
 from primitives.expression.parsing import parse
 from search.confirmation.record import Compared, Confirmation, Estimate
@@ -45,9 +48,10 @@ def built_form(text: str) -> str:
     return as_builtin(parse(text)).text
 
 
-def front_title(objectives: Sequence[str], aggregate: str, unit: str = "nats") -> str:
+def front_title(objectives: Sequence[str], aggregate: str, unit: str = "nats", reference: str = RELU) -> str:
     """What the columns of a front are; ``unit`` is the gain's."""
-    how = {"mean": f"in {unit} over ReLU", "minimum": f"in {unit} over ReLU, the smallest of the tasks"}
+    over = f"in {unit} over {label_of(reference)}"
+    how = {"mean": over, "minimum": f"{over}, the smallest of the tasks"}
     how["rank"] = "as a rank" if unit == "nats" else f"as a rank of gains in {unit}"
     others = (f"{name} in {_unit(name, unit)}" for name in objectives if name != "gain")
     return f"Pareto front: {', '.join([f'gain {how[aggregate]}', *others])}"
@@ -63,7 +67,8 @@ def front_table(rows: Sequence[ClassRow], title: str = "Pareto front: gain in na
     """The front, or all classes with their reasons."""
     found = rows[0].objectives if rows else {}
     others = [name for name in dict.fromkeys((*OBJECTIVES, *found)) if name not in DEFAULT and name in found]
-    over = {} if len(others) > 2 else {"gain_over_gelu": "over GELU", "gain_over_silu": "over SiLU"}  # no room
+    rivals = rows[0].gain_over if rows and len(others) <= 2 else {}  # beyond that there is no room
+    over = {f"gain_over_{name}": f"over {label_of(name)}" for name in rivals}
     columns = ["id", "expression", "gain", "cost", *others, *over]
     heads = ["id", "expression", "gain", "cost", *others, *over.values()]
     if any(row.reason for row in rows):
@@ -99,9 +104,10 @@ def hits_table(comparisons: Mapping[str, Comparison]) -> Table:
 
 
 def confirmation_table(confirmation: Confirmation, unit: str = "nats") -> Table:
-    """The finalists on fresh seeds; "expected" is the search's gain over ReLU without the winner's curse."""
+    """The finalists on fresh seeds; "expected" is the search's gain over the reference without the winner's curse."""
     s = confirmation.setting
-    title = f"Finalists over ReLU on {s.seeds} fresh seeds, held-out data, {', '.join(s.networks.values())}"
+    networks = ", ".join(s.networks.values())
+    title = f"Finalists over {label_of(confirmation.reference)} on {s.seeds} fresh seeds, held-out data, {networks}"
     title += "" if unit == "nats" else f"; gains in {unit}"
     heads = ["expression", "expected", "gain", "95 %", "drop-in", *s.unseen]
     return table(
@@ -116,8 +122,9 @@ def _finalist(row: Compared, unseen: Sequence[str]) -> list[object]:
     expected = number(finalist.shrunk_gain, "+.3f")
     if not v.gains:
         return [text, expected, *["-"] * (5 + len(unseen)), f"failed: {v.reason}"]
-    over = v.gains["relu"]
-    means = [_mean(v.drop_in.get("relu")), *(_mean(row.unseen.get(name)) for name in unseen)]
+    own = reference_name(v.gains)
+    over = v.gains[own]
+    means = [_mean(v.drop_in.get(own)), *(_mean(row.unseen.get(name)) for name in unseen)]
     against = f"{number(v.gain_over_best_control, '+.3f')} {v.best_control}"
     bounds = f"{number(over.low, '+.2f')} {number(over.high, '+.2f')}"
     verdict = "confirmed" if v.confirmed else "open"
@@ -128,9 +135,17 @@ def _mean(estimate: Estimate | None) -> str:
     return "-" if estimate is None else f"{estimate.mean:+.3f}"
 
 
-def nulls_line(nulls: Sequence[float]) -> str:
+def control_notes(evaluations: Sequence[Evaluation]) -> list[str]:
+    """A line for each control that no function has a number over, though it was trained to the end."""
+    finished = [each.gains for each in evaluations if not each.reason]
+    lost = [name for name in (finished[0] if finished else ()) if all(math.isnan(gains[name]) for gains in finished)]
+    return [f"note: the control {name} has no finite loss; no gain over it is known" for name in lost]
+
+
+def nulls_line(nulls: Sequence[float], reference: str = RELU) -> str:
     """The null controls (A/A controls): what the noise alone gives."""
-    return f"Null controls (ReLU on other seeds, its gain over ReLU is noise): {gains_line(nulls)}"
+    name = label_of(reference)
+    return f"Null controls ({name} on other seeds, its gain over {name} is noise): {gains_line(nulls)}"
 
 
 def gains_line(gains: Sequence[float]) -> str:

@@ -42,5 +42,5 @@ def _kind(request: CohortRequest) -> tuple[str, ...]:
 
 def _size(request: CohortRequest) -> int:
     """Steps of all models, if none is rejected."""
-    members = len(request.expressions) + len(CONTROLS) + request.nulls
+    members = len(request.expressions) + len(CONTROLS) + len(request.controls) + request.nulls
     return members * request.seeds * max(1, len(request.rates)) * request.steps

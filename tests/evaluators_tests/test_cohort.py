@@ -175,7 +175,8 @@ def test_evaluate_refuses_bad_input() -> None:
 def test_a_users_own_task() -> None:
     tanh, relu = evaluate(["tanh(x)", "relu(x)"], Spirals(), seeds=2)
     assert tanh.reason == relu.reason == ""
-    assert relu.gain == 0.0
+    assert relu.gains["relu"] == 0.0
+    assert relu.gain == relu.gains["current"] != 0.0
     assert tanh.gain != 0.0
 
 

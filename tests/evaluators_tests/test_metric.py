@@ -149,11 +149,11 @@ def by_hand(row: MemberResult, name: str) -> float:
 def test_the_ranking_is_the_metrics_and_a_gain_its_difference(task: Task) -> None:
     result = cohort(task)
     mean = [by_hand(row, task.name) for row in result.candidates]
-    found = [float(gains(row, result.relu, [task.name]).mean()) for row in result.candidates]
+    found = [float(gains(row, result.reference, [task.name]).mean()) for row in result.candidates]
     assert np.argsort(found).tolist() == np.argsort(mean).tolist()
-    assert found == pytest.approx([value - by_hand(result.relu, task.name) for value in mean], abs=1e-12)
+    assert found == pytest.approx([value - by_hand(result.reference, task.name) for value in mean], abs=1e-12)
     assert len(set(found)) > 1
-    assert result.relu.comparison(task.name).unit_of_gain == task.unit
+    assert result.reference.comparison(task.name).unit_of_gain == task.unit
 
 
 @pytest.mark.parametrize("task", [Judged(), Whole(), Restored()], ids=lambda task: task.unit)
@@ -172,17 +172,17 @@ def test_a_stack_takes_the_metric_of_the_plain_trainer(task: Task) -> None:
 def test_a_likelihood_below_0_is_compared_by_difference() -> None:
     task = Density()
     result = cohort(task)
-    relu, own = (row.losses[task.name][STEPS] for row in (result.relu, result.candidates[0]))
+    relu, own = (row.losses[task.name][STEPS] for row in (result.reference, result.candidates[0]))
     assert float(own.min()) < 0
     expected = relu[:, relu.mean(axis=0).argmin()] - own[:, own.mean(axis=0).argmin()]
-    assert gains(result.candidates[0], result.relu, [task.name])[0] == pytest.approx(expected)
+    assert gains(result.candidates[0], result.reference, [task.name])[0] == pytest.approx(expected)
 
 
 def test_the_comparison_is_kept_with_the_values_and_nats_are_not_written() -> None:
     result = cohort(Judged())
-    made = member_to_json(result.relu)
+    made = member_to_json(result.reference)
     assert member_from_json(Fields(made, "file")).comparison("judged") == PERCENT
-    assert "compared" not in member_to_json(cohort(Plain()).relu)
+    assert "compared" not in member_to_json(cohort(Plain()).reference)
 
 
 class Plain(Judged):
@@ -275,5 +275,5 @@ def test_robustness_of_a_task_of_differences_is_a_difference_of_losses() -> None
     task = Density()
     result = cohort(task, measured=("robustness",))
     (found,) = evaluate(["tanh(x)"], task, seeds=2, steps=STEPS, rates=RATES, objectives=["robustness"])
-    of_relu, own = (r.measured[task.name]["robustness"] for r in (result.relu, result.candidates[0]))
+    of_relu, own = (r.measured[task.name]["robustness"] for r in (result.reference, result.candidates[0]))
     assert found.objectives["robustness"] == pytest.approx(of_relu - own, abs=1e-6)

@@ -43,7 +43,7 @@ def result() -> CohortResult:
 
 
 def trained(result: CohortResult) -> Trained:
-    return Trained(parse(TEXT), result.candidates[0], 0.25, result.relu, ("digits",))
+    return Trained(parse(TEXT), result.candidates[0], 0.25, result.reference, ("digits",))
 
 
 def models(text: str = TEXT, seeds: tuple[int, ...] = (4, 5)) -> Stack:
@@ -99,11 +99,11 @@ def test_a_measure_without_a_number_has_no_value(measured: MeasuredObjective, re
     found = trained(result)
     row = found.row.measured["digits"]
     broken = type(found.row)(measured={"digits": {**row, measured.name: math.nan}})
-    assert math.isnan(measured.value(Trained(found.expression, broken, 0.0, found.relu, found.tasks)))
+    assert math.isnan(measured.value(Trained(found.expression, broken, 0.0, found.reference, found.tasks)))
 
 
 def test_relu_has_no_relative_loss_over_itself(measured: MeasuredObjective, result: CohortResult) -> None:
-    value = measured.value(Trained(parse("relu(x)"), result.relu, 0.0, result.relu, ("digits",)))
+    value = measured.value(Trained(parse("relu(x)"), result.reference, 0.0, result.reference, ("digits",)))
     assert not measured.relative or value == 0.0
 
 

@@ -87,6 +87,7 @@ def test_a_job_with_a_loop_and_a_shipped_task(config: Path) -> None:
     assert len(cohort["nulls"]) == 4
     looped, digits = run.config.tasks
     assert [len(cohort["controls"]["relu"]["losses"][name]["12"][0]) for name in run.config.tasks] == [2, 3]
+    assert list(cohort["controls"].pop("current")["losses"]) == [looped]
     for row in cohort["controls"].values():
         assert {name: list(losses) for name, losses in row["losses"].items()} == {
             looped: ["6", "12"],
@@ -114,7 +115,9 @@ def test_evaluate_on_the_command_line(
         if code:
             assert "no task 'Line'; did you mean 'Lines'?" in captured.err
         else:
-            assert json.loads(captured.out)[0]["gain"] == 0.0
+            (row,) = json.loads(captured.out)
+            assert row["gain_over"]["relu"] == 0.0
+            assert row["gain"] == row["gain_over"]["current"] != 0.0
 
 
 def test_groups_and_names_in_a_config() -> None:

@@ -50,16 +50,16 @@ def test_the_front_is_the_metrics_and_its_unit_is_shown(small: Path, file: Path)
     task = run.config.tasks[0]
     accuracy: dict[str, float] = {}
     for record in run.cohorts():
-        relu = record.result.relu.losses[task][12]
+        relu = record.result.reference.losses[task][12]
         for planned, row in zip(record.plan.proposals, record.result.candidates, strict=True):
             if not row.reason:
                 accuracy[planned.expression] = float((row.losses[task][12] - relu).mean())
     found = {row.expression: row.gain for row in run.class_rows() if row.reason is None}
     assert found == pytest.approx(accuracy, abs=1e-12)
     assert max(accuracy.values()) == pytest.approx(max(row.gain or 0.0 for row in run.front_rows()))
-    assert "in accuracy over ReLU" in title(run)
+    assert "in accuracy over the current network" in title(run, run.front_rows())
     page = run.report().read_text(encoding="utf-8")
-    assert "gain over ReLU (accuracy)" in page
+    assert "gain over the current network (accuracy)" in page
     assert "gain over ReLU (nats)" not in page
     assert Run.open("one").unit == "accuracy"
 
@@ -85,7 +85,7 @@ def test_by_rank_there_is_no_mean_of_units(small: Path, file: Path) -> None:
     trials = [t for t in open_store(run.folder, print, run.config.scoring).trials if not t.reason]
     assert trials
     assert all(len(t.gains) == 2 and not t.gain_over and not t.relative_losses for t in trials)
-    assert "as a rank of gains in nats and accuracy" in title(run)
+    assert "as a rank of gains in nats and accuracy" in title(run, run.front_rows())
 
 
 def test_a_table_of_values_below_0_is_no_table_of_losses(tmp_path: Path) -> None:

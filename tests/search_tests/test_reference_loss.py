@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from evaluators.errors import ReferenceLossError
+from evaluators.results.reference_loss import check_reference, notes
 from search import Job, Run
 from search.commands.cli import main
-from search.engine.controls import check_reference, notes
-from search.errors import ReferenceLossError
+from search.engine.cohort_trials import trials_of
 from search.records.cohort import CohortRecord
 from search.storage import open_store
 
@@ -53,11 +54,23 @@ def test_another_control_is_a_note(small: Path) -> None:
     run = Job.load(small, [*CHANGES, "confirmation.finalists=0"]).launch("one")
     record = open_store(run.folder, print, run.config.scoring).cohort(0)
     assert record is not None
-    check_reference(record)
-    assert notes(record) == []
-    assert notes(without(record, "gelu")) == [
+    check_reference(record.result, record.tasks, "stop")
+    assert notes(record.result, record.tasks) == []
+    lost = without(record, "gelu")
+    assert notes(lost.result, lost.tasks) == [
         "note: the control gelu has no finite loss on digits; no gain over it is known there"
     ]
-    check_reference(without(record, "gelu"))
-    with pytest.raises(ReferenceLossError, match="no finite loss on digits"):
-        check_reference(without(record, "relu"))
+    check_reference(lost.result, lost.tasks, "stop")
+    with pytest.raises(ReferenceLossError, match=r"no finite loss on digits.*or stop"):
+        check_reference(without(record, "relu").result, record.tasks, "stop")
+
+
+def test_a_control_without_a_loss_costs_no_candidate_its_gain(small: Path) -> None:
+    run = Job.load(small, [*CHANGES, "confirmation.finalists=0"]).launch("one")
+    record = open_store(run.folder, print, run.config.scoring).cohort(0)
+    assert record is not None
+    for whole, lost in zip(
+        *(trials_of(each, run.config.scoring) for each in (record, without(record, "gelu"))), strict=True
+    ):
+        assert lost == replace(whole, gain_over={k: v for k, v in whole.gain_over.items() if k != "gelu"})
+    assert any(trial.gain for trial in trials_of(without(record, "gelu"), run.config.scoring))

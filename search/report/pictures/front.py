@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from evaluators.results.control_labels import label_of
 from search.report.front_view import Mark, View
 from search.report.members import FrontMember
 from search.report.pictures.drawing import Frame, axes, frame, joined, level, picture
@@ -132,7 +133,7 @@ def _around(panel: Frame, mark: Mark) -> _Box:
 def _control(panel: Frame, mark: Mark, taken: list[_Box]) -> Markup:
     x, y = panel.x(mark.x), panel.y(mark.y)
     point = Markup('<path class="control" d="M{:.1f} {:.1f}l5 5l-5 5l-5 -5Z"/>').format(x, y - 5)
-    return point + _label(panel, mark, {"relu": "ReLU", "gelu": "GELU", "silu": "SiLU"}[mark.name], taken)
+    return point + _label(panel, mark, label_of(mark.name), taken)
 
 
 def _label(panel: Frame, mark: Mark, text: str, taken: list[_Box]) -> Markup:

@@ -1,0 +1,79 @@
+"""Looks at what stands in the places of an untouched network, as an activation slot lets measures look at candidates.
+
+The modules stay as they are. A forward hook hands inputs and outputs on to ``after``, where there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from evaluators.tasks.base import Inputs, Task
+from evaluators.training.activation_slot import After
+from evaluators.training.sites import find_sites
+
+
+class Look:
+    """One module of a network, looked at while ``after`` is set.
+
+    ``after`` is as that of :class:`evaluators.training.activation_slot.ActivationSlot`. A module that writes into its
+    input, or that is called by keyword, is seen with its output for both.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.after: After | None = None
+        module.register_forward_hook(self._look)
+
+    def _look(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        return output if self.after is None else _apply(self.after, inputs[0] if inputs else output, output)
+
+
+def looks(network: nn.Module, task: Task, x: Inputs) -> list[Look]:
+    """A look at each module that a candidate would take the place of; the network is called once.
+
+    Args:
+        network: as it came from the task.
+        task: says what would be replaced.
+        x: inputs for the network.
+
+    Raises:
+        TaskError: see :func:`evaluators.training.sites.find_sites`.
+    """
+    standing = [getattr(site.parent, site.attribute) for site in find_sites(network, task, x)]
+    return [Look(module) for module in dict.fromkeys(standing)]
+
+
+class _Seen(torch.autograd.Function):
+    """``after`` of stacked inputs and outputs; derivatives are those of the outputs.
+
+    The stack is the outermost level of vmap. Every level moves its dimension to the front, from the innermost on, so
+    that the stack's is the first one in the end.
+    """
+
+    @staticmethod
+    def forward(after: After, x: Tensor, output: Tensor) -> Tensor:
+        return after(x, output).clone()  # it may be the output itself, which autograd would take for changed
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
+        return None, None, gradient
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, after: After, *tensors: Tensor) -> tuple[Tensor, int]:
+        fronted = [
+            tensor.unsqueeze(0).expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+            for tensor, dim in zip(tensors, in_dims[1:], strict=True)
+        ]
+        return _apply(after, *fronted), 0
+
+
+def _apply(after: Callable[[Tensor, Tensor], Tensor], x: Tensor, output: Tensor) -> Tensor:
+    result: Tensor = _Seen.apply(after, x, output)  # type: ignore[no-untyped-call]
+    return result
