@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from evaluators.screens import flags, screen_values
+from evaluators.rejection.screens import flags, screen_values
 from primitives import canonical, derivative, fingerprint, grammar, moments
 from primitives.equivalence.classes import points
 from primitives.expression.evaluation import compiled

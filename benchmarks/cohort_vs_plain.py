@@ -1,10 +1,10 @@
 """A cohort in one stack against the same models trained one at a time.
 
-The cohort: up to 11 formulas x 2 seeds x 3 learning rates, trained in lockstep by ``evaluators.training.stack.Stack``
-in stacks of the probed width. The other sides train each of the models by itself, as a user would: an ordinary module,
-``torch.optim.Adam`` with its defaults, the activation in ordinary torch operators (``plain``) or as an autograd
-function (``fused``). All sides take the same steps on the same data from the same weights, in one thread; rounds are
-interleaved, models are built outside the clock.
+The cohort: up to 11 formulas x 2 seeds x 3 learning rates, trained in lockstep by
+``evaluators.training.stacking.stack.Stack`` in stacks of the probed width. The other sides train each of the models by
+itself, as a user would: an ordinary module, ``torch.optim.Adam`` with its defaults, the activation in ordinary torch
+operators (``plain``) or as an autograd function (``fused``). All sides take the same steps on the same data from the
+same weights, in one thread; rounds are interleaved, models are built outside the clock.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from evaluators.tasks.base import Task
 from evaluators.training.initialisation import normalised
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.plain import PlainModel
-from evaluators.training.stack import Stack
+from evaluators.training.stacking.stack import Stack
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 from primitives.layers.activation import Activation, replace

@@ -14,7 +14,7 @@ from scipy import stats
 
 from evaluators.machine.timing import REPETITIONS, time_ratios
 from evaluators.objectives import cost
-from evaluators.screens import screen
+from evaluators.rejection.screens import screen
 from primitives.equivalence.canonical import canonical
 from primitives.expression.expression import Expression
 from primitives.grammars import grammar

@@ -12,7 +12,7 @@ import resource
 import numpy as np
 import torch
 
-from evaluators.screens import screen
+from evaluators.rejection.screens import screen
 from evaluators.tasks import task
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.train import WIDTH, train

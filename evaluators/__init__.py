@@ -6,8 +6,8 @@ from evaluators.evaluate import Evaluation, evaluate
 from evaluators.machine.backend import Backend
 from evaluators.machine.width import probe_width
 from evaluators.objectives import OBJECTIVES, Objective, cost, gains
+from evaluators.rejection.screens import flags, screen
 from evaluators.results.reasons import Kind, Reason
-from evaluators.screens import flags, screen
 from evaluators.seeds import derive, numpy_generator, torch_generator
 from evaluators.tasks import task, task_names
 from evaluators.tasks.base import Task, split

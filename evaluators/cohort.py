@@ -18,17 +18,17 @@ from evaluators.machine.backend import AUTOCAST, Backend
 from evaluators.machine.width import fastest_width
 from evaluators.objectives import measured_objectives
 from evaluators.rejection import Judge, Thresholds, rung_rule
+from evaluators.rejection.screens import flags
 from evaluators.results.control_labels import CURRENT, RELU
 from evaluators.results.records import CohortResult, MemberResult
-from evaluators.screens import flags
 from evaluators.seeds import derive
 from evaluators.tasks import task
 from evaluators.tasks.base import Part, Task
-from evaluators.tasks.checks import has_current
+from evaluators.tasks.checks.settings import has_current
 from evaluators.tasks.conditions import OWN, Conditions, under
-from evaluators.training.checkpoint import Checkpoint
+from evaluators.training.checkpoints.checkpoint import Checkpoint
+from evaluators.training.checkpoints.states import CohortState
 from evaluators.training.member import CohortMember, Schedule
-from evaluators.training.states import CohortState
 from evaluators.training.train import WIDTH, train
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse

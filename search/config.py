@@ -118,7 +118,7 @@ class Confirmation(Section):
     In ``rounds`` of training on the search's tasks each finalist is shortened and its constants are refined; its short
     form is confirmed beside it, so that ``seeds`` must carry twice as many. ``unseen`` names a task that was not
     searched: ``auto`` takes a shipped one if the job has a shipped one, null none. ``stability: true`` refuses
-    finalists that fail the gradient-ascent test of :mod:`evaluators.stability`.
+    finalists that fail the gradient-ascent test of :mod:`evaluators.rejection.stability`.
     """
 
     finalists: int = Field(5, ge=0, le=100)

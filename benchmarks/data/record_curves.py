@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from evaluators.screens import screen
+from evaluators.rejection.screens import screen
 from evaluators.seeds import derive, numpy_generator
 from evaluators.tasks import task
 from evaluators.training.member import CohortMember, Outcome, Schedule

@@ -11,8 +11,8 @@ import torch
 from evaluators.machine.backend import CPU, Backend
 from evaluators.tasks.base import Task
 from evaluators.training.member import CohortMember, Schedule
-from evaluators.training.stack import Stack
-from evaluators.training.stackable import unstackable
+from evaluators.training.stacking.stack import Stack
+from evaluators.training.stacking.stackable import unstackable
 from primitives.expression.parsing import parse
 
 WIDTHS = (12, 36, 66, 132, 264)

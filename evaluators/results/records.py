@@ -25,7 +25,8 @@ class MemberResult:
         tests: by task: test losses at the end, in confirmation.
         reason: why it was rejected or failed, or None.
         failed_on: the task on which it did, or "".
-        overflows_in: half-precision types, see :func:`evaluators.screens.flags`; None where no worker has told.
+        overflows_in: half-precision types, see :func:`evaluators.rejection.screens.flags`; None where no worker has
+            told.
         measured: by task and name: objectives taken from the trained models.
         error: a worker's last words, or "".
         comparisons: by task, of those that compare by difference.

@@ -9,12 +9,12 @@ from typing import TypeGuard
 
 from evaluators.errors import TaskError
 from evaluators.tasks.base import Task
-from evaluators.tasks.digits import DeepDigits, DigitImages, Digits
-from evaluators.tasks.image_sets import SOURCES, ImageSet
-from evaluators.tasks.photographs import ImageField, NoisyPatches
-from evaluators.tasks.sized import SizedTask
-from evaluators.tasks.source_text import SourceText
-from evaluators.tasks.tabular import Table
+from evaluators.tasks.shipped.digits import DeepDigits, DigitImages, Digits
+from evaluators.tasks.shipped.image_sets import SOURCES, ImageSet
+from evaluators.tasks.shipped.photographs import ImageField, NoisyPatches
+from evaluators.tasks.shipped.sized import SizedTask
+from evaluators.tasks.shipped.source_text import SourceText
+from evaluators.tasks.shipped.tabular import Table
 from primitives.errors import nearest
 from primitives.user_file import Wanted, is_reference, load, made, parts_of
 

@@ -9,21 +9,21 @@ import torch
 from evaluators.errors import TaskError
 from evaluators.machine.backend import CPU
 from evaluators.tasks.base import BLOCK, Part, Task
-from evaluators.tasks.checks import check_floor, check_trained, has_current
+from evaluators.tasks.checks.data import check_finite, check_labels, check_losses
+from evaluators.tasks.checks.loss_options import check_loss_options
+from evaluators.tasks.checks.makings import check_makings
+from evaluators.tasks.checks.metric import check_comparison, check_metric, check_values
+from evaluators.tasks.checks.settings import check_floor, check_trained, has_current
+from evaluators.tasks.checks.weights import check_seeds, left_as_made
 from evaluators.tasks.conditions import OWN, Conditions, conditions_of, under
-from evaluators.tasks.data_checks import check_finite, check_labels, check_losses
 from evaluators.tasks.examples import digestible_rows, examples_of
 from evaluators.tasks.loop_task import LoopTask
-from evaluators.tasks.loss_options import check_loss_options
-from evaluators.tasks.makings import check_makings
-from evaluators.tasks.metric_checks import check_comparison, check_metric, check_values
-from evaluators.tasks.weight_checks import check_seeds, left_as_made
 from evaluators.training.calling import call
 from evaluators.training.initialisation import initial_network
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.outputs import of_loss
 from evaluators.training.randomness import own_random_numbers
-from evaluators.training.stackable import unstackable
+from evaluators.training.stacking.stackable import unstackable
 from evaluators.training.train import train
 from primitives.errors import ActsearchError
 from primitives.expression.parsing import parse

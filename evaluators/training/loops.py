@@ -16,17 +16,17 @@ from torch import nn
 from evaluators.comparison import comparison_of
 from evaluators.errors import TaskError
 from evaluators.machine.backend import CPU, Backend
+from evaluators.places.sites import find_sites
 from evaluators.rejection import Judge
 from evaluators.results.reasons import Reason
 from evaluators.seeds import derive
 from evaluators.tasks.base import BLOCK, Inputs, Part
 from evaluators.tasks.examples import examples_of
 from evaluators.tasks.loop_task import LoopTask
-from evaluators.training.checkpoint import NONE, Checkpoint
+from evaluators.training.checkpoints.checkpoint import NONE, Checkpoint
+from evaluators.training.checkpoints.states import TrainingState
 from evaluators.training.initialisation import applied_in, initial_network
 from evaluators.training.member import CohortMember, Outcome, Schedule, better_rates
-from evaluators.training.sites import find_sites
-from evaluators.training.states import TrainingState
 from primitives.expression.expression import Expression
 from primitives.layers.activation import Activation
 

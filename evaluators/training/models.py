@@ -16,11 +16,11 @@ from torch import Tensor
 
 from evaluators.machine.backend import CPU, Backend
 from evaluators.tasks.base import HeldOut, Inputs, Part, Split, Task, batches, split
-from evaluators.tasks.checks import check_settings
+from evaluators.tasks.checks.settings import check_settings
 from evaluators.tasks.examples import Examples, examples_of, mapped
-from evaluators.training.activation_slot import After
+from evaluators.training.checkpoints.states import ModelsState
 from evaluators.training.member import CohortMember, Schedule
-from evaluators.training.states import ModelsState
+from evaluators.training.stacking.activation_slot import After
 
 EVALUATED = 4  # training batches at once where no gradient is needed
 

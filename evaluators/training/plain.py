@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from evaluators.comparison import has_metric, metric_value
 from evaluators.machine.backend import CPU, Backend
+from evaluators.places.sites import find_sites
 from evaluators.tasks.base import HeldOut, Inputs, Part, Split, Task, batches, split
-from evaluators.tasks.checks import check_settings, check_trained
+from evaluators.tasks.checks.settings import check_settings, check_trained
 from evaluators.tasks.examples import Examples, examples_of, joined, mapped
 from evaluators.tasks.optimisers import optimiser_named
 from evaluators.training.calling import call
@@ -22,7 +23,6 @@ from evaluators.training.optimiser import plain
 from evaluators.training.outputs import of_loss
 from evaluators.training.randomness import begin_step, own_random_numbers
 from evaluators.training.schedules import schedule_named
-from evaluators.training.sites import find_sites
 from primitives.expression.expression import Expression
 from primitives.layers.activation import Activation
 from primitives.layers.in_place import InPlace

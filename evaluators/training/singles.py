@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from evaluators.machine.backend import CPU, Backend
 from evaluators.tasks.base import HeldOut, Inputs, Part, Task
 from evaluators.tasks.examples import joined, mapped
-from evaluators.training.activation_slot import After
+from evaluators.training.checkpoints.states import ModelsState, SinglesState
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.models import Models
 from evaluators.training.plain import PlainModel
-from evaluators.training.states import ModelsState, SinglesState
+from evaluators.training.stacking.activation_slot import After
 
 
 class Singles(Models):

@@ -20,13 +20,13 @@ from evaluators.objectives import MeasuredObjective, check_measured, measure
 from evaluators.rejection import FAILURES_ONLY, Judge
 from evaluators.tasks.base import HeldOut, Part, Task
 from evaluators.tasks.loop_task import LoopTask
-from evaluators.training.checkpoint import NONE, Checkpoint, Group, frozen, thawed
+from evaluators.training.checkpoints.checkpoint import NONE, Checkpoint, Group, frozen, thawed
 from evaluators.training.loops import train_by_loop
 from evaluators.training.member import Array, CohortMember, Outcome, Schedule, best_rate, better_rates
 from evaluators.training.models import Models
 from evaluators.training.singles import Singles
-from evaluators.training.stack import Stack
-from evaluators.training.stackable import unstackable
+from evaluators.training.stacking.stack import Stack
+from evaluators.training.stacking.stackable import unstackable
 
 WIDTH = 132  # slices a stack: 33 to 264 differ by a tenth on two small MLPs; wider ones spend less in Python
 

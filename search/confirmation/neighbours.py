@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evaluators.cohort import CONTROLS
-from evaluators.screens import screen
+from evaluators.rejection.screens import screen
 from primitives.equivalence.builtin import as_builtin
 from primitives.equivalence.canonical import canonical
 from primitives.equivalence.classes import class_of

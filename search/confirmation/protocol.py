@@ -8,10 +8,10 @@ from dataclasses import replace
 from evaluators.cohort import CohortRequest
 from evaluators.controls import more_controls
 from evaluators.objectives import cost
+from evaluators.rejection.stability import is_unstable
 from evaluators.results.reasons import Reason
 from evaluators.results.records import MemberResult
 from evaluators.seeds import numpy_generator
-from evaluators.stability import is_unstable
 from evaluators.statistics import ALPHA
 from evaluators.tasks import task
 from primitives.equivalence.classes import class_of

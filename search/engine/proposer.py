@@ -6,8 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
+from evaluators.rejection.screens import screen
 from evaluators.results.reasons import SOFT, Reason
-from evaluators.screens import screen
 from evaluators.seeds import numpy_generator, uniform
 from primitives.equivalence.canonical import canonical
 from primitives.expression.expression import Expression

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from evaluators.cohort import CONTROLS
 from evaluators.results.control_labels import CURRENT
 from evaluators.tasks import task
-from evaluators.tasks.checks import has_current
+from evaluators.tasks.checks.settings import has_current
 from search.config import Config
 from search.records.trial import TrialRecord
 from search.storage import Store

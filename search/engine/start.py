@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from evaluators.cohort import CONTROLS
 from evaluators.controls import Named
-from evaluators.screens import screen
+from evaluators.rejection.screens import screen
 from primitives.equivalence.classes import class_of
 from primitives.expression.parsing import parse
 

@@ -11,8 +11,8 @@ import torch
 from evaluators.cohort import run_cohort
 from evaluators.controls import more_controls
 from evaluators.objectives import cost
+from evaluators.rejection.screens import screen
 from evaluators.results.reasons import Reason
-from evaluators.screens import screen
 from primitives.analysis import Analysis, EdgeOfChaos, analyse, edge_of_chaos, half_stable
 from primitives.catalogue import Match, known_name
 from primitives.equivalence.classes import Fingerprint, fingerprint

@@ -9,7 +9,7 @@ from torch import Tensor
 from evaluators.machine.backend import CPU, Backend
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.plain import PlainModel
-from evaluators.training.stack import Stack
+from evaluators.training.stacking.stack import Stack
 from primitives.expression.parsing import parse
 from tests.evaluators_tests.families import FAMILIES, Family
 

@@ -10,9 +10,9 @@ import pytest
 
 from evaluators.cohort import CohortRequest
 from evaluators.tasks.optimisers import SGD, AdamW
-from evaluators.training.checkpoint import Checkpoint
+from evaluators.training.checkpoints.checkpoint import Checkpoint
 from evaluators.training.schedules import Cosine, OneCycle
-from evaluators.training.stack import Stack
+from evaluators.training.stacking.stack import Stack
 from tests.evaluators_tests.families import Family
 from tests.evaluators_tests.test_loops import Looped
 from tests.plain import ran
@@ -137,6 +137,6 @@ def test_a_disk_that_takes_nothing_costs_the_checkpoint_alone(tmp_path: Path, mo
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("evaluators.training.checkpoint.os.fsync", full)
+    monkeypatch.setattr("evaluators.training.checkpoints.checkpoint.os.fsync", full)
     assert results(ran(asked(tmp_path))) == results(ran(PLAIN))
     assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,7 @@ from evaluators.tasks.optimisers import SGD, Adam, AdamW
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.plain import PlainModel
 from evaluators.training.schedules import Constant, Cosine, OneCycle
-from evaluators.training.stack import Stack
+from evaluators.training.stacking.stack import Stack
 from primitives.expression.expression import variable
 from tests.evaluators_tests.families import Family
 

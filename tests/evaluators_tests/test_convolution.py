@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from evaluators.training.convolution import SLICES, StackedConvolutions
+from evaluators.training.stacking.convolution import SLICES, StackedConvolutions
 
 KINDS: dict[str, tuple[Callable[..., Tensor], tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
     "1d": (F.conv1d, (3, 4, 7), (6, 4, 3), {"padding": 1}),

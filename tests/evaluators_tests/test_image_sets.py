@@ -14,8 +14,9 @@ import torch
 from PIL import Image
 
 from evaluators.errors import TaskError
-from evaluators.tasks import image_sets, task
+from evaluators.tasks import task
 from evaluators.tasks.base import Part, Task
+from evaluators.tasks.shipped import image_sets
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.train import train
 from primitives.expression.parsing import parse

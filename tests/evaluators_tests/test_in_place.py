@@ -10,10 +10,10 @@ from evaluators.objectives.measured import measure
 from evaluators.objectives.noise import Noise
 from evaluators.objectives.reproducibility import Reproducibility
 from evaluators.objectives.robustness import Robustness
+from evaluators.places.sites import find_sites
 from evaluators.tasks.tryout import try_out
 from evaluators.training.member import CohortMember
 from evaluators.training.plain import PlainModel
-from evaluators.training.sites import find_sites
 from primitives.analysis import output_factor
 from primitives.expression.parsing import parse
 from tests.evaluators_tests.families import Family

@@ -25,7 +25,7 @@ from evaluators.training.drawing import draw_weights, undrawn
 from evaluators.training.initialisation import initial_network
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.plain import PlainModel
-from evaluators.training.stack import Stack
+from evaluators.training.stacking.stack import Stack
 from primitives.expression.parsing import parse
 
 DOUBLE = Backend(dtype=torch.float64)

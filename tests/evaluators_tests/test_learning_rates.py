@@ -10,7 +10,7 @@ from evaluators.cohort import CohortRequest
 from evaluators.tasks import task
 from evaluators.tasks.base import Task
 from evaluators.training.member import CohortMember, Outcome, Schedule, best_rate, better_rates
-from evaluators.training.stack import Stack
+from evaluators.training.stacking.stack import Stack
 from evaluators.training.train import train
 from primitives.expression.parsing import parse
 from tests.evaluators_tests.families import Family

@@ -19,11 +19,11 @@ from evaluators.objectives import OBJECTIVES, aggregated, cohort_gains, measure,
 from evaluators.objectives.measured import EXAMPLES, examples
 from evaluators.objectives.reproducibility import Reproducibility, between, variation
 from evaluators.objectives.robustness import ATTACK_STEPS, RADIUS, Robustness
-from evaluators.stability import largest_gradient
+from evaluators.rejection.stability import largest_gradient
 from evaluators.tasks import task
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.plain import PlainModel
-from evaluators.training.stack import Stack
+from evaluators.training.stacking.stack import Stack
 from evaluators.training.train import train
 from primitives.expression.parsing import parse
 from tests.evaluators_tests.families import FAMILIES, Family

@@ -18,7 +18,7 @@ from evaluators.objectives.measured import MeasuredObjective, mean_of_activation
 from evaluators.results.records import CohortResult
 from evaluators.tasks import task
 from evaluators.training.member import CohortMember, Schedule
-from evaluators.training.stack import Stack
+from evaluators.training.stacking.stack import Stack
 from primitives.expression.parsing import parse
 
 TEXT = "x*sigmoid(beta*x); beta=1.0"

@@ -18,7 +18,7 @@ from evaluators.tasks.tryout import try_out
 from evaluators.training.initialisation import initial_network
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.schedules import Cosine, OneCycle
-from evaluators.training.stack import Stack
+from evaluators.training.stacking.stack import Stack
 from primitives.expression.parsing import parse
 from tests.evaluators_tests.families import Family
 from tests.evaluators_tests.plain_loop import with_unit_relu

@@ -22,8 +22,8 @@ from evaluators.training.models import Models
 from evaluators.training.plain import PlainModel
 from evaluators.training.randomness import begin_step
 from evaluators.training.singles import Singles
-from evaluators.training.stack import Stack
-from evaluators.training.stackable import unstackable
+from evaluators.training.stacking.stack import Stack
+from evaluators.training.stacking.stackable import unstackable
 from evaluators.training.train import train
 from primitives.expression.parsing import parse
 from tests.evaluators_tests.own_networks import NETWORKS, Checkpointed, Own, OwnTask

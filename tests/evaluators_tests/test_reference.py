@@ -30,8 +30,8 @@ from evaluators.tasks.tryout import try_out
 from evaluators.training.initialisation import initial_network
 from evaluators.training.member import CohortMember, Outcome, Schedule
 from evaluators.training.plain import PlainModel
-from evaluators.training.stack import Stack
-from evaluators.training.stackable import unstackable
+from evaluators.training.stacking.stack import Stack
+from evaluators.training.stacking.stackable import unstackable
 from evaluators.training.train import train
 from primitives.expression.expression import variable
 from primitives.expression.parsing import parse

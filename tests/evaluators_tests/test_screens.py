@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from evaluators.rejection.screens import flags, screen
 from evaluators.results.reasons import SCREENS, Reason
-from evaluators.screens import flags, screen
 from primitives.catalogue import catalogue
 from primitives.expression.parsing import parse
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from evaluators.errors import TaskError
-from evaluators.training.sites import find_sites
+from evaluators.places.sites import find_sites
 from tests.evaluators_tests.families import Family
 
 X = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))

@@ -12,7 +12,7 @@ import torch
 from evaluators.tasks import task
 from evaluators.tasks.base import Task
 from evaluators.training.member import CohortMember, Schedule
-from evaluators.training.stack import Stack
+from evaluators.training.stacking.stack import Stack
 from evaluators.training.train import train
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from evaluators.stability import LIMIT, _climb, _norm, is_unstable, largest_gradient
+from evaluators.rejection.stability import LIMIT, _climb, _norm, is_unstable, largest_gradient
 from primitives.expression.parsing import parse
 
 #: Hidden-layer activations of torch.nn, and some that are known to train.
@@ -32,9 +32,9 @@ def test_what_grows_faster_than_x_fails(text: str, seed: int) -> None:
 
 
 def test_ascent_climbs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evaluators.stability.STEPS", 1)
+    monkeypatch.setattr("evaluators.rejection.stability.STEPS", 1)
     start = largest_gradient(parse("silu(x)"))
-    monkeypatch.setattr("evaluators.stability.STEPS", 15)
+    monkeypatch.setattr("evaluators.rejection.stability.STEPS", 15)
     assert largest_gradient(parse("silu(x)")) > 2 * start
 
 
@@ -55,7 +55,7 @@ def test_a_factor_does_not_count(factor: str) -> None:
 
 def test_a_factor_that_rounds_does_not_count_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three steps: the ascent is chaotic, over 100 of them rounding grows to 15 % and more."""
-    monkeypatch.setattr("evaluators.stability.STEPS", 3)
+    monkeypatch.setattr("evaluators.rejection.stability.STEPS", 3)
     assert largest_gradient(parse("1000*tanh(x)")) == pytest.approx(largest_gradient(parse("tanh(x)")), rel=1e-4)
 
 

@@ -15,7 +15,7 @@ from evaluators.tasks.optimisers import SGD, Adam, AdamW
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.plain import PlainModel
 from evaluators.training.schedules import Cosine, OneCycle
-from evaluators.training.stack import Stack
+from evaluators.training.stacking.stack import Stack
 from primitives.expression.parsing import parse
 from tests.evaluators_tests.families import FAMILIES, LARGE, Family
 

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from torch import nn
 
 from evaluators.errors import TaskError
-from evaluators.tasks import expanded, source_text, task, task_names
+from evaluators.places.sites import find_sites
+from evaluators.tasks import expanded, task, task_names
 from evaluators.tasks.base import BLOCK, Part, Task, batches, split
-from evaluators.tasks.photographs import spread
+from evaluators.tasks.shipped import source_text
+from evaluators.tasks.shipped.photographs import spread
 from evaluators.training.initialisation import initial_network
 from evaluators.training.member import CohortMember, Schedule
-from evaluators.training.sites import find_sites
 from evaluators.training.train import train
 from primitives.expression.parsing import parse
 

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluators.cohort import CONTROLS
+from evaluators.rejection.stability import is_unstable
 from evaluators.results.reasons import Reason
 from evaluators.results.records import MemberResult
-from evaluators.stability import is_unstable
 from evaluators.statistics import ALPHA, carried, holm, seeds_needed, sign_flip
 from primitives.expression.parsing import parse
 from search import Job, Run

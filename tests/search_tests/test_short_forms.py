@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from evaluators.cohort import CohortRequest
+from evaluators.rejection.screens import screen
 from evaluators.results.records import CohortResult, MemberResult
-from evaluators.screens import screen
 from primitives.equivalence.classes import fingerprint, same_function
 from primitives.expression.expression import Expression
 from primitives.expression.parameters import Parameter

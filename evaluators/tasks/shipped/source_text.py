@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from evaluators.errors import TaskError
 from evaluators.networks import Transformer
 from evaluators.tasks.base import Part
-from evaluators.tasks.sized import SizedTask
+from evaluators.tasks.shipped.sized import SizedTask
 
 CONTEXT = 16  # bytes that an example shows; the last one's successor is asked for too
 ASCII = 128  # tokens; no file has another byte

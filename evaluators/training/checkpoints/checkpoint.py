@@ -18,10 +18,10 @@ from pathlib import Path
 import torch
 
 from evaluators.atomic import replace_file
-from evaluators.training.checkpoint_codec import state_from_plain, state_to_plain
+from evaluators.training.checkpoints.codec import state_from_plain, state_to_plain
+from evaluators.training.checkpoints.states import CohortState, SavedModels, TrainingState
 from evaluators.training.member import Outcome
 from evaluators.training.models import Models
-from evaluators.training.states import CohortState, SavedModels, TrainingState
 
 Group = list[tuple[Models, list[int]]]  # models that go from rung to rung together, with the members' numbers
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from evaluators.networks import cnn, mlp
 from evaluators.tasks.base import Part, Task
-from evaluators.tasks.sized import SizedTask
+from evaluators.tasks.shipped.sized import SizedTask
 
 Parts = dict[str, tuple[Tensor, Tensor]]
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from evaluators.networks import CoordinateNetwork, denoiser
 from evaluators.seeds import torch_generator
 from evaluators.tasks.base import Part
-from evaluators.tasks.sized import SizedTask
+from evaluators.tasks.shipped.sized import SizedTask
 
 #: One photograph for the search, the other for confirmation, so that they share nothing.
 PHOTOGRAPHS = {"search": "china.jpg", "confirmation": "flower.jpg"}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from evaluators.training.activation_slot import ActivationSlot, Layout, Share
+from evaluators.training.stacking.activation_slot import ActivationSlot, Layout, Share
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from evaluators.errors import TaskError
 from evaluators.networks import cnn
 from evaluators.seeds import torch_generator
 from evaluators.tasks.base import Part
-from evaluators.tasks.sized import SizedTask
+from evaluators.tasks.shipped.sized import SizedTask
 
 FOLDER = "ACTSEARCH_DATA"  # variable of the environment
 EXAMPLES = 10_000  # of a part at most: a worker holds them in memory, 123 MB for colours

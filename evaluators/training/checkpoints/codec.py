@@ -8,8 +8,7 @@ from typing import Any
 from evaluators.results.json_codec import Fields
 from evaluators.results.reasons import TRAINED, code_of
 from evaluators.results.records_codec import member_from_json, member_to_json
-from evaluators.training.member import Outcome
-from evaluators.training.states import (
+from evaluators.training.checkpoints.states import (
     CohortState,
     ModelsState,
     SavedModels,
@@ -17,6 +16,7 @@ from evaluators.training.states import (
     StackState,
     TrainingState,
 )
+from evaluators.training.member import Outcome
 
 Plain = dict[str, Any]
 _KINDS = {StackState: "stack", SinglesState: "singles"}

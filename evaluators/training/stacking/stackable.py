@@ -11,12 +11,12 @@ from torch import Tensor
 
 from evaluators.machine.backend import CPU, Backend
 from evaluators.tasks.base import BLOCK, Part, Task
-from evaluators.tasks.checks import has_current
+from evaluators.tasks.checks.makings import unlike_makings
+from evaluators.tasks.checks.settings import has_current
 from evaluators.tasks.loop_task import LoopTask
-from evaluators.tasks.makings import unlike_makings
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.plain import PlainModel
-from evaluators.training.stack import Stack
+from evaluators.training.stacking.stack import Stack
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 from primitives.user_file import blame_on

@@ -11,16 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from evaluators.places.sites import find_sites
 from evaluators.tasks.base import Inputs, Task
-from evaluators.training.activation_slot import After
-from evaluators.training.sites import find_sites
+from evaluators.training.stacking.activation_slot import After
 
 
 class Look:
     """One module of a network, looked at while ``after`` is set.
 
-    ``after`` is as that of :class:`evaluators.training.activation_slot.ActivationSlot`. A module that writes into its
-    input, or that is called by keyword, is seen with its output for both.
+    ``after`` is as that of :class:`evaluators.training.stacking.activation_slot.ActivationSlot`. A module that writes
+    into its input, or that is called by keyword, is seen with its output for both.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -40,7 +40,7 @@ def looks(network: nn.Module, task: Task, x: Inputs) -> list[Look]:
         x: inputs for the network.
 
     Raises:
-        TaskError: see :func:`evaluators.training.sites.find_sites`.
+        TaskError: see :func:`evaluators.places.sites.find_sites`.
     """
     standing = [getattr(site.parent, site.attribute) for site in find_sites(network, task, x)]
     return [Look(module) for module in dict.fromkeys(standing)]

@@ -20,26 +20,26 @@ from torch.overrides import TorchFunctionMode
 from evaluators.comparison import has_metric, metric_value
 from evaluators.errors import EvaluationError
 from evaluators.machine.backend import CPU, Backend
+from evaluators.places.looks import Look, looks
+from evaluators.places.sites import find_sites
 from evaluators.tasks.base import BLOCK, HeldOut, Inputs, Part, Task
-from evaluators.tasks.checks import check_trained
+from evaluators.tasks.checks.settings import check_trained
 from evaluators.tasks.examples import joined, mapped
 from evaluators.tasks.optimisers import optimiser_named
-from evaluators.training import candidate_parameters
-from evaluators.training.activation_slot import ActivationSlot, After, Layout, Share
-from evaluators.training.batch_norm import NORMS, StackedBatchNorm
-from evaluators.training.buffers import own_buffers
 from evaluators.training.calling import call
-from evaluators.training.convolution import StackedConvolutions
+from evaluators.training.checkpoints.states import ModelsState, StackState
 from evaluators.training.dropout import SeededDropout, put_dropout
 from evaluators.training.initialisation import factor_in, initial_network
-from evaluators.training.looks import Look, looks
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.models import EVALUATED, Models
 from evaluators.training.optimiser import clipped, stacked
 from evaluators.training.outputs import of_loss
 from evaluators.training.schedules import schedule_named
-from evaluators.training.sites import find_sites
-from evaluators.training.states import ModelsState, StackState
+from evaluators.training.stacking import candidate_parameters
+from evaluators.training.stacking.activation_slot import ActivationSlot, After, Layout, Share
+from evaluators.training.stacking.batch_norm import NORMS, StackedBatchNorm
+from evaluators.training.stacking.buffers import own_buffers
+from evaluators.training.stacking.convolution import StackedConvolutions
 from primitives.equivalence.builtin import as_builtin
 from primitives.expression.expression import variable
 from primitives.layers.in_place import InPlace

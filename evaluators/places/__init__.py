@@ -1,0 +1,1 @@
+"""Places: where a candidate goes in a network."""

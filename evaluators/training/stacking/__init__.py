@@ -1,0 +1,1 @@
+"""Stacks: many copies of one network, trained as one batched computation."""
