@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from evaluators.places.sites import find_sites
+from evaluators.places.survey import find_sites
 from evaluators.tasks.base import Inputs, Task
 from evaluators.training.stacking.activation_slot import After
 
@@ -40,9 +40,9 @@ def looks(network: nn.Module, task: Task, x: Inputs) -> list[Look]:
         x: inputs for the network.
 
     Raises:
-        TaskError: see :func:`evaluators.places.sites.find_sites`.
+        TaskError: see :func:`evaluators.places.survey.find_sites`.
     """
-    standing = [getattr(site.parent, site.attribute) for site in find_sites(network, task, x)]
+    standing = [site.standing() for site in find_sites(network, task, x)]
     return [Look(module) for module in dict.fromkeys(standing)]
 
 

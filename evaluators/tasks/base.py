@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,6 +29,9 @@ Compare = Literal["ratio", "difference"]
 #: ``network(*parts)``, ``network(**parts)``. A union would need a test at every use; data is checked where it comes in.
 Inputs = Any
 
+#: What a candidate takes the place of: types of modules, patterns of names, and functions of torch's.
+Replaced = tuple[type[nn.Module] | str | Callable[..., Any], ...]
+
 BLOCK = 32  # batches are multiples of it: then no bit of a slice depends on the stack around it
 
 
@@ -42,8 +45,9 @@ class Task(ABC):
         steps: the default full budget.
         loss_floor: smaller losses count as this one, so that a gain cannot grow without bound.
         chance: loss of a network that has learnt nothing, or None.
-        replaced: what the candidate takes the place of: types of modules, and patterns of their names in the
-            network, such as ``"features.*.act"``.
+        replaced: what the candidate takes the place of: types of modules, patterns of names in the network, such as
+            ``"features.*.act"`` or ``"layers.0.relu#1"``, and functions, such as ``F.relu``. None: modules and calls
+            that are like ReLU; where there are none, those like tanh. ``actsearch places`` lists them.
         optimiser: ``"adam"``, ``"adamw"`` or ``"sgd"`` (momentum 0.9), or settings: ``AdamW(weight_decay=0.05)``,
             ``SGD(momentum=0.95, nesterov=True)``. Decay spares the candidate's own parameters.
         schedule: of the learning rate, ``"constant"``, ``"cosine"`` or ``"one-cycle"``, or settings:
@@ -73,7 +77,7 @@ class Task(ABC):
     steps: int = 400
     loss_floor: float = 1e-4
     chance: float | None = None
-    replaced: tuple[type[nn.Module] | str, ...] = (nn.ReLU,)
+    replaced: Replaced | None = None
     optimiser: str | Optimiser = "adam"
     schedule: str | RateSchedule = "constant"
     clip: float | None = None

@@ -16,7 +16,7 @@ from torch import nn
 from evaluators.comparison import comparison_of
 from evaluators.errors import TaskError
 from evaluators.machine.backend import CPU, Backend
-from evaluators.places.sites import find_sites
+from evaluators.places.survey import find_sites
 from evaluators.rejection import Judge
 from evaluators.results.reasons import Reason
 from evaluators.seeds import derive

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from evaluators.comparison import has_metric, metric_value
 from evaluators.machine.backend import CPU, Backend
-from evaluators.places.sites import find_sites
+from evaluators.places.survey import find_sites
 from evaluators.tasks.base import HeldOut, Inputs, Part, Split, Task, batches, split
 from evaluators.tasks.checks.settings import check_settings, check_trained
 from evaluators.tasks.examples import Examples, examples_of, joined, mapped
@@ -85,7 +85,7 @@ class PlainModel:
         """Put the candidate in its places; return what stands in them then."""
         sites = find_sites(self.network, self.task, self.examples.rows(self.order[0]).inputs)
         if expression is None:
-            return list(dict.fromkeys(getattr(site.parent, site.attribute) for site in sites))
+            return list(dict.fromkeys(site.standing() for site in sites))
         placed: list[nn.Module] = []
         for site in sites:
             placed.append(Activation(applied_in(self.task, expression), channels=site.channels, device="cpu"))

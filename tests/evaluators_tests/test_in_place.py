@@ -10,7 +10,7 @@ from evaluators.objectives.measured import measure
 from evaluators.objectives.noise import Noise
 from evaluators.objectives.reproducibility import Reproducibility
 from evaluators.objectives.robustness import Robustness
-from evaluators.places.sites import find_sites
+from evaluators.places.survey import find_sites
 from evaluators.tasks.tryout import try_out
 from evaluators.training.member import CohortMember
 from evaluators.training.plain import PlainModel

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from evaluators.errors import TaskError
-from evaluators.places.sites import find_sites
+from evaluators.places.survey import find_sites
 from tests.evaluators_tests.families import Family
 
 X = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
@@ -81,15 +81,17 @@ def test_probing_leaves_no_trace() -> None:
 @pytest.mark.parametrize(
     ("replaced", "message"),
     [
-        ((nn.ReLU,), r"no ReLU for .*modules: late.1 \(PReLU\), features.1 \(GELU\), features.5 \(Own\).*F.relu"),
+        (
+            (nn.ReLU,),
+            r"no ReLU for .*activations: late.1 \(PReLU\), features.1 \(GELU\), features.3 \(GELU\), feat.*5 \(Own\)",
+        ),
         ((nn.ReLU, nn.ELU), "no ReLU or ELU for"),
         ((nn.GELU, "feature.1"), r"no feature.1 for the candidate to replace; did you mean 'features.1'"),
-        ((), r"replaced: expected a tuple of types and patterns .* got \(\)"),
+        ((), r"replaced: expected a tuple of types of modules, .* got \(\)"),
         (nn.ReLU, "got <class 'torch.nn.modules.activation.ReLU'>"),
         ("features.1", "got 'features.1'"),
         (("features.*",), "features.0 is a Linear, no activation"),
         (("late",), "late is a Sequential, no activation"),
-        ((nn.Tanh,), r"twice is used on \[4, 8\] channels; give each place a module of its own"),
         ((nn.SiLU,), "unused is never used"),
     ],
 )
@@ -109,8 +111,10 @@ def test_what_is_not_elementwise_is_no_place(module: nn.Module) -> None:
     for replaced in (("2",), (type(module),), ("?",)):
         with pytest.raises(TaskError, match=message if replaced != ("?",) else "0 is a Linear, no activation"):
             find_sites(network, Family("mlp", replaced=replaced), X)
-    with pytest.raises(TaskError, match=r"has no ReLU .* are modules: 1 \(Tanh\)\. Calls"):
-        find_sites(network, Family("mlp"), X)
+
+
+def test_a_module_of_two_widths_is_one_site() -> None:
+    assert found(nn.Tanh) == [("twice", 1)]
 
 
 class Sequences(nn.Module):
@@ -160,7 +164,14 @@ class OneInput(nn.Module):
 
 
 @pytest.mark.parametrize(("activation", "kind"), [("relu", nn.ReLU), ("gelu", nn.GELU)])
-def test_a_function_of_a_layer_is_named(activation: str, kind: type[nn.Module]) -> None:
-    message = rf"layers.1.activation is a function; make it a module first, activation=nn.{kind.__name__}\(\)"
-    with pytest.raises(TaskError, match=message):
-        find_sites(Sequences(activation), Family("mlp", replaced=(kind,)), X)
+def test_a_function_of_a_layer_is_a_place(activation: str, kind: type[nn.Module]) -> None:
+    network = Sequences(activation)
+    with pytest.raises(TaskError, match=rf"no {kind.__name__} for .* replaced = \(F.{activation},\)"):
+        find_sites(network, Family("mlp", replaced=(kind,)), X)
+    sites = find_sites(network, Family("mlp"), X)
+    assert [site.path for site in sites] == [f"encoder.layers.{n}.{activation}#1" for n in (0, 1)]
+    for site in sites:
+        site.put(nn.Softsign())
+    expected = network(X)
+    with torch.no_grad():
+        torch.testing.assert_close(network.eval()(X), expected)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from evaluators.errors import TaskError
-from evaluators.places.sites import find_sites
+from evaluators.places.survey import find_sites
 from evaluators.tasks import expanded, task, task_names
 from evaluators.tasks.base import BLOCK, Part, Task, batches, split
 from evaluators.tasks.shipped import source_text

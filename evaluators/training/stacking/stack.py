@@ -21,12 +21,12 @@ from evaluators.comparison import has_metric, metric_value
 from evaluators.errors import EvaluationError
 from evaluators.machine.backend import CPU, Backend
 from evaluators.places.looks import Look, looks
-from evaluators.places.sites import find_sites
+from evaluators.places.survey import find_sites
 from evaluators.tasks.base import BLOCK, HeldOut, Inputs, Part, Task
 from evaluators.tasks.checks.settings import check_trained
 from evaluators.tasks.examples import joined, mapped
 from evaluators.tasks.optimisers import optimiser_named
-from evaluators.training.calling import call
+from evaluators.training.calling import call, without_fast_path
 from evaluators.training.checkpoints.states import ModelsState, StackState
 from evaluators.training.dropout import SeededDropout, put_dropout
 from evaluators.training.initialisation import factor_in, initial_network
@@ -198,7 +198,7 @@ class Stack(Models):
     def outputs(self, inputs: Inputs) -> Any:
         inputs = mapped(torch.clone, inputs) if self.writes else inputs  # the network may write into them
         with ExitStack() as contexts:
-            for context in (self.backend.mixed(), _without_fast_path(), *(mode() for mode in self.modes)):
+            for context in (self.backend.mixed(), without_fast_path(), *(mode() for mode in self.modes)):
                 contexts.enter_context(context)
             output = torch.func.vmap(self._model, randomness="error")(self.state | self.fixed, self._markers(), inputs)
         return mapped(self.backend.place, output)
@@ -291,17 +291,3 @@ class Stack(Models):
             site.put(activation)
             placed.append(activation)
         return placed
-
-
-@contextmanager
-def _without_fast_path() -> Iterator[None]:
-    """A context in which torch's attention takes in eval mode the operators that it takes in train mode.
-
-    Its fast path has no rule for vmap.
-    """
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)

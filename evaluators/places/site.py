@@ -1,0 +1,71 @@
+"""A site: one place for a candidate in a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from primitives.layers.call_places import Standing, lead_calls
+from primitives.layers.called import make_called
+from primitives.layers.in_place import InPlace, works_in_place
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A module, or a call of a function, that is an activation.
+
+    Args:
+        parent: the module that holds it, or whose ``forward`` makes the call.
+        attribute: its name there; of a call its kind and number, such as ``relu#2``, or ``relu#all``.
+        path: its name in the network.
+        kind: such as ``"gelu"``; "" if it is not known.
+        module: what stands there; None for a call.
+        shapes: of its inputs, each once; there are none if it is never used.
+        elementwise: false for a module of which one output depends on several elements of the input.
+        among_calls: candidates take the places of calls, so what a module here calls must be kept from them.
+    """
+
+    parent: nn.Module
+    attribute: str
+    path: str
+    kind: str
+    module: nn.Module | None
+    shapes: tuple[tuple[int, ...], ...]
+    elementwise: bool = True
+    among_calls: bool = False
+
+    @property
+    def channels(self) -> int:
+        """Of its inputs; 1 where they differ, so that what is one per channel is one for all."""
+        channels = {_channels(shape) for shape in self.shapes}
+        return channels.pop() if len(channels) == 1 else 1
+
+    @property
+    def inplace(self) -> bool:
+        """True if what stands there writes into its input, and so does what is put there."""
+        return self.kind.endswith("_") if self.module is None else works_in_place(self.module)
+
+    @property
+    def what(self) -> str:
+        """For people: the class of the module, or the call."""
+        return f"call of {self.kind}" if self.module is None else type(self.module).__name__
+
+    def put(self, module: nn.Module) -> None:
+        """Put a module there."""
+        there = InPlace(module) if self.inplace else module
+        if self.among_calls and self.module is not None:
+            lead_calls(there, {})
+        setattr(self.parent, self.attribute, there)
+        make_called(self.parent, [there])
+
+    def standing(self) -> nn.Module:
+        """What stands there, as a module, for hooks."""
+        if self.module is not None:
+            return self.module
+        setattr(self.parent, self.attribute, standing := Standing())
+        return standing
+
+
+def _channels(shape: tuple[int, ...]) -> int:
+    return shape[1] if len(shape) == 4 else shape[-1] if shape else 1

@@ -1,0 +1,132 @@
+"""A survey of a network's activations: modules, and calls of functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from evaluators.places.choosing import Wanted, check_asked, choose, wanted
+from evaluators.places.kinds import is_elementwise, kind_of_module, may_be_activation
+from evaluators.places.site import Site
+from evaluators.places.watching import Call, Probe, Watched, watched
+from evaluators.tasks.base import Inputs, Task
+from primitives.layers.call_places import ALL, lead_calls
+from primitives.layers.called import make_called
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a network has.
+
+    Args:
+        sites: that the candidates take, in the order of the modules.
+        others: activations that stay, each with the reason.
+        aliases: paths of modules with functions that they call, which may be activations and are not followed.
+    """
+
+    sites: tuple[Site, ...]
+    others: tuple[tuple[Site, str], ...]
+    aliases: tuple[tuple[str, str], ...]
+
+
+def find_sites(network: nn.Module, task: Task, x: Inputs) -> list[Site]:
+    """The sites that a task's candidates take in a network; see :func:`survey`."""
+    return list(survey(network, task, x).sites)
+
+
+def survey(network: nn.Module, task: Task, x: Inputs) -> Survey:
+    """Look for a network's activations; it is called in eval mode and in train mode.
+
+    A module that a network holds under several names is a site for each. One that is called several times is one site.
+    Calls of one kind are numbered in the forward pass of the module that makes them; where passes make different
+    numbers of calls, they are one site. If a call is chosen, modules are made ready to lead their calls to what is put
+    there; the network computes what it did.
+
+    Args:
+        network: as it came from the task.
+        task: says what is to be replaced.
+        x: inputs for the network.
+
+    Raises:
+        TaskError: see :func:`evaluators.places.choosing.choose`; or something is asked for that is no activation.
+        ExpressionError: calls of a module cannot be replaced.
+    """
+    check_asked(task, network)
+    asked = wanted(task) or Wanted()
+    probes = {}
+    for path, parent, attribute, module in list(_modules(network, asked)):
+        probes[path] = (parent, attribute, Probe(module))
+    for parent, attribute, probe in probes.values():
+        setattr(parent, attribute, probe)
+    try:
+        seen = watched(network, x)
+    finally:
+        for parent, attribute, probe in probes.values():
+            setattr(parent, attribute, probe.inner)
+    of_modules = [_of_module(path, *held, seen) for path, held in probes.items()]
+    activations = {site.module for site in of_modules if site.elementwise}
+    found = _in_order(network, [*of_modules, *_of_calls(network, activations, seen)])
+    chosen, others = choose(task, found)
+    names = _names(network)
+    aliases = dict.fromkeys((names.get(module, "?"), name) for module, name in seen.aliases)
+    return Survey(tuple(_ready(network, chosen, seen)), tuple(others), tuple(aliases))
+
+
+def _modules(network: nn.Module, asked: Wanted) -> Iterator[tuple[str, nn.Module, str, nn.Module]]:
+    """Path, parent, attribute and module of all that may be an activation or is of a type that is asked for."""
+    seen = set()
+    for path, module in network.named_modules(remove_duplicate=False):
+        prefix, _, attribute = path.rpartition(".")
+        parent = network.get_submodule(prefix)
+        if path and (parent, attribute) not in seen and (may_be_activation(module) or isinstance(module, asked.types)):
+            seen.add((parent, attribute))
+            yield path, parent, attribute, module
+
+
+def _of_module(path: str, parent: nn.Module, attribute: str, probe: Probe, seen: Watched) -> Site:
+    module = probe.inner
+    kind = kind_of_module(module, {kind for numbers in seen.counts.get(module, ()) for kind in numbers})
+    elementwise = probe.sample is None or is_elementwise(module, probe.sample)
+    return Site(parent, attribute, path, kind, module, tuple(dict.fromkeys(probe.shapes)), elementwise)
+
+
+def _of_calls(network: nn.Module, activations: set[nn.Module | None], seen: Watched) -> Iterator[Site]:
+    """A site for each call that is not made within an activation."""
+    names = _names(network)
+    of_sites: dict[tuple[nn.Module, str, str], list[Call]] = {}
+    for each in seen.calls:
+        if each.owner in names and activations.isdisjoint(each.around):
+            of_sites.setdefault((each.owner, each.kind, _number(each, seen)), []).append(each)
+    for (owner, kind, number), calls in of_sites.items():
+        attribute = f"{kind}#{number}"
+        path = f"{names[owner]}.{attribute}".removeprefix(".")
+        yield Site(owner, attribute, path, kind, None, tuple(dict.fromkeys(each.shape for each in calls)))
+
+
+def _number(call: Call, seen: Watched) -> str:
+    """A call's number in its forward pass; the same for all where passes make different numbers of calls."""
+    counts = {numbers.get(call.kind, 0) for numbers in seen.counts[call.owner]}
+    return str(call.number) if len(counts) == 1 else ALL
+
+
+def _ready(network: nn.Module, chosen: Sequence[Site], seen: Watched) -> list[Site]:
+    """Make modules lead their calls to children, if a call is chosen, and torch's layers call what is put there."""
+    calls = any(site.module is None for site in chosen)
+    for owner in dict.fromkeys(each.owner for each in seen.calls) if calls else ():
+        numbers = seen.counts[owner]
+        lead_calls(owner, {kind: max(each.get(kind, 0) for each in numbers) for kind in set().union(*numbers)})
+    make_called(network, [site.module or site.parent for site in chosen])
+    return [replace(site, among_calls=calls) for site in chosen]
+
+
+def _names(network: nn.Module) -> dict[nn.Module, str]:
+    return {module: path for path, module in network.named_modules()}
+
+
+def _in_order(network: nn.Module, sites: Sequence[Site]) -> list[Site]:
+    """Sites in the order of the network's modules, calls before what the module that makes them holds."""
+    order = {path: place for place, (path, _) in enumerate(network.named_modules(remove_duplicate=False))}
+    names = _names(network)
+    return sorted(sites, key=lambda site: order[site.path if site.module is not None else names[site.parent]])

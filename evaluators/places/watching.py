@@ -1,0 +1,217 @@
+"""What a network's forward passes call: modules at some places, and functions that are activations."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.overrides import TorchFunctionMode
+
+from evaluators.tasks.base import Inputs
+from evaluators.tasks.examples import mapped, tensors
+from evaluators.training.calling import call, without_fast_path
+from evaluators.training.randomness import own_random_numbers
+from primitives.layers.call_places import kind_of_call
+
+#: What does the same as an activation and is not followed: ``x.clamp(min=0)`` may be a bound of something else.
+_ALIASES = frozenset(
+    (torch.clamp, torch.clip, torch.maximum, torch.clamp_min, Tensor.clamp, Tensor.clamp_, Tensor.clamp_min)
+)
+
+_Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of an activation's function.
+
+    Args:
+        around: the modules that are in their forward passes then; the last one, the owner, makes the call.
+        kind: as :func:`primitives.layers.call_places.kind_of_call` names it.
+        number: which of that kind it is in the owner's forward pass, from 1.
+        shape: of its input.
+        line: the file and line that it is written in.
+    """
+
+    around: tuple[nn.Module, ...]
+    kind: str
+    number: int
+    shape: _Shape
+    line: tuple[str, int]
+
+    @property
+    def owner(self) -> nn.Module:
+        """The module whose forward pass makes it."""
+        return self.around[-1]
+
+
+class Probe(nn.Module):
+    """Stands around a module at one of its places and notes what passes.
+
+    Attributes:
+        shapes: of the inputs.
+        sample: the first input.
+        inner: the module.
+    """
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+        self.shapes: list[_Shape] = []
+        self.sample: Tensor | None = None
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module returns."""
+        if args and isinstance(args[0], Tensor):
+            self.shapes.append(tuple(args[0].shape))
+            self.sample = args[0].detach().clone() if self.sample is None else self.sample
+        return self.inner(*args, **kwargs)
+
+
+@dataclass(slots=True)
+class Watched:
+    """What was seen.
+
+    Args:
+        calls: of functions, in their order.
+        counts: for each module, how many calls of each kind each of its forward passes made.
+        aliases: modules with the functions that they call, which may be activations and are not followed.
+    """
+
+    calls: list[Call] = field(default_factory=list)
+    counts: dict[nn.Module, list[dict[str, int]]] = field(default_factory=lambda: defaultdict(list))
+    aliases: list[tuple[nn.Module, str]] = field(default_factory=list)
+
+
+class _Watch(TorchFunctionMode):
+    """Fills in a :class:`Watched`, with the modules that are in their forward passes as a stack."""
+
+    def __init__(self, seen: Watched) -> None:
+        self.seen = seen
+        self.stack: list[tuple[nn.Module, dict[str, int]]] = []
+
+    def entered(self, module: nn.Module, args: Any) -> None:
+        self.stack.append((module, {}))
+
+    def left(self, module: nn.Module, args: Any, output: Any) -> None:
+        self.seen.counts[module].append(self.stack.pop()[1])
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        kind = kind_of_call(function, args, kwargs)
+        if kind and self.stack:
+            numbers = self.stack[-1][1]
+            numbers[kind] = numbers.get(kind, 0) + 1
+            around = tuple(module for module, _ in self.stack if not isinstance(module, Probe))
+            shape = tuple((args[0] if args else kwargs["input"]).shape)
+            self.seen.calls.append(Call(around, kind, numbers[kind], shape, _line()))
+        elif function in _ALIASES and self.stack:
+            self.seen.aliases.append((self.stack[-1][0], function.__name__))
+        return function(*args, **kwargs)
+
+
+def _line() -> tuple[str, int]:
+    """Where the code stands that calls a function of torch's."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and f"{torch.__name__}/" in frame.f_code.co_filename:
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno
+
+
+def watched(network: nn.Module, x: Inputs) -> Watched:
+    """What a network calls, in eval mode without gradients, and in train mode with them.
+
+    Where one line makes several calls of one kind, which a loop over the length of the input may do, shorter inputs are
+    tried, too. Modes, buffers and global random numbers stay as they were.
+
+    Args:
+        network: ends in a :class:`Probe` wherever inputs of modules are asked for.
+        x: inputs for it.
+    """
+    seen = Watched()
+    with own_random_numbers(), _as_it_was(network), without_fast_path():
+        with torch.no_grad():
+            _pass(network.eval(), x, seen)
+        with torch.enable_grad():
+            _pass(network.train(), x, seen)
+        if _repeats(seen):
+            with torch.no_grad():
+                for shorter in _shorter(x):
+                    _pass_if_possible(network.eval(), shorter, seen)
+    return seen
+
+
+def _pass(network: nn.Module, x: Inputs, seen: Watched) -> None:
+    watch = _Watch(seen)
+    hooks = [
+        register_module_forward_pre_hook(watch.entered),
+        register_module_forward_hook(watch.left, always_call=True),
+    ]
+    try:
+        with watch:
+            call(network, mapped(torch.clone, x))  # an activation may write into its input
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _pass_if_possible(network: nn.Module, x: Inputs, seen: Watched) -> None:
+    """Count calls for an input that the network may not take."""
+    try:
+        _pass(network, x, tried := Watched())
+    except Exception:
+        return
+    for module, counts in tried.counts.items():
+        seen.counts[module] += counts
+
+
+def _repeats(seen: Watched) -> bool:
+    """True if one line makes several calls of one kind in one forward pass."""
+    of_lines: Mapping[Any, set[int]] = defaultdict(set)
+    for each in seen.calls:
+        of_lines[each.owner, each.kind, each.line].add(each.number)
+    return any(len(numbers) > 1 for numbers in of_lines.values())
+
+
+def _shorter(x: Inputs) -> Iterator[Inputs]:
+    """Inputs that are half as long in one dimension; not in that of the examples."""
+    shape = max((tensor.shape for tensor in tensors(x)), key=len)
+    for dim in range(1, len(shape)):
+        size = shape[dim]
+        if size > 1:
+            yield mapped(partial(_halved, dim, size), x)
+
+
+def _halved(dim: int, size: int, tensor: Tensor) -> Tensor:
+    """The first half in one dimension, where a tensor has that size in it."""
+    return tensor.narrow(dim, 0, size // 2) if tensor.dim() > dim and tensor.shape[dim] == size else tensor
+
+
+@contextmanager
+def _as_it_was(network: nn.Module) -> Iterator[None]:
+    """A context after which modes and buffers of a network are what they were."""
+    modes = [(module, module.training) for module in network.modules()]
+    buffers = [
+        (module._buffers, name, buffer, buffer.clone())
+        for module in network.modules()
+        for name, buffer in module._buffers.items()
+        if buffer is not None
+    ]
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        with torch.no_grad():
+            for held, name, buffer, value in buffers:
+                held[name] = buffer.copy_(value)  # it may have been bound anew

@@ -1,0 +1,181 @@
+"""Calls of functions as places: ``F.relu(x)`` in a module's ``forward`` becomes the call of a child of that module.
+
+The class of the module whose ``forward`` makes the calls is swapped for a subclass whose ``forward`` runs under a
+``TorchFunctionMode`` of its own, and what takes the place of a call is a real child, such as ``relu#2`` for the second
+ReLU of the forward pass. So state dicts, copies, compilation, export and checkpointed submodules work as they did. A
+mode around a whole model would lose the calls that checkpointing repeats in the backward pass.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from primitives.errors import ExpressionError
+
+Function = Callable[..., Any]
+
+#: Of which place a child is that stands for all calls of its kind in a forward pass.
+ALL = "all"
+
+#: torch's elementwise activations that are functions, by name; first those that are like ReLU.
+RECTIFYING = (
+    "celu",
+    "elu",
+    "gelu",
+    "hardswish",
+    "leaky_relu",
+    "mish",
+    "prelu",
+    "relu",
+    "relu6",
+    "rrelu",
+    "selu",
+    "silu",
+)
+_BOUNDED = ("hardsigmoid", "hardtanh", "logsigmoid", "sigmoid", "sin", "softplus", "softsign", "tanh")
+_NAMES = (*RECTIFYING, *_BOUNDED, "hardshrink", "softshrink", "tanhshrink", "threshold")
+
+
+def _called() -> Iterator[tuple[Function, str]]:
+    """Each function with its name; ``torch.relu_`` and ``Tensor.relu_`` have the name ``relu_``."""
+    for name in _NAMES:
+        for home in (F, torch, Tensor):
+            for spelled in (name, f"{name}_"):
+                if callable(function := getattr(home, spelled, None)):
+                    yield function, spelled
+    yield from ((torch.special.expit, "sigmoid"), (Tensor.arctan, "atan"))
+
+
+def _inplace_at() -> Iterator[tuple[Function, int]]:
+    """Where a function takes ``inplace``, counted from its first argument."""
+    for name in _NAMES:
+        function = getattr(F, name, None)
+        if inspect.isfunction(function) and "inplace" in (names := list(inspect.signature(function).parameters)):
+            yield function, names.index("inplace")
+
+
+# plain dicts: torch.compile cannot look into others
+_CALLED: Mapping[Function, str] = dict(_called())
+_INPLACE_AT: Mapping[Function, int] = dict(_inplace_at())
+
+
+def kind_of_call(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+    """The name of the activation that a call of a function of torch's is, or "".
+
+    All spellings have one name: ``F.relu(x)``, ``torch.relu(x)`` and ``x.relu()`` are ``"relu"``. Calls that write into
+    their input have another one: ``"relu_"``.
+    """
+    kind = _CALLED.get(function, "")
+    if kind and (at := _INPLACE_AT.get(function)) and (args[at] if len(args) > at else kwargs.get("inplace", False)):
+        return f"{kind}_"
+    return kind
+
+
+def kind_of_function(function: object) -> str:
+    """The name of the activation that a function of torch's is, or ""."""
+    return _CALLED.get(function, "") if callable(function) else ""
+
+
+class Standing(nn.Module):
+    """In a call's place, the call itself: for hooks, which look at inputs and outputs."""
+
+    def forward(self, x: Tensor, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+        """The call as it was written; ``x`` is the input among its arguments."""
+        result: Tensor = function(*args, **kwargs)
+        return result
+
+
+class _Calls(TorchFunctionMode):
+    """Leads the calls that one module makes in one forward pass to its children."""
+
+    def __init__(self, owner: nn.Module) -> None:
+        self.owner = owner
+        self.numbers: dict[str, int] = {}
+
+    def __torch_function__(
+        self, function: Function, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        kind = kind_of_call(function, args, kwargs)
+        if not kind:
+            return function(*args, **kwargs)
+        child = self._child(kind)
+        # what is computed here is no call of the modules around this one, which have modes, too
+        with torch._C.DisableTorchFunction():
+            if child is None:
+                return function(*args, **kwargs)
+            x = args[0] if args else kwargs["input"]
+            return child(x, function, args, kwargs) if isinstance(child, Standing) else child(x)
+
+    def _child(self, kind: str) -> nn.Module | None:
+        """What takes the place of the next call of that kind."""
+        number = self.numbers[kind] = self.numbers.get(kind, 0) + 1
+        children = self.owner._modules
+        most = vars(self.owner)["calls_seen"].get(kind, number)
+        if (child := children.get(f"{kind}#{ALL}")) is not None or number <= most:
+            return children.get(f"{kind}#{number}") if child is None else child
+        raise ExpressionError(
+            f"{type(self.owner).__name__}: expected {most} calls of {kind} in a forward pass, as when its places were "
+            f"found, got {number}; give each call a module of its own"
+        )
+
+
+_LED: dict[type[nn.Module], type[nn.Module]] = {}
+
+
+def _led(kind: type[nn.Module]) -> type[nn.Module]:
+    """The subclass of a class whose forward passes lead calls to children, one for each class."""
+    if kind not in _LED:
+        _LED[kind] = _subclass(kind)
+    return _LED[kind]
+
+
+def _subclass(kind: type[nn.Module]) -> type[nn.Module]:
+    """The subclass whose forward passes lead calls to children; its name is that of the class."""
+
+    def forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        with _Calls(self):
+            return kind.forward(self, *args, **kwargs)
+
+    def reduced(self: nn.Module, protocol: Any) -> Any:
+        return _blank, (kind,), self.__getstate__()
+
+    names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
+    return type(kind.__name__, (kind,), names | {"forward": forward, "__reduce_ex__": reduced, "leads_calls": True})
+
+
+def _blank(kind: type[nn.Module]) -> nn.Module:
+    """What a copy or an unpickled module begins as."""
+    blank: nn.Module = _led(kind).__new__(_led(kind))
+    return blank
+
+
+def lead_calls(module: nn.Module, seen: Mapping[str, int]) -> None:
+    """Make the calls of activations that a module's ``forward`` makes go to its children of their names.
+
+    The second call of ``F.relu`` in a forward pass goes to the child ``relu#2``, or to ``relu#all`` if there is one;
+    without either it stays what it is. What children of the module call is not the module's: lead their calls, too.
+
+    Args:
+        module: made by a class with a ``forward`` in Python; its class becomes a subclass.
+        seen: by kind, how many calls a forward pass makes. More are an error where there is no ``#all``: a call that
+            stays what it is where another is replaced would be wrong in silence.
+
+    Raises:
+        ExpressionError: the module's ``forward`` is not its class's; on call: there are more calls than were seen.
+    """
+    if "forward" in vars(module) or isinstance(module, torch.jit.ScriptModule):
+        raise ExpressionError(
+            f"{type(module).__name__}: its forward is not that of its class, so its calls of {', '.join(seen)} cannot "
+            "be replaced; make them modules"
+        )
+    if not getattr(module, "leads_calls", False):
+        module.__class__ = _led(type(module))
+    vars(module)["calls_seen"] = dict(seen)
