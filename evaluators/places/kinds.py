@@ -49,7 +49,7 @@ def may_be_activation(module: nn.Module) -> bool:
     """
     if isinstance(module, _ELEMENTWISE):
         return True
-    if type(module).__module__.startswith("torch.nn.modules."):
+    if type(module).__module__.startswith("torch."):
         return False
     plain = not any(True for _ in module.parameters()) or kind_of_module(module) != ""
     return plain and not any(True for _ in module.children())

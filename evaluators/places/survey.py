@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from torch import nn
+from torch.nn.utils.parametrize import ParametrizationList
 
 from evaluators.places.choosing import Wanted, check_asked, choose, wanted
 from evaluators.places.kinds import is_elementwise, kind_of_module, may_be_activation
@@ -80,6 +81,8 @@ def _modules(network: nn.Module, asked: Wanted) -> Iterator[tuple[str, nn.Module
     for path, module in network.named_modules(remove_duplicate=False):
         prefix, _, attribute = path.rpartition(".")
         parent = network.get_submodule(prefix)
+        if isinstance(parent, ParametrizationList):  # of a weight, not of what passes
+            continue
         if path and (parent, attribute) not in seen and (may_be_activation(module) or isinstance(module, asked.types)):
             seen.add((parent, attribute))
             yield path, parent, attribute, module
@@ -88,7 +91,7 @@ def _modules(network: nn.Module, asked: Wanted) -> Iterator[tuple[str, nn.Module
 def _of_module(path: str, parent: nn.Module, attribute: str, probe: Probe, seen: Watched) -> Site:
     module = probe.inner
     kind = kind_of_module(module, {kind for numbers in seen.counts.get(module, ()) for kind in numbers})
-    elementwise = probe.sample is None or is_elementwise(module, probe.sample)
+    elementwise = probe.alone and (probe.sample is None or is_elementwise(module, probe.sample))
     return Site(parent, attribute, path, kind, module, tuple(dict.fromkeys(probe.shapes)), elementwise)
 
 
@@ -97,7 +100,10 @@ def _of_calls(network: nn.Module, activations: set[nn.Module | None], seen: Watc
     names = _names(network)
     of_sites: dict[tuple[nn.Module, str, str], list[Call]] = {}
     for each in seen.calls:
-        if each.owner in names and activations.isdisjoint(each.around):
+        outside = activations.isdisjoint(each.around) and not any(
+            isinstance(m, ParametrizationList) for m in each.around
+        )
+        if each.owner in names and outside:
             of_sites.setdefault((each.owner, each.kind, _number(each, seen)), []).append(each)
     for (owner, kind, number), calls in of_sites.items():
         attribute = f"{kind}#{number}"

@@ -60,6 +60,7 @@ class Probe(nn.Module):
         shapes: of the inputs.
         sample: the first input.
         inner: the module.
+        alone: it has had one input at a time.
     """
 
     def __init__(self, inner: nn.Module) -> None:
@@ -67,12 +68,15 @@ class Probe(nn.Module):
         self.inner = inner
         self.shapes: list[_Shape] = []
         self.sample: Tensor | None = None
+        self.alone = True
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module returns."""
-        if args and isinstance(args[0], Tensor):
-            self.shapes.append(tuple(args[0].shape))
-            self.sample = args[0].detach().clone() if self.sample is None else self.sample
+        inputs = [*args, *kwargs.values()]
+        self.alone &= len(inputs) == 1
+        if inputs and isinstance(inputs[0], Tensor):
+            self.shapes.append(tuple(inputs[0].shape))
+            self.sample = inputs[0].detach().clone() if self.sample is None else self.sample
         return self.inner(*args, **kwargs)
 
 
@@ -139,7 +143,7 @@ def watched(network: nn.Module, x: Inputs) -> Watched:
         x: inputs for it.
     """
     seen = Watched()
-    with own_random_numbers(), _as_it_was(network), without_fast_path():
+    with own_random_numbers(), as_it_was(network), without_fast_path():
         with torch.no_grad():
             _pass(network.eval(), x, seen)
         with torch.enable_grad():
@@ -198,7 +202,7 @@ def _halved(dim: int, size: int, tensor: Tensor) -> Tensor:
 
 
 @contextmanager
-def _as_it_was(network: nn.Module) -> Iterator[None]:
+def as_it_was(network: nn.Module) -> Iterator[None]:
     """A context after which modes and buffers of a network are what they were."""
     modes = [(module, module.training) for module in network.modules()]
     buffers = [

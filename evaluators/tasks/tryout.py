@@ -8,8 +8,11 @@ import torch
 
 from evaluators.errors import TaskError
 from evaluators.machine.backend import CPU
+from evaluators.places.notes import place_notes
+from evaluators.places.survey import survey
 from evaluators.tasks.base import BLOCK, Part, Task
 from evaluators.tasks.checks.data import check_finite, check_labels, check_losses
+from evaluators.tasks.checks.gradients import check_gradients
 from evaluators.tasks.checks.loss_options import check_loss_options
 from evaluators.tasks.checks.makings import check_makings
 from evaluators.tasks.checks.metric import check_comparison, check_metric, check_values
@@ -36,7 +39,6 @@ def try_out(task: Task, asked: Conditions = OWN) -> tuple[str, ...]:
     """Train two functions, and the network as it stands, for one step on both parts.
 
     The second part is trained with the larger network if there is one.
-
 
     Args:
         task: of the user's.
@@ -66,6 +68,7 @@ def try_out(task: Task, asked: Conditions = OWN) -> tuple[str, ...]:
                     check_finite(each, part)
                     check_makings(each)
                     _check_outputs(each, part)
+                    check_gradients(each, part)
                     notes += _notes(each, part)
                 check_seeds(each)
                 notes += left_as_made(each)
@@ -78,12 +81,16 @@ def try_out(task: Task, asked: Conditions = OWN) -> tuple[str, ...]:
 
 
 def _notes(task: Task, part: Part) -> list[str]:
+    """What stays in the network, and what keeps it from being stacked."""
+    inputs = examples_of(task, part).rows(slice(BLOCK)).inputs
+    notes = place_notes(task, survey(initial_network(task, 0), task, inputs))
     reason = unstackable(task, part)
     if not reason:
-        return []
+        return notes
     return [
+        *notes,
         f"task {task.name!r}: its models are trained one at a time, since they cannot be stacked: {reason}. Small "
-        "networks train some 3 times as fast in a stack"
+        "networks train some 3 times as fast in a stack",
     ]
 
 

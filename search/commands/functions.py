@@ -1,4 +1,4 @@
-"""Commands about functions and lists: evaluate, show, replay, list."""
+"""Commands about functions and lists: evaluate, show, places, replay, list."""
 
 from __future__ import annotations
 
@@ -110,6 +110,26 @@ def show(
         console.print(heading, style="bold", highlight=False)
         for name, text in lines:
             console.print(f"  {name:<22} {text}".rstrip(), markup=False, highlight=False, soft_wrap=True)
+
+
+def places(
+    task: Annotated[
+        str, typer.Argument(metavar="TASK", help="A shipped task, or a class in a file, path/to/my_task.py:MyTask.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Show the activations of a task's network: which ones a candidate takes the place of, and which stay."""
+    from primitives.user_file import label
+    from search.commands.shell import console, print_json
+    from search.terminal import tables
+    from search.terminal.places import HINT, places
+
+    rows = places(task)
+    if as_json:
+        print_json(rows)
+        return
+    console.print(tables.table(f"{label(task)}: places", list(rows[0]), ([*row.values()] for row in rows)))
+    console.print(HINT, highlight=False)
 
 
 def replay(

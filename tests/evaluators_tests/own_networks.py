@@ -126,6 +126,70 @@ class Rebound(nn.Module):
         return result
 
 
+class Calling(nn.Module):
+    """Activations that are calls, in three spellings, one in place; a block of it is used twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.block, self.head = nn.Linear(12, 8), Half(), nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.first(x), inplace=True)
+        x = self.block(x).relu() + self.block(torch.relu(x))
+        result: Tensor = self.head(x)
+        return result
+
+
+class Half(nn.Module):
+    """A layer and a call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.layer(x)) - 0.1
+
+
+class Encoder(nn.Module):
+    """torch's transformer, whose activation is a function in an attribute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0, activation="relu", batch_first=True)
+        self.body, self.head = nn.TransformerEncoder(layer, 2), nn.Linear(12, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.head(self.body(x.view(-1, 3, 4)).flatten(1))
+        return result
+
+
+class Unrolled(nn.Module):
+    """A recurrent loop: as many calls as there are steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell, self.head = nn.Linear(3 + 8, 8), nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        state = x.new_zeros(len(x), 8)
+        for step in x.view(-1, 4, 3).unbind(1):
+            state = torch.relu(self.cell(torch.cat([step, state], 1)))
+        result: Tensor = self.head(state)
+        return result
+
+
+class CheckpointedMethod(Calling):
+    """Its second half is computed again in the backward pass, where calls of the method are not led anywhere."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.head(checkpoint(self._half, self.first(x), use_reentrant=False))
+        return result
+
+    def _half(self, x: Tensor) -> Tensor:
+        return torch.relu(self.block(F.relu(x)))
+
+
 class PairsOf(Dataset[tuple[Tensor, int]]):
     """A dataset that gives one pair at a time."""
 
@@ -185,6 +249,9 @@ NETWORKS: dict[str, Own] = {
     "dict": Own(TwoInputs, by_name),
     "returns a dict": Own(ReturnsRecord, by_name),
     "buffer bound anew": Own(Rebound, stacked=False),
+    "calls": Own(Calling),
+    "a function in an attribute": Own(Encoder),
+    "a loop of calls": Own(Unrolled),
     "TensorDataset": Own(layers, lambda part: TensorDataset(*numbers(part))),
     "Dataset of pairs": Own(layers, lambda part: PairsOf(*numbers(part))),
 }

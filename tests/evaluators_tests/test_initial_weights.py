@@ -264,7 +264,6 @@ def attentive() -> nn.Module:
     return nn.Sequential(nn.Unflatten(1, (1, 6)), layer, nn.Flatten(1), nn.Linear(6, 3))
 
 
-@pytest.mark.filterwarnings("ignore:There is a performance drop")
 def test_a_try_out_notes_what_drawing_leaves() -> None:
     assert try_out(Mine(attentive)) == ()
     (note,) = try_out(Mine(attentive), Conditions(initial="drawn"))

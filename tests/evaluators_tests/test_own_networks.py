@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from evaluators.errors import TaskError
 from evaluators.machine.backend import Backend
 from evaluators.objectives import measure, measured_objectives
 from evaluators.seeds import derive
@@ -26,7 +27,7 @@ from evaluators.training.stacking.stack import Stack
 from evaluators.training.stacking.stackable import unstackable
 from evaluators.training.train import train
 from primitives.expression.parsing import parse
-from tests.evaluators_tests.own_networks import NETWORKS, Checkpointed, Own, OwnTask
+from tests.evaluators_tests.own_networks import NETWORKS, Checkpointed, CheckpointedMethod, Own, OwnTask
 
 DOUBLE = Backend(dtype=torch.float64)
 SWISH = "x*sigmoid(beta*x); beta=1.0:channel"
@@ -185,6 +186,30 @@ def test_objectives_of_either_path_agree(kind: str) -> None:
         with models.alone(0, 1) as alone:
             found.append(measure(alone, objectives))
     assert found[0] == pytest.approx(found[1], rel=1e-9)
+
+
+def test_a_backward_pass_that_misses_the_candidate_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NETWORKS, "method", Own(CheckpointedMethod))
+    with pytest.raises(TaskError, match=r"task 'method': network: the backward pass misses the candidate.*checkpoint"):
+        try_out(OwnTask("method"))
+
+
+class Rounds(nn.Module):
+    """A straight-through estimator: its gradient is not its derivative, and is meant to be so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head = nn.Sequential(nn.Linear(12, 8), nn.ReLU()), nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden: Tensor = self.body(x)
+        result: Tensor = self.head(hidden + (hidden.round() - hidden).detach())
+        return result
+
+
+def test_a_gradient_that_is_no_derivative_without_the_candidate_is_let_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NETWORKS, "rounds", Own(Rounds))
+    assert try_out(OwnTask("rounds")) == ()
 
 
 LAYERS = [nn.Dropout(0.25), nn.Dropout2d(0.25), nn.AlphaDropout(0.25), nn.FeatureAlphaDropout(0.25)]

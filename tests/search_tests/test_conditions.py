@@ -179,14 +179,14 @@ def test_evaluate_takes_both_settings(config: Path, command: Callable[..., tuple
     def evaluated(task: str, *options: str) -> tuple[int, str, str]:
         return command("evaluate", "2*relu(x)", "--task", task, "--seeds", "2", "--steps", "4", *options)
 
-    def gain(*options: str) -> float:
-        found: float = json.loads(evaluated("mine.py:Mine", "--json", *options)[1])[0]["gain"]
+    def gains(*options: str) -> dict[str, float]:
+        found: dict[str, float] = json.loads(evaluated("mine.py:Mine", "--json", *options)[1])[0]["gain_over"]
         return found
 
-    own = gain()
+    own = gains()["relu"]
     assert own != 0.0
-    assert gain("--scale", "unit") == 0.0
-    assert gain("--initial", "drawn") not in (0.0, own)
+    assert gains("--scale", "unit")["relu"] == 0.0
+    assert gains("--initial", "drawn")["relu"] not in (0.0, own)
     code, _, errors = evaluated("digits", "--scale", "unti")
     assert code != 0
     assert "scale: expected 'none' or 'unit', got 'unti'; did you mean 'unit'?" in errors

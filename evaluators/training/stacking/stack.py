@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
 from evaluators.comparison import has_metric, metric_value
@@ -198,7 +199,9 @@ class Stack(Models):
     def outputs(self, inputs: Inputs) -> Any:
         inputs = mapped(torch.clone, inputs) if self.writes else inputs  # the network may write into them
         with ExitStack() as contexts:
-            for context in (self.backend.mixed(), without_fast_path(), *(mode() for mode in self.modes)):
+            # of attention's kernels vmap has a rule for the one in plain operators alone
+            kernel = sdpa_kernel(SDPBackend.MATH)
+            for context in (self.backend.mixed(), without_fast_path(), kernel, *(mode() for mode in self.modes)):
                 contexts.enter_context(context)
             output = torch.func.vmap(self._model, randomness="error")(self.state | self.fixed, self._markers(), inputs)
         return mapped(self.backend.place, output)

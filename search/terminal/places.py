@@ -1,0 +1,55 @@
+"""The rows that ``actsearch places`` prints."""
+
+from __future__ import annotations
+
+from evaluators.places.site import Site
+from evaluators.places.survey import survey
+from evaluators.tasks.base import BLOCK
+from evaluators.tasks.examples import examples_of
+from evaluators.tasks.finder import task
+from evaluators.training.initialisation import initial_network
+
+Cells = dict[str, str | int]
+
+
+#: How others are chosen.
+HINT = (
+    'Others are chosen in the task: replaced = ("PLACE", "layers.*.relu#1", nn.Tanh, F.relu), with names out of this '
+    "table, patterns, types of modules, and functions."
+)
+
+
+def places(name: str) -> list[Cells]:
+    """One row for each activation of a task's network, chosen ones first; all rows have the same keys.
+
+    Raises:
+        TaskError: there is no such task, or nothing of its network can be replaced.
+        UserFileError: the file cannot be used.
+    """
+    chosen = task(name)
+    inputs = examples_of(chosen, "search").rows(slice(BLOCK)).inputs
+    found = survey(initial_network(chosen, 0), chosen, inputs)
+    bounds = [_bound(path, function) for path, function in found.aliases]
+    return [*(_cells(site, "") for site in found.sites), *(_cells(site, why) for site, why in found.others), *bounds]
+
+
+def _cells(site: Site, why: str) -> Cells:
+    shapes = " ".join("x".join(map(str, shape[1:])) or "1" for shape in site.shapes)
+    return {
+        "place": site.path,
+        "what stands there": site.what,
+        "input": shapes,
+        "channels": site.channels if site.shapes else "",
+        "replaced": f"no: {why}" if why else "yes",
+    }
+
+
+def _bound(path: str, function: str) -> Cells:
+    """A call that may be an activation and is not followed."""
+    return {
+        "place": path,
+        "what stands there": f"call of {function}",
+        "input": "",
+        "channels": "",
+        "replaced": "no: a bound; if it is an activation, write torch.relu(x)",
+    }

@@ -1,0 +1,263 @@
+"""A survey finds modules and calls of any network, and a candidate put there is what the network computes with."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from evaluators.errors import TaskError
+from evaluators.places.survey import find_sites, survey
+from tests.evaluators_tests.families import Family
+
+X = torch.randn(4, 6, 8, generator=torch.Generator().manual_seed(0))
+
+
+class Calls(nn.Module):
+    """Calls of several kinds and spellings, and an activation that calls one, too."""
+
+    def __init__(self, act: nn.Module) -> None:
+        super().__init__()
+        self.first, self.act, self.second = nn.Linear(8, 16), act, nn.Linear(16, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.gelu(self.first(x), approximate="tanh")
+        x = self.act(x) + torch.sigmoid(x)
+        return torch.tanh(self.second(torch.relu(x)).relu())
+
+
+class Quick(nn.Module):
+    """An activation of somebody's, named as such, that calls a sigmoid."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.sigmoid(1.702 * x)
+
+
+class QuickGELU(Quick):
+    """A name that another package has, too."""
+
+
+class GELU(nn.Module):
+    """torch's name, and another class."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.gelu(x)
+
+
+class Rectified(nn.Module):
+    """A name that says nothing, and a call that does."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x) ** 2
+
+
+class Attention(nn.Module):
+    """No activation: a module without parts whose outputs mix their inputs."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x) / (1e-3 + F.relu(x).sum(-1, keepdim=True))
+
+
+def paths(network: nn.Module, replaced: Any = None, x: Any = X) -> list[str]:
+    return [site.path for site in find_sites(network, Family("mlp", replaced=replaced), x)]
+
+
+OWN = ["gelu#1", "relu#1", "relu#2"]
+
+
+@pytest.mark.parametrize(
+    ("act", "expected"),
+    [
+        (nn.SiLU(), [*OWN, "act"]),
+        (GELU(), [*OWN, "act"]),
+        (QuickGELU(), [*OWN, "act"]),
+        (Rectified(), [*OWN, "act"]),
+        (nn.Tanh(), OWN),
+        (nn.Softplus(), OWN),
+        (Quick(), OWN),
+        (nn.Identity(), OWN),
+        (nn.Dropout(0.1), OWN),
+        (Attention(), [*OWN, "act.relu#1", "act.relu#2"]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_like_relu_is_found(act: nn.Module, expected: list[str]) -> None:
+    assert paths(Calls(act)) == expected
+
+
+@pytest.mark.parametrize(
+    ("replaced", "expected"),
+    [
+        ((F.gelu,), ["gelu#1"]),
+        ((torch.relu, nn.Tanh), ["relu#1", "relu#2", "act"]),
+        ((Tensor.tanh,), ["tanh#1"]),
+        (("relu#2",), ["relu#2"]),
+        (("*#1",), ["gelu#1", "relu#1", "sigmoid#1", "tanh#1"]),
+        (("act",), ["act"]),
+    ],
+)
+def test_what_is_asked_for_is_found(replaced: Any, expected: list[str]) -> None:
+    assert sorted(paths(Calls(nn.Tanh()), replaced)) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    ("replaced", "message"),
+    [
+        ((F.silu,), r"no silu for .*; activations: gelu#1 \(call of gelu\), .*replaced = \(F.gelu,\)"),
+        (("relu#3",), "no relu#3 for .*; did you mean 'relu#[12]'"),
+        ((torch.exp,), "expected a tuple of types of modules, patterns of names, and functions"),
+        ((Attention,), "act is a Attention, which is not elementwise; a candidate is"),
+    ],
+)
+def test_refusals(replaced: Any, message: str) -> None:
+    with pytest.raises(TaskError, match=message):
+        paths(Calls(Attention()), replaced)
+
+
+def test_where_nothing_is_like_relu_tanh_is_taken_and_else_what_is_there_is_named() -> None:
+    assert paths(nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Sigmoid())) == ["1"]
+    with pytest.raises(TaskError, match=r'found 1 \(Sigmoid\)\. Name what .* replaced = \("1",\)'):
+        paths(nn.Sequential(nn.Linear(8, 8), nn.Sigmoid()))
+    with pytest.raises(TaskError, match="found none"):
+        paths(nn.Sequential(nn.Linear(8, 8)))
+
+
+class Function(nn.Module):
+    """A function in an attribute."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.linear, self.activation = nn.Linear(8, 8), function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(self.linear(x))
+
+
+class Twice(nn.Module):
+    """One block at two places, so one set of calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = Function(F.relu)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.block(F.elu(self.block(x)))
+
+
+class ByMode(nn.Module):
+    """More calls in train mode."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x) + (F.relu(x + 1) if self.training else 0.0)
+
+
+class Steps(nn.Module):
+    """As many calls as the input has rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell = nn.Linear(16, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        state = torch.zeros_like(x[:, 0])
+        for row in x.unbind(1):
+            state = F.relu(self.cell(torch.cat([state, row], 1)))
+        return state
+
+
+class Layers(nn.Module):
+    """A loop over layers, whatever the input's length."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(8, 8) for _ in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = F.relu(layer(x))
+        return x
+
+
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        (Function(F.silu), ["silu#1"]),
+        (Function(lambda x: F.relu(x)), ["relu#1"]),
+        (Twice(), ["elu#1", "block.relu#1"]),
+        (ByMode(), ["relu#all"]),
+        (Steps(), ["relu#all"]),
+        (Layers(), ["relu#1", "relu#2", "relu#3"]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_calls_are_numbered_in_the_forward_pass_of_their_module(network: nn.Module, expected: list[str]) -> None:
+    assert paths(network) == expected
+
+
+@pytest.mark.parametrize("network", [Function(F.silu), Twice(), ByMode(), Steps(), Layers(), Calls(nn.SiLU())])
+@pytest.mark.parametrize("training", [True, False])
+def test_what_is_put_there_is_computed_with(network: nn.Module, training: bool) -> None:
+    calls: list[int] = []
+
+    class Counted(nn.Module):
+        def __init__(self, number: int) -> None:
+            super().__init__()
+            self.number = number
+
+        def forward(self, x: Tensor) -> Tensor:
+            calls.append(self.number)
+            return torch.relu(x)
+
+    network = copy.deepcopy(network)
+    before = network.train(training)(X)
+    sites = find_sites(network, Family("mlp"), X)
+    assert network.training == training
+    assert torch.equal(network(X), before)
+    for number, site in enumerate(sites):
+        site.put(Counted(number))
+    after = network(X)
+    assert set(calls) == set(range(len(sites)))
+    if not isinstance(network, Calls | Function | Twice):
+        assert torch.equal(after, before)
+
+
+def test_what_stays_is_said_with_its_reason() -> None:
+    network = Calls(nn.Tanh())
+    network.unused = nn.ReLU()
+    found = survey(network, Family("mlp"), X)
+    assert [(site.path, why.split(";")[0]) for site, why in found.others] == [
+        ("sigmoid#1", "of another kind"),
+        ("tanh#1", "of another kind"),
+        ("act", "of another kind"),
+        ("unused", "never used"),
+    ]
+
+
+class Clamped(nn.Module):
+    """A ReLU that is written as a bound."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.act = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(x.clamp(min=0) + torch.maximum(x, torch.zeros_like(x)))
+
+
+def test_aliases_are_not_followed_and_are_listed() -> None:
+    assert survey(nn.Sequential(Clamped()), Family("mlp"), X).aliases == (("0", "clamp"), ("0", "maximum"))
+
+
+def test_buffers_modes_and_random_numbers_stay() -> None:
+    network = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(6), nn.ReLU(), nn.Dropout(0.5))
+    network[1].eval()
+    before, state = {k: v.clone() for k, v in network.state_dict().items()}, torch.random.get_rng_state()
+    find_sites(network, Family("mlp"), X)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert [module.training for module in network] == [True, False, True, True]
