@@ -8,13 +8,19 @@ from dataclasses import dataclass, replace
 from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList
 
+from evaluators.errors import TaskError
+from evaluators.machine.backend import CPU
 from evaluators.places.choosing import Wanted, check_asked, choose, wanted
 from evaluators.places.kinds import is_elementwise, kind_of_module, may_be_activation
 from evaluators.places.site import Site
 from evaluators.places.watching import Call, Probe, Watched, watched
-from evaluators.tasks.base import Inputs, Task
+from evaluators.tasks.base import BLOCK, Inputs, Part, Task
+from evaluators.tasks.examples import examples_of
+from evaluators.training.initialisation import initial_network
+from primitives.errors import ActsearchError
 from primitives.layers.call_places import ALL, lead_calls
 from primitives.layers.called import make_called
+from primitives.user_file import blame_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,21 @@ class Survey:
 def find_sites(network: nn.Module, task: Task, x: Inputs) -> list[Site]:
     """The sites that a task's candidates take in a network; see :func:`survey`."""
     return list(survey(network, task, x).sites)
+
+
+def survey_of(task: Task, part: Part = "search") -> Survey:
+    """The survey of a task's network, with a few examples of a part; nothing of it stays.
+
+    Raises:
+        TaskError: there is nothing to replace; or the network fails, the message names file and line.
+    """
+    try:
+        inputs = examples_of(task, part).rows(slice(BLOCK)).mapped(CPU.place).inputs
+        return survey(initial_network(task, 0), task, inputs)
+    except ActsearchError:
+        raise
+    except Exception as error:
+        raise TaskError(f"task {task.name!r} fails: {blame_on(error, task)}") from error
 
 
 def survey(network: nn.Module, task: Task, x: Inputs) -> Survey:

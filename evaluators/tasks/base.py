@@ -147,7 +147,7 @@ def split(examples: int, part: Part, seed: int) -> Split:
 
     In the search 30 % validate and none test; in confirmation 15 % validate and 30 % test. Sizes of both from 32 on
     are rounded down to multiples of 32. Below, all are taken: the stack fills a batch up to 32 with copies that do
-    not count. At least 32 examples must remain to train with (see :func:`batches`): 45 in the search, 57 in
+    not count. At least 32 examples must remain to train with (see :func:`batches`): 45 in the search, 56 in
     confirmation.
     """
     shares = (0.30, 0.0) if part == "search" else (0.15, 0.30)

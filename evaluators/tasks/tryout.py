@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import hashlib
 
-import torch
-
 from evaluators.errors import TaskError
-from evaluators.machine.backend import CPU
 from evaluators.places.notes import place_notes
-from evaluators.places.survey import survey
-from evaluators.tasks.base import BLOCK, Part, Task
-from evaluators.tasks.checks.data import check_finite, check_labels, check_losses
+from evaluators.places.survey import survey_of
+from evaluators.tasks.base import Part, Task
+from evaluators.tasks.checks.data import check_finite, check_labels, check_losses, check_size
+from evaluators.tasks.checks.first_call import first_output
 from evaluators.tasks.checks.gradients import check_gradients
 from evaluators.tasks.checks.loss_options import check_loss_options
 from evaluators.tasks.checks.makings import check_makings
 from evaluators.tasks.checks.metric import check_comparison, check_metric, check_values
-from evaluators.tasks.checks.settings import check_floor, check_trained, has_current
+from evaluators.tasks.checks.settings import check_floor, has_current
 from evaluators.tasks.checks.weights import check_seeds, left_as_made
 from evaluators.tasks.conditions import OWN, Conditions, conditions_of, under
 from evaluators.tasks.examples import digestible_rows, examples_of
 from evaluators.tasks.loop_task import LoopTask
-from evaluators.training.calling import call
-from evaluators.training.initialisation import initial_network
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.outputs import of_loss
 from evaluators.training.randomness import own_random_numbers
@@ -65,9 +61,10 @@ def try_out(task: Task, asked: Conditions = OWN) -> tuple[str, ...]:
                 check_floor(each)
                 check_comparison(each)
                 if not isinstance(each, LoopTask):
+                    check_size(each, part)
                     check_finite(each, part)
-                    check_makings(each)
                     _check_outputs(each, part)
+                    check_makings(each)
                     check_gradients(each, part)
                     notes += _notes(each, part)
                 check_seeds(each)
@@ -82,8 +79,7 @@ def try_out(task: Task, asked: Conditions = OWN) -> tuple[str, ...]:
 
 def _notes(task: Task, part: Part) -> list[str]:
     """What stays in the network, and what keeps it from being stacked."""
-    inputs = examples_of(task, part).rows(slice(BLOCK)).inputs
-    notes = place_notes(task, survey(initial_network(task, 0), task, inputs))
+    notes = place_notes(task, survey_of(task, part))
     reason = unstackable(task, part)
     if not reason:
         return notes
@@ -110,11 +106,7 @@ def _digests(task: Task, part: Part) -> set[bytes]:
 
 def _check_outputs(task: Task, part: Part) -> None:
     """Refuse what the untrained network shows to be wrong: labels, losses."""
-    network = initial_network(task, 0)
-    check_trained(task, network)
-    few = examples_of(task, part).rows(slice(BLOCK)).mapped(torch.clone)  # an activation may write into its input
-    with torch.no_grad():
-        output = of_loss(task, call(network, few.mapped(CPU.place).inputs))
+    output = of_loss(task, first_output(task, part))
     check_labels(task, part, output)
     check_losses(task, part, output)
     check_loss_options(task, part, output)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from evaluators.places.site import Site
-from evaluators.places.survey import survey
-from evaluators.tasks.base import BLOCK
-from evaluators.tasks.examples import examples_of
+from evaluators.places.survey import survey_of
 from evaluators.tasks.finder import task
-from evaluators.training.initialisation import initial_network
 
 Cells = dict[str, str | int]
 
@@ -26,9 +23,7 @@ def places(name: str) -> list[Cells]:
         TaskError: there is no such task, or nothing of its network can be replaced.
         UserFileError: the file cannot be used.
     """
-    chosen = task(name)
-    inputs = examples_of(chosen, "search").rows(slice(BLOCK)).inputs
-    found = survey(initial_network(chosen, 0), chosen, inputs)
+    found = survey_of(task(name))
     bounds = [_bound(path, function) for path, function in found.aliases]
     return [*(_cells(site, "") for site in found.sites), *(_cells(site, why) for site, why in found.others), *bounds]
 

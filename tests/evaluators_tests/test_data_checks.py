@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -140,3 +141,88 @@ def test_what_is_right_is_let_through(task: Task) -> None:
 def test_python_refuses_it_too() -> None:
     with pytest.raises(TaskError, match="go from 1 to 2; subtract 1"):
         evaluate(["tanh(x)"], Numbered(lambda x, y: y.add_(1)), seeds=2, steps=2)
+
+
+class Two(nn.Module):
+    """Takes two inputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+
+    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+        return torch.relu(self.layer(x + z))
+
+
+class Own(Task):
+    """A network and data of the test's, the same way for both parts."""
+
+    name = "own"
+    batch_size = 32
+
+    def __init__(self, change: Callable[[Tensor, Tensor], Any], make: Callable[[], Any] | None = None) -> None:
+        self.change, self.make = change, make or Numbered().network
+
+    def network(self) -> nn.Module:
+        return self.make()
+
+    def data(self, part: str) -> Any:
+        return self.change(*Numbered().data(part))
+
+
+def same(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    return x, y
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        (Own(lambda x, y: (x.numpy(), y)), r"inputs: expected a tensor, got a numpy array; torch\.from_numpy\(array\)"),
+        (Own(lambda x, y: (x, y.int())), r"expected int64 labels, got torch\.int32; targets\.long\(\) makes them"),
+        (Own(lambda x, y: (x, y.float())), r"expected int64 labels, got torch\.float32; write loss\(output, target\)"),
+        (
+            Own(lambda x, y: (x, torch.eye(2).long()[y])),
+            r"of shape \(examples\), .* got \(examples, 2\); targets.argmax",
+        ),
+        (Own(lambda x, y: {"x": x, "y": y}), "data: expected a pair, inputs and targets, or a Dataset, got a dict"),
+        (Own(lambda x, y: (x, x, y)), "data: expected a pair, inputs and targets, or a Dataset, got a tuple of 3"),
+        (Own(lambda x, y: ({"inp": x}, y)), r"network\(inp=\.\.\.\), shapes \(32, 2\) .* fails: TypeError.*a dict for"),
+        (
+            Own(same, Two),
+            r"network\(x\), shape \(32, 2\) of float32, fails: TypeError.*'z'.* a tuple for network\(\*x\)",
+        ),
+        (
+            Own(same, lambda: nn.Linear(3, 2)),
+            r"network\(x\), shape \(32, 2\) of float32, fails: .* cannot be multiplied",
+        ),
+        (Own(same, lambda: None), r"network: expected a torch\.nn\.Module, got None"),
+        (Own(same, lambda: nn.Sequential(nn.LazyLinear(4), nn.ReLU())), "0.weight has no shape before a first call"),
+        (Own(lambda x, y: (x[:44], y[:44])), "at least 45 examples in the search, of which 30 % validate .* got 44"),
+        (Own(lambda x, y: (x[:50], y[:50])), "at least 56 examples in the confirmation, .* 30 % test .* got 50"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_what_to_do(task: Task, message: str) -> None:
+    with pytest.raises(TaskError, match=message):
+        try_out(task)
+
+
+class MovesAlone(nn.Sequential):
+    """Its ``to`` takes a device alone, as some packages' does."""
+
+    def to(self, device: Any) -> Any:  # type: ignore[override]
+        return super().to(device)
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        Own(lambda x, y: (x.double(), y)),
+        Own(lambda x, y: [x, y]),
+        Own(lambda x, y: ((x, x), y), Two),
+        Own(lambda x, y: ({"z": x, "x": x}, y), Two),
+        Own(same, lambda: MovesAlone(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 2))),
+        Own(lambda x, y: (x[:56], y[:56])),
+    ],
+)
+def test_what_can_be_meant_is_taken(task: Task) -> None:
+    assert try_out(task) == ()

@@ -122,12 +122,15 @@ BAD = [
 WRONG = [
     (changed("nn.Linear(2, 4)", "nn.Linear(3, 4)"), "RuntimeError.*96x2 and 3x4|RuntimeError.*shapes"),
     (changed(".long()", ".lnog()"), r"mine.py, line 13: AttributeError: .*lnog"),
-    (changed("nn.ReLU()", "nn.Dropout(0.5)"), r"no ReLU for the candidate to replace"),
-    (changed("nn.ReLU()", "nn.GELU()"), r"no ReLU for the candidate to replace; .*modules: 1 \(GELU\)"),
+    (changed("nn.ReLU()", "nn.Dropout(0.5)"), r"expected an activation like ReLU or tanh in its network, found none"),
+    (changed("nn.ReLU()", "nn.Sigmoid()"), r"like ReLU or tanh in its network, found 1 \(Sigmoid\)\. Name what"),
     (changed("batch_size = 32", "batch_size = 33"), "batch_size: expected a multiple of 32, got 33; the nearest is 32"),
     (changed("len(part)", "0"), "parts without a common example, but 96 of the confirmation are in the search too"),
     (changed("> 0).long()", "> 0).long()[1:]"), "expected a target for each of 96 inputs, got 95"),
-    (changed("randn(96", "randn(40"), "training examples: expected at least 32, got 28"),
+    (
+        changed("randn(96", "randn(40"),
+        "at least 45 examples in the search, of which 30 % validate .* got 40",
+    ),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from operator import itemgetter
 from typing import Any
 
@@ -10,11 +11,26 @@ from torch import Tensor
 
 from evaluators.errors import TaskError
 from evaluators.machine.backend import CPU
-from evaluators.tasks.base import BLOCK, Part, Task
+from evaluators.tasks.base import BLOCK, Inputs, Part, Task, split
 from evaluators.tasks.examples import examples_of, mapped, tensors
 
 IGNORED = -100  # torch's ignore_index: the loss is 0 there, and its mean leaves such a target out
 _AT_ONCE = 32 * BLOCK  # examples whose losses are taken at once
+
+
+def check_size(task: Task, part: Part) -> None:
+    """Refuse a part that has too few examples to train with and to hold out.
+
+    Raises:
+        TaskError: the message names the part and how many it needs.
+    """
+    fewest = next(size for size in count(BLOCK) if len(split(size, part, 0).train) >= BLOCK)
+    if (size := len(examples_of(task, part))) < fewest:
+        held_out = "30 % validate" if part == "search" else "15 % validate and 30 % test"
+        raise TaskError(
+            f"task {task.name!r}: data: expected at least {fewest} examples in the {part}, of which {held_out} and "
+            f"{BLOCK} or more train, got {size}"
+        )
 
 
 def check_finite(task: Task, part: Part) -> None:
@@ -50,14 +66,7 @@ def check_labels(task: Task, part: Part, output: Any) -> None:
     if type(task).loss is not Task.loss:
         return
     y, classes = examples_of(task, part).targets, output.shape[-1]
-    if not isinstance(y, Tensor) or (y.dtype not in (torch.int64, torch.uint8) and not y.is_floating_point()):
-        came = f"{y.dtype}; targets.long() makes them" if isinstance(y, Tensor) else f"a {type(y).__name__}"
-        raise TaskError(
-            f"task {task.name!r}: data: the default loss, cross-entropy, expected int64 targets, got {came}"
-            f"{'' if isinstance(y, Tensor) else '; write loss(output, target) for such targets'}"
-        )
-    if y.is_floating_point():
-        return
+    _check_label_form(task, y, output)
     low, high = int(y.min()), int(y.max())
     if low >= 0 and high < classes:
         return
@@ -68,6 +77,23 @@ def check_labels(task: Task, part: Part, output: Any) -> None:
             "leave these examples out, or write loss(output, target) with the weights that you mean"
         )
     raise TaskError(f"{found}, but those of the {part} go from {low} to {high}; {_remedy(low, high, classes)}")
+
+
+def _check_label_form(task: Task, y: Inputs, output: Tensor) -> None:
+    """Refuse targets that are no labels: of another type, or of another shape than the logits without the classes."""
+    expected = f"task {task.name!r}: data: the default loss, cross-entropy, expected int64 labels"
+    other = "write loss(output, target) for other targets"
+    if not isinstance(y, Tensor):
+        raise TaskError(f"{expected}, got a {type(y).__name__}; {other}")
+    if y.dtype not in (torch.int64, torch.uint8):
+        remedy = other if y.is_floating_point() else "targets.long() makes them"
+        raise TaskError(f"{expected}, got {y.dtype}; {remedy}")
+    wanted, got = ("examples", *output.shape[1:-1]), ("examples", *y.shape[1:])
+    if wanted != got:
+        one_hot = y.dim() == output.dim() and y.shape[-1] == output.shape[-1]
+        remedy = "targets.argmax(-1) makes them of one-hot rows" if one_hot else other
+        shapes = [f"({', '.join(map(str, shape))})" for shape in (wanted, got)]
+        raise TaskError(f"{expected} of shape {shapes[0]}, as the logits have, got {shapes[1]}; {remedy}")
 
 
 def _remedy(low: int, high: int, classes: int) -> str:
@@ -89,16 +115,16 @@ def check_losses(task: Task, part: Part, output: Any) -> None:
         TaskError: the message names the shape, or the first example and its target.
     """
     examples = examples_of(task, part)
-    count = min(BLOCK, len(examples))
-    shape = tuple(task.loss(output, examples.rows(slice(count)).targets).shape)
-    if shape != (count,):
+    few = min(BLOCK, len(examples))
+    shape = tuple(task.loss(output, examples.rows(slice(few)).targets).shape)
+    if shape != (few,):
         raise TaskError(
-            f"task {task.name!r}: loss: expected one number for each of {count} examples, shape "
-            f"({count},), got shape {shape}; a mean is taken later"
+            f"task {task.name!r}: loss: expected one number for each of {few} examples, shape "
+            f"({few},), got shape {shape}; a mean is taken later"
         )
     for start in range(0, len(examples), _AT_ONCE):  # every target, beside an output of the right kind
         targets = examples.rows(slice(start, start + _AT_ONCE)).targets
-        index = torch.arange(start, min(start + _AT_ONCE, len(examples))) % count
+        index = torch.arange(start, min(start + _AT_ONCE, len(examples))) % few
         losses = task.loss(mapped(itemgetter(index), output), targets)
         bad = _first(~losses.isfinite())
         if bad is not None:
