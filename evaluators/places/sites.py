@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from torch.nn.modules import activation
 
 from evaluators.errors import TaskError
+from evaluators.places.channels import Channels, Following, agreed
 from evaluators.tasks.base import Inputs, Task
 from evaluators.tasks.examples import mapped
+from evaluators.tasks.place import Place
 from evaluators.training.calling import call
 from primitives.errors import nearest
-from primitives.layers.activation import channels_of
 from primitives.layers.called import kept_functions, make_called
 from primitives.layers.in_place import InPlace, works_in_place
 
@@ -34,8 +35,11 @@ class Site:
         parent: the module that holds it.
         attribute: its name there.
         path: its name in the network.
-        channels: of its inputs.
+        channels: of its inputs, in ``channel_dim``; 1 where what is per channel is one for all.
         inplace: what stands there writes into its input, and so does what is put there.
+        channel_dim: counted from the last dimension, -1.
+        guessed: the layers before do not say which dimension it is.
+        differ: it is called on inputs that differ in their channels.
     """
 
     parent: nn.Module
@@ -43,6 +47,9 @@ class Site:
     path: str
     channels: int
     inplace: bool = False
+    channel_dim: int = -1
+    guessed: bool = False
+    differ: bool = False
 
     def put(self, module: nn.Module) -> None:
         """Put a module there."""
@@ -54,13 +61,13 @@ class Site:
 class _Probe(nn.Module):
     """Notes the channels of what passes."""
 
-    def __init__(self, inner: nn.Module) -> None:
+    def __init__(self, inner: nn.Module, following: Following, declared: Place | None) -> None:
         super().__init__()
-        self.inner = inner
-        self.channels: set[int] = set()
+        self.inner, self.following, self.declared = inner, following, declared
+        self.calls: list[Channels] = []
 
     def forward(self, x: Tensor) -> Tensor:
-        self.channels.add(channels_of(x))
+        self.calls.append(self.following.seen(x, self.declared))
         result: Tensor = self.inner(x)
         return result
 
@@ -69,7 +76,7 @@ def find_sites(network: nn.Module, task: Task, x: Inputs) -> list[Site]:
     """The sites of a network, in the order of its modules; the network is called once.
 
     A module that a network holds under several names has a site for each. One that is called several times is one
-    site.
+    site; where these calls differ in their channels, what is per channel is one for all.
 
     Args:
         network: the network, as it came from the task.
@@ -77,25 +84,27 @@ def find_sites(network: nn.Module, task: Task, x: Inputs) -> list[Site]:
         x: inputs for the network.
 
     Raises:
-        TaskError: nothing is replaced, or nothing of a pattern's name; a module is no activation, is not used, or is
-            used on different numbers of channels. The message names it.
+        TaskError: nothing is replaced, or nothing of a pattern's name; a module is no activation, or is not used. The
+            message names it.
     """
     places = {path: (parent, attribute, module) for path, parent, attribute, module in _places(network, task)}
     _check(network, task, list(places))
-    probes = {}
+    probes, following = {}, Following()
     for path, (parent, attribute, module) in places.items():
-        probes[path] = _Probe(module)
+        probes[path] = _Probe(module, following, _declared(task, path, module))
         setattr(parent, attribute, probes[path])
     mode = network.training
     network.eval()  # running statistics stay as they are
     make_called(network, probes.values())
-    with torch.no_grad():
+    with torch.no_grad(), following:
         call(network, mapped(torch.clone, x))  # an activation may write into its input
     network.train(mode)
     sites = []
     for path, (parent, attribute, module) in places.items():
         setattr(parent, attribute, module)
-        sites.append(Site(parent, attribute, path, _channels(task, path, probes[path]), works_in_place(module)))
+        found = _channels(task, path, probes[path])
+        place = found.channels, works_in_place(module), found.channel_dim, not found.known, found.differ
+        sites.append(Site(parent, attribute, path, *place))
     return sites
 
 
@@ -115,13 +124,21 @@ def _places(network: nn.Module, task: Task) -> Iterator[tuple[str, nn.Module, st
 def _wanted(task: Task) -> tuple[tuple[type[nn.Module], ...], list[str]]:
     """Types, and patterns of names."""
     entries = task.replaced
-    if not isinstance(entries, tuple) or not all(isinstance(entry, str | type) for entry in entries) or not entries:
+    known = str | type | Place
+    if not isinstance(entries, tuple) or not all(isinstance(entry, known) for entry in entries) or not entries:
         raise TaskError(
             f"task {task.name!r}: replaced: expected a tuple of types and patterns of names of modules, as in "
             f'(nn.ReLU, "features.*.act"), got {entries!r}'
         )
-    kinds = tuple(entry for entry in task.replaced if not isinstance(entry, str))
-    return kinds, [entry for entry in task.replaced if isinstance(entry, str)]
+    matches = [entry.match if isinstance(entry, Place) else entry for entry in entries]
+    kinds = tuple(match for match in matches if not isinstance(match, str))
+    return kinds, [match for match in matches if isinstance(match, str)]
+
+
+def _declared(task: Task, path: str, module: nn.Module) -> Place | None:
+    """The first place of the task that says where a module's inputs have their channels."""
+    places = (entry for entry in task.replaced if isinstance(entry, Place) and entry.channel_dim is not None)
+    return next((place for place in places if place.fits(path, module)), None)
 
 
 def _check(network: nn.Module, task: Task, paths: list[str]) -> None:
@@ -167,8 +184,9 @@ def _is_activation(module: nn.Module) -> bool:
     return not list(module.children()) and not list(module.parameters())
 
 
-def _channels(task: Task, path: str, probe: _Probe) -> int:
-    if len(probe.channels) != 1:
-        used = "is never used" if not probe.channels else f"is used on {sorted(probe.channels)} channels"
-        raise TaskError(f"task {task.name!r}: replaced: {path} {used}; give each place a module of its own")
-    return probe.channels.pop()
+def _channels(task: Task, path: str, probe: _Probe) -> Channels:
+    if not probe.calls:
+        raise TaskError(
+            f"task {task.name!r}: replaced: {path} is never used; name modules that the network calls, or remove it"
+        )
+    return agreed(probe.calls)

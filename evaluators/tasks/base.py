@@ -14,6 +14,7 @@ from evaluators.errors import TaskError
 from evaluators.seeds import torch_generator
 from evaluators.tasks.cross_entropy import cross_entropy
 from evaluators.tasks.optimisers import Optimiser
+from evaluators.tasks.place import Place
 from evaluators.training.schedules import RateSchedule
 
 #: What the examples are for: the parts of a task's data share none.
@@ -43,7 +44,7 @@ class Task(ABC):
         loss_floor: smaller losses count as this one, so that a gain cannot grow without bound.
         chance: loss of a network that has learnt nothing, or None.
         replaced: what the candidate takes the place of: types of modules, and patterns of their names in the
-            network, such as ``"features.*.act"``.
+            network, such as ``"features.*.act"``; ``Place(either, channel_dim=1)`` says where inputs have channels.
         optimiser: ``"adam"``, ``"adamw"`` or ``"sgd"`` (momentum 0.9), or settings: ``AdamW(weight_decay=0.05)``,
             ``SGD(momentum=0.95, nesterov=True)``. Decay spares the candidate's own parameters.
         schedule: of the learning rate, ``"constant"``, ``"cosine"`` or ``"one-cycle"``, or settings:
@@ -73,7 +74,7 @@ class Task(ABC):
     steps: int = 400
     loss_floor: float = 1e-4
     chance: float | None = None
-    replaced: tuple[type[nn.Module] | str, ...] = (nn.ReLU,)
+    replaced: tuple[type[nn.Module] | str | Place, ...] = (nn.ReLU,)
     optimiser: str | Optimiser = "adam"
     schedule: str | RateSchedule = "constant"
     clip: float | None = None

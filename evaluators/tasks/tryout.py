@@ -8,6 +8,8 @@ import torch
 
 from evaluators.errors import TaskError
 from evaluators.machine.backend import CPU
+from evaluators.places.notes import channel_notes
+from evaluators.places.sites import find_sites
 from evaluators.tasks.base import BLOCK, Part, Task
 from evaluators.tasks.checks.data import check_finite, check_labels, check_losses
 from evaluators.tasks.checks.loss_options import check_loss_options
@@ -67,6 +69,7 @@ def try_out(task: Task, asked: Conditions = OWN) -> tuple[str, ...]:
                     check_makings(each)
                     _check_outputs(each, part)
                     notes += _notes(each, part)
+                notes += _channels(each, part)
                 check_seeds(each)
                 notes += left_as_made(each)
                 check_values(each, train(each, part, members, Schedule(1, (), each.learning_rates[:1])))
@@ -85,6 +88,12 @@ def _notes(task: Task, part: Part) -> list[str]:
         f"task {task.name!r}: its models are trained one at a time, since they cannot be stacked: {reason}. Small "
         "networks train some 3 times as fast in a stack"
     ]
+
+
+def _channels(task: Task, part: Part) -> list[str]:
+    """What is guessed of the channels of its places."""
+    few = examples_of(task, part).rows(slice(BLOCK)).mapped(CPU.place)
+    return list(channel_notes(task.name, find_sites(initial_network(task, 0), task, few.inputs)))
 
 
 def _check_parts(task: Task) -> None:

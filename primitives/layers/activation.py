@@ -36,7 +36,7 @@ class Activation(nn.Module):
         expression: the formula.
         channels: number of channels, needed if a parameter is per channel; 1: it is one for all, as in ``nn.PReLU()``.
         channel_dim: dimension of channels in the input, as torch counts: 1 in (N, C, ...), -1 where they come last.
-            By default it is dimension 1, as for ``nn.PReLU``, or the last one where that alone has ``channels`` entries.
+            By default dimension 1, as for ``nn.PReLU``, or the last one where that alone has ``channels`` entries.
         plain: use the plain form always.
         device: of the parameters.
         dtype: of the parameters; the input's may be another.

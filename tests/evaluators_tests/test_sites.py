@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from evaluators.errors import TaskError
 from evaluators.places.sites import find_sites
+from evaluators.tasks.place import Place
 from tests.evaluators_tests.families import Family
 
 X = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
@@ -38,7 +39,7 @@ class Net(nn.Module):
         return self.twice(self.head(self.twice(self.features(self.late(x)))))
 
 
-def found(*replaced: type[nn.Module] | str) -> list[tuple[str, int]]:
+def found(*replaced: type[nn.Module] | str | Place) -> list[tuple[str, int]]:
     sites = find_sites(Net(), Family("mlp", replaced=replaced), X)
     return [(site.path, site.channels) for site in sites]
 
@@ -51,9 +52,11 @@ def found(*replaced: type[nn.Module] | str) -> list[tuple[str, int]]:
         (("features.[13]", nn.PReLU), [("late.1", 8), ("features.1", 16), ("features.3", 8)]),
         ((Own,), [("features.5", 8)]),
         (("*.5", nn.ReLU), [("features.5", 8)]),
+        ((Place("late.1"), Place(nn.GELU, channel_dim=0)), [("late.1", 8), ("features.1", 4), ("features.3", 4)]),
+        ((nn.Tanh,), [("twice", 1)]),
     ],
 )
-def test_what_is_found(replaced: tuple[type[nn.Module] | str, ...], expected: list[tuple[str, int]]) -> None:
+def test_what_is_found(replaced: tuple[type[nn.Module] | str | Place, ...], expected: list[tuple[str, int]]) -> None:
     assert found(*replaced) == expected
 
 
@@ -89,8 +92,8 @@ def test_probing_leaves_no_trace() -> None:
         ("features.1", "got 'features.1'"),
         (("features.*",), "features.0 is a Linear, no activation"),
         (("late",), "late is a Sequential, no activation"),
-        ((nn.Tanh,), r"twice is used on \[4, 8\] channels; give each place a module of its own"),
         ((nn.SiLU,), "unused is never used"),
+        ((Place(nn.GELU, channel_dim=2),), r"channel_dim=2\): expected a dimension of its input, got .* \(4, 16\)"),
     ],
 )
 def test_refusals(replaced: object, message: str) -> None:

@@ -13,7 +13,7 @@ from primitives.layers.axes import channel_axis
 HELPERS = f"""
 
 def _per_channel(parameter, x, channel_dim):
-    \"\"\"A parameter of shape (channels,) in the shape that meets x; numbers and all others broadcast as they are.\"\"\"
+    \"\"\"A parameter of shape (channels,) in the shape that meets x; numbers and others broadcast as they are.\"\"\"
     if getattr(parameter, "ndim", 0) != 1:
         return parameter
     axis = _channel_axis(x.shape, parameter.shape[0], channel_dim)
