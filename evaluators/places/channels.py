@@ -52,7 +52,7 @@ class Following(TorchFunctionMode):
         kwargs: Mapping[str, object] | None = None,
     ) -> Any:
         given = list(_tensors([*args, *(kwargs or {}).values()]))
-        known = tuple((tensor, self._known[tensor]) for tensor in given if tensor in self._known)
+        known = tuple((tensor, dim) for tensor in given if (dim := self._dim(tensor)) is not None)
         shape = given[0].shape if given else torch.Size()
         result = func(*args, **(kwargs or {}))
         outputs = list(_tensors([result]))
@@ -64,6 +64,11 @@ class Following(TorchFunctionMode):
                 self._known[output] = dim
         return result
 
+    def _dim(self, x: Tensor) -> int | None:
+        """What is known of a tensor, unless it was bound to other data since."""
+        dim: int | None = self._known.get(x)
+        return dim if dim is not None and -dim <= x.dim() else None
+
     def seen(self, x: Tensor, declared: Place | None = None) -> Channels:
         """The channels of an input of a place.
 
@@ -73,7 +78,7 @@ class Following(TorchFunctionMode):
         Raises:
             TaskError: the input has not the dimension that the task says.
         """
-        dim = self._known.get(x) if declared is None else _declared(declared, x)
+        dim = self._dim(x) if declared is None else _declared(declared, x)
         if dim is not None:
             return Channels(x.shape[dim], dim, known=True)
         if x.dim() < 2:
@@ -177,10 +182,10 @@ def _varying(marks: Tensor) -> int | None:
 
 
 def _tensors(values: Iterable[object]) -> Iterator[Tensor]:
-    """The tensors among values and within their lists and tuples."""
+    """The tensors among values and within their lists and tuples; nested ones have no shape."""
     for value in values:
         if isinstance(value, Tensor):
-            yield value
+            yield from () if value.is_nested else (value,)
         elif isinstance(value, list | tuple):
             yield from _tensors(value)
 

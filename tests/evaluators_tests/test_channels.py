@@ -85,6 +85,7 @@ KNOWN: dict[str, tuple[Callable[[Tensor], Tensor], Tensor, int, int]] = {
     "sum with numbers": (lambda x: 1 - 2 * CONV1(x) ** 2, SOUND, 6, -2),
     "sum with a parameter": (lambda x: LINEAR(x) * WEIGHT, TOKENS, 24, -1),
     "in place": (lambda x: CONV1(x).mul_(2).add_(1), SOUND, 6, -2),
+    "moved in place": (lambda x: CONV1(x).transpose_(1, 2), SOUND, 6, -1),
     "gate": (gated, IMAGE, 6, -3),
     "dropout": (lambda x: F.dropout(CONV1(x)), SOUND, 6, -2),
     "batch norm": (nn.Sequential(CONV1, nn.BatchNorm1d(6)), SOUND, 6, -2),
