@@ -13,6 +13,7 @@ from evaluators.tasks import task, task_names
 from evaluators.tasks.base import Task, split
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.tasks.optimisers import SGD, Adam, AdamW
+from evaluators.tasks.place import Place
 from evaluators.training.schedules import Constant, Cosine, OneCycle
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "LoopTask",
     "Objective",
     "OneCycle",
+    "Place",
     "Reason",
     "Task",
     "TaskError",

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from torch import nn
 
 from evaluators.errors import TaskError
+from evaluators.places.channels import agreed, declared
 from evaluators.places.kinds import BOUNDED, NOT_ELEMENTWISE, RECTIFIERS, family_name, may_be_activation
 from evaluators.places.site import Site
 from evaluators.tasks.base import Replaced, Task
+from evaluators.tasks.place import Match, Place
 from primitives.errors import nearest
 from primitives.layers.call_places import kind_of_function
 
@@ -57,13 +59,26 @@ def wanted(task: Task) -> Wanted | None:
             f"task {task.name!r}: replaced: expected a tuple of types of modules, patterns of names, and functions, as "
             f'in (nn.ReLU, "features.*.act", F.relu), or None for what is found, got {entries!r}'
         )
-    types = tuple(entry for entry in entries if isinstance(entry, type))
-    kinds = tuple(kind for entry in entries if not isinstance(entry, type) and (kind := kind_of_function(entry)))
-    return Wanted(types, tuple(entry for entry in entries if isinstance(entry, str)), kinds)
+    return _meant([entry.match if isinstance(entry, Place) else entry for entry in entries])
 
 
 def _is_entry(entry: object) -> bool:
-    return isinstance(entry, str | type) or bool(kind_of_function(entry))
+    return isinstance(entry, str | type | Place) or bool(kind_of_function(entry))
+
+
+def _meant(matches: Sequence[Match]) -> Wanted:
+    types = tuple(match for match in matches if isinstance(match, type))
+    kinds = tuple(kind for match in matches if not isinstance(match, type) and (kind := kind_of_function(match)))
+    return Wanted(types, tuple(match for match in matches if isinstance(match, str)), kinds)
+
+
+def _with_channels(task: Task, site: Site) -> Site:
+    """The site with the dimension of channels that the first place of the task says for it, if one does."""
+    for entry in task.replaced or ():
+        if isinstance(entry, Place) and entry.channel_dim is not None and _meant([entry.match]).takes(site):
+            inputs = [declared(entry, entry.channel_dim, shape) for shape in site.shapes]
+            return replace(site, inputs=agreed(inputs))
+    return site
 
 
 def choose(task: Task, found: Sequence[Site]) -> tuple[list[Site], list[tuple[Site, str]]]:
@@ -79,7 +94,7 @@ def choose(task: Task, found: Sequence[Site]) -> tuple[list[Site], list[tuple[Si
     _check_found(task, asked, found)
     chosen = [site for site in found if asked.takes(site) and site.shapes]
     stays = [(site, "never used" if asked.takes(site) else "not in replaced") for site in found if site not in chosen]
-    return chosen, stays
+    return [_with_channels(task, site) for site in chosen], stays
 
 
 def _by_kind(task: Task, found: Sequence[Site]) -> tuple[list[Site], list[tuple[Site, str]]]:

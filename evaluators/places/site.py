@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from evaluators.places.channels import Channels
 from primitives.layers.call_places import Standing, lead_calls
 from primitives.layers.called import make_called
 from primitives.layers.in_place import InPlace, works_in_place
@@ -22,6 +23,7 @@ class Site:
         kind: such as ``"gelu"``; "" if it is not known.
         module: what stands there; None for a call.
         shapes: of its inputs, each once; there are none if it is never used.
+        inputs: their channels.
         elementwise: false for a module of which one output depends on several elements of the input.
         among_calls: candidates take the places of calls, so what a module here calls must be kept from them.
     """
@@ -32,14 +34,9 @@ class Site:
     kind: str
     module: nn.Module | None
     shapes: tuple[tuple[int, ...], ...]
+    inputs: Channels
     elementwise: bool = True
     among_calls: bool = False
-
-    @property
-    def channels(self) -> int:
-        """Of its inputs; 1 where they differ, so that what is one per channel is one for all."""
-        channels = {_channels(shape) for shape in self.shapes}
-        return channels.pop() if len(channels) == 1 else 1
 
     @property
     def inplace(self) -> bool:
@@ -65,7 +62,3 @@ class Site:
             return self.module
         setattr(self.parent, self.attribute, standing := Standing())
         return standing
-
-
-def _channels(shape: tuple[int, ...]) -> int:
-    return shape[1] if len(shape) == 4 else shape[-1] if shape else 1

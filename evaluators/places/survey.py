@@ -10,6 +10,7 @@ from torch.nn.utils.parametrize import ParametrizationList
 
 from evaluators.errors import TaskError
 from evaluators.machine.backend import CPU
+from evaluators.places.channels import Following, agreed
 from evaluators.places.choosing import Wanted, check_asked, choose, wanted
 from evaluators.places.kinds import is_elementwise, kind_of_module, may_be_activation
 from evaluators.places.site import Site
@@ -77,13 +78,13 @@ def survey(network: nn.Module, task: Task, x: Inputs) -> Survey:
     """
     check_asked(task, network)
     asked = wanted(task) or Wanted()
-    probes = {}
+    probes, following = {}, Following()
     for path, parent, attribute, module in list(_modules(network, asked)):
-        probes[path] = (parent, attribute, Probe(module))
+        probes[path] = (parent, attribute, Probe(module, following))
     for parent, attribute, probe in probes.values():
         setattr(parent, attribute, probe)
     try:
-        seen = watched(network, x)
+        seen = watched(network, x, following)
     finally:
         for parent, attribute, probe in probes.values():
             setattr(parent, attribute, probe.inner)
@@ -113,7 +114,8 @@ def _of_module(path: str, parent: nn.Module, attribute: str, probe: Probe, seen:
     module = probe.inner
     kind = kind_of_module(module, {kind for numbers in seen.counts.get(module, ()) for kind in numbers})
     elementwise = probe.alone and (probe.sample is None or is_elementwise(module, probe.sample))
-    return Site(parent, attribute, path, kind, module, tuple(dict.fromkeys(probe.shapes)), elementwise)
+    shapes = tuple(dict.fromkeys(probe.shapes))
+    return Site(parent, attribute, path, kind, module, shapes, agreed(probe.channels), elementwise)
 
 
 def _of_calls(network: nn.Module, activations: set[nn.Module | None], seen: Watched) -> Iterator[Site]:
@@ -129,7 +131,8 @@ def _of_calls(network: nn.Module, activations: set[nn.Module | None], seen: Watc
     for (owner, kind, number), calls in of_sites.items():
         attribute = f"{kind}#{number}"
         path = f"{names[owner]}.{attribute}".removeprefix(".")
-        yield Site(owner, attribute, path, kind, None, tuple(dict.fromkeys(each.shape for each in calls)))
+        shapes = tuple(dict.fromkeys(each.shape for each in calls))
+        yield Site(owner, attribute, path, kind, None, shapes, agreed([each.channels for each in calls]))
 
 
 def _number(call: Call, seen: Watched) -> str:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
+from evaluators.places.channels import Channels, Following
 from evaluators.tasks.base import Inputs
 from evaluators.tasks.examples import mapped, tensors
 from evaluators.training.calling import call, without_fast_path
@@ -38,6 +39,7 @@ class Call:
         kind: as :func:`primitives.layers.call_places.kind_of_call` names it.
         number: which of that kind it is in the owner's forward pass, from 1.
         shape: of its input.
+        channels: of its input.
         line: the file and line that it is written in.
     """
 
@@ -45,6 +47,7 @@ class Call:
     kind: str
     number: int
     shape: _Shape
+    channels: Channels
     line: tuple[str, int]
 
     @property
@@ -58,15 +61,17 @@ class Probe(nn.Module):
 
     Attributes:
         shapes: of the inputs.
+        channels: of the inputs.
         sample: the first input.
         inner: the module.
         alone: it has had one input at a time.
     """
 
-    def __init__(self, inner: nn.Module) -> None:
+    def __init__(self, inner: nn.Module, following: Following) -> None:
         super().__init__()
-        self.inner = inner
+        self.inner, self.following = inner, following
         self.shapes: list[_Shape] = []
+        self.channels: list[Channels] = []
         self.sample: Tensor | None = None
         self.alone = True
 
@@ -76,6 +81,7 @@ class Probe(nn.Module):
         self.alone &= len(inputs) == 1
         if inputs and isinstance(inputs[0], Tensor):
             self.shapes.append(tuple(inputs[0].shape))
+            self.channels.append(self.following.seen(inputs[0]))
             self.sample = inputs[0].detach().clone() if self.sample is None else self.sample
         return self.inner(*args, **kwargs)
 
@@ -98,8 +104,8 @@ class Watched:
 class _Watch(TorchFunctionMode):
     """Fills in a :class:`Watched`, with the modules that are in their forward passes as a stack."""
 
-    def __init__(self, seen: Watched) -> None:
-        self.seen = seen
+    def __init__(self, seen: Watched, following: Following) -> None:
+        self.seen, self.following = seen, following
         self.stack: list[tuple[nn.Module, dict[str, int]]] = []
 
     def entered(self, module: nn.Module, args: Any) -> None:
@@ -117,8 +123,9 @@ class _Watch(TorchFunctionMode):
             numbers = self.stack[-1][1]
             numbers[kind] = numbers.get(kind, 0) + 1
             around = tuple(module for module, _ in self.stack if not isinstance(module, Probe))
-            shape = tuple((args[0] if args else kwargs["input"]).shape)
-            self.seen.calls.append(Call(around, kind, numbers[kind], shape, _line()))
+            x = args[0] if args else kwargs["input"]
+            inputs = tuple(x.shape), self.following.seen(x)
+            self.seen.calls.append(Call(around, kind, numbers[kind], *inputs, _line()))
         elif function in _ALIASES and self.stack:
             self.seen.aliases.append((self.stack[-1][0], function.__name__))
         return function(*args, **kwargs)
@@ -132,7 +139,7 @@ def _line() -> tuple[str, int]:
     return frame.f_code.co_filename, frame.f_lineno
 
 
-def watched(network: nn.Module, x: Inputs) -> Watched:
+def watched(network: nn.Module, x: Inputs, following: Following) -> Watched:
     """What a network calls, in eval mode without gradients, and in train mode with them.
 
     Where one line makes several calls of one kind, which a loop over the length of the input may do, shorter inputs are
@@ -141,13 +148,14 @@ def watched(network: nn.Module, x: Inputs) -> Watched:
     Args:
         network: ends in a :class:`Probe` wherever inputs of modules are asked for.
         x: inputs for it.
+        following: the channels; the probes ask it, too.
     """
     seen = Watched()
     with own_random_numbers(), as_it_was(network), without_fast_path():
         with torch.no_grad():
-            _pass(network.eval(), x, seen)
+            _pass(network.eval(), x, seen, following)
         with torch.enable_grad():
-            _pass(network.train(), x, seen)
+            _pass(network.train(), x, seen, following)
         if _repeats(seen):
             with torch.no_grad():
                 for shorter in _shorter(x):
@@ -155,14 +163,14 @@ def watched(network: nn.Module, x: Inputs) -> Watched:
     return seen
 
 
-def _pass(network: nn.Module, x: Inputs, seen: Watched) -> None:
-    watch = _Watch(seen)
+def _pass(network: nn.Module, x: Inputs, seen: Watched, following: Following) -> None:
+    watch = _Watch(seen, following)
     hooks = [
         register_module_forward_pre_hook(watch.entered),
         register_module_forward_hook(watch.left, always_call=True),
     ]
     try:
-        with watch:
+        with following, watch:
             call(network, mapped(torch.clone, x))  # an activation may write into its input
     finally:
         for hook in hooks:
@@ -172,7 +180,7 @@ def _pass(network: nn.Module, x: Inputs, seen: Watched) -> None:
 def _pass_if_possible(network: nn.Module, x: Inputs, seen: Watched) -> None:
     """Count calls for an input that the network may not take."""
     try:
-        _pass(network, x, tried := Watched())
+        _pass(network, x, tried := Watched(), Following())
     except Exception:
         return
     for module, counts in tried.counts.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from evaluators.errors import TaskError
 from evaluators.seeds import torch_generator
 from evaluators.tasks.cross_entropy import cross_entropy
 from evaluators.tasks.optimisers import Optimiser
+from evaluators.tasks.place import Match, Place
 from evaluators.training.schedules import RateSchedule
 
 #: What the examples are for: the parts of a task's data share none.
@@ -29,8 +30,8 @@ Compare = Literal["ratio", "difference"]
 #: ``network(*parts)``, ``network(**parts)``. A union would need a test at every use; data is checked where it comes in.
 Inputs = Any
 
-#: What a candidate takes the place of: types of modules, patterns of names, and functions of torch's.
-Replaced = tuple[type[nn.Module] | str | Callable[..., Any], ...]
+#: What a candidate takes the place of.
+Replaced = tuple[Match | Place, ...]
 
 BLOCK = 32  # batches are multiples of it: then no bit of a slice depends on the stack around it
 
@@ -47,7 +48,8 @@ class Task(ABC):
         chance: loss of a network that has learnt nothing, or None.
         replaced: what the candidate takes the place of: types of modules, patterns of names in the network, such as
             ``"features.*.act"`` or ``"layers.0.relu#1"``, and functions, such as ``F.relu``. None: modules and calls
-            that are like ReLU; where there are none, those like tanh. ``actsearch places`` lists them.
+            that are like ReLU; where there are none, those like tanh. ``Place(either, channel_dim=1)``
+            says where inputs have channels. ``actsearch places`` lists all.
         optimiser: ``"adam"``, ``"adamw"`` or ``"sgd"`` (momentum 0.9), or settings: ``AdamW(weight_decay=0.05)``,
             ``SGD(momentum=0.95, nesterov=True)``. Decay spares the candidate's own parameters.
         schedule: of the learning rate, ``"constant"``, ``"cosine"`` or ``"one-cycle"``, or settings:

@@ -66,7 +66,8 @@ def try_out(task: Task, asked: Conditions = OWN) -> tuple[str, ...]:
                     _check_outputs(each, part)
                     check_makings(each)
                     check_gradients(each, part)
-                    notes += _notes(each, part)
+                    notes += _stack_notes(each, part)
+                notes += place_notes(each, survey_of(each, part))
                 check_seeds(each)
                 notes += left_as_made(each)
                 check_values(each, train(each, part, members, Schedule(1, (), each.learning_rates[:1])))
@@ -77,16 +78,14 @@ def try_out(task: Task, asked: Conditions = OWN) -> tuple[str, ...]:
     return tuple(dict.fromkeys(notes))
 
 
-def _notes(task: Task, part: Part) -> list[str]:
-    """What stays in the network, and what keeps it from being stacked."""
-    notes = place_notes(task, survey_of(task, part))
+def _stack_notes(task: Task, part: Part) -> list[str]:
+    """What keeps the network from being stacked."""
     reason = unstackable(task, part)
     if not reason:
-        return notes
+        return []
     return [
-        *notes,
         f"task {task.name!r}: its models are trained one at a time, since they cannot be stacked: {reason}. Small "
-        "networks train some 3 times as fast in a stack",
+        "networks train some 3 times as fast in a stack"
     ]
 
 

@@ -159,6 +159,8 @@ def _network(task: LoopTask, x: Inputs, backend: Backend, expression: Expression
     network = initial_network(task, seed)
     if expression is not None:
         for site in find_sites(network, task, x):
-            site.put(Activation(applied_in(task, expression), channels=site.channels))
+            site.put(
+                Activation(applied_in(task, expression), site.inputs.channels, channel_dim=site.inputs.channel_dim)
+            )
     backend.move(network)
     return network

@@ -88,7 +88,8 @@ class PlainModel:
             return list(dict.fromkeys(site.standing() for site in sites))
         placed: list[nn.Module] = []
         for site in sites:
-            placed.append(Activation(applied_in(self.task, expression), channels=site.channels, device="cpu"))
+            formula, dim = applied_in(self.task, expression), site.inputs.channel_dim
+            placed.append(Activation(formula, channels=site.inputs.channels, channel_dim=dim, device="cpu"))
             site.put(placed[-1])
         return placed
 

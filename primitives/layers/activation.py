@@ -13,20 +13,11 @@ from primitives.equivalence.builtin import as_builtin
 from primitives.errors import ExpressionError
 from primitives.expression.expression import MAX_SIZE, Expression
 from primitives.expression.parameters import Parameter
+from primitives.layers.axes import Axes, channel_axis
 from primitives.layers.called import kept_functions, make_called
 from primitives.layers.in_place import InPlace, works_in_place
 from primitives.layers.pointwise import pointwise
 from primitives.layers.traced import plain_form
-
-
-def channels_of(x: Tensor) -> int:
-    """Number of channels of an input: dimension 1 of 4-D input, else the last one."""
-    return x.shape[1] if x.dim() == 4 else x.shape[-1]
-
-
-def per_channel_shape(value: Tensor, x: Tensor) -> Tensor:
-    """Shape a per-channel value ``(..., C)`` for ``x``: channels are dimension 1 of 4-D input, else the last one."""
-    return value.view(-1, 1, 1) if x.dim() == 4 and value.dim() == 1 else value
 
 
 class Activation(nn.Module):
@@ -43,18 +34,20 @@ class Activation(nn.Module):
 
     Args:
         expression: the formula.
-        channels: number of channels, needed if a parameter is per channel.
+        channels: number of channels, needed if a parameter is per channel; 1: it is one for all, as in ``nn.PReLU()``.
+        channel_dim: dimension of channels in the input, as torch counts: 1 in (N, C, ...), -1 where they come last.
+            By default dimension 1, as for ``nn.PReLU``, or the last one where that alone has ``channels`` entries.
         plain: use the plain form always.
         device: of the parameters.
         dtype: of the parameters; the input's may be another.
 
-    The input is a floating point tensor; 4-D input is NCHW, otherwise channels come last. The output has its
-    shape, dtype and memory format, under autocast too.
+    The input is a floating point tensor. The output has its shape, dtype and memory format, under autocast too. A
+    parameter that is one for the layer has the shape (1,), one per channel (channels,).
 
     Raises:
         ExpressionError: a parameter is per channel and ``channels`` is not given, has a name that ``nn.Module`` uses,
             or an initial value that its type does not hold. On call: the input is not floating point or has another
-            number of channels.
+            number of channels; or it has three dimensions, ``channel_dim`` is not given, and either could be it.
     """
 
     def __init__(
@@ -62,6 +55,7 @@ class Activation(nn.Module):
         expression: Expression,
         channels: int | None = None,
         *,
+        channel_dim: int | None = None,
         plain: bool = False,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -71,8 +65,10 @@ class Activation(nn.Module):
             raise ExpressionError(f"expected an expression, as from parse(...), got {type(expression).__name__}")
         if channels is not None and (not isinstance(channels, int) or channels < 1):
             raise ExpressionError(f"channels is a whole number above 0, got {channels!r}")
+        if channel_dim is not None and not isinstance(channel_dim, int):
+            raise ExpressionError(f"channel_dim is a whole number, as 1 or -1, got {channel_dim!r}")
         self.expression = expression
-        self.channels = channels
+        self.channels, self.channel_dim = channels, channel_dim
         self.plain = plain
         # for messages: torch.compile cannot trace what computes it, and derivatives can be too long for one
         self._text = expression.text if expression.size <= MAX_SIZE else f"expression of {expression.size} nodes"
@@ -82,7 +78,7 @@ class Activation(nn.Module):
                 raise ExpressionError(f"{self._text}: parameter {p.name!r} is per channel; give channels=...")
             if hasattr(self, p.name):
                 raise ExpressionError(f"{self._text}: nn.Module uses the name {p.name!r}; rename the parameter")
-            shape = (channels or 1,) if p.per_channel else ()
+            shape = (channels or 1,) if p.per_channel else (1,)
             self.register_parameter(p.name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
         self.reset_parameters()
 
@@ -102,7 +98,8 @@ class Activation(nn.Module):
         """The activation of ``x``, elementwise: the same shape, dtype and device.
 
         Raises:
-            ExpressionError: ``x`` is not floating point, or has another number of channels.
+            ExpressionError: ``x`` is not floating point, or has another number of channels, or either of two
+                dimensions could be that of channels.
         """
         if not x.is_floating_point():
             raise ExpressionError(f"{self._text}: expected a floating point input, got {x.dtype}")
@@ -117,14 +114,12 @@ class Activation(nn.Module):
     def _value(self, p: Parameter, x: Tensor) -> Tensor:
         """The value of a parameter in the shape that meets ``x``."""
         value: Tensor = getattr(self, p.name)  # get_parameter refuses what torch.func.functional_call puts there
-        if not p.per_channel:
-            return value
-        if x.dim() == 0 or channels_of(x) != self.channels:
-            place = "dimension 1 of a 4-D input" if x.dim() == 4 else "the last dimension"
-            raise ExpressionError(
-                f"{self._text}: expected {self.channels} channels in {place}, got shape {tuple(x.shape)}"
-            )
-        return per_channel_shape(value, x)
+        if not p.per_channel or self.channels is None:
+            return Axes().shaped(value)
+        try:
+            return Axes(channel_axis(x.shape, self.channels, self.channel_dim)).shaped(value)
+        except ValueError as error:
+            raise ExpressionError(f"{self._text}: {error}") from None
 
     def extra_repr(self) -> str:
         """The expression's text, as ``print(model)`` shows it."""

@@ -34,7 +34,7 @@ def _cells(site: Site, why: str) -> Cells:
         "place": site.path,
         "what stands there": site.what,
         "input": shapes,
-        "channels": site.channels if site.shapes else "",
+        "channels": _channels(site),
         "replaced": f"no: {why}" if why else "yes",
     }
 
@@ -48,3 +48,14 @@ def _bound(path: str, function: str) -> Cells:
         "channels": "",
         "replaced": "no: a bound; if it is an activation, write torch.relu(x)",
     }
+
+
+def _channels(site: Site) -> str:
+    """How many, and in which dimension where that is not the last one or a guess."""
+    found = site.inputs
+    if not site.shapes:
+        return ""
+    if found.differ:
+        return "1 for all"
+    where = "" if found.channel_dim == -1 else f" in {found.channel_dim}"
+    return f"{found.channels}{where}{'' if found.known else ' (guessed)'}"

@@ -18,12 +18,17 @@ SLICES, CHANNELS = 2, 3  # of each formula
 WIDTH = SLICES * len(FORMULAS)
 
 
-def stacked_activation(texts: Sequence[str] = FORMULAS, *, first_order: bool = False) -> ActivationSlot:
+def stacked_activation(
+    texts: Sequence[str] = FORMULAS, *, first_order: bool = False, channel_dim: int = -1
+) -> ActivationSlot:
     """An activation slot for several formulas with random parameters, float64; factors 1.0, 1.1, ..."""
     expressions = [parse(text) for text in texts]
     shares = tuple(Share(e, SLICES * i, SLICES * (i + 1), 1.0 + i / 10) for i, e in enumerate(expressions))
     activation = ActivationSlot(
-        Layout(shares, tuple(tuple(p.name for p in e.parameters) for e in expressions)), first_order=first_order
+        Layout(shares, tuple(tuple(p.name for p in e.parameters) for e in expressions)),
+        channels=CHANNELS,
+        channel_dim=channel_dim,
+        first_order=first_order,
     )
     generator = torch.Generator().manual_seed(0)
     for expression in expressions:
@@ -76,7 +81,7 @@ def gradients_of_values(activation: ActivationSlot, result: Tensor) -> Sequence[
 
 @pytest.mark.parametrize("first_order", [True, False])
 def test_images(first_order: bool) -> None:
-    activation = stacked_activation(first_order=first_order)
+    activation = stacked_activation(first_order=first_order, channel_dim=-3)
     activation.values = [value.requires_grad_() for value in activation.values]
     x = inputs(WIDTH, 2, CHANNELS, 4, CHANNELS)
     own, channels_last = inside(activation, x), plain(activation, x.movedim(2, -1)).movedim(-1, 2)
@@ -87,7 +92,7 @@ def test_images(first_order: bool) -> None:
 
 def test_images_one_by_one_keep_their_channels() -> None:
     """A vmap over images of shape (1, C, H, W): channels are found from the last dimension, not from the first."""
-    activation = stacked_activation(first_order=False)
+    activation = stacked_activation(first_order=False, channel_dim=-3)
     x = inputs(WIDTH, 2, CHANNELS, 4, CHANNELS)
 
     def of_slice(marker: Tensor, images: Tensor) -> Tensor:

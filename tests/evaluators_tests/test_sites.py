@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from evaluators.errors import TaskError
 from evaluators.places.survey import find_sites
+from evaluators.tasks.place import Place
 from tests.evaluators_tests.families import Family
 
 X = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
@@ -38,9 +39,9 @@ class Net(nn.Module):
         return self.twice(self.head(self.twice(self.features(self.late(x)))))
 
 
-def found(*replaced: type[nn.Module] | str) -> list[tuple[str, int]]:
+def found(*replaced: type[nn.Module] | str | Place) -> list[tuple[str, int]]:
     sites = find_sites(Net(), Family("mlp", replaced=replaced), X)
-    return [(site.path, site.channels) for site in sites]
+    return [(site.path, site.inputs.channels) for site in sites]
 
 
 @pytest.mark.parametrize(
@@ -51,9 +52,11 @@ def found(*replaced: type[nn.Module] | str) -> list[tuple[str, int]]:
         (("features.[13]", nn.PReLU), [("late.1", 8), ("features.1", 16), ("features.3", 8)]),
         ((Own,), [("features.5", 8)]),
         (("*.5", nn.ReLU), [("features.5", 8)]),
+        ((Place("late.1"), Place(nn.GELU, channel_dim=0)), [("late.1", 8), ("features.1", 4), ("features.3", 4)]),
+        ((nn.Tanh,), [("twice", 1)]),
     ],
 )
-def test_what_is_found(replaced: tuple[type[nn.Module] | str, ...], expected: list[tuple[str, int]]) -> None:
+def test_what_is_found(replaced: tuple[type[nn.Module] | str | Place, ...], expected: list[tuple[str, int]]) -> None:
     assert found(*replaced) == expected
 
 
@@ -62,7 +65,7 @@ def test_each_site_gets_its_own_module_and_the_rest_stays() -> None:
     before = dict(network.named_modules())
     statistics = network.get_buffer("features.4.running_mean").clone()
     for site in find_sites(network, Family("mlp", replaced=(nn.GELU,)), X):
-        site.put(nn.PReLU(site.channels))
+        site.put(nn.PReLU(site.inputs.channels))
     assert network.features[1] is not network.features[3]
     assert [len(network.get_parameter(f"features.{n}.weight")) for n in (1, 3)] == [16, 8]
     assert all(network.get_submodule(path) is module for path, module in before.items() if path != "features.1")
@@ -93,6 +96,7 @@ def test_probing_leaves_no_trace() -> None:
         (("features.*",), "features.0 is a Linear, no activation"),
         (("late",), "late is a Sequential, no activation"),
         ((nn.SiLU,), "unused is never used"),
+        ((Place(nn.GELU, channel_dim=2),), r"channel_dim=2\): expected a dimension of its input, got .* \(4, 16\)"),
     ],
 )
 def test_refusals(replaced: object, message: str) -> None:
@@ -134,7 +138,7 @@ class Sequences(nn.Module):
 def test_a_fused_layer_calls_what_is_put_there(kind: type[nn.Module]) -> None:
     network = Sequences(kind())
     sites = find_sites(network, Family("mlp", replaced=(kind,)), X)
-    assert [(site.path, site.channels) for site in sites] == [
+    assert [(site.path, site.inputs.channels) for site in sites] == [
         ("encoder.layers.0.activation", 16),
         ("encoder.layers.1.activation", 16),
     ]

@@ -127,5 +127,5 @@ def test_candidate_parameters_are_trained(family: str) -> None:
         swish, leaky = activation.values
         own: list[Tensor] = [swish[0], swish[1], leaky[0], leaky[1]]
         for value, of_model, initial in zip(own, plain, (1.0, 1.0, 0.25, 0.25), strict=True):
-            torch.testing.assert_close(value, of_model[number].detach(), rtol=0, atol=1e-10)
+            torch.testing.assert_close(value, of_model[number].detach().view_as(value), rtol=0, atol=1e-10)
             assert (value != initial).all()

@@ -22,6 +22,7 @@ from primitives.expression.expression import Expression, constant, variable
 from primitives.expression.parsing import parse
 from primitives.lowering import lower
 from primitives.operators.table import operators
+from tests.primitives_tests import channel_cases
 from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, points
 from tests.primitives_tests.loading import loaded
 
@@ -119,6 +120,24 @@ def test_parameters_broadcast_and_get_gradients_of_their_own_shape_and_dtype(tmp
     by_c = jax.grad(lambda c: jnp.sum(act.act(x.astype("bfloat16"), 1.5, c).astype("float32")))(c)
     assert (by_c.dtype, by_c.shape) == (c.dtype, c.shape)
     np.testing.assert_allclose(act.act(jnp.array([1, 2])), act.act(jnp.array([1.0, 2.0])))
+
+
+@pytest.mark.parametrize("case", channel_cases.CASES, ids=str)
+def test_channels_are_found_where_layers_find_them(case: channel_cases.Case, tmp_path: Path) -> None:
+    act, betas = module(channel_cases.TEXT, tmp_path), jnp.array(channel_cases.BETAS)
+    x = jnp.asarray(np.random.default_rng(0).normal(size=case.shape))
+    for form in (act.act, act.act_plain, jax.jit(act.act, static_argnames="channel_dim")):
+        if case.dim is None:
+            with pytest.raises(ValueError, match=r"got shape|both have 4 entries; give channel_dim="):
+                form(x, a=0.5, beta=betas, channel_dim=case.channel_dim)
+            continue
+        last = jnp.moveaxis(x, case.dim, -1)
+        expected = jnp.moveaxis(last * jax.nn.sigmoid(betas * last) + 0.5 * last, -1, case.dim)
+        np.testing.assert_allclose(
+            form(x, a=0.5, beta=betas, channel_dim=case.channel_dim), expected, rtol=1e-5, atol=1e-6
+        )
+        slopes = jax.grad(lambda b, form=form: jnp.sum(form(x, a=0.5, beta=b, channel_dim=case.channel_dim)))(betas)
+        assert slopes.shape == betas.shape
 
 
 def test_jax_is_the_only_import() -> None:

@@ -133,9 +133,13 @@ def test_a_parameter_alone_may_have_the_inputs_shape() -> None:
     ("channels", "shape", "message"),
     [
         (4, (3, 5), r"expected 4 channels in the last dimension, got shape \(3, 5\)"),
-        (1, (3, 5), r"expected 1 channels in the last dimension, got shape \(3, 5\)"),
         (4, (3, 1), r"expected 4 channels in the last dimension, got shape \(3, 1\)"),
-        (4, (2, 5, 4, 4), r"expected 4 channels in dimension 1 of a 4-D input, got shape \(2, 5, 4, 4\)"),
+        (4, (2, 5, 4, 3), r"expected 4 channels in dimension 1 or the last one, got shape \(2, 5, 4, 3\)"),
+        (
+            4,
+            (2, 4, 4),
+            r"dimension 1 and the last one of shape \(2, 4, 4\) both have 4 entries; give channel_dim=1",
+        ),
         (4, (), r"expected 4 channels in the last dimension, got shape \(\)"),
     ],
 )

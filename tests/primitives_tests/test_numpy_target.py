@@ -58,7 +58,7 @@ SWISH = parse("x*sigmoid(beta*x)+c*where(x>1,x,erf(x)); beta=1.5, c=0.1:channel"
 def test_the_type_of_the_input_is_kept(kind: type[np.floating], tmp_path: Path) -> None:
     module = loaded(str(lower(SWISH, "numpy", name="act")), tmp_path / "act.py")
     x = np.linspace(-3, 3, 7).astype(kind).reshape(7, 1)
-    for array in (module.act(x, c=np.ones(4)), *module.act_derivatives(x, c=np.ones(4))):
+    for array in (module.act(x, c=np.ones((1, 4))), *module.act_derivatives(x, c=np.ones((1, 4)))):
         assert array.dtype == kind
         assert array.shape == (7, 4)
     assert module.act(kind(2)).dtype == kind

@@ -21,7 +21,7 @@ from evaluators.errors import EvaluationError
 from primitives.expression.derivative import derivative
 from primitives.expression.evaluation import Program, compiled
 from primitives.expression.expression import Expression
-from primitives.layers.activation import channels_of
+from primitives.layers.axes import Axes
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +83,13 @@ def _scaled(roots: tuple[Expression, ...], share: Share, dtype: torch.dtype, dev
 
 @dataclass(frozen=True, slots=True)
 class _Contents:
-    """What an activation slot holds: layout, channel dimension, counted from the last one, parameters, ``after``.
+    """What an activation slot holds: layout, axes of its inputs, parameters, ``after``.
 
     They are one argument: the vmap machinery costs 20 us for each that it is shown.
     """
 
     layout: Layout
-    axis: int
+    axes: Axes
     values: tuple[Tensor, ...]
     after: After | None = None
 
@@ -99,7 +99,7 @@ class _Contents:
 
     def on(self, function: type[torch.autograd.Function], x: Tensor) -> Tensor:
         """A function of stacked inputs, shape (N, ...)."""
-        return _call(function, self.layout, self.axis, x, *self.values)
+        return _call(function, self.layout, self.axes, x, *self.values)
 
 
 class ActivationSlot(nn.Module):
@@ -107,30 +107,32 @@ class ActivationSlot(nn.Module):
 
     Args:
         layout: shared by all activation slots of a network.
+        channels: of its inputs.
+        channel_dim: their dimension, counted from the last one: levels of vmap take none of those.
         first_order: losses that need no second derivative: the slope is computed with the value and stored.
 
     ``after`` is applied to the stacked inputs and outputs, to look at them or to disturb the outputs; derivatives stay
     those of the formula.
 
     ``values`` holds one tensor for each candidate parameter, in the order of ``layout``: shape (slices,) for one
-    per layer, (slices, channels) for one per channel; ``channels`` is known after a first call.
+    per layer, (slices, channels) for one per channel.
     """
 
     marker: Tensor
 
-    def __init__(self, layout: Layout, *, first_order: bool = True) -> None:
+    def __init__(self, layout: Layout, *, channels: int = 1, channel_dim: int = -1, first_order: bool = True) -> None:
         super().__init__()
         self.layout = layout
         self.first_order = first_order
         self.values: list[Tensor] = []
         self.after: After | None = None
-        self.channels = 0
+        self.channels = channels
+        self.axes = Axes(channel_dim if channels > 1 else None)
         self.register_buffer("marker", torch.zeros((), device="cpu"))
 
     def forward(self, x: Tensor) -> Tensor:
         """The activation of ``x``, in its shape; within a stack, that of each slice."""
-        self.channels = channels_of(x)
-        contents = _Contents(self.layout, -3 if x.dim() == 4 else -1, tuple(self.values), self.after)
+        contents = _Contents(self.layout, self.axes, tuple(self.values), self.after)
         return _call(_Sliced, self.first_order, contents, x, self.marker)
 
 
@@ -145,59 +147,56 @@ def _sections(layout: Layout, values: Sequence[Tensor]) -> list[dict[str, Tensor
     return [{name: next(rest) for name in names} for names in layout.names]
 
 
-def _shaped(value: Tensor, dims: int, axis: int) -> Tensor:
+def _shaped(value: Tensor, dims: int, axes: Axes) -> Tensor:
     """A parameter (slices,) or (slices, C) shaped to broadcast with its slices of x, dims-dimensional."""
-    shape = [1] * dims
-    shape[0] = value.shape[0]
-    if value.dim() == 2:
-        shape[axis] = value.shape[1]
-    return value.view(shape)
+    own = axes.shaped(value) if value.dim() == 2 else value
+    return own.view(len(own), *[1] * (dims - own.dim()), *own.shape[1:])
 
 
-def _write(scaled: _Scaled, x: Tensor, axis: int, parameters: dict[str, Tensor], into: list[Tensor]) -> None:
+def _write(scaled: _Scaled, x: Tensor, axes: Axes, parameters: dict[str, Tensor], into: list[Tensor]) -> None:
     """The program's outputs at ``x``, one share's slices of the input, times the factor, into one tensor each."""
     program, factor = scaled
-    shaped = {name: _shaped(value, x.dim(), axis).to(x.dtype) for name, value in parameters.items()}
+    shaped = {name: _shaped(value, x.dim(), axes).to(x.dtype) for name, value in parameters.items()}
     for value, target in zip(program.run(x, shaped), into, strict=True):
         torch.mul(value, factor, out=target)
 
 
-def _total(gradient: Tensor, slope: Tensor, value: Tensor, axis: int) -> Tensor:
+def _total(gradient: Tensor, slope: Tensor, value: Tensor, axes: Axes) -> Tensor:
     """Gradient of a parameter, in its own type: the sum over everything that it was broadcast to."""
     product = (gradient * slope).to(value.dtype)
-    return product.sum_to_size(_shaped(value, slope.dim(), axis).shape).view(value.shape)
+    return product.sum_to_size(_shaped(value, slope.dim(), axes).shape).view(value.shape)
 
 
 class _Stacked(torch.autograd.Function):
     """Formulas on their slices of ``x``, shape (N, batch, ...); differentiable to any order."""
 
     @staticmethod
-    def forward(layout: Layout, axis: int, x: Tensor, *values: Tensor) -> Tensor:
+    def forward(layout: Layout, axes: Axes, x: Tensor, *values: Tensor) -> Tensor:
         result = torch.empty_like(x)
         programs = _values(layout, x.dtype, x.device)
         with torch.autocast(x.device.type, enabled=False):
             for share, parameters, program in zip(layout.shares, _sections(layout, values), programs, strict=True):
                 here = slice(share.start, share.stop)
-                _write(program, x[here], axis, parameters, [result[here]])
+                _write(program, x[here], axes, parameters, [result[here]])
         return result
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        ctx.layout, ctx.axis = inputs[:2]
+        ctx.layout, ctx.axes = inputs[:2]
         ctx.save_for_backward(*inputs[2:])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
         x, *values = ctx.saved_tensors
-        layout, axis = ctx.layout, ctx.axis
-        of_x = gradient * _call(_Stacked, layout.derivative("x"), axis, x, *values) if ctx.needs_input_grad[2] else None
+        layout, axes = ctx.layout, ctx.axes
+        of_x = gradient * _call(_Stacked, layout.derivative("x"), axes, x, *values) if ctx.needs_input_grad[2] else None
         of_values: list[Tensor] = []
         for share, parameters in zip(layout.shares, _sections(layout, values), strict=True):
             part, upstream = x[share.start : share.stop], gradient[share.start : share.stop]
             alone = Layout((replace(share, start=0, stop=share.slices),), (tuple(parameters),))
             for name, value in parameters.items():
-                slope = _call(_Stacked, alone.derivative(name), axis, part, *parameters.values())
-                of_values.append(_total(upstream, slope, value, axis))
+                slope = _call(_Stacked, alone.derivative(name), axes, part, *parameters.values())
+                of_values.append(_total(upstream, slope, value, axes))
         return None, None, of_x, *of_values
 
 
@@ -205,15 +204,15 @@ class _StackedOnce(torch.autograd.Function):
     """The same for first derivatives alone: value and slope share their subexpressions, and the slope is stored."""
 
     @staticmethod
-    def forward(ctx: Any, layout: Layout, axis: int, x: Tensor, *values: Tensor) -> Tensor:
+    def forward(ctx: Any, layout: Layout, axes: Axes, x: Tensor, *values: Tensor) -> Tensor:
         result, slope = torch.empty_like(x), torch.empty_like(x)
-        ctx.layout, ctx.axis, ctx.values, ctx.slopes = layout, axis, values, []
+        ctx.layout, ctx.axes, ctx.values, ctx.slopes = layout, axes, values, []
         programs = _slopes(layout, x.dtype, x.device)
         with torch.autocast(x.device.type, enabled=False):
             for share, parameters, program in zip(layout.shares, _sections(layout, values), programs, strict=True):
                 here = slice(share.start, share.stop)
                 of_values = [torch.empty_like(x[here]) for _ in parameters]
-                _write(program, x[here], axis, parameters, [result[here], slope[here], *of_values])
+                _write(program, x[here], axes, parameters, [result[here], slope[here], *of_values])
                 ctx.slopes += of_values
         ctx.save_for_backward(slope)
         return result
@@ -225,7 +224,7 @@ class _StackedOnce(torch.autograd.Function):
         owners = [share for share, names in zip(ctx.layout.shares, ctx.layout.names, strict=True) for _ in names]
         rows = zip(owners, ctx.slopes, ctx.values, strict=True)
         of_values = [
-            _total(gradient[share.start : share.stop], partial, value, ctx.axis) for share, partial, value in rows
+            _total(gradient[share.start : share.stop], partial, value, ctx.axes) for share, partial, value in rows
         ]
         return None, None, gradient * slope, *of_values
 

@@ -289,8 +289,8 @@ class Stack(Models):
         lone = Layout((Share(variable(), 0, 1),), ((),))
         placed = []
         for site in find_sites(self.network, self.task, self._few()):
-            activation = ActivationSlot(lone).to(self.seed.device)
-            activation.channels = site.channels
+            slot = ActivationSlot(lone, channels=site.inputs.channels, channel_dim=site.inputs.channel_dim)
+            activation = slot.to(self.seed.device)
             site.put(activation)
             placed.append(activation)
         return placed

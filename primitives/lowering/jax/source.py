@@ -9,6 +9,7 @@ from string import Template
 from primitives.expression.expression import Expression
 from primitives.lowering.column import INFIX_TEMPLATES, Column
 from primitives.lowering.lines import Language, Lines
+from primitives.lowering.python.channels import HELPERS, channel_parts, has_channels
 from primitives.lowering.python.self_test import python_self_test
 from primitives.lowering.python.text import class_name, python_names, python_number
 from primitives.lowering.reference import roots_of
@@ -42,7 +43,7 @@ _COLUMN = Column(
     },
 )
 
-_TAKEN = frozenset(["jax", "jnp", "x"])
+_TAKEN = frozenset(["jax", "jnp", "x", "channel_dim"])
 
 
 def jax_source(expression: Expression, name: str, factor: float) -> str:
@@ -61,6 +62,7 @@ def jax_source(expression: Expression, name: str, factor: float) -> str:
     arguments = ["x", *names.values()]
     initial = {names[p.name]: python_number(p.initial) for p in expression.parameters}
     source = _MODULE.substitute(
+        channel_parts(expression, names, "_array({0})"),
         function=name,
         text=expression.text,
         factor=python_number(factor),
@@ -71,6 +73,7 @@ def jax_source(expression: Expression, name: str, factor: float) -> str:
         slopes=_body(roots[1:], names, lambda slopes: f"({', '.join(slopes)},)"),
         imports="$imports",
     )
+    source += HELPERS if has_channels(expression) else ""
     imports = [line for mark, line in _IMPORTS.items() if re.search(rf"(?<![\w.]){re.escape(mark)}", source)]
     return source.replace("$imports", "\n".join(imports), 1)
 

@@ -10,6 +10,7 @@ from primitives.expression.expression import Expression
 from primitives.lowering.c.chebyshev import SERIES
 from primitives.lowering.column import INFIX_TEMPLATES, Column
 from primitives.lowering.lines import Language, Lines
+from primitives.lowering.python.channels import HELPERS, channel_parts, has_channels
 from primitives.lowering.python.self_test import python_self_test
 from primitives.lowering.python.text import class_name, python_names, python_number
 from primitives.lowering.reference import roots_of
@@ -45,7 +46,7 @@ _COLUMN = Column(
     },
 )
 _LANGUAGE = Language(column=_COLUMN, number=lambda value: python_number(value, "np"), as_number="{0}.astype(x.dtype)")
-_TAKEN = frozenset(["np", "x", "result"])
+_TAKEN = frozenset(["np", "x", "result", "channel_dim"])
 
 
 _MODULE = template("numpy/module.txt")
@@ -62,6 +63,7 @@ def numpy_source(expression: Expression, name: str, factor: float) -> str:
     names = python_names(expression, {*_TAKEN, name, f"{name}_derivatives"})
     value, *slopes = roots_of(expression, factor).values()
     source = _MODULE.substitute(
+        channel_parts(expression, names, "np.asarray({0})"),
         function=name,
         text=expression.text,
         factor=python_number(factor),
@@ -73,7 +75,7 @@ def numpy_source(expression: Expression, name: str, factor: float) -> str:
         value=_body([value], names, "return result({0})"),
         slopes=_body(slopes, names, "return " + ", ".join(f"result({{{i}}})" for i in range(len(slopes))) + ","),
     )
-    return _with_functions(source)
+    return _with_functions(source + HELPERS if has_channels(expression) else source)
 
 
 def _body(roots: list[Expression], names: dict[str, str], returned: str) -> str:

@@ -17,6 +17,7 @@ from primitives.expression.expression import Expression, constant, make_node
 from primitives.expression.traversal import postorder
 from primitives.lowering.column import INFIX_TEMPLATES, Column
 from primitives.lowering.lines import Language, Lines
+from primitives.lowering.python.channels import HELPERS, channel_parts, has_channels
 from primitives.lowering.python.self_test import python_self_test
 from primitives.lowering.python.text import class_name, python_names, python_number
 from primitives.lowering.shipped import template
@@ -82,15 +83,7 @@ def _as_tensor(value, x):
     """A number as a tensor like x, without dimensions."""
     return value if isinstance(value, torch.Tensor) else torch.full((), value, dtype=x.dtype, device=x.device)
 ''',
-    "_per_channel": '''
-
-def _per_channel(parameter, x):
-    """Channels are dim 1, as in NCHW, but the last dim of inputs with up to three dims."""
-    dim = 1 if x.dim() > 3 else x.dim() - 1
-    if x.shape[dim] != parameter.shape[0]:
-        raise ValueError(f"expected {parameter.shape[0]} channels in dim {dim}, got shape {tuple(x.shape)}")
-    return parameter.view(-1, *[1] * (x.dim() - 1 - dim))
-''',
+    "_per_channel": HELPERS,
     "_sinc_prime": '''
 
 def _sinc_prime(a):
@@ -104,7 +97,7 @@ def _sinc_prime(a):
 
 _IMPORTS = {"math.": "import math\n", "torch": "\nimport torch\n", "F.": "import torch.nn.functional as F\n"}
 
-_TAKEN_NAMES = "torch math nn F x channels inplace device dtype plain ctx replace GAIN"
+_TAKEN_NAMES = "torch math nn F x channels channel_dim inplace device dtype plain ctx replace GAIN"
 _TAKEN = frozenset([*dir(nn.Module()), *_TAKEN_NAMES.split()])
 
 
@@ -135,7 +128,7 @@ def torch_source(expression: Expression, *, name: str = "activation", factor: fl
         tensors=", ".join(["x", *(f"_as_tensor({p}, x)" for p in names.values())]),
         value=_body([root], names, _returned_value),
         slopes=_body([derivative(root, wrt) for wrt in ("x", *names)], names, _returned_slopes),
-        example=f"lambda: {module}(64)" if _per_channel(expression) else module,
+        example=f"lambda: {module}(64)" if has_channels(expression) else module,
         imports="$imports",
         helpers="$helpers",
     )
@@ -163,30 +156,31 @@ def _completed(source: str) -> str:
     return source.replace("$imports", imports, 1).replace("$helpers", helpers, 1).rstrip() + "\n"
 
 
-def _per_channel(expression: Expression) -> bool:
-    return any(p.per_channel for p in expression.parameters)
-
-
 def _module_parts(expression: Expression, names: Mapping[str, str]) -> dict[str, str]:
     """What the parameters add to the signature and to the ``nn.Module``."""
     signature, passed, declarations, resets = ["x: torch.Tensor"], ["x"], [""], [""]
     for p in expression.parameters:
         name, initial = names[p.name], python_number(p.initial)
-        shape = "channels" if p.per_channel else "()"
+        shape = "channels" if p.per_channel else "1"
         signature.append(f"{name}: torch.Tensor | float = {initial}")
-        passed.append(f"_per_channel(self.{name}, x)" if p.per_channel else f"self.{name}")
+        passed.append(f"self.{name}" if p.per_channel else f"self.{name}.reshape(())")
         declarations.append(f"self.{name} = nn.Parameter(torch.empty({shape}, device=device, dtype=dtype))")
         resets.append(f"nn.init.constant_(self.{name}, {initial})")
-    needed = _per_channel(expression)
-    return {
+    needed = has_channels(expression)
+    return channel_parts(expression, names) | {
         "signature": ", ".join(signature),
         "passed": ", ".join(passed),
         "declarations": "\n        ".join(declarations),
         "resets": "\n        ".join(resets),
         "check": _CHECK if needed else "",
-        "channels_help": "size of dim 1, or of the last dim of 2-D and 3-D inputs." if needed else "not used.",
+        "pass_own_dim": ", channel_dim=self.channel_dim" if needed else "",
+        "channels_help": "their number; 1: one value for all." if needed else "not used.",
+        "dim_help": _DIM_HELP if needed else "not used.",
     }
 
+
+_DIM_HELP = """dimension of channels in the input, as torch counts: 1 in (N, C, ...), -1 where they come last. By
+            default it is dimension 1, as for nn.PReLU, or the last one where that alone has so many entries."""
 
 _CHECK = """
         if channels is None or channels < 1:
