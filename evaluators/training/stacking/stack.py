@@ -7,7 +7,7 @@ of the others changes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from copy import copy
 from functools import reduce
 from operator import itemgetter
@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
 from evaluators.comparison import has_metric, metric_value
@@ -198,7 +199,8 @@ class Stack(Models):
     def outputs(self, inputs: Inputs) -> Any:
         inputs = mapped(torch.clone, inputs) if self.writes else inputs  # the network may write into them
         with ExitStack() as contexts:
-            for context in (self.backend.mixed(), _without_fast_path(), *(mode() for mode in self.modes)):
+            batched = _batched_attention(self.seed.device)
+            for context in (self.backend.mixed(), batched, *(mode() for mode in self.modes)):
                 contexts.enter_context(context)
             output = torch.func.vmap(self._model, randomness="error")(self.state | self.fixed, self._markers(), inputs)
         return mapped(self.backend.place, output)
@@ -294,14 +296,16 @@ class Stack(Models):
 
 
 @contextmanager
-def _without_fast_path() -> Iterator[None]:
-    """A context in which torch's attention takes in eval mode the operators that it takes in train mode.
+def _batched_attention(device: torch.device) -> Iterator[None]:
+    """A context in which torch's attention takes operators that have rules for vmap.
 
-    Its fast path has no rule for vmap.
+    The fast path of its layers in eval mode has none. Nor has its fused product on a CPU: torch would take the slices
+    one after the other, and warn of it.
     """
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        yield
+        with sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext():
+            yield
     finally:
         torch.backends.mha.set_fastpath_enabled(before)
