@@ -306,7 +306,7 @@ NETWORKS: dict[str, Public] = {
         tuple(f"stages.{i}.blocks.0.mlp.act" for i in range(4)), GELU,
     ),
     "timm EfficientNet": Public(
-        "timm", timm_efficientnet, _normals(1, 32, 32), (nn.SiLU,),
+        "timm", timm_efficientnet, _normals(1, 16, 16), (nn.SiLU,),
         ("bn1.act", *(f"blocks.{i}.0.bn1.act" for i in range(4)), *_MIDDLE, "blocks.4.0.bn1.act",
          *(name.replace("3", "4") for name in _MIDDLE), "bn2.act"), "silu(x)",
     ),
