@@ -29,13 +29,13 @@ from evaluators.training.stacking.stack import Stack
 from evaluators.training.stacking.stackable import unstackable
 from primitives.errors import ActsearchError
 from primitives.expression.parsing import parse
-from tests.evaluators_tests import own_networks, public_networks
+from tests.evaluators_tests import own_networks, public_tasks
 
 FORMULA = "x*sigmoid(beta*x); beta=1.0:channel"
 #: Without a network's own dropout: by hand it would draw other numbers.
 OWN = ("plain layers", "batch norm", "lstm", "checkpointed", "dict", "returns a dict")
 MODELS, RATE = 12, 1e-3
-WARM_UP = 3  # steps before the clock starts
+WARM_UP = 5  # steps before the clock starts
 QUARTILES = (25, 50, 75)
 
 #: Trains up to a step.
@@ -45,11 +45,11 @@ Trainer = Callable[[int], object]
 def tasks(wanted: Sequence[str]) -> dict[str, Task]:
     """Tasks by name, of the tests' own networks and of public ones whose packages are there."""
     found: dict[str, Task] = {kind: own_networks.OwnTask(kind) for kind in OWN}
-    for kind, public in public_networks.NETWORKS.items():
+    for kind, public in public_tasks.NETWORKS.items():
         try:
             if public.package:
                 importlib.import_module(public.package)
-            found[kind] = public_networks.public_task(kind)
+            found[kind] = public_tasks.public_task(kind)
         except (ImportError, RuntimeError) as error:
             print(f"left out: {kind}: {error}")
     return {kind: task for kind, task in found.items() if not wanted or kind in wanted}
@@ -77,12 +77,10 @@ def hand_loop(task: Task, steps: int) -> Trainer:
     return advance
 
 
-def seconds(make: Callable[[int], Trainer], steps: int) -> float:
-    """Processor time of so many steps, which company on the machine disturbs less; all is one thread."""
-    advance = make(WARM_UP + steps)
-    advance(WARM_UP)
+def seconds(advance: Trainer, until: int) -> float:
+    """Processor time of the steps up to one, which company on the machine disturbs less; all is one thread."""
     started = time.process_time()
-    advance(WARM_UP + steps)
+    advance(until)
     return time.process_time() - started
 
 
@@ -91,15 +89,18 @@ def ratios(
 ) -> tuple[list[float], float]:
     """Quartiles of the time of one over that of the other, and the median time of a step of the other, in ms.
 
-    Who is first changes from round to round.
+    Both are built once, for all rounds. Who is first changes from round to round.
     """
+    pair = [make(WARM_UP + rounds * steps) for make in (one, other)]
+    for advance in pair:
+        advance(WARM_UP)
     found, times = [], []
-    for number in range(rounds):
-        pair = [0.0, 0.0]
+    for number in range(1, rounds + 1):
+        taken = [0.0, 0.0]
         for side in (0, 1) if number % 2 else (1, 0):
-            pair[side] = seconds((one, other)[side], steps)
-        found.append(pair[0] / pair[1])
-        times.append(pair[1])
+            taken[side] = seconds(pair[side], WARM_UP + number * steps)
+        found.append(taken[0] / taken[1])
+        times.append(taken[1])
     return np.percentile(found, QUARTILES).tolist(), 1e3 * float(np.median(times)) / steps
 
 
@@ -117,7 +118,7 @@ def stack_gain(task: Task, steps: int, rounds: int) -> str:
     """Models a second in a stack over models a second one at a time, or why there is no stack."""
     reason = unstackable(task)
     if reason:
-        return f"one at a time: {reason.rpartition('/')[2]}"
+        return f"one at a time: {(reason.partition(': ')[2] or reason)[:90]}"
     member = [CohortMember(parse(FORMULA), tuple(range(MODELS)))]
 
     def built(kind: type[Stack] | type[Singles]) -> Callable[[int], Trainer]:
@@ -129,8 +130,8 @@ def stack_gain(task: Task, steps: int, rounds: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--steps", type=int, default=40, help="timed steps of every model and round")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--steps", type=int, default=20, help="timed steps of every model and round")
     parser.add_argument("--only", nargs="*", default=(), help="names of networks")
     arguments = parser.parse_args()
     torch.set_num_threads(1)

@@ -29,7 +29,7 @@ from evaluators.training.singles import Singles
 from evaluators.training.stacking.stack import Stack
 from evaluators.training.stacking.stackable import unstackable
 from primitives.expression.parsing import parse
-from tests.evaluators_tests.public_networks import LOSSES, NETWORKS, Public, public_task
+from tests.evaluators_tests.public_tasks import LOSSES, NETWORKS, Public, public_task
 
 #: torch_geometric and x-transformers compile with torch.jit when they are imported; torch says that it is old.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")]
