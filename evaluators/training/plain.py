@@ -121,7 +121,9 @@ class PlainModel:
         """Add a batch's share to the step's gradient; return its share of the step's loss."""
         begin_step(self.seed, number)
         self.masks.begin(number)
-        loss = self.losses(self.order[number]).mean() / self.task.accumulate
+        loss = self.losses(self.order[number]).mean()
+        if self.task.accumulate > 1:
+            loss = loss / self.task.accumulate
         self.masks.begin(number)
         loss.backward()
         return float(loss.detach())

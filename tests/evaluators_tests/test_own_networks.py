@@ -27,7 +27,8 @@ from evaluators.training.stacking.stack import Stack
 from evaluators.training.stacking.stackable import unstackable
 from evaluators.training.train import train
 from primitives.expression.parsing import parse
-from tests.evaluators_tests.own_networks import NETWORKS, Checkpointed, CheckpointedMethod, Own, OwnTask
+from tests.evaluators_tests import own_networks
+from tests.evaluators_tests.own_networks import NETWORKS, Checkpointed, CheckpointedMethod, Own, OwnTask, layers
 
 DOUBLE = Backend(dtype=torch.float64)
 SWISH = "x*sigmoid(beta*x); beta=1.0:channel"
@@ -43,6 +44,34 @@ def test_the_try_out_says_what_keeps_a_network_from_being_stacked(kind: str) -> 
     assert bool(notes) != NETWORKS[kind].stacked
     for note in notes:
         assert note.startswith(f"task '{kind}': its models are trained one at a time, since they cannot be stacked: ")
+
+
+def test_the_note_names_the_line_and_spares_torchs_requests() -> None:
+    file = own_networks.__file__
+    assert unstackable(OwnTask("looks at values")).startswith(f"{file}, line ")
+    for kind, end in {"looks at values": "data-dependent control flow", "lstm": "for aten::lstm.input"}.items():
+        assert end in unstackable(OwnTask(kind))
+        assert "lease" not in unstackable(OwnTask(kind))
+
+
+class Attends(nn.Module):
+    """torch's attention, whose fused product has no rule for vmap on a CPU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = layers()
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = x.unflatten(1, (3, 1, 4))
+        result: Tensor = self.body(F.scaled_dot_product_attention(tokens, tokens, tokens).flatten(1))
+        return result
+
+
+def test_a_stack_takes_a_product_of_attention_that_torch_can_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch would warn, and take the slices one after the other; warnings are errors here."""
+    monkeypatch.setitem(NETWORKS, "attends", Own(Attends))
+    test_a_stack_equals_one_model_at_a_time("attends", {})
+    test_no_bit_depends_on_the_width_or_the_company("attends")
 
 
 def loop(kind: str, seed: int, rate: float, steps: int) -> tuple[list[float], float]:

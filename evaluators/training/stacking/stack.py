@@ -7,7 +7,7 @@ of the others changes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from copy import copy
 from functools import reduce
 from operator import itemgetter
@@ -199,9 +199,8 @@ class Stack(Models):
     def outputs(self, inputs: Inputs) -> Any:
         inputs = mapped(torch.clone, inputs) if self.writes else inputs  # the network may write into them
         with ExitStack() as contexts:
-            # of attention's kernels vmap has a rule for the one in plain operators alone
-            kernel = sdpa_kernel(SDPBackend.MATH)
-            for context in (self.backend.mixed(), without_fast_path(), kernel, *(mode() for mode in self.modes)):
+            batched = _batched_attention(self.seed.device)
+            for context in (self.backend.mixed(), batched, *(mode() for mode in self.modes)):
                 contexts.enter_context(context)
             output = torch.func.vmap(self._model, randomness="error")(self.state | self.fixed, self._markers(), inputs)
         return mapped(self.backend.place, output)
@@ -294,3 +293,14 @@ class Stack(Models):
             site.put(activation)
             placed.append(activation)
         return placed
+
+
+@contextmanager
+def _batched_attention(device: torch.device) -> Iterator[None]:
+    """A context in which torch's attention takes operators that have rules for vmap.
+
+    The fast path of its layers in eval mode has none. Nor has its fused product on a CPU: torch would take the slices
+    one after the other, and warn of it.
+    """
+    with without_fast_path(), sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext():
+        yield

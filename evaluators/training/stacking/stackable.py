@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import traceback
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import torch
@@ -34,6 +37,11 @@ class _Precision:
 
 
 _DOUBLE, _SINGLE = _Precision(Backend(dtype=torch.float64), 1e-9), _Precision(CPU, 1e-4)
+
+#: What torch asks whoever reads its messages to do; nothing of it helps here.
+_PLEAS = re.compile(r"[.,]? *(We don't support that|(If said operator.*)?[Pp]lease (file|try)).*")
+#: Whose lines say nothing about a network.
+_OURS = (str(Path(torch.__file__).parent), str(Path(__file__).parents[2]))
 
 _verdicts: WeakKeyDictionary[Task, str] = WeakKeyDictionary()
 
@@ -72,12 +80,21 @@ def _difference(task: Task, part: Part, expression: Expression | None) -> str:
             warnings.filterwarnings("ignore", ".*performance drop.*")
             stacked = _stacked(task, part, rate, expression, backend=precision.backend)
     except Exception as error:
-        return blame_on(error, task).partition("\n")[0][:300]
+        return _said(error, task)
     for what, one, other in zip(("training loss", "evaluation"), stacked, plain, strict=True):
         gap = (one - other).abs() > precision.tolerance * other.abs().clamp_min(precision.tolerance)
         if one.shape != other.shape or bool((gap | (one.isnan() != other.isnan())).any()):
             return f"in a stack its {what} differs from that of one model alone"
     return ""
+
+
+def _said(error: Exception, task: Task) -> str:
+    """The first line of what stopped a stack, with a line of the task's file, or else of the network's package."""
+    text = blame_on(error, task).partition("\n")[0]
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_OURS)]
+    if frames and text.startswith(type(error).__name__):
+        text = f"{frames[-1].filename}, line {frames[-1].lineno}: {text}"
+    return _PLEAS.sub("", text)[:300].rstrip(" .")
 
 
 def _plain(
