@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from evaluators.places.sites import find_sites
+from evaluators.places.survey import find_sites
 from torch import Tensor, nn
 
 from evaluators.machine.backend import Backend
