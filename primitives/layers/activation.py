@@ -115,7 +115,7 @@ class Activation(nn.Module):
         """The value of a parameter in the shape that meets ``x``."""
         value: Tensor = getattr(self, p.name)  # get_parameter refuses what torch.func.functional_call puts there
         if not p.per_channel or self.channels is None:
-            return Axes().shaped(value)
+            return value.squeeze(0)  # (1,) would give an input without dimensions one
         try:
             return Axes(channel_axis(x.shape, self.channels, self.channel_dim)).shaped(value)
         except ValueError as error:

@@ -163,7 +163,7 @@ def _module_parts(expression: Expression, names: Mapping[str, str]) -> dict[str,
         name, initial = names[p.name], python_number(p.initial)
         shape = "channels" if p.per_channel else "1"
         signature.append(f"{name}: torch.Tensor | float = {initial}")
-        passed.append(f"self.{name}" if p.per_channel else f"self.{name}.reshape(())")
+        passed.append(f"self.{name}" if p.per_channel else f"self.{name}.squeeze(0)")
         declarations.append(f"self.{name} = nn.Parameter(torch.empty({shape}, device=device, dtype=dtype))")
         resets.append(f"nn.init.constant_(self.{name}, {initial})")
     needed = has_channels(expression)
