@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
@@ -144,6 +145,14 @@ def _normalised(call: _Call, outputs: Sequence[Tensor]) -> Sequence[int | None]:
     return [-1 if isinstance(shape, Sequence) and len(shape) == 1 else None]
 
 
+def _product(call: _Call, outputs: Sequence[Tensor]) -> Sequence[int | None]:
+    """The last dimension of a product, if that of the second factor holds channels, or if this one is a weight."""
+    second = call.given[-1]
+    of_weight = isinstance(second, Parameter) and second.dim() == 2
+    known = any(tensor is second and dim == -1 for tensor, dim in call.known)
+    return [-1 if of_weight or known else None for _ in outputs]
+
+
 def _joined(call: _Call, outputs: Sequence[Tensor]) -> Sequence[int | None]:
     """Where all that are known agree."""
     dims = {dim for _, dim in call.known}
@@ -225,5 +234,6 @@ _RULES: dict[str, _Rule] = {
     **dict.fromkeys(("batch_norm", "group_norm", "instance_norm"), _first),
     **dict.fromkeys(("layer_norm", "rms_norm"), _normalised),
     **dict.fromkeys(_LAST.split(), partial(_layer, -1)),
+    **dict.fromkeys(("matmul", "mm", "bmm", "addmm", "baddbmm", "addbmm"), _product),
     **{f"conv{kind}{n}d": partial(_layer, -1 - n) for kind in ("", "_transpose") for n in (1, 2, 3)},
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 
 from torch import nn
@@ -77,18 +79,19 @@ def survey(network: nn.Module, task: Task, x: Inputs) -> Survey:
         ExpressionError: calls of a module cannot be replaced.
     """
     check_asked(task, network)
-    asked = wanted(task) or Wanted()
-    probes, following = {}, Following()
-    for path, parent, attribute, module in list(_modules(network, asked)):
-        probes[path] = (parent, attribute, Probe(module, following))
-    for parent, attribute, probe in probes.values():
-        setattr(parent, attribute, probe)
+    asked, following = wanted(task) or Wanted(), Following()
+    places = list(_modules(network, asked))
+    copies = _copies([place.module for place in places])
+    probes = [Probe(copy or place.module, following) for place, copy in zip(places, copies, strict=True)]
+    for place, probe in zip(places, probes, strict=True):
+        setattr(place.parent, place.attribute, probe.module)
     try:
-        seen = watched(network, x, following)
+        seen = watched(network, x, probes, following)
     finally:
-        for parent, attribute, probe in probes.values():
-            setattr(parent, attribute, probe.inner)
-    of_modules = [_of_module(path, *held, seen) for path, held in probes.items()]
+        for place in places:
+            setattr(place.parent, place.attribute, place.module)
+    seen = seen.renamed({copy: place.module for place, copy in zip(places, copies, strict=True) if copy})
+    of_modules = [_of_module(place, probe, seen) for place, probe in zip(places, probes, strict=True)]
     activations = {site.module for site in of_modules if site.elementwise}
     found = _in_order(network, [*of_modules, *_of_calls(network, activations, seen)])
     chosen, others = choose(task, found)
@@ -97,8 +100,18 @@ def survey(network: nn.Module, task: Task, x: Inputs) -> Survey:
     return Survey(tuple(_ready(network, chosen, seen)), tuple(others), tuple(aliases))
 
 
-def _modules(network: nn.Module, asked: Wanted) -> Iterator[tuple[str, nn.Module, str, nn.Module]]:
-    """Path, parent, attribute and module of all that may be an activation or is of a type that is asked for."""
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """A module at one place of a network."""
+
+    path: str
+    parent: nn.Module
+    attribute: str
+    module: nn.Module
+
+
+def _modules(network: nn.Module, asked: Wanted) -> Iterator[_Standing]:
+    """All that may be an activation or is of a type that is asked for, at each of its places."""
     seen = set()
     for path, module in network.named_modules(remove_duplicate=False):
         prefix, _, attribute = path.rpartition(".")
@@ -107,15 +120,27 @@ def _modules(network: nn.Module, asked: Wanted) -> Iterator[tuple[str, nn.Module
             continue
         if path and (parent, attribute) not in seen and (may_be_activation(module) or isinstance(module, asked.types)):
             seen.add((parent, attribute))
-            yield path, parent, attribute, module
+            yield _Standing(path, parent, attribute, module)
 
 
-def _of_module(path: str, parent: nn.Module, attribute: str, probe: Probe, seen: Watched) -> Site:
-    module = probe.inner
+def _copies(modules: Sequence[nn.Module]) -> list[nn.Module | None]:
+    """For a module that stands at several places, a copy for each of them, which can be told apart; else None."""
+    return [_shallow(module) if modules.count(module) > 1 else None for module in modules]
+
+
+def _shallow(module: nn.Module) -> nn.Module:
+    """A copy that shares everything but the hooks."""
+    made = copy(module)
+    made._forward_pre_hooks, made._forward_pre_hooks_with_kwargs = OrderedDict(), OrderedDict()
+    return made
+
+
+def _of_module(place: _Standing, probe: Probe, seen: Watched) -> Site:
+    module = place.module
     kind = kind_of_module(module, {kind for numbers in seen.counts.get(module, ()) for kind in numbers})
     elementwise = probe.alone and (probe.sample is None or is_elementwise(module, probe.sample))
-    shapes = tuple(dict.fromkeys(probe.shapes))
-    return Site(parent, attribute, path, kind, module, shapes, agreed(probe.channels), elementwise)
+    where, shapes = (place.parent, place.attribute, place.path), tuple(dict.fromkeys(probe.shapes))
+    return Site(*where, kind, module, shapes, agreed(probe.channels), elementwise)
 
 
 def _of_calls(network: nn.Module, activations: set[nn.Module | None], seen: Watched) -> Iterator[Site]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -56,34 +56,34 @@ class Call:
         return self.around[-1]
 
 
-class Probe(nn.Module):
-    """Stands around a module at one of its places and notes what passes.
+@dataclass(slots=True)
+class Probe:
+    """Looks at a module at one of its places.
 
-    Attributes:
+    Args:
+        module: that stands there; where it stands at other places, too, a copy that shares its parts.
+        following: asked for the channels.
         shapes: of the inputs.
         channels: of the inputs.
         sample: the first input.
-        inner: the module.
-        alone: it has had one input at a time.
+        alone: there was one input at a time.
     """
 
-    def __init__(self, inner: nn.Module, following: Following) -> None:
-        super().__init__()
-        self.inner, self.following = inner, following
-        self.shapes: list[_Shape] = []
-        self.channels: list[Channels] = []
-        self.sample: Tensor | None = None
-        self.alone = True
+    module: nn.Module
+    following: Following
+    shapes: list[_Shape] = field(default_factory=list)
+    channels: list[Channels] = field(default_factory=list)
+    sample: Tensor | None = None
+    alone: bool = True
 
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the module returns."""
+    def look(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Before a call of the module."""
         inputs = [*args, *kwargs.values()]
         self.alone &= len(inputs) == 1
         if inputs and isinstance(inputs[0], Tensor):
             self.shapes.append(tuple(inputs[0].shape))
             self.channels.append(self.following.seen(inputs[0]))
             self.sample = inputs[0].detach().clone() if self.sample is None else self.sample
-        return self.inner(*args, **kwargs)
 
 
 @dataclass(slots=True)
@@ -100,19 +100,34 @@ class Watched:
     counts: dict[nn.Module, list[dict[str, int]]] = field(default_factory=lambda: defaultdict(list))
     aliases: list[tuple[nn.Module, str]] = field(default_factory=list)
 
+    def renamed(self, originals: Mapping[nn.Module, nn.Module]) -> Watched:
+        """The same with modules that stand for others named by these."""
+        renamed = Watched(aliases=[(originals.get(module, module), name) for module, name in self.aliases])
+        for each in self.calls:
+            around = tuple(originals.get(module, module) for module in each.around)
+            renamed.calls.append(replace(each, around=around))
+        for module, counts in self.counts.items():
+            renamed.counts[originals.get(module, module)] += counts
+        return renamed
+
 
 class _Watch(TorchFunctionMode):
-    """Fills in a :class:`Watched`, with the modules that are in their forward passes as a stack."""
+    """Fills in a :class:`Watched`, with the modules that are in their forward passes as a stack.
 
-    def __init__(self, seen: Watched, following: Following) -> None:
-        self.seen, self.following = seen, following
+    A module that is made in a forward pass is not among the network's: what it calls is its maker's.
+    """
+
+    def __init__(self, seen: Watched, following: Following, registered: set[nn.Module]) -> None:
+        self.seen, self.following, self.registered = seen, following, registered
         self.stack: list[tuple[nn.Module, dict[str, int]]] = []
 
     def entered(self, module: nn.Module, args: Any) -> None:
-        self.stack.append((module, {}))
+        if module in self.registered:
+            self.stack.append((module, {}))
 
     def left(self, module: nn.Module, args: Any, output: Any) -> None:
-        self.seen.counts[module].append(self.stack.pop()[1])
+        if module in self.registered:
+            self.seen.counts[module].append(self.stack.pop()[1])
 
     def __torch_function__(
         self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -122,7 +137,7 @@ class _Watch(TorchFunctionMode):
         if kind and self.stack:
             numbers = self.stack[-1][1]
             numbers[kind] = numbers.get(kind, 0) + 1
-            around = tuple(module for module, _ in self.stack if not isinstance(module, Probe))
+            around = tuple(module for module, _ in self.stack)
             x = args[0] if args else kwargs["input"]
             inputs = tuple(x.shape), self.following.seen(x)
             self.seen.calls.append(Call(around, kind, numbers[kind], *inputs, _line()))
@@ -139,19 +154,24 @@ def _line() -> tuple[str, int]:
     return frame.f_code.co_filename, frame.f_lineno
 
 
-def watched(network: nn.Module, x: Inputs, following: Following) -> Watched:
+def watched(network: nn.Module, x: Inputs, probes: Iterable[Probe], following: Following) -> Watched:
     """What a network calls, in eval mode without gradients, and in train mode with them.
 
     Where one line makes several calls of one kind, which a loop over the length of the input may do, shorter inputs are
     tried, too. Modes, buffers and global random numbers stay as they were.
 
     Args:
-        network: ends in a :class:`Probe` wherever inputs of modules are asked for.
+        network: any.
         x: inputs for it.
-        following: the channels; the probes ask it, too.
+        probes: look at modules of it meanwhile.
+        following: the channels.
     """
     seen = Watched()
-    with own_random_numbers(), as_it_was(network), without_fast_path():
+    with ExitStack() as contexts:
+        for context in (own_random_numbers(), as_it_was(network), without_fast_path()):
+            contexts.enter_context(context)
+        for probe in probes:
+            contexts.callback(probe.module.register_forward_pre_hook(probe.look, with_kwargs=True).remove)
         with torch.no_grad():
             _pass(network.eval(), x, seen, following)
         with torch.enable_grad():
@@ -164,7 +184,7 @@ def watched(network: nn.Module, x: Inputs, following: Following) -> Watched:
 
 
 def _pass(network: nn.Module, x: Inputs, seen: Watched, following: Following) -> None:
-    watch = _Watch(seen, following)
+    watch = _Watch(seen, following, set(network.modules()))
     hooks = [
         register_module_forward_pre_hook(watch.entered),
         register_module_forward_hook(watch.left, always_call=True),

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from evaluators.tasks.base import Task
+from evaluators.tasks.base import Replaced, Task
 from tests.evaluators_tests import public_networks as networks
 
 EXAMPLES, CLASSES = 96, 5
@@ -66,23 +66,23 @@ class Public:
         package: what has to be installed, as it is imported; "" for torch.
         make: the network.
         data: of a part.
-        replaced: as in a task.
-        places: names of the modules that are replaced; None if they are calls.
+        places: names of the modules and calls that are replaced.
         own: what stands there, as an expression.
         kind: of the loss: of labels, ``"square"``, ``"binary"`` or ``"density"``.
         single: it computes in float32, whatever it gets.
         alone: a part of the text that says why it cannot be stacked, or "".
+        replaced: as in a task.
     """
 
     package: str
     make: Callable[[], nn.Module]
     data: Callable[[str], tuple[Any, Tensor]]
-    replaced: tuple[type[nn.Module] | str, ...]
-    places: tuple[str, ...] | None
+    places: tuple[str, ...]
     own: str
     kind: str = "labels"
     single: bool = False
     alone: str = ""
+    replaced: Replaced | None = None
 
 
 IMAGES = _normals(1, 8, 8)
@@ -91,12 +91,11 @@ GELU, TANH = "gelu(x)", "tanh(x)"
 TANH_GELU = "0.5*x*(1+tanh(0.7978845608028654*(x+0.044715*x**3)))"
 
 NETWORKS: dict[str, Public] = {
-    "timm ViT": Public("timm", networks.timm_vit, IMAGES, (nn.GELU,), ("blocks.0.mlp.act", "blocks.1.mlp.act"), GELU),
+    "timm ViT": Public("timm", networks.timm_vit, IMAGES, ("blocks.0.mlp.act", "blocks.1.mlp.act"), GELU),
     "timm ResNet": Public(
         "timm",
         networks.timm_resnet,
         IMAGES,
-        (nn.ReLU,),
         ("act1", *(f"layer{i}.0.act{j}" for i in range(1, 5) for j in (1, 2))),
         "relu(x)",
     ),
@@ -104,7 +103,6 @@ NETWORKS: dict[str, Public] = {
         "timm",
         networks.timm_convnext,
         _normals(1, 32, 32),
-        ("*.mlp.act",),
         tuple(f"stages.{i}.blocks.0.mlp.act" for i in range(4)),
         GELU,
     ),
@@ -112,7 +110,6 @@ NETWORKS: dict[str, Public] = {
         "timm",
         networks.timm_efficientnet,
         _normals(1, 16, 16),
-        (nn.SiLU,),
         (
             "bn1.act",
             *(f"blocks.{i}.0.bn1.act" for i in range(4)),
@@ -127,7 +124,6 @@ NETWORKS: dict[str, Public] = {
         "transformers",
         networks.bert,
         _sentences,
-        ("*.intermediate_act_fn",),
         tuple(f"bert.encoder.layer.{i}.intermediate.intermediate_act_fn" for i in range(2)),
         GELU,
         alone="masking_utils.py, line",
@@ -136,7 +132,6 @@ NETWORKS: dict[str, Public] = {
         "transformers",
         networks.gpt2,
         _next_words,
-        ("*.mlp.act",),
         tuple(f"transformer.h.{i}.mlp.act" for i in range(2)),
         TANH_GELU,
     ),
@@ -144,7 +139,6 @@ NETWORKS: dict[str, Public] = {
         "transformers",
         networks.llama,
         _next_words,
-        ("*.act_fn",),
         tuple(f"model.layers.{i}.mlp.act_fn" for i in range(2)),
         "silu(x)",
     ),
@@ -152,18 +146,14 @@ NETWORKS: dict[str, Public] = {
         "transformers",
         networks.transformers_vit,
         IMAGES,
-        ("*.activation_fn",),
         tuple(f"vit.layers.{i}.mlp.activation_fn" for i in range(2)),
         GELU,
     ),
-    "torch_geometric GCN": Public(
-        "torch_geometric", networks.Graphs, _normals(6, 3), (nn.ReLU,), ("gnn.act",), "relu(x)"
-    ),
+    "torch_geometric GCN": Public("torch_geometric", networks.Graphs, _normals(6, 3), ("gnn.act",), "relu(x)"),
     "MONAI UNet": Public(
         "monai",
         networks.monai_unet,
         _masks,
-        (nn.PReLU,),
         ("model.0.conv.unit0.adn.A", "model.1.submodule.conv.unit0.adn.A", "model.2.0.adn.A"),
         "max(x,0)+beta*min(x,0); beta=0.25",
         kind="binary",
@@ -172,7 +162,6 @@ NETWORKS: dict[str, Public] = {
         "stable_baselines3",
         networks.Actor,
         _normals(6),
-        ("policy.mlp_extractor.policy_net.[13]",),
         ("policy.mlp_extractor.policy_net.1", "policy.mlp_extractor.policy_net.3"),
         TANH,
         single=True,
@@ -181,16 +170,15 @@ NETWORKS: dict[str, Public] = {
         "siren_pytorch",
         networks.siren,
         _points,
-        ("layers.*.activation",),
         ("layers.0.activation", "layers.1.activation"),
         "sin(30*x)",
         kind="square",
+        replaced=("layers.*.activation",),
     ),
     "x-transformers": Public(
         "x_transformers",
         networks.x_transformer,
         _next_words,
-        (nn.GELU,),
         ("attn_layers.layers.1.1.ff.0.1", "attn_layers.layers.3.1.ff.0.1"),
         GELU,
     ),
@@ -198,36 +186,46 @@ NETWORKS: dict[str, Public] = {
         "vit_pytorch",
         networks.vit_pytorch,
         IMAGES,
-        (nn.GELU,),
         ("transformer.layers.0.1.net.2", "transformer.layers.1.1.net.2"),
         GELU,
     ),
-    "nflows MAF": Public("nflows", networks.maf, _vectors, (nn.ReLU,), None, "relu(x)", kind="density"),
+    "nflows MAF": Public(
+        "nflows",
+        networks.maf,
+        _vectors,
+        tuple(f"flow._transform._transforms.{i}.autoregressive_net.blocks.0.relu#{j}" for i in (0, 2) for j in (1, 2)),
+        "relu(x)",
+        kind="density",
+    ),
     "normflows RealNVP": Public(
         "normflows",
         networks.real_nvp,
         _vectors,
-        (nn.LeakyReLU,),
         tuple(f"flow.flows.{i}.flows.1.param_map.net.{j}" for i in (0, 2) for j in (1, 3)),
         "relu(x)",
         kind="density",
         alone="broadcast shape",
     ),
-    "deepxde FNN": Public("deepxde", networks.deepxde, _points, (nn.Tanh,), None, TANH, kind="square"),
-    "pytorch-tabnet": Public("pytorch_tabnet", networks.tabnet, _normals(6), (nn.ReLU,), None, "relu(x)"),
-    "torchdiffeq": Public(
-        "torchdiffeq", networks.Ode, _normals(6), (nn.Tanh,), ("field.1",), TANH, alone="inplace arithmetic"
+    "deepxde FNN": Public("deepxde", networks.deepxde, _points, ("tanh#1", "tanh#2"), TANH, kind="square"),
+    "pytorch-tabnet": Public(
+        "pytorch_tabnet", networks.tabnet, _normals(6), ("tabnet.encoder.relu#1", "tabnet.encoder.relu#2"), "relu(x)"
     ),
+    "torchdiffeq": Public("torchdiffeq", networks.Ode, _normals(6), ("field.1",), TANH, alone="inplace arithmetic"),
     "torch encoder, module": Public(
         "",
         lambda: networks.Encoder(nn.GELU()),
         _normals(6, 3),
-        (nn.GELU,),
         ("encoder.layers.0.activation", "encoder.layers.1.activation"),
         GELU,
     ),
-    "torch encoder, by name": Public("", lambda: networks.Encoder("gelu"), _normals(6, 3), (nn.GELU,), None, GELU),
-    "torch LSTM": Public("", networks.Lstm, _normals(4, 3), (nn.ELU,), ("head.1",), "elu(x)", alone="aten::lstm"),
+    "torch encoder, by name": Public(
+        "",
+        lambda: networks.Encoder("gelu"),
+        _normals(6, 3),
+        ("encoder.layers.0.gelu#1", "encoder.layers.1.gelu#1"),
+        GELU,
+    ),
+    "torch LSTM": Public("", networks.Lstm, _normals(4, 3), ("head.1",), "elu(x)", alone="aten::lstm"),
 }
 
 
