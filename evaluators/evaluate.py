@@ -97,7 +97,7 @@ def evaluate(
     chosen = under(found, asked)
     conditions_of(chosen)
     if isinstance(task, Task) or is_reference(task):
-        for note in try_out(found, asked):
+        for note in try_out(found, asked, steps=steps):
             if say is not None:
                 say(note)
     request = CohortRequest(

@@ -303,7 +303,7 @@ def with_pinned_files(config: Config) -> tuple[Config, tuple[str, ...]]:
     chosen = config.model_copy(update=_pinned(config))
     notes: list[str] = []
     for name in filter(is_reference, [*chosen.tasks, chosen.confirmation.unseen or ""]):
-        notes += try_out(task(name), *chosen.asked(name))
+        notes += try_out(task(name), *chosen.asked(name), steps=chosen.training.steps)
     chosen = chosen.model_copy(update=_settled(chosen))
     check_units(chosen.tasks, chosen.aggregate, chosen.confirmation.finalists)
     check_losses_units(chosen.tasks, [name for name in chosen.objectives if not is_reference(name)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -56,20 +57,25 @@ def may_be_activation(module: nn.Module) -> bool:
 
 
 @torch.no_grad()
-def is_elementwise(module: nn.Module, x: Tensor) -> bool:
+def is_elementwise(module: nn.Module, shape: tuple[int, ...]) -> bool:
     """True if each element of a module's output depends on the element of its input at that place alone.
 
-    The module is called twice, in eval mode; in the second call half of the elements are others.
+    The module is called twice, in eval mode, on numbers of that shape and its parameters' type; in the second call half
+    of them are others. One that fails is not elementwise.
     """
     if isinstance(module, _ELEMENTWISE):
         return True
     if isinstance(module, NOT_ELEMENTWISE):
         return False
+    like = next(module.parameters(), torch.empty(()))
+    x = torch.linspace(-2.0, 2.0, math.prod(shape), dtype=like.dtype, device=like.device).view(shape)
+    changed = torch.arange(x.numel(), device=x.device).view(shape) % 2 == 0
     mode = module.training
     module.eval()
-    changed = torch.arange(x.numel(), device=x.device).view(x.shape) % 2 == 0
     try:
         first, second = (module(each) for each in (x.clone(), torch.where(changed, x * 0.5 + 1.0, x)))
+    except Exception:
+        return False
     finally:
         module.train(mode)
     if not isinstance(first, Tensor) or first.shape != x.shape:

@@ -138,8 +138,8 @@ def _shallow(module: nn.Module) -> nn.Module:
 def _of_module(place: _Standing, probe: Probe, seen: Watched) -> Site:
     module = place.module
     kind = kind_of_module(module, {kind for numbers in seen.counts.get(module, ()) for kind in numbers})
-    elementwise = probe.alone and (probe.sample is None or is_elementwise(module, probe.sample))
     where, shapes = (place.parent, place.attribute, place.path), tuple(dict.fromkeys(probe.shapes))
+    elementwise = probe.alone and probe.floating and all(is_elementwise(module, shape) for shape in shapes[:1])
     return Site(*where, kind, module, shapes, agreed(probe.channels), elementwise)
 
 

@@ -65,7 +65,7 @@ class Probe:
         following: asked for the channels.
         shapes: of the inputs.
         channels: of the inputs.
-        sample: the first input.
+        floating: they are floating point numbers.
         alone: there was one input at a time.
     """
 
@@ -73,7 +73,7 @@ class Probe:
     following: Following
     shapes: list[_Shape] = field(default_factory=list)
     channels: list[Channels] = field(default_factory=list)
-    sample: Tensor | None = None
+    floating: bool = True
     alone: bool = True
 
     def look(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -83,7 +83,7 @@ class Probe:
         if inputs and isinstance(inputs[0], Tensor):
             self.shapes.append(tuple(inputs[0].shape))
             self.channels.append(self.following.seen(inputs[0]))
-            self.sample = inputs[0].detach().clone() if self.sample is None else self.sample
+            self.floating &= inputs[0].is_floating_point()
 
 
 @dataclass(slots=True)

@@ -14,9 +14,9 @@ from evaluators.tasks.checks.gradients import check_gradients
 from evaluators.tasks.checks.loss_options import check_loss_options
 from evaluators.tasks.checks.makings import check_makings
 from evaluators.tasks.checks.metric import check_comparison, check_metric, check_values
-from evaluators.tasks.checks.settings import check_floor, has_current
+from evaluators.tasks.checks.settings import check_floor, check_settings, check_warmup, has_current
 from evaluators.tasks.checks.weights import check_seeds, left_as_made
-from evaluators.tasks.conditions import OWN, Conditions, conditions_of, under
+from evaluators.tasks.conditions import OWN, Conditions, under
 from evaluators.tasks.examples import digestible_rows, examples_of
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.training.member import CohortMember, Schedule
@@ -31,7 +31,7 @@ from primitives.user_file import blame_on
 _FORMULAS = ("relu(x)", "x*sigmoid(beta*x); beta=1.0:channel")
 
 
-def try_out(task: Task, asked: Conditions = OWN) -> tuple[str, ...]:
+def try_out(task: Task, asked: Conditions = OWN, *, steps: int | None = None) -> tuple[str, ...]:
     """Train two functions, and the network as it stands, for one step on both parts.
 
     The second part is trained with the larger network if there is one.
@@ -39,6 +39,7 @@ def try_out(task: Task, asked: Conditions = OWN) -> tuple[str, ...]:
     Args:
         task: of the user's.
         asked: what the job asks of the weights and the scale.
+        steps: of the trainings that follow; default: the task's.
 
     Returns:
         Notes for people, such as which weights are not drawn.
@@ -57,7 +58,8 @@ def try_out(task: Task, asked: Conditions = OWN) -> tuple[str, ...]:
                 _check_parts(task)
             pairs: list[tuple[Part, Task]] = [("search", task), ("confirmation", task.larger() or task)]
             for part, each in ((part, under(own, asked)) for part, own in pairs):
-                conditions_of(each)
+                check_settings(each)
+                check_warmup(each, steps or each.steps)
                 check_floor(each)
                 check_comparison(each)
                 if not isinstance(each, LoopTask):

@@ -122,3 +122,11 @@ def test_options_that_a_loss_leaves_out_are_refused() -> None:
 def test_any_option_passes_the_try_out_of_one_step() -> None:
     for schedule in ("cosine", "one-cycle", Cosine(warmup=100), OneCycle(peak_at=0.5)):
         try_out(Family("mlp", schedule=schedule, optimiser="adamw", accumulate=4))
+
+
+def test_a_warm_up_that_the_training_does_not_see_the_end_of_is_refused() -> None:
+    task = Family("mlp", schedule=Cosine(warmup=100))
+    with pytest.raises(TaskError, match=r"shorter than the training of 100 steps, got 100 steps; the longest is 99"):
+        try_out(task, steps=100)
+    try_out(task, steps=101)
+    try_out(Family("mlp", schedule=Cosine(warmup=0.9)), steps=10)

@@ -183,9 +183,24 @@ class Layers(nn.Module):
         return x
 
 
+class Slopes(nn.Module):
+    """Derivatives by coordinates, taken within the network."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, x: Tensor) -> Tensor:
+        slopes = torch.func.vmap(torch.func.grad(lambda point: self.body(point).square().sum()))
+        result: Tensor = slopes(x.flatten(0, 1))
+        return result
+
+
 @pytest.mark.parametrize(
     ("network", "expected"),
     [
+        (Slopes(Function(F.silu)), ["body.silu#1"]),
+        (Slopes(nn.Sequential(nn.Linear(8, 8), GELU())), ["body.1"]),
         (Function(F.silu), ["silu#1"]),
         (Function(lambda x: F.relu(x)), ["relu#1"]),
         (Twice(), ["elu#1", "block.relu#1"]),
@@ -199,7 +214,9 @@ def test_calls_are_numbered_in_the_forward_pass_of_their_module(network: nn.Modu
     assert paths(network) == expected
 
 
-@pytest.mark.parametrize("network", [Function(F.silu), Twice(), ByMode(), Steps(), Layers(), Calls(nn.SiLU())])
+@pytest.mark.parametrize(
+    "network", [Function(F.silu), Slopes(Function(F.silu)), Twice(), ByMode(), Steps(), Layers(), Calls(nn.SiLU())]
+)
 @pytest.mark.parametrize("training", [True, False])
 def test_what_is_put_there_is_computed_with(network: nn.Module, training: bool) -> None:
     calls: list[int] = []
@@ -222,7 +239,7 @@ def test_what_is_put_there_is_computed_with(network: nn.Module, training: bool) 
         site.put(Counted(number))
     after = network(X)
     assert set(calls) == set(range(len(sites)))
-    if not isinstance(network, Calls | Function | Twice):
+    if not isinstance(network, Calls | Function | Twice | Slopes):
         assert torch.equal(after, before)
 
 

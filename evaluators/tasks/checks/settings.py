@@ -13,7 +13,7 @@ from evaluators.results.control_labels import CURRENT, RELU
 from evaluators.tasks.base import BLOCK, Task
 from evaluators.tasks.conditions import conditions_of
 from evaluators.tasks.optimisers import OPTIMISERS, Optimiser
-from evaluators.training.schedules import SCHEDULES, RateSchedule
+from evaluators.training.schedules import SCHEDULES, RateSchedule, schedule_named
 from primitives.errors import nearest
 
 
@@ -64,6 +64,20 @@ def check_floor(task: Task) -> None:
     """
     if not 0 < task.loss_floor < math.inf:
         raise TaskError(f"task {task.name!r}: loss_floor: expected a positive number, got {task.loss_floor}")
+
+
+def check_warmup(task: Task, steps: int) -> None:
+    """Refuse a warm-up that a training of some steps would not see the end of.
+
+    Raises:
+        TaskError: the message names the longest one.
+    """
+    warmup = getattr(schedule_named(task.schedule), "warmup", 0)
+    if warmup >= steps:
+        raise TaskError(
+            f"task {task.name!r}: schedule: expected a warm-up that is shorter than the training of {steps} steps, got "
+            f"{warmup} steps; the longest is {steps - 1}, and a share of them, as warmup=0.1, fits any training"
+        )
 
 
 def _check_choice(task: Task, setting: str, known: Mapping[str, Optimiser | RateSchedule]) -> None:
