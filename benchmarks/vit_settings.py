@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmarks.vit_plain_loop import BY_HAND, held_out_loss, vit
+from benchmarks.vit_plain_loop import trained as by_loop
 from evaluators import Task
 from evaluators.machine.backend import Backend
 from evaluators.seeds import derive, numpy_generator
@@ -75,10 +76,10 @@ def by_hand(seeds: Sequence[int], steps: int, dtype: torch.dtype) -> Losses:
         parts, of_torch = split(len(labels), "search", seed), derive(seed, "modules")
         order = batches(parts.train, steps, of_task.batch_size, seed)
         for name, rows in found.items():
-            of_rates = [
-                held_out_loss(images, labels, order, parts.validation, name=name, seed=of_torch, rate=rate)
-                for rate in RATES
-            ]
+            of_rates = []
+            for rate in RATES:
+                network, _ = by_loop(images, labels, order, name=name, seed=of_torch, rate=rate)
+                of_rates.append(held_out_loss(network, images[parts.validation], labels[parts.validation]))
             rows.append(of_rates)
     return {name: np.array(rows) for name, rows in found.items()}
 
