@@ -1,9 +1,10 @@
 """What a user's own network pays and gains: the plain path against a loop by hand, a stack against one at a time.
 
 First table: :class:`evaluators.training.plain.PlainModel`, which trains where no stack can, with an ordinary loop in
-torch over the same network with the same ``Activation`` in its places, batches, rate and Adam. Second table: twelve
-models in one stack with the same models one after the other. Rounds are interleaved, models are built outside the
-clock. Networks of packages that are not installed are left out, and said.
+torch over the same network with the same ``Activation`` in its places, batches, rate and Adam. Second table: networks
+whose activations are calls, with the same networks that have modules there. Third table: twelve models in one stack
+with the same models one after the other. Rounds are interleaved, models are built outside the clock. Networks of
+packages that are not installed are left out, and said.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ from tests.evaluators_tests import own_networks, public_tasks
 
 FORMULA = "x*sigmoid(beta*x); beta=1.0:channel"
 #: Without a network's own dropout: by hand it would draw other numbers.
-OWN = ("plain layers", "batch norm", "lstm", "checkpointed", "dict", "returns a dict")
+OWN = ("calls", "calls, as modules", "plain layers", "batch norm", "lstm", "checkpointed", "dict", "returns a dict")
+#: Networks whose activations are calls, and the same with modules.
+WITH_MODULES = {"calls": "calls, as modules", "torch encoder, by name": "torch encoder, module"}
 MODELS, RATE = 12, 1e-3
 WARM_UP = 5  # steps before the clock starts
 QUARTILES = (25, 50, 75)
@@ -46,6 +49,8 @@ def tasks(wanted: Sequence[str]) -> dict[str, Task]:
     """Tasks by name, of the tests' own networks and of public ones whose packages are there."""
     found: dict[str, Task] = {kind: own_networks.OwnTask(kind) for kind in OWN}
     for kind, public in public_tasks.NETWORKS.items():
+        if wanted and kind not in wanted:
+            continue
         try:
             if public.package:
                 importlib.import_module(public.package)
@@ -114,6 +119,14 @@ def overhead(task: Task, steps: int, rounds: int) -> str:
     return f"{each:8.2f}{middle:8.3f} ({low:.3f} to {high:.3f})"
 
 
+def call_overhead(task: Task, steps: int, rounds: int) -> str:
+    """A network whose activations are calls over the same one with modules, with candidates there, by one loop."""
+    other = tasks([WITH_MODULES[task.name]])[WITH_MODULES[task.name]]
+    sides = (lambda total: hand_loop(task, total), lambda total: hand_loop(other, total))
+    (low, middle, high), each = ratios(*sides, steps, rounds)
+    return f"{each:8.2f}{middle:8.3f} ({low:.3f} to {high:.3f})"
+
+
 def stack_gain(task: Task, steps: int, rounds: int) -> str:
     """Models a second in a stack over models a second one at a time, or why there is no stack."""
     reason = unstackable(task)
@@ -137,12 +150,19 @@ def main() -> None:
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     chosen = tasks(arguments.only)
-    for title, of, share in (
-        (f"{'the plain path':<26}{'ms/step':>8}{'ratio':>8} (quartiles) to a loop by hand", overhead, 1.0),
-        (f"{f'a stack of {MODELS}':<26}{'ms/model':>8}{'gain':>8} (quartiles) over one at a time", stack_gain, 0.25),
+    calls = {kind: task for kind, task in chosen.items() if kind in WITH_MODULES}
+    for title, of, share, those in (
+        (f"{'the plain path':<26}{'ms/step':>8}{'ratio':>8} (quartiles) to a loop by hand", overhead, 1.0, chosen),
+        (f"{'calls':<26}{'ms/step':>8}{'ratio':>8} (quartiles) to modules in their places", call_overhead, 1.0, calls),
+        (
+            f"{f'a stack of {MODELS}':<26}{'ms/model':>8}{'gain':>8} (quartiles) over one at a time",
+            stack_gain,
+            0.25,
+            chosen,
+        ),
     ):
         print(title)
-        for kind, task in chosen.items():
+        for kind, task in those.items():
             try:
                 print(f"{kind:<26}{of(task, round(share * arguments.steps), arguments.rounds)}", flush=True)
             except ActsearchError as error:

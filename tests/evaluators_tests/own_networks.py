@@ -126,20 +126,6 @@ class Rebound(nn.Module):
         return result
 
 
-class Calling(nn.Module):
-    """Activations that are calls, in three spellings, one in place; a block of it is used twice."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.block, self.head = nn.Linear(12, 8), Half(), nn.Linear(8, 5)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.first(x), inplace=True)
-        x = self.block(x).relu() + self.block(torch.relu(x))
-        result: Tensor = self.head(x)
-        return result
-
-
 class Half(nn.Module):
     """A layer and a call."""
 
@@ -149,6 +135,50 @@ class Half(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.layer(x)) - 0.1
+
+
+class HalfStanding(Half):
+    """A layer and a module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.act = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.act(self.layer(x)) - 0.1
+        return result
+
+
+class Calling(nn.Module):
+    """Activations that are calls, in three spellings, one in place; a block of it is used twice."""
+
+    part: type[nn.Module] = Half
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.block, self.head = nn.Linear(12, 8), self.part(), nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.first(x), inplace=True)
+        x = self.block(x).relu() + self.block(torch.relu(x))
+        result: Tensor = self.head(x)
+        return result
+
+
+class Standing(Calling):
+    """The same with modules in the places of the calls."""
+
+    part = HalfStanding
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two, self.three = nn.ReLU(inplace=True), nn.ReLU(), nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.one(self.first(x))
+        x = self.two(self.block(x)) + self.block(self.three(x))
+        result: Tensor = self.head(x)
+        return result
 
 
 class Encoder(nn.Module):
@@ -250,6 +280,7 @@ NETWORKS: dict[str, Own] = {
     "returns a dict": Own(ReturnsRecord, by_name),
     "buffer bound anew": Own(Rebound, stacked=False),
     "calls": Own(Calling),
+    "calls, as modules": Own(Standing),
     "a function in an attribute": Own(Encoder),
     "a loop of calls": Own(Unrolled),
     "TensorDataset": Own(layers, lambda part: TensorDataset(*numbers(part))),

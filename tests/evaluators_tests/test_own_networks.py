@@ -217,6 +217,14 @@ def test_objectives_of_either_path_agree(kind: str) -> None:
     assert found[0] == pytest.approx(found[1], rel=1e-9)
 
 
+@pytest.mark.parametrize("each", [Stack, Singles])
+def test_calls_and_modules_in_their_places_train_alike(each: type[Models]) -> None:
+    member, losses = [CohortMember(parse(SWISH), SEEDS)], []
+    for kind in ("calls", "calls, as modules"):
+        losses.append(each(OwnTask(kind), "search", member, Schedule(8, (), RATES), backend=DOUBLE).advance(8))
+    torch.testing.assert_close(losses[0], losses[1], rtol=1e-12, atol=0)
+
+
 def test_a_backward_pass_that_misses_the_candidate_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(NETWORKS, "method", Own(CheckpointedMethod))
     with pytest.raises(TaskError, match=r"task 'method': network: the backward pass misses the candidate.*checkpoint"):
