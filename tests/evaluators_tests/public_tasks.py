@@ -208,7 +208,13 @@ NETWORKS: dict[str, Public] = {
     ),
     "deepxde FNN": Public("deepxde", networks.deepxde, _points, ("tanh#1", "tanh#2"), TANH, kind="square"),
     "pytorch-tabnet": Public(
-        "pytorch_tabnet", networks.tabnet, _normals(6), ("tabnet.encoder.relu#1", "tabnet.encoder.relu#2"), "relu(x)"
+        "pytorch_tabnet",
+        networks.tabnet,
+        _normals(6),
+        ("tabnet.encoder.relu#1", "tabnet.encoder.relu#2"),
+        "relu(x)",
+        single=True,
+        alone="sparsemax.py, line",
     ),
     "torchdiffeq": Public("torchdiffeq", networks.Ode, _normals(6), ("field.1",), TANH, alone="inplace arithmetic"),
     "torch encoder, module": Public(

@@ -115,7 +115,8 @@ def loop(kind: str, seed: int, change: Callable[[nn.Module, Public], None] | Non
         output, target = call(network, _rows(inputs, index, dtype)), _rows(targets, index, dtype)
         if public.kind != "labels":
             return LOSSES[public.kind](output, target).mean()
-        logits: Tensor = output.logits if hasattr(output, "logits") else output
+        first = output[0] if isinstance(output, tuple) else output
+        logits: Tensor = output.logits if hasattr(output, "logits") else first
         return F.cross_entropy(logits.flatten(0, -2), target.flatten())
 
     parts, losses = split(len(targets), "search", seed), []
