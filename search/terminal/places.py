@@ -42,7 +42,7 @@ def _cells(site: Site, why: str) -> Cells:
 def _bound(path: str, function: str) -> Cells:
     """A call that may be an activation and is not followed."""
     return {
-        "place": path,
+        "place": path or "(the network)",
         "what stands there": f"call of {function}",
         "input": "",
         "channels": "",
@@ -57,5 +57,5 @@ def _channels(site: Site) -> str:
         return ""
     if found.differ:
         return "1 for all"
-    where = "" if found.channel_dim == -1 else f" in {found.channel_dim}"
+    where = "" if found.channel_dim == -1 else f" in dim {found.channel_dim}"
     return f"{found.channels}{where}{'' if found.known else ' (guessed)'}"
