@@ -10,6 +10,7 @@ from primitives.expression.parsing import parse
 from primitives.user_file import label
 from search.engine.rivals import rivals_in
 from search.engine.study import Study
+from search.engine.unit import unit_of
 from search.records.class_row import ClassRow
 from search.records.trial import TrialRecord
 from search.storage.files import csv_text, write_atomically
@@ -18,22 +19,25 @@ from search.storage.run_folder import RunFolder
 
 def front_rows(study: Study, tasks: Sequence[str]) -> list[ClassRow]:
     """The Pareto front, cheapest first."""
-    rows = _rows(study.front_trials, study.scoring.objectives, tasks)
+    rows = _rows(study, study.front_trials, tasks)
     return sorted(rows, key=lambda row: (row.cost, -(row.gain or 0.0), row.id))
 
 
 def class_rows(study: Study, tasks: Sequence[str]) -> list[ClassRow]:
     """Every trained class, in the order of training."""
-    return _rows(study.store.trials, study.scoring.objectives, tasks)
+    return _rows(study, study.store.trials, tasks)
 
 
-def _rows(trials: Sequence[TrialRecord], objectives: Sequence[str], tasks: Sequence[str]) -> list[ClassRow]:
+def _rows(study: Study, trials: Sequence[TrialRecord], tasks: Sequence[str]) -> list[ClassRow]:
     rivals = rivals_in(trials)
     others = [name for name in rivals if name != reference_name(rivals)]
-    return [_row(trial, objectives, tasks, others) for trial in trials]
+    unit = unit_of(study.store, tasks)
+    return [_row(trial, study.scoring.objectives, tasks, others, unit) for trial in trials]
 
 
-def _row(trial: TrialRecord, objectives: Sequence[str], tasks: Sequence[str], others: Sequence[str]) -> ClassRow:
+def _row(
+    trial: TrialRecord, objectives: Sequence[str], tasks: Sequence[str], others: Sequence[str], unit: str
+) -> ClassRow:
     """The class of a trial. The cost is shown where it is no objective, too."""
     values = dict(trial.objectives)
     if values and "cost" not in values:
@@ -45,6 +49,7 @@ def _row(trial: TrialRecord, objectives: Sequence[str], tasks: Sequence[str], ot
         objectives={name: values.get(name) for name in dict.fromkeys((*objectives, "cost"))},
         gain_over={name: trial.gain_over.get(name) for name in others},
         by_task={label(name): means.get(name) for name in tasks},
+        unit=unit,
         reason=trial.reason,
         key=trial.key,
         parents=trial.parents,

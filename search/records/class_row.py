@@ -20,6 +20,7 @@ class ClassRow:
         objectives: by name, and the cost where it is none.
         gain_over: mean gain over the controls beside the reference, by name.
         by_task: mean gain over the reference, by label of the task.
+        unit: of its gains.
         reason: why it failed, or None.
         key: of the class.
         parents: ids of the candidates that it was made from.
@@ -30,6 +31,7 @@ class ClassRow:
     objectives: Mapping[str, float | None]
     gain_over: Mapping[str, float | None] = field(default_factory=dict)
     by_task: Mapping[str, float | None] = field(default_factory=dict)
+    unit: str = "nats"
     reason: Reason | Unmeasured | None = None
     key: str = ""
     parents: tuple[str, ...] = ()
@@ -58,6 +60,7 @@ class ClassRow:
             **self.objectives,
             **{f"gain_over_{name}": gain for name, gain in self.gain_over.items()},
             **{f"gain_{name}": gain for name, gain in self.by_task.items()},
+            "unit": self.unit,
             "reason": code_of(self.reason),
             "class": self.key,
             "parents": " ".join(self.parents),

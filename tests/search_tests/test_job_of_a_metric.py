@@ -62,6 +62,7 @@ def test_the_front_is_the_metrics_and_its_unit_is_shown(small: Path, file: Path)
     assert "gain over the current network (accuracy)" in page
     assert "gain over ReLU (nats)" not in page
     assert Run.open("one").unit == "accuracy"
+    assert {row["unit"] for row in Run.open("one").front()} == {"accuracy"}
 
 
 def test_units_that_have_no_mean_are_refused_with_the_ways_out(small: Path, file: Path) -> None:
