@@ -76,7 +76,7 @@ class Probe:
     floating: bool = True
     alone: bool = True
 
-    def look(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def look(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, object]) -> None:
         """Before a call of the module."""
         inputs = [*args, *kwargs.values()]
         self.alone &= len(inputs) == 1
@@ -130,7 +130,11 @@ class _Watch(TorchFunctionMode):
             self.seen.counts[module].append(self.stack.pop()[1])
 
     def __torch_function__(
-        self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self,
+        function: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, object] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
         kind = kind_of_call(function, args, kwargs)
@@ -138,7 +142,7 @@ class _Watch(TorchFunctionMode):
             numbers = self.stack[-1][1]
             numbers[kind] = numbers.get(kind, 0) + 1
             around = tuple(module for module, _ in self.stack)
-            x = args[0] if args else kwargs["input"]
+            x: Any = args[0] if args else kwargs["input"]
             inputs = tuple(x.shape), self.following.seen(x)
             self.seen.calls.append(Call(around, kind, numbers[kind], *inputs, _line()))
         elif function in _ALIASES and self.stack:

@@ -66,7 +66,7 @@ _CALLED: Mapping[Function, str] = dict(_called())
 _INPLACE_AT: Mapping[Function, int] = dict(_inplace_at())
 
 
-def kind_of_call(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+def kind_of_call(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, object]) -> str:
     """The name of the activation that a call of a function of torch's is, or "".
 
     All spellings have one name: ``F.relu(x)``, ``torch.relu(x)`` and ``x.relu()`` are ``"relu"``. Calls that write into
@@ -86,7 +86,7 @@ def kind_of_function(function: object) -> str:
 class Standing(nn.Module):
     """In a call's place, the call itself: for hooks, which look at inputs and outputs."""
 
-    def forward(self, x: Tensor, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+    def forward(self, x: Tensor, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, object]) -> Tensor:
         """The call as it was written; ``x`` is the input among its arguments."""
         result: Tensor = function(*args, **kwargs)
         return result
@@ -100,7 +100,7 @@ class _Calls(TorchFunctionMode):
         self.numbers: dict[str, int] = {}
 
     def __torch_function__(
-        self, function: Function, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self, function: Function, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, object] | None = None
     ) -> Any:
         kwargs = kwargs or {}
         kind = kind_of_call(function, args, kwargs)
@@ -111,7 +111,7 @@ class _Calls(TorchFunctionMode):
         with torch._C.DisableTorchFunction():
             if child is None:
                 return function(*args, **kwargs)
-            x = args[0] if args else kwargs["input"]
+            x: Any = args[0] if args else kwargs["input"]
             return child(x, function, args, kwargs) if isinstance(child, Standing) else child(x)
 
     def _child(self, kind: str) -> nn.Module | None:
