@@ -7,7 +7,7 @@ tests hold the expressions against them.
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
@@ -23,6 +23,7 @@ from primitives.equivalence.classes import (
     scale_factor,
 )
 from primitives.equivalence.input_scale import nearest_scales, with_scaled_input
+from primitives.equivalence.signs import sign_orbit
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 
@@ -64,10 +65,11 @@ class Match:
 
     Args:
         entry: the known function g.
-        relation: ``"equal"``: factor 1, offset 0; ``"scaled"``: factor > 0, offset 0; ``"affine"``: any other.
+        relation: ``"equal"``: factor 1, offset 0; ``"scaled"``: factor > 0, offset 0; ``"mirrored"``, ``"negated"``,
+            ``"point-reflected"``: g(-x), -g(x), -g(-x), up to a positive factor; ``"affine"``: any other.
         factor: at the initial parameters.
         offset: likewise.
-        input_scale: 1 unless a search for it was asked for.
+        input_scale: -1 where it is mirrored; else 1 unless a search for it was asked for.
     """
 
     entry: Entry
@@ -83,7 +85,10 @@ class Match:
 
     def said(self, *, factor: bool = False) -> str:
         """The relation for people; a factor of the output by its size if it is asked for."""
-        return f"scaled by {self.factor:.6g}" if factor and self.relation == "scaled" else self.relation
+        size = abs(self.factor)
+        if not factor or self.offset or size == 1.0:
+            return self.relation
+        return f"scaled by {size:.6g}" if self.relation == "scaled" else f"{self.relation}, scaled by {size:.6g}"
 
     @property
     def row(self) -> dict[str, str | float]:
@@ -114,7 +119,7 @@ def _entry(row: dict[str, str]) -> Entry:
 
 
 def known_name(expression: Expression, *, input_scale: bool = False) -> Match | None:
-    """Find an expression among the known functions: equal first, then scaled, then affine.
+    """Find an expression among the known functions: equal first, then scaled, then up to signs, then affine.
 
     Within a relation the first entry of the catalogue wins. Every hit is verified, also on wider points; see
     :func:`primitives.equivalence.classes.is_map_of`. Functions with learnable parameters match only functions with the
@@ -125,12 +130,31 @@ def known_name(expression: Expression, *, input_scale: bool = False) -> Match | 
         input_scale: where nothing is found, search for a known function with a factor b of its input, 1/4 <= b <= 4,
             that leaves a residual below 1e-5 of the largest deviation from the mean; takes about 0.1 s.
     """
-    for relation, strength in zip(_RELATIONS, ("exact", "scale", "affine"), strict=True):
-        for entry in _index(strength).get(getattr(fingerprint(expression), strength), ()):
-            fitted = _map(relation, expression, entry.expression, VERIFIED)
-            if fitted is not None:
-                return Match(entry, relation, *fitted)
-    return _with_scaled_input(expression) if input_scale else None
+    found = (
+        _of_class(expression, "equal", "exact")
+        or _of_class(expression, "scaled", "scale")
+        or _up_to_signs(expression)
+        or _of_class(expression, "affine", "affine")
+    )
+    return found or (_with_scaled_input(expression) if input_scale else None)
+
+
+def _of_class(expression: Expression, relation: str, strength: str) -> Match | None:
+    """The first entry of the same class that is the function in this relation."""
+    for entry in _index(strength).get(getattr(fingerprint(expression), strength), ()):
+        fitted = _map(relation, expression, entry.expression, VERIFIED)
+        if fitted is not None:
+            return Match(entry, relation, *fitted)
+    return None
+
+
+def _up_to_signs(expression: Expression) -> Match | None:
+    """The first known function that it is with another sign of the input, the output or both."""
+    for each in sign_orbit(expression)[1:]:
+        match = _of_class(each.expression, "scaled", "scale")
+        if match is not None:
+            return replace(match, relation=each.said, factor=each.outer * match.factor, input_scale=float(each.inner))
+    return None
 
 
 @cache

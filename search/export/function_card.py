@@ -75,7 +75,7 @@ def function_card(
 
 def _known(expression: Expression, exact: bool) -> list[str]:
     if known := known_name(expression, input_scale=True):
-        scale = "" if known.input_scale == 1.0 else f", its input times {known.input_scale:.6g}"
+        scale = "" if abs(known.input_scale) == 1.0 else f", its input times {known.input_scale:.6g}"
         return [f"- known as: {known.name} ({known.said(factor=exact)}{scale}); {known.entry.source}"]
     near = nearest_known(expression)
     lines = ["- known as: no function of the catalogue"]

@@ -157,7 +157,7 @@ def test_properties_hold_on_a_grid() -> None:
         ("2*relu(x)", "ReLU", "scaled"),
         ("7*x*sigmoid(x)", "SiLU", "scaled"),
         ("3-relu(x)", "ReLU", "affine"),
-        ("-tanh(x)", "Tanh", "affine"),
+        ("-tanh(x)", "Tanh", "mirrored"),
     ],
 )
 def test_known_name(text: str, name: str, relation: str) -> None:

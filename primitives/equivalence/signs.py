@@ -1,0 +1,67 @@
+"""Signs: the functions f(-x), -f(x) and -f(-x), which a network can take for f by other signs of its weights.
+
+A layer whose weights are drawn symmetric about 0 computes W x as often as -W x. So f(-x) with weights -W before it, and
+-f(x) with weights -V after it, are the same network as f with W and V; every step of SGD or Adam keeps it so, with
+LayerNorm between, too. They are one choice wherever the weights on both sides of every place are so, and differ where
+something else than weights meets the place: max pooling after it, a skip connection around it, weights of one sign.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from primitives.equivalence.classes import class_of
+from primitives.expression.expression import Expression, constant, make_node, variable
+from primitives.expression.traversal import rewrite
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """``outer * f(inner * x)`` of some f.
+
+    Args:
+        inner: 1 or -1.
+        outer: 1 or -1.
+        expression: the function.
+    """
+
+    inner: int
+    outer: int
+    expression: Expression
+
+    @property
+    def said(self) -> str:
+        """For people: what it is to f."""
+        return {(1, 1): "", (-1, 1): "mirrored", (1, -1): "negated", (-1, -1): "point-reflected"}[
+            self.inner, self.outer
+        ]
+
+
+def sign_orbit(expression: Expression) -> tuple[Signed, ...]:
+    """f, f(-x), -f(x) and -f(-x), as they are; for an even or an odd f some are equal."""
+    mirrored = _mirrored(expression)
+    return (
+        Signed(1, 1, expression),
+        Signed(-1, 1, mirrored),
+        Signed(1, -1, make_node("neg", expression)),
+        Signed(-1, -1, make_node("neg", mirrored)),
+    )
+
+
+def _mirrored(expression: Expression) -> Expression:
+    minus = make_node("mul", constant(-1.0), variable())
+
+    def at_minus(node: Expression, args: tuple[Expression, ...]) -> Expression:
+        return minus if node.op == "x" else make_node(node.op, *args) if args else node
+
+    return rewrite(expression, at_minus)
+
+
+def sign_class(expression: Expression, *, exact: bool) -> str:
+    """The hash of an expression's class up to signs: the smallest hash of its orbit.
+
+    Args:
+        expression: any.
+        exact: a factor of the output counts, as in :func:`primitives.equivalence.classes.class_of`.
+    """
+    return min(class_of(each.expression, exact=exact) for each in sign_orbit(expression))
