@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 
 from torch import nn
@@ -16,10 +14,11 @@ from evaluators.places.channels import Following, agreed
 from evaluators.places.choosing import Wanted, check_asked, choose, wanted
 from evaluators.places.kinds import is_elementwise, kind_of_module, may_be_activation
 from evaluators.places.site import Site
-from evaluators.places.watching import Call, Probe, Watched, watched
+from evaluators.places.watching import Call, Probe, Watched, as_it_was, watched
 from evaluators.tasks.base import BLOCK, Inputs, Part, Task
 from evaluators.tasks.examples import examples_of
 from evaluators.training.initialisation import initial_network
+from evaluators.training.randomness import own_random_numbers
 from primitives.errors import ActsearchError
 from primitives.layers.call_places import ALL, lead_calls
 from primitives.layers.called import make_called
@@ -81,8 +80,7 @@ def survey(network: nn.Module, task: Task, x: Inputs) -> Survey:
     check_asked(task, network)
     asked, following = wanted(task) or Wanted(), Following()
     places = list(_modules(network, asked))
-    copies = _copies([place.module for place in places])
-    probes = [Probe(copy or place.module, following) for place, copy in zip(places, copies, strict=True)]
+    probes = [Probe(_shallow(place.module), following) for place in places]
     for place, probe in zip(places, probes, strict=True):
         setattr(place.parent, place.attribute, probe.module)
     try:
@@ -90,8 +88,9 @@ def survey(network: nn.Module, task: Task, x: Inputs) -> Survey:
     finally:
         for place in places:
             setattr(place.parent, place.attribute, place.module)
-    seen = seen.renamed({copy: place.module for place, copy in zip(places, copies, strict=True) if copy})
-    of_modules = [_of_module(place, probe, seen) for place, probe in zip(places, probes, strict=True)]
+    seen = seen.renamed({probe.module: place.module for place, probe in zip(places, probes, strict=True)})
+    with own_random_numbers(), as_it_was(network):
+        of_modules = [_of_module(place, probe, seen) for place, probe in zip(places, probes, strict=True)]
     activations = {site.module for site in of_modules if site.elementwise}
     found = _in_order(network, [*of_modules, *_of_calls(network, activations, seen)])
     chosen, others = choose(task, found)
@@ -123,15 +122,10 @@ def _modules(network: nn.Module, asked: Wanted) -> Iterator[_Standing]:
             yield _Standing(path, parent, attribute, module)
 
 
-def _copies(modules: Sequence[nn.Module]) -> list[nn.Module | None]:
-    """For a module that stands at several places, a copy for each of them, which can be told apart; else None."""
-    return [_shallow(module) if modules.count(module) > 1 else None for module in modules]
-
-
 def _shallow(module: nn.Module) -> nn.Module:
-    """A copy that shares everything but the hooks."""
-    made = copy(module)
-    made._forward_pre_hooks, made._forward_pre_hooks_with_kwargs = OrderedDict(), OrderedDict()
+    """A copy that shares all parts, to be told apart from the module at other places, and in lists of the user's."""
+    made = type(module).__new__(type(module))
+    vars(made).update(vars(module))
     return made
 
 

@@ -70,10 +70,12 @@ def kind_of_call(function: Function, args: tuple[Any, ...], kwargs: Mapping[str,
     """The name of the activation that a call of a function of torch's is, or "".
 
     All spellings have one name: ``F.relu(x)``, ``torch.relu(x)`` and ``x.relu()`` are ``"relu"``. Calls that write into
-    their input have another one: ``"relu_"``.
+    their input have another one: ``"relu_"``. A call that writes into another tensor, or is of whole numbers, has none.
     """
     kind = _CALLED.get(function, "")
-    if kind and (at := _INPLACE_AT.get(function)) and (args[at] if len(args) > at else kwargs.get("inplace", False)):
+    if not kind or kwargs.get("out") is not None or not (args[0] if args else kwargs["input"]).is_floating_point():
+        return ""
+    if (at := _INPLACE_AT.get(function)) and (args[at] if len(args) > at else kwargs.get("inplace", False)):
         return f"{kind}_"
     return kind
 
@@ -176,6 +178,6 @@ def lead_calls(module: nn.Module, seen: Mapping[str, int]) -> None:
             f"{type(module).__name__}: its forward is not that of its class, so its calls of {', '.join(seen)} cannot "
             "be replaced; make them modules"
         )
-    if not getattr(module, "leads_calls", False):
+    if not getattr(type(module), "leads_calls", False):  # a module may hand on the attributes of one within it
         module.__class__ = _led(type(module))
     vars(module)["calls_seen"] = dict(seen)

@@ -59,8 +59,12 @@ class Rectified(nn.Module):
 class Attention(nn.Module):
     """No activation: a module without parts whose outputs mix their inputs."""
 
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = dim
+
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x) / (1e-3 + F.relu(x).sum(-1, keepdim=True))
+        return F.relu(x) / (1e-3 + F.relu(x).sum(self.dim, keepdim=True))
 
 
 def paths(network: nn.Module, replaced: Any = None, x: Any = X) -> list[str]:
@@ -83,6 +87,7 @@ OWN = ["gelu#1", "relu#1", "relu#2"]
         (nn.Identity(), OWN),
         (nn.Dropout(0.1), OWN),
         (Attention(), [*OWN, "act.relu#1", "act.relu#2"]),
+        (Attention(dim=1), [*OWN, "act.relu#1", "act.relu#2"]),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -196,9 +201,96 @@ class Slopes(nn.Module):
         return result
 
 
+class Rows(nn.Module):
+    """A call for each example."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([F.relu(row) for row in x])
+
+
+class Counts(nn.Module):
+    """A call on whole numbers, and one that writes into another tensor."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        bound = torch.empty_like(x)
+        with torch.no_grad():
+            torch.tanh(x, out=bound)
+        return F.relu(x) + bound + F.relu(torch.arange(8) - 4)
+
+
+class Direct(nn.Module):
+    """A child called as a module, and its ``forward`` called by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = Function(F.relu)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.block.forward(self.block(x))
+        return result
+
+
+class Again(nn.Module):
+    """A ``forward`` that calls itself."""
+
+    def forward(self, x: Tensor, depth: int = 2) -> Tensor:
+        x = F.relu(x)
+        return self.forward(x - 0.1, depth - 1) if depth else x
+
+
+class Listed(nn.Module):
+    """A module that is called out of a list of its own: what stands in the attribute is not what is called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear, self.act = nn.Linear(8, 8), nn.ReLU()
+        self.layers = [self.linear, self.act]
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class Hooked(nn.Module):
+    """Hooks that make calls: these are not in the forward pass of the module that has the hooks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = Function(F.relu)
+        self.block.register_forward_pre_hook(lambda module, inputs: (torch.relu(inputs[0] + 0.5),))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.block(x) - 0.1)
+
+
+class Wrapper(nn.Module):
+    """Attributes that it has not are those of what it holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Function(F.relu)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("inner"), name)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.inner(x) - 0.1)
+
+
 @pytest.mark.parametrize(
     ("network", "expected"),
     [
+        (Rows(), ["relu#all"]),
+        (Counts(), ["relu#1"]),
+        (Direct(), ["block.relu#1"]),
+        (Again(), ["relu#1"]),
+        (Listed(), ["relu#1"]),
+        (Hooked(), ["relu#1", "relu#2", "block.relu#1"]),
+        (Wrapper(), ["relu#1", "inner.relu#1"]),
         (Slopes(Function(F.silu)), ["body.silu#1"]),
         (Slopes(nn.Sequential(nn.Linear(8, 8), GELU())), ["body.1"]),
         (Function(F.silu), ["silu#1"]),
@@ -215,7 +307,24 @@ def test_calls_are_numbered_in_the_forward_pass_of_their_module(network: nn.Modu
 
 
 @pytest.mark.parametrize(
-    "network", [Function(F.silu), Slopes(Function(F.silu)), Twice(), ByMode(), Steps(), Layers(), Calls(nn.SiLU())]
+    "network",
+    [
+        Function(F.silu),
+        Slopes(Function(F.silu)),
+        Twice(),
+        ByMode(),
+        Steps(),
+        Layers(),
+        Calls(nn.SiLU()),
+        Rows(),
+        Counts(),
+        Direct(),
+        Again(),
+        Listed(),
+        Hooked(),
+        Wrapper(),
+    ],
+    ids=lambda value: type(value).__name__,
 )
 @pytest.mark.parametrize("training", [True, False])
 def test_what_is_put_there_is_computed_with(network: nn.Module, training: bool) -> None:
@@ -278,3 +387,58 @@ def test_buffers_modes_and_random_numbers_stay() -> None:
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert torch.equal(torch.random.get_rng_state(), state)
     assert [module.training for module in network] == [True, False, True, True]
+
+
+class Noting(nn.Module):
+    """An activation that counts its calls, and draws."""
+
+    calls: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls = self.calls + 1
+        return F.relu(x) + 0 * torch.rand_like(x)
+
+
+def test_an_activation_with_a_buffer_that_draws_stays_as_it_was() -> None:
+    network, state = nn.Sequential(nn.Linear(8, 8), Noting()), torch.random.get_rng_state()
+    assert paths(network) == ["1"]
+    assert network[1].calls == 0
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+class Drops(nn.Module):
+    """Layers that are left out at random in train mode."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        for _ in range(3):
+            if not self.training or torch.rand(()) > 0.3:
+                x = F.relu(x)
+        return x
+
+
+def test_what_is_found_does_not_depend_on_global_random_numbers() -> None:
+    found = set()
+    for seed in range(8):
+        torch.manual_seed(seed)
+        found.add(tuple(paths(Drops())))
+    assert len(found) == 1
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, while it compiles
+def test_parts_that_are_compiled_are_looked_into() -> None:
+    inner = Calls(nn.ReLU())
+    compiled: Any = torch.compile(inner, backend="eager")
+    network = nn.Sequential(nn.Linear(8, 8), compiled)
+    sites = find_sites(network, Family("mlp"), X)
+    assert [site.attribute for site in sites] == ["gelu#1", "relu#1", "relu#2", "act"]
+    for site in sites:
+        site.put(nn.Softsign())
+    with torch.no_grad():
+        x = F.softsign(inner.first(network[0](X)))
+        x = F.softsign(x) + torch.sigmoid(x)
+        expected = torch.tanh(F.softsign(inner.second(F.softsign(x))))
+        torch.testing.assert_close(network(X), expected)

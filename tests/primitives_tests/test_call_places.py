@@ -198,6 +198,7 @@ def test_calls_that_write_are_a_kind_of_their_own(call: Act) -> None:
         (torch.special.expit, (), {}, "sigmoid"),
         (torch.exp, (), {}, ""),
         (F.softmax, (), {}, ""),
+        (torch.tanh, (), {"out": torch.empty(4, 8, dtype=torch.float64)}, ""),
     ],
 )
 def test_all_spellings_have_one_name(
