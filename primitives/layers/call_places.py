@@ -8,6 +8,7 @@ mode around a whole model would lose the calls that checkpointing repeats in the
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -149,8 +150,16 @@ def _subclass(kind: type[nn.Module]) -> type[nn.Module]:
     def reduced(self: nn.Module, protocol: Any) -> Any:
         return _blank, (kind,), self.__getstate__()
 
-    names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
-    return type(kind.__name__, (kind,), names | {"forward": forward, "__reduce_ex__": reduced, "leads_calls": True})
+    def copied(self: nn.Module, memo: dict[int, Any]) -> nn.Module:
+        blank = memo[id(self)] = _blank(kind)
+        vars(blank).update(copy.deepcopy(vars(self), memo))
+        return blank
+
+    names: dict[str, Any] = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
+    if hasattr(kind, "__deepcopy__"):  # one of the class's own may make the module anew, without what is placed there
+        names["__deepcopy__"] = copied
+    names |= {"forward": forward, "__reduce_ex__": reduced, "leads_calls": True}
+    return type(kind.__name__, (kind,), names)
 
 
 def _blank(kind: type[nn.Module]) -> nn.Module:
