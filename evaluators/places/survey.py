@@ -14,12 +14,12 @@ from evaluators.places.channels import Following, agreed
 from evaluators.places.choosing import Wanted, check_asked, choose, wanted
 from evaluators.places.kinds import is_elementwise, kind_of_module, may_be_activation
 from evaluators.places.site import Site
-from evaluators.places.watching import Call, Probe, Watched, as_it_was, watched
+from evaluators.places.watching import Call, Probe, Watched, as_it_was, passed, watched
 from evaluators.tasks.base import BLOCK, Inputs, Part, Task
 from evaluators.tasks.examples import examples_of
 from evaluators.training.initialisation import initial_network
 from evaluators.training.randomness import own_random_numbers
-from primitives.errors import ActsearchError
+from primitives.errors import ActsearchError, ExpressionError
 from primitives.layers.call_places import ALL, lead_calls
 from primitives.layers.called import make_called
 from primitives.user_file import blame_on
@@ -75,7 +75,7 @@ def survey(network: nn.Module, task: Task, x: Inputs) -> Survey:
 
     Raises:
         TaskError: see :func:`evaluators.places.choosing.choose`; or something is asked for that is no activation.
-        ExpressionError: calls of a module cannot be replaced.
+        ExpressionError: calls of a module cannot be replaced, or it would call as a layer what is put there.
     """
     check_asked(task, network)
     asked, following = wanted(task) or Wanted(), Following()
@@ -96,7 +96,9 @@ def survey(network: nn.Module, task: Task, x: Inputs) -> Survey:
     chosen, others = choose(task, found)
     names = _names(network)
     aliases = dict.fromkeys((names.get(module, "?"), name) for module, name in seen.aliases)
-    return Survey(tuple(_ready(network, chosen, seen)), tuple(others), tuple(aliases))
+    ready = _ready(network, chosen, seen)
+    _check_calls(network, ready, x)
+    return Survey(tuple(ready), tuple(others), tuple(aliases))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,21 @@ def _ready(network: nn.Module, chosen: Sequence[Site], seen: Watched) -> list[Si
         lead_calls(owner, {kind: max(each.get(kind, 0) for each in numbers) for kind in set().union(*numbers)})
     make_called(network, [site.module or site.parent for site in chosen])
     return [replace(site, among_calls=calls) for site in chosen]
+
+
+def _check_calls(network: nn.Module, sites: Sequence[Site], x: Inputs) -> None:
+    """Refuse a network that calls as layers what is put in the places of its calls."""
+    calls = [site for site in sites if site.module is None]
+    for site in calls:
+        site.standing()
+    try:
+        if calls:
+            passed(network, x)
+    except ExpressionError as error:
+        raise ExpressionError(f"{', '.join(site.path for site in calls)}: {error}") from None
+    finally:
+        for site in calls:
+            delattr(site.parent, site.attribute)
 
 
 def _names(network: nn.Module) -> dict[nn.Module, str]:

@@ -187,6 +187,14 @@ def watched(network: nn.Module, x: Inputs, probes: Sequence[Probe], following: F
     return seen
 
 
+@torch.no_grad()
+def passed(network: nn.Module, x: Inputs) -> None:
+    """Call a network in eval mode; of it, nothing stays."""
+    with own_random_numbers(), as_it_was(network), without_fast_path(), _uncompiled():
+        begin_step(0, "places")
+        call(network.eval(), mapped(torch.clone, x))
+
+
 def _uncompiled() -> AbstractContextManager[object]:
     """A context in which what a network has compiled itself runs as it is written, where modes see it."""
     return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()

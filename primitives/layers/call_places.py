@@ -89,9 +89,24 @@ def kind_of_function(function: object) -> str:
 class Standing(nn.Module):
     """In a call's place, the call itself: for hooks, which look at inputs and outputs."""
 
-    def forward(self, x: Tensor, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-        """The call as it was written; ``x`` is the input among its arguments."""
-        result: Tensor = function(*args, **kwargs)
+    def forward(
+        self,
+        x: Tensor,
+        function: Function | None = None,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Tensor:
+        """The call as it was written; ``x`` is the input among its arguments.
+
+        Raises:
+            ExpressionError: there is no call; a module calls its children one after the other, and this is one now.
+        """
+        if function is None:
+            raise ExpressionError(
+                "a module that calls all its children, as nn.Sequential does, calls an activation's function, too; "
+                "make that call a module, such as nn.ReLU(), in a module around it"
+            )
+        result: Tensor = function(*args, **(kwargs or {}))
         return result
 
 

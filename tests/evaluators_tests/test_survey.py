@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from evaluators.errors import TaskError
 from evaluators.places.survey import find_sites, survey
+from primitives.errors import ExpressionError
 from tests.evaluators_tests.families import Family
 
 X = torch.randn(4, 6, 8, generator=torch.Generator().manual_seed(0))
@@ -442,3 +443,18 @@ def test_parts_that_are_compiled_are_looked_into() -> None:
         x = F.softsign(x) + torch.sigmoid(x)
         expected = torch.tanh(F.softsign(inner.second(F.softsign(x))))
         torch.testing.assert_close(network(X), expected)
+
+
+class Chain(nn.Sequential):
+    """Runs over its children, and calls a function."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(x + super().forward(x))  # type: ignore[no-untyped-call]
+
+
+def test_a_module_that_would_call_what_is_placed_as_a_layer_is_refused() -> None:
+    chain = Chain(nn.Linear(8, 8), nn.Linear(8, 8))
+    network = nn.Sequential(nn.Linear(8, 8), chain)
+    with pytest.raises(ExpressionError, match=r"1\.tanh#1: a module that calls all its"):
+        find_sites(network, Family("mlp"), X)
+    assert len(chain) == 2
