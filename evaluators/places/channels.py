@@ -177,9 +177,10 @@ def _moved(call: _Call, outputs: Sequence[Tensor]) -> Sequence[int | None]:
     args = [marks if value is x else value for value in call.args]
     kwargs = {name: marks if value is x else value for name, value in call.kwargs.items()}
     try:
-        return [_varying(moved) for moved in _tensors([call.func(*args, **kwargs)])]
+        dims = [_varying(moved) for moved in _tensors([call.func(*args, **kwargs)])]
     except Exception:  # torch counts in types that not every function takes
         return _lost(call, outputs)
+    return dims if len(dims) == len(outputs) else _lost(call, outputs)  # x._base, x.grad
 
 
 def _varying(marks: Tensor) -> int | None:

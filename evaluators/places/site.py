@@ -51,8 +51,10 @@ class Site:
     def put(self, module: nn.Module) -> None:
         """Put a module there."""
         there = InPlace(module) if self.inplace else module
-        if self.among_calls and self.module is not None:
-            lead_calls(there, {})
+        if self.module is not None:
+            _hand_on_hooks(self.module, there)
+            if self.among_calls:
+                lead_calls(there, {})
         setattr(self.parent, self.attribute, there)
         make_called(self.parent, [there])
 
@@ -62,3 +64,19 @@ class Site:
             return self.module
         setattr(self.parent, self.attribute, standing := Standing())
         return standing
+
+
+#: Where torch keeps what a user has registered on a module, to be called with it.
+_HOOKS = (
+    "_forward_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+)
+
+
+def _hand_on_hooks(old: nn.Module, new: nn.Module) -> None:
+    """Give what takes a module's place the hooks that are registered on it."""
+    for name in _HOOKS:
+        getattr(new, name).update(getattr(old, name))

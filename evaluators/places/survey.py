@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from copy import copy
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from torch import nn
@@ -15,12 +13,14 @@ from evaluators.machine.backend import CPU
 from evaluators.places.channels import Following, agreed
 from evaluators.places.choosing import Wanted, check_asked, choose, wanted
 from evaluators.places.kinds import is_elementwise, kind_of_module, may_be_activation
+from evaluators.places.rehearsal import rehearse
 from evaluators.places.site import Site
-from evaluators.places.watching import Call, Probe, Watched, watched
+from evaluators.places.watching import Call, Probe, Watched, as_it_was, watched
 from evaluators.tasks.base import BLOCK, Inputs, Part, Task
 from evaluators.tasks.examples import examples_of
 from evaluators.training.initialisation import initial_network
-from primitives.errors import ActsearchError
+from evaluators.training.randomness import own_random_numbers
+from primitives.errors import ActsearchError, ExpressionError
 from primitives.layers.call_places import ALL, lead_calls
 from primitives.layers.called import make_called
 from primitives.user_file import blame_on
@@ -47,14 +47,18 @@ def find_sites(network: nn.Module, task: Task, x: Inputs) -> list[Site]:
 
 
 def survey_of(task: Task, part: Part = "search") -> Survey:
-    """The survey of a task's network, with a few examples of a part; nothing of it stays.
+    """The survey of a task's network with a few examples of a part, and a rehearsal of what it found.
 
     Raises:
-        TaskError: there is nothing to replace; or the network fails, the message names file and line.
+        TaskError: there is nothing to replace; the network does not compute with what is put there, see
+            :func:`evaluators.places.rehearsal.rehearse`; or it fails, the message names file and line.
     """
     try:
         inputs = examples_of(task, part).rows(slice(BLOCK)).mapped(CPU.place).inputs
-        return survey(initial_network(task, 0), task, inputs)
+        network = initial_network(task, 0)
+        found = survey(network, task, inputs)
+        rehearse(network, task, found.sites, inputs)
+        return found
     except ActsearchError:
         raise
     except Exception as error:
@@ -81,8 +85,7 @@ def survey(network: nn.Module, task: Task, x: Inputs) -> Survey:
     check_asked(task, network)
     asked, following = wanted(task) or Wanted(), Following()
     places = list(_modules(network, asked))
-    copies = _copies([place.module for place in places])
-    probes = [Probe(copy or place.module, following) for place, copy in zip(places, copies, strict=True)]
+    probes = [Probe(_shallow(place.module), following) for place in places]
     for place, probe in zip(places, probes, strict=True):
         setattr(place.parent, place.attribute, probe.module)
     try:
@@ -90,8 +93,9 @@ def survey(network: nn.Module, task: Task, x: Inputs) -> Survey:
     finally:
         for place in places:
             setattr(place.parent, place.attribute, place.module)
-    seen = seen.renamed({copy: place.module for place, copy in zip(places, copies, strict=True) if copy})
-    of_modules = [_of_module(place, probe, seen) for place, probe in zip(places, probes, strict=True)]
+    seen = seen.renamed({probe.module: place.module for place, probe in zip(places, probes, strict=True)})
+    with own_random_numbers(), as_it_was(network):
+        of_modules = [_of_module(place, probe, seen) for place, probe in zip(places, probes, strict=True)]
     activations = {site.module for site in of_modules if site.elementwise}
     found = _in_order(network, [*of_modules, *_of_calls(network, activations, seen)])
     chosen, others = choose(task, found)
@@ -123,15 +127,10 @@ def _modules(network: nn.Module, asked: Wanted) -> Iterator[_Standing]:
             yield _Standing(path, parent, attribute, module)
 
 
-def _copies(modules: Sequence[nn.Module]) -> list[nn.Module | None]:
-    """For a module that stands at several places, a copy for each of them, which can be told apart; else None."""
-    return [_shallow(module) if modules.count(module) > 1 else None for module in modules]
-
-
 def _shallow(module: nn.Module) -> nn.Module:
-    """A copy that shares everything but the hooks."""
-    made = copy(module)
-    made._forward_pre_hooks, made._forward_pre_hooks_with_kwargs = OrderedDict(), OrderedDict()
+    """A copy that shares all parts, to be told apart from the module at other places, and in lists of the user's."""
+    made = type(module).__new__(type(module))
+    vars(made).update(vars(module))
     return made
 
 
@@ -146,6 +145,7 @@ def _of_module(place: _Standing, probe: Probe, seen: Watched) -> Site:
 def _of_calls(network: nn.Module, activations: set[nn.Module | None], seen: Watched) -> Iterator[Site]:
     """A site for each call that is not made within an activation."""
     names = _names(network)
+    _check_spelling(names, seen)
     of_sites: dict[tuple[nn.Module, str, str], list[Call]] = {}
     for each in seen.calls:
         outside = activations.isdisjoint(each.around) and not any(
@@ -160,6 +160,19 @@ def _of_calls(network: nn.Module, activations: set[nn.Module | None], seen: Watc
         yield Site(owner, attribute, path, kind, None, shapes, agreed([each.channels for each in calls]))
 
 
+def _check_spelling(names: Mapping[nn.Module, str], seen: Watched) -> None:
+    """Refuse a line whose calls write into their input in some passes alone: they would be two places of one call."""
+    of_lines: dict[tuple[nn.Module, tuple[str, int], str], set[str]] = {}
+    for each in seen.calls:
+        of_lines.setdefault((each.owner, each.line, each.kind.removesuffix("_")), set()).add(each.kind)
+    for (owner, (file, line), kind), kinds in of_lines.items():
+        if len(kinds) > 1 and any(numbers.get(kind, 0) == 0 for numbers in seen.counts[owner]):
+            raise ExpressionError(
+                f"{names.get(owner, '?') or 'the network'}: {file}, line {line}: {kind} writes into its input in some "
+                "forward passes alone; write inplace=False"
+            )
+
+
 def _number(call: Call, seen: Watched) -> str:
     """A call's number in its forward pass; the same for all where passes make different numbers of calls."""
     counts = {numbers.get(call.kind, 0) for numbers in seen.counts[call.owner]}
@@ -171,7 +184,10 @@ def _ready(network: nn.Module, chosen: Sequence[Site], seen: Watched) -> list[Si
     calls = any(site.module is None for site in chosen)
     for owner in dict.fromkeys(each.owner for each in seen.calls) if calls else ():
         numbers = seen.counts[owner]
-        lead_calls(owner, {kind: max(each.get(kind, 0) for each in numbers) for kind in set().union(*numbers)})
+        try:
+            lead_calls(owner, {kind: max(each.get(kind, 0) for each in numbers) for kind in set().union(*numbers)})
+        except ExpressionError as error:
+            raise ExpressionError(f"{_names(network).get(owner, '?') or 'the network'}: {error}") from None
     make_called(network, [site.module or site.parent for site in chosen])
     return [replace(site, among_calls=calls) for site in chosen]
 

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
 from evaluators.places.channels import Channels, Following
 from evaluators.tasks.base import Inputs
 from evaluators.tasks.examples import mapped, tensors
 from evaluators.training.calling import call, without_fast_path
-from evaluators.training.randomness import own_random_numbers
-from primitives.layers.call_places import kind_of_call
+from evaluators.training.randomness import begin_step, own_random_numbers
+from primitives.layers.call_places import input_of, kind_of_call
 
 #: What does the same as an activation and is not followed: ``x.clamp(min=0)`` may be a bound of something else.
 _ALIASES = frozenset(
@@ -61,7 +60,7 @@ class Probe:
     """Looks at a module at one of its places.
 
     Args:
-        module: that stands there; where it stands at other places, too, a copy that shares its parts.
+        module: that stands there meanwhile, a copy that shares the parts of the network's.
         following: asked for the channels.
         shapes: of the inputs.
         channels: of the inputs.
@@ -76,8 +75,8 @@ class Probe:
     floating: bool = True
     alone: bool = True
 
-    def look(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, object]) -> None:
-        """Before a call of the module."""
+    def look(self, args: tuple[Any, ...], kwargs: Mapping[str, object]) -> None:
+        """Before a forward pass of the module."""
         inputs = [*args, *kwargs.values()]
         self.alone &= len(inputs) == 1
         if inputs and isinstance(inputs[0], Tensor):
@@ -117,17 +116,25 @@ class _Watch(TorchFunctionMode):
     A module that is made in a forward pass is not among the network's: what it calls is its maker's.
     """
 
-    def __init__(self, seen: Watched, following: Following, registered: set[nn.Module]) -> None:
-        self.seen, self.following, self.registered = seen, following, registered
+    def __init__(self, seen: Watched, following: Following) -> None:
+        self.seen, self.following = seen, following
         self.stack: list[tuple[nn.Module, dict[str, int]]] = []
 
-    def entered(self, module: nn.Module, args: Any) -> None:
-        if module in self.registered:
-            self.stack.append((module, {}))
+    def within(self, module: nn.Module, look: Callable[..., None] | None) -> Callable[..., Any]:
+        """The module's ``forward``, watched. Hooks are outside of it, as they are where calls are led to children."""
+        forward = module.forward
 
-    def left(self, module: nn.Module, args: Any, output: Any) -> None:
-        if module in self.registered:
-            self.seen.counts[module].append(self.stack.pop()[1])
+        @wraps(forward)
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            if look is not None:
+                look(args, kwargs)
+            self.stack.append((module, {}))
+            try:
+                return forward(*args, **kwargs)
+            finally:
+                self.seen.counts[module].append(self.stack.pop()[1])
+
+        return watched
 
     def __torch_function__(
         self,
@@ -142,7 +149,7 @@ class _Watch(TorchFunctionMode):
             numbers = self.stack[-1][1]
             numbers[kind] = numbers.get(kind, 0) + 1
             around = tuple(module for module, _ in self.stack)
-            x: Any = args[0] if args else kwargs["input"]
+            x = input_of(args, kwargs)
             inputs = tuple(x.shape), self.following.seen(x)
             self.seen.calls.append(Call(around, kind, numbers[kind], *inputs, _line()))
         elif function in _ALIASES and self.stack:
@@ -158,11 +165,11 @@ def _line() -> tuple[str, int]:
     return frame.f_code.co_filename, frame.f_lineno
 
 
-def watched(network: nn.Module, x: Inputs, probes: Iterable[Probe], following: Following) -> Watched:
+def watched(network: nn.Module, x: Inputs, probes: Sequence[Probe], following: Following) -> Watched:
     """What a network calls, in eval mode without gradients, and in train mode with them.
 
-    Where one line makes several calls of one kind, which a loop over the length of the input may do, shorter inputs are
-    tried, too. Modes, buffers and global random numbers stay as they were.
+    Where one line makes several calls of one kind, which a loop over the input may do, smaller inputs are tried, too.
+    Modes, buffers and global random numbers stay as they were.
 
     Args:
         network: any.
@@ -171,15 +178,12 @@ def watched(network: nn.Module, x: Inputs, probes: Iterable[Probe], following: F
         following: the channels.
     """
     seen = Watched()
-    with ExitStack() as contexts:
-        for context in (own_random_numbers(), as_it_was(network), without_fast_path()):
-            contexts.enter_context(context)
-        for probe in probes:
-            contexts.callback(probe.module.register_forward_pre_hook(probe.look, with_kwargs=True).remove)
+    with undisturbed(network):
+        begin_step(0, "places")
         with torch.no_grad():
-            _pass(network.eval(), x, seen, following)
+            _pass(network.eval(), x, seen, following, probes)
         with torch.enable_grad():
-            _pass(network.train(), x, seen, following)
+            _pass(network.train(), x, seen, following, probes)
         if _repeats(seen):
             with torch.no_grad():
                 for shorter in _shorter(x):
@@ -187,18 +191,32 @@ def watched(network: nn.Module, x: Inputs, probes: Iterable[Probe], following: F
     return seen
 
 
-def _pass(network: nn.Module, x: Inputs, seen: Watched, following: Following) -> None:
-    watch = _Watch(seen, following, set(network.modules()))
-    hooks = [
-        register_module_forward_pre_hook(watch.entered),
-        register_module_forward_hook(watch.left, always_call=True),
-    ]
+@contextmanager
+def undisturbed(network: nn.Module) -> Iterator[None]:
+    """A context for calls that leave no trace, and go through what a network computes as it is written."""
+    with own_random_numbers(), as_it_was(network), without_fast_path(), _uncompiled():
+        yield
+
+
+def _uncompiled() -> AbstractContextManager[object]:
+    """A context in which what a network has compiled itself runs as it is written, where modes see it."""
+    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
+
+
+def _pass(network: nn.Module, x: Inputs, seen: Watched, following: Following, probes: Sequence[Probe] = ()) -> None:
+    watch, looks = _Watch(seen, following), {probe.module: probe.look for probe in probes}
+    modules = [module for module in network.modules() if not isinstance(module, torch.jit.ScriptModule)]
+    own = [vars(module).get("forward") for module in modules]
     try:
+        for module in modules:
+            vars(module)["forward"] = watch.within(module, looks.get(module))
         with following, watch:
             call(network, mapped(torch.clone, x))  # an activation may write into its input
     finally:
-        for hook in hooks:
-            hook.remove()
+        for module, forward in zip(modules, own, strict=True):
+            vars(module).pop("forward", None)
+            if forward is not None:
+                vars(module)["forward"] = forward
 
 
 def _pass_if_possible(network: nn.Module, x: Inputs, seen: Watched) -> None:
@@ -220,9 +238,9 @@ def _repeats(seen: Watched) -> bool:
 
 
 def _shorter(x: Inputs) -> Iterator[Inputs]:
-    """Inputs that are half as long in one dimension; not in that of the examples."""
+    """Inputs that are half as long in one dimension, be it that of the examples."""
     shape = max((tensor.shape for tensor in tensors(x)), key=len)
-    for dim in range(1, len(shape)):
+    for dim in range(len(shape)):
         size = shape[dim]
         if size > 1:
             yield mapped(partial(_halved, dim, size), x)
@@ -235,13 +253,14 @@ def _halved(dim: int, size: int, tensor: Tensor) -> Tensor:
 
 @contextmanager
 def as_it_was(network: nn.Module) -> Iterator[None]:
-    """A context after which modes and buffers of a network are what they were."""
+    """A context after which modes, buffers and parameters of a network are what they were."""
     modes = [(module, module.training) for module in network.modules()]
-    buffers = [
-        (module._buffers, name, buffer, buffer.clone())
+    tensors = [
+        (held, name, tensor, tensor.detach().clone())
         for module in network.modules()
-        for name, buffer in module._buffers.items()
-        if buffer is not None
+        for held in (module._buffers, module._parameters)
+        for name, tensor in held.items()
+        if tensor is not None
     ]
     try:
         yield
@@ -249,5 +268,6 @@ def as_it_was(network: nn.Module) -> Iterator[None]:
         for module, mode in modes:
             module.training = mode
         with torch.no_grad():
-            for held, name, buffer, value in buffers:
-                held[name] = buffer.copy_(value)  # it may have been bound anew
+            for held, name, tensor, value in tensors:
+                tensor.copy_(value)
+                held[name] = tensor  # type: ignore[assignment]  # it may have been bound anew

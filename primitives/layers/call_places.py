@@ -8,6 +8,7 @@ mode around a whole model would lose the calls that checkpointing repeats in the
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -70,12 +71,20 @@ def kind_of_call(function: Function, args: tuple[Any, ...], kwargs: Mapping[str,
     """The name of the activation that a call of a function of torch's is, or "".
 
     All spellings have one name: ``F.relu(x)``, ``torch.relu(x)`` and ``x.relu()`` are ``"relu"``. Calls that write into
-    their input have another one: ``"relu_"``.
+    their input have another one: ``"relu_"``. A call that writes into another tensor, or is of whole numbers, has none.
     """
     kind = _CALLED.get(function, "")
-    if kind and (at := _INPLACE_AT.get(function)) and (args[at] if len(args) > at else kwargs.get("inplace", False)):
+    if not kind or kwargs.get("out") is not None or not input_of(args, kwargs).is_floating_point():
+        return ""
+    if (at := _INPLACE_AT.get(function)) and (args[at] if len(args) > at else kwargs.get("inplace", False)):
         return f"{kind}_"
     return kind
+
+
+def input_of(args: tuple[Any, ...], kwargs: Mapping[str, object]) -> Tensor:
+    """The input among the arguments of a call of an activation's function."""
+    x: Any = args[0] if args else kwargs["input"]
+    return x  # type: ignore[no-any-return]
 
 
 def kind_of_function(function: object) -> str:
@@ -86,9 +95,24 @@ def kind_of_function(function: object) -> str:
 class Standing(nn.Module):
     """In a call's place, the call itself: for hooks, which look at inputs and outputs."""
 
-    def forward(self, x: Tensor, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, object]) -> Tensor:
-        """The call as it was written; ``x`` is the input among its arguments."""
-        result: Tensor = function(*args, **kwargs)
+    def forward(
+        self,
+        x: Tensor,
+        function: Function | None = None,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> Tensor:
+        """The call as it was written; ``x`` is the input among its arguments.
+
+        Raises:
+            ExpressionError: there is no call; a module calls its children one after the other, and this is one now.
+        """
+        if function is None:
+            raise ExpressionError(
+                "a module that calls all its children, as nn.Sequential does, calls an activation's function, too; "
+                "make that call a module, such as nn.ReLU(), in a module around it"
+            )
+        result: Tensor = function(*args, **(kwargs or {}))
         return result
 
 
@@ -111,14 +135,14 @@ class _Calls(TorchFunctionMode):
         with torch._C.DisableTorchFunction():
             if child is None:
                 return function(*args, **kwargs)
-            x: Any = args[0] if args else kwargs["input"]
+            x = input_of(args, kwargs)
             return child(x, function, args, kwargs) if isinstance(child, Standing) else child(x)
 
     def _child(self, kind: str) -> nn.Module | None:
         """What takes the place of the next call of that kind."""
         number = self.numbers[kind] = self.numbers.get(kind, 0) + 1
         children = self.owner._modules
-        most = vars(self.owner)["calls_seen"].get(kind, number)
+        most = vars(self.owner).get("calls_seen", {}).get(kind, number)
         if (child := children.get(f"{kind}#{ALL}")) is not None or number <= most:
             return children.get(f"{kind}#{number}") if child is None else child
         raise ExpressionError(
@@ -147,8 +171,16 @@ def _subclass(kind: type[nn.Module]) -> type[nn.Module]:
     def reduced(self: nn.Module, protocol: Any) -> Any:
         return _blank, (kind,), self.__getstate__()
 
-    names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
-    return type(kind.__name__, (kind,), names | {"forward": forward, "__reduce_ex__": reduced, "leads_calls": True})
+    def copied(self: nn.Module, memo: dict[int, Any]) -> nn.Module:
+        blank = memo[id(self)] = _blank(kind)
+        vars(blank).update(copy.deepcopy(vars(self), memo))
+        return blank
+
+    names: dict[str, object] = {name: getattr(kind, name) for name in ("__module__", "__qualname__", "__doc__")}
+    if hasattr(kind, "__deepcopy__"):  # one of the class's own may make the module anew, without what is placed there
+        names["__deepcopy__"] = copied
+    names |= {"forward": forward, "__reduce_ex__": reduced, "leads_calls": True}
+    return type(kind.__name__, (kind,), names)
 
 
 def _blank(kind: type[nn.Module]) -> nn.Module:
@@ -171,11 +203,11 @@ def lead_calls(module: nn.Module, seen: Mapping[str, int]) -> None:
     Raises:
         ExpressionError: the module's ``forward`` is not its class's; on call: there are more calls than were seen.
     """
-    if "forward" in vars(module) or isinstance(module, torch.jit.ScriptModule):
+    if "forward" in vars(module) or isinstance(module, torch.jit.ScriptModule | torch.fx.GraphModule):
         raise ExpressionError(
             f"{type(module).__name__}: its forward is not that of its class, so its calls of {', '.join(seen)} cannot "
             "be replaced; make them modules"
         )
-    if not getattr(module, "leads_calls", False):
+    if not getattr(type(module), "leads_calls", False):  # a module may hand on the attributes of one within it
         module.__class__ = _led(type(module))
     vars(module)["calls_seen"] = dict(seen)

@@ -12,7 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from evaluators.errors import TaskError
+from evaluators.places.rehearsal import rehearse
 from evaluators.places.survey import find_sites, survey
+from primitives.errors import ExpressionError
 from tests.evaluators_tests.families import Family
 
 X = torch.randn(4, 6, 8, generator=torch.Generator().manual_seed(0))
@@ -59,8 +61,12 @@ class Rectified(nn.Module):
 class Attention(nn.Module):
     """No activation: a module without parts whose outputs mix their inputs."""
 
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = dim
+
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x) / (1e-3 + F.relu(x).sum(-1, keepdim=True))
+        return F.relu(x) / (1e-3 + F.relu(x).sum(self.dim, keepdim=True))
 
 
 def paths(network: nn.Module, replaced: Any = None, x: Any = X) -> list[str]:
@@ -83,6 +89,7 @@ OWN = ["gelu#1", "relu#1", "relu#2"]
         (nn.Identity(), OWN),
         (nn.Dropout(0.1), OWN),
         (Attention(), [*OWN, "act.relu#1", "act.relu#2"]),
+        (Attention(dim=1), [*OWN, "act.relu#1", "act.relu#2"]),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -196,9 +203,96 @@ class Slopes(nn.Module):
         return result
 
 
+class Rows(nn.Module):
+    """A call for each example."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([F.relu(row) for row in x])
+
+
+class Counts(nn.Module):
+    """A call on whole numbers, and one that writes into another tensor."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        bound = torch.empty_like(x)
+        with torch.no_grad():
+            torch.tanh(x, out=bound)
+        return F.relu(x) + bound + F.relu(torch.arange(8) - 4)
+
+
+class Direct(nn.Module):
+    """A child called as a module, and its ``forward`` called by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = Function(F.relu)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.block.forward(self.block(x))
+        return result
+
+
+class Again(nn.Module):
+    """A ``forward`` that calls itself."""
+
+    def forward(self, x: Tensor, depth: int = 2) -> Tensor:
+        x = F.relu(x)
+        return self.forward(x - 0.1, depth - 1) if depth else x
+
+
+class Listed(nn.Module):
+    """A module that is called out of a list of its own: what stands in the attribute is not what is called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear, self.act = nn.Linear(8, 8), nn.ReLU()
+        self.layers = [self.linear, self.act]
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class Hooked(nn.Module):
+    """Hooks that make calls: these are not in the forward pass of the module that has the hooks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = Function(F.relu)
+        self.block.register_forward_pre_hook(lambda module, inputs: (torch.relu(inputs[0] + 0.5),))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.block(x) - 0.1)
+
+
+class Wrapper(nn.Module):
+    """Attributes that it has not are those of what it holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Function(F.relu)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("inner"), name)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.inner(x) - 0.1)
+
+
 @pytest.mark.parametrize(
     ("network", "expected"),
     [
+        (Rows(), ["relu#all"]),
+        (Counts(), ["relu#1"]),
+        (Direct(), ["block.relu#1"]),
+        (Again(), ["relu#1"]),
+        (Listed(), ["relu#1"]),
+        (Hooked(), ["relu#1", "relu#2", "block.relu#1"]),
+        (Wrapper(), ["relu#1", "inner.relu#1"]),
         (Slopes(Function(F.silu)), ["body.silu#1"]),
         (Slopes(nn.Sequential(nn.Linear(8, 8), GELU())), ["body.1"]),
         (Function(F.silu), ["silu#1"]),
@@ -215,7 +309,24 @@ def test_calls_are_numbered_in_the_forward_pass_of_their_module(network: nn.Modu
 
 
 @pytest.mark.parametrize(
-    "network", [Function(F.silu), Slopes(Function(F.silu)), Twice(), ByMode(), Steps(), Layers(), Calls(nn.SiLU())]
+    "network",
+    [
+        Function(F.silu),
+        Slopes(Function(F.silu)),
+        Twice(),
+        ByMode(),
+        Steps(),
+        Layers(),
+        Calls(nn.SiLU()),
+        Rows(),
+        Counts(),
+        Direct(),
+        Again(),
+        Listed(),
+        Hooked(),
+        Wrapper(),
+    ],
+    ids=lambda value: type(value).__name__,
 )
 @pytest.mark.parametrize("training", [True, False])
 def test_what_is_put_there_is_computed_with(network: nn.Module, training: bool) -> None:
@@ -278,3 +389,152 @@ def test_buffers_modes_and_random_numbers_stay() -> None:
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert torch.equal(torch.random.get_rng_state(), state)
     assert [module.training for module in network] == [True, False, True, True]
+
+
+class Noting(nn.Module):
+    """An activation that counts its calls, and draws."""
+
+    calls: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls = self.calls + 1
+        return F.relu(x) + 0 * torch.rand_like(x)
+
+
+def test_an_activation_with_a_buffer_that_draws_stays_as_it_was() -> None:
+    network, state = nn.Sequential(nn.Linear(8, 8), Noting()), torch.random.get_rng_state()
+    assert paths(network) == ["1"]
+    assert network[1].calls == 0
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+class Drops(nn.Module):
+    """Layers that are left out at random in train mode."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        for _ in range(3):
+            if not self.training or torch.rand(()) > 0.3:
+                x = F.relu(x)
+        return x
+
+
+def test_what_is_found_does_not_depend_on_global_random_numbers() -> None:
+    found = set()
+    for seed in range(8):
+        torch.manual_seed(seed)
+        found.add(tuple(paths(Drops())))
+    assert len(found) == 1
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, while it compiles
+def test_parts_that_are_compiled_are_looked_into() -> None:
+    inner = Calls(nn.ReLU())
+    compiled: Any = torch.compile(inner, backend="eager")
+    network = nn.Sequential(nn.Linear(8, 8), compiled)
+    sites = find_sites(network, Family("mlp"), X)
+    assert [site.attribute for site in sites] == ["gelu#1", "relu#1", "relu#2", "act"]
+    for site in sites:
+        site.put(nn.Softsign())
+    with torch.no_grad():
+        x = F.softsign(inner.first(network[0](X)))
+        x = F.softsign(x) + torch.sigmoid(x)
+        expected = torch.tanh(F.softsign(inner.second(F.softsign(x))))
+        torch.testing.assert_close(network(X), expected)
+
+
+class Chain(nn.Sequential):
+    """Runs over its children, and calls a function."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(x + super().forward(x))  # type: ignore[no-untyped-call]
+
+
+class ByType(nn.Module):
+    """Looks at the type of what it holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(8, 8), nn.ReLU()])
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x) if not isinstance(layer, nn.ReLU) else 2.0 * layer(x)
+        return x
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (Chain(nn.Linear(8, 8), nn.Linear(8, 8)), r"0\.tanh#1: a module that calls all its"),
+        (ByType(), r"0\.layers\.1: with modules there that compute the same .*isinstance"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_network_that_would_not_compute_with_what_is_placed_is_refused(network: nn.Module, message: str) -> None:
+    whole, task = nn.Sequential(network), Family("mlp")
+    before = {path: type(module) for path, module in whole.named_modules()}
+    found = survey(whole, task, X)
+    with pytest.raises(TaskError, match=message):
+        rehearse(whole, task, found.sites, X)
+    assert {path: type(module).__name__ for path, module in whole.named_modules()} == {
+        path: kind.__name__ for path, kind in before.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "network", [Function(F.silu), Slopes(Function(F.silu)), Twice(), ByMode(), Steps(), Layers(), Calls(nn.SiLU())]
+)
+def test_a_rehearsal_lets_other_networks_through(network: nn.Module) -> None:
+    network = copy.deepcopy(network)
+    rehearse(network, Family("mlp"), find_sites(network, Family("mlp"), X), X)
+
+
+class Normalises(nn.Module):
+    """Writes into its weights, and into a buffer that it binds anew."""
+
+    count: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(8, 8)
+        self.register_buffer("count", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            self.layer.weight.div_(self.layer.weight.norm())
+        self.count = self.count + 1
+        return F.relu(self.layer(x))
+
+
+def test_weights_that_a_forward_pass_writes_into_stay() -> None:
+    network = Normalises()
+    before = copy.deepcopy(network.state_dict())
+    found = find_sites(network, Family("mlp"), X)
+    rehearse(network, Family("mlp"), found, X)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_hooks_of_a_users_stay_on_what_takes_a_modules_place() -> None:
+    network = nn.Sequential(nn.Linear(8, 8), nn.ReLU())
+    network[1].register_forward_hook(lambda module, args, output: 2.0 * output)
+    network[1].register_forward_pre_hook(lambda module, args: (args[0] + 1.0,))
+    sites = find_sites(network, Family("mlp"), X)
+    rehearse(network, Family("mlp"), sites, X)
+    sites[0].put(nn.Softsign())
+    assert torch.equal(network(X), 2.0 * F.softsign(network[0](X) + 1.0))
+
+
+class BySpelling(nn.Module):
+    """One call that writes in train mode alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x * 1.0, inplace=self.training)
+
+
+def test_a_call_that_writes_in_some_passes_alone_is_refused() -> None:
+    with pytest.raises(ExpressionError, match=r"0: .*test_survey.py, line \d+: relu writes into its input in some"):
+        find_sites(nn.Sequential(BySpelling()), Family("mlp"), X)

@@ -185,6 +185,31 @@ def test_calls_that_write_are_a_kind_of_their_own(call: Act) -> None:
     torch.testing.assert_close(network(x()), 2 * F.softsign(x()))
 
 
+class Remade(nn.Module):
+    """Its class makes copies anew."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, 8)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Remade:
+        made = type(self)()
+        made.load_state_dict(self.state_dict())
+        return made
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.linear(x))
+
+
+def test_a_copy_that_its_class_would_make_anew_keeps_the_places() -> None:
+    network = Remade()
+    lead_calls(network, {"relu": 1})
+    network.add_module("relu#1", Activation(parse("sin(b*x); b=2")))
+    copied = copy.deepcopy(network)
+    assert torch.equal(copied(x().float()), torch.sin(2 * network.linear(x().float())))
+    assert not {*map(id, copied.parameters())} & {*map(id, network.parameters())}
+
+
 @pytest.mark.parametrize(
     ("function", "args", "kwargs", "kind"),
     [
@@ -198,6 +223,7 @@ def test_calls_that_write_are_a_kind_of_their_own(call: Act) -> None:
         (torch.special.expit, (), {}, "sigmoid"),
         (torch.exp, (), {}, ""),
         (F.softmax, (), {}, ""),
+        (torch.tanh, (), {"out": torch.empty(4, 8, dtype=torch.float64)}, ""),
     ],
 )
 def test_all_spellings_have_one_name(
