@@ -14,7 +14,6 @@ from evaluators.objectives import DEFAULT, Trained, gains, measured_names, objec
 from evaluators.results.reasons import code_of
 from evaluators.results.records import reference_name, rivals
 from evaluators.results.reference_loss import check_reference
-from evaluators.seeds import numpy_generator
 from evaluators.statistics import interval
 from evaluators.tasks import task as find_task
 from evaluators.tasks.base import Task
@@ -33,7 +32,7 @@ class Evaluation:
         expression: its text.
         objectives: values by name; those that need training are NaN if it failed.
         gains: mean gain over each control; NaN where it failed, or the control has no finite loss.
-        interval: 95 % bootstrap interval of the gain over the reference.
+        interval: 95 % interval of the gain over the reference, Student's t over the seeds; NaN where it failed.
         reason: why it failed, or "".
         unit: of the gains.
     """
@@ -107,17 +106,16 @@ def evaluate(
     result = run_cohort(request, lambda _: chosen)
     check_reference(result, request.tasks, "give it smaller learning_rates")
     compared = rivals(result.controls)
-    rng = numpy_generator(seed, "bootstrap")
     unit = result.reference.comparison(chosen.name).unit_of_gain
     evaluations = []
     for text, row in zip(texts, result.candidates, strict=True):
         over = {name: gains(row, rival, request.tasks)[0] for name, rival in compared.items()}
         mean = {name: float(values.mean()) for name, values in over.items()}
         own = reference_name(over)
-        bounds = (np.nan, np.nan) if row.reason else interval(over[own].tolist(), rng)
+        bounds = None if row.reason else interval(over[own].tolist())
         unit_scale = chosen.scale == "unit"
         values = _values(names, Trained(parse(text), row, mean[own], result.reference, request.tasks, unit_scale))
-        evaluations.append(Evaluation(text, values, mean, bounds, code_of(row.reason), unit))
+        evaluations.append(Evaluation(text, values, mean, bounds or (np.nan, np.nan), code_of(row.reason), unit))
     return evaluations
 
 

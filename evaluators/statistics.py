@@ -7,8 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evaluators.training.member import Array
-
 ALPHA = 0.05
 EXACT_SEEDS = 16  # 65,536 sign patterns; beyond that they are sampled
 
@@ -52,39 +50,23 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in corrected]
 
 
-def interval(gains: Sequence[float], rng: np.random.Generator, level: float = 0.95) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean over seeds, 10,000 resamples (Efron 1979)."""
+def interval(gains: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
+    """Interval of the mean over seeds: mean -+ t s / sqrt(n), t of n - 1 degrees of freedom (Student 1908).
+
+    It covers the mean of normal gains with the probability ``level`` at any n, that of skewed ones less often: see
+    docs/confirmation.md. Of equal gains it is a point.
+
+    Returns:
+        The ends, in the unit of the gains; None of fewer than two seeds, which say nothing of the spread.
+    """
+    from scipy.special import stdtrit
+
     values = np.asarray(gains, dtype=np.float64)
-    means = values[rng.integers(len(values), size=(10_000, len(values)))].mean(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-def reliability(gains: Array) -> float:
-    """Share of the variance between candidates that is not noise: var_true / (var_true + var_noise), in [0, 1].
-
-    The noise is the residual of a two-way layout, candidates by seeds: 1 - 1 / F, F the candidates' ratio of mean
-    squares (Fisher 1925).
-
-    Args:
-        gains: candidates x seeds, finite.
-    """
-    candidates, seeds = gains.shape
-    if candidates < 2 or seeds < 2:
-        return 1.0
-    # what a seed does to all candidates alike, through the control's loss, is no noise between them
-    residuals = gains - gains.mean(axis=1, keepdims=True) - gains.mean(axis=0) + gains.mean()
-    noise = float((residuals**2).sum()) / ((candidates - 1) * (seeds - 1)) / seeds
-    total = float(gains.mean(axis=1).var(ddof=1))
-    return max(0.0, 1.0 - noise / total) if total > 0 else 0.0
-
-
-def shrunk(gain: float, centre: float, trust: float) -> float:
-    """Expected true gain of a selected candidate: its gain pulled to the centre of the field by the reliability.
-
-    Remedies the winner's curse under a normal model (Efron and Morris 1973; selection: Efron 2011, Tweedie's formula).
-    """
-    return centre + trust * (gain - centre)
+    if (n := len(values)) < 2:
+        return None
+    mean = float(values.mean())
+    half = float(stdtrit(n - 1, (1 + level) / 2)) * float(values.std(ddof=1)) / math.sqrt(n)
+    return mean - half, mean + half
 
 
 def share_interval(hits: int, trials: int, alpha: float = ALPHA) -> tuple[float, float]:

@@ -78,7 +78,7 @@ def _compared_to_json(row: Compared) -> JsonObject:
         "expression": f.expression,
         "cost": f.cost,
         "search_gain": f.search_gain,
-        "shrunk_gain": f.shrunk_gain,
+        **_expected_to_json(f.expected),
         **({} if f.of is None else {"of": f.of}),
         **({"short": f.short} if f.short else {}),
         "gains": _estimates_to_json(v.gains),
@@ -105,10 +105,22 @@ def _finalist_from_json(fields: Fields) -> Finalist:
         expression=fields.text("expression"),
         cost=fields.number("cost"),
         search_gain=fields.number_or_none("search_gain"),
-        shrunk_gain=fields.number_or_none("shrunk_gain"),
+        expected=_expected_from_json(fields),
         of=fields.text("of") if "of" in fields else None,
         short=fields.text("short") if "short" in fields else "",
     )
+
+
+def _expected_to_json(expected: Estimate | None) -> JsonObject:
+    ends = None if expected is None or expected.low is None else [expected.low, expected.high]
+    return {"shrunk_gain": None if expected is None else expected.mean, **({"shrunk_interval": ends} if ends else {})}
+
+
+def _expected_from_json(fields: Fields) -> Estimate | None:
+    """Older files have no interval."""
+    mean = fields.number_or_none("shrunk_gain")
+    ends = _ends(fields, "shrunk_interval") if "shrunk_interval" in fields else ()
+    return None if mean is None else Estimate(mean, *ends)
 
 
 def _verdict_from_json(fields: Fields) -> Verdict:
@@ -141,7 +153,11 @@ def _estimates(fields: Fields, key: str) -> dict[str, Estimate | None]:
 
 
 def _estimate_from_json(fields: Fields) -> Estimate:
-    ends = fields.numbers("interval")
+    return Estimate(fields.number("mean"), *_ends(fields, "interval"))
+
+
+def _ends(fields: Fields, key: str) -> tuple[float, ...]:
+    ends = fields.numbers(key)
     if len(ends) != 2 or not all(map(math.isfinite, ends)):
-        raise fields.refusal("interval", "two numbers")
-    return Estimate(fields.number("mean"), *ends)
+        raise fields.refusal(key, "two numbers")
+    return ends

@@ -12,7 +12,7 @@ from evaluators.objectives import gains
 from evaluators.results.control_labels import CURRENT
 from evaluators.results.reasons import Reason
 from evaluators.results.records import MemberResult, reference_name, reference_of
-from evaluators.statistics import ALPHA, holm, interval, sign_flip
+from evaluators.statistics import ALPHA, holm, sign_flip
 from evaluators.training.member import Array
 from primitives.user_file import label
 from search.confirmation.record import Estimate, Field, Verdict
@@ -26,7 +26,7 @@ def verdicts(results: Sequence[Field], rng: np.random.Generator, earlier: Sequen
 
     Args:
         results: one for each task.
-        rng: of the bootstrap, and of the test beyond 16 seeds.
+        rng: of the test beyond 16 seeds.
         earlier: p of functions that earlier confirmations of the same search tried, and this one does not: they stay
             in the family, or looking again and again would confirm something at last.
 
@@ -39,7 +39,7 @@ def verdicts(results: Sequence[Field], rng: np.random.Generator, earlier: Sequen
     return [
         replace(
             row,
-            by_task={label(result.task): summary_on(result, slot, rng) for result in results},
+            by_task={label(result.task): summary_on(result, slot) for result in results},
             p_holm=p,
             confirmed=p < ALPHA and (row.gain_over_best_control or 0.0) > 0,
         )
@@ -54,9 +54,9 @@ def null_gains(results: Sequence[Field]) -> tuple[float, ...]:
     return tuple(mean if math.isfinite(mean) else math.nan for mean in means)
 
 
-def summary_on(result: Field, slot: int, rng: np.random.Generator) -> Estimate | None:
+def summary_on(result: Field, slot: int) -> Estimate | None:
     """Gain over the reference of a candidate on one task; None where it failed."""
-    return _summary(_gains([result], [result.candidates[slot]], reference_name(result.controls)), rng)
+    return _summary(_gains([result], [result.candidates[slot]], reference_name(result.controls)))
 
 
 def _gains(
@@ -82,11 +82,9 @@ def _control(result: Field, name: str) -> MemberResult:
     return reference_of(result.controls) if name == CURRENT else result.controls[name]
 
 
-def _summary(values: Array, rng: np.random.Generator) -> Estimate | None:
+def _summary(values: Array) -> Estimate | None:
     """Mean and interval over the seeds; None where a value is not finite."""
-    if not np.isfinite(values).all():
-        return None
-    return Estimate(float(values.mean()), *interval(values.tolist(), rng))
+    return Estimate.of(values.tolist()) if np.isfinite(values).all() else None
 
 
 def _compare(results: Sequence[Field], slot: int, rng: np.random.Generator) -> Verdict:
@@ -97,11 +95,11 @@ def _compare(results: Sequence[Field], slot: int, rng: np.random.Generator) -> V
     if not all(np.isfinite(values).all() for values in over.values()):
         return Verdict(reasons=tuple({row.reason for row in rows if row.reason}) or (_blame(results),))
     best = min(over, key=lambda name: float(over[name].mean()))
-    summaries = {name: _summary(values, rng) for name, values in over.items()}
+    summaries = {name: _summary(values) for name, values in over.items()}
     return Verdict(
         gains={name: summary for name, summary in summaries.items() if summary},
         by_seed={name: tuple(values.tolist()) for name, values in over.items()},
-        drop_in={name: _summary(_gains(results, rows, name, drop_in=True), rng) for name in names},
+        drop_in={name: _summary(_gains(results, rows, name, drop_in=True)) for name in names},
         best_control=best,
         gain_over_best_control=float(over[best].mean()),
         p=max(sign_flip(values.tolist(), rng) for values in over.values()),

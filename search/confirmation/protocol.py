@@ -60,7 +60,7 @@ def confirm(config: Config, study: Study, workers: Workers, before: Confirmation
     compared = [Compared(row, verdict) for row, verdict in zip(rows, said, strict=True)]
     if (name := unseen(config)) is not None:
         (other,) = train_fields([replace(_request(config, texts, name), rates=(), nulls=0)], workers)
-        compared = [replace(row, unseen={label(name): summary_on(other, n, rng)}) for n, row in enumerate(compared)]
+        compared = [replace(row, unseen={label(name): summary_on(other, n)}) for n, row in enumerate(compared)]
     return Confirmation(study.trials, setting, tuple(compared), null_gains(results), earlier)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from evaluators.results.reasons import Reason, code_of
 from evaluators.results.records import MemberResult, reference_name
+from evaluators.statistics import interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,11 @@ class Estimate:
     mean: float
     low: float | None = None
     high: float | None = None
+
+    @classmethod
+    def of(cls, gains: Sequence[float]) -> Estimate:
+        """The mean over the seeds with its interval; of one seed there is no interval."""
+        return cls(sum(gains) / len(gains), *(interval(gains) or ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,8 @@ class Finalist:
         expression: its text.
         cost: in ReLUs.
         search_gain: gain over the reference in the search, mean over the tasks; None for a short form.
-        shrunk_gain: what is expected of it after the winner's curse; None for a short form.
+        expected: what that gain leads to expect without the winner's curse, without ends in files of older versions;
+            None for a short form, and where one seed says nothing of the noise.
         of: the id of the finalist whose short form this is, or None.
         short: text of its own short form; "" where none was looked for.
     """
@@ -56,7 +63,7 @@ class Finalist:
     expression: str
     cost: float
     search_gain: float | None
-    shrunk_gain: float | None
+    expected: Estimate | None
     of: str | None = None
     short: str = ""
 

@@ -4,37 +4,42 @@ from __future__ import annotations
 
 import numpy as np
 
+from evaluators.expected_gain import Expected, expected_gains
 from evaluators.objectives import cost
-from evaluators.statistics import reliability, shrunk
 from evaluators.training.member import Array
 from primitives.expression.parsing import parse
 from search.config import Config
-from search.confirmation.record import Finalist
+from search.confirmation.record import Estimate, Finalist
 from search.engine.study import Study
 from search.records.trial import TrialRecord
+
+RECENT = 10_000  # classes: a second of EM on one core
 
 
 def finalists(study: Study, config: Config) -> list[Finalist]:
     """The front's members of highest gain above 0, with the gain that is expected after the winner's curse.
 
-    The reliability is estimated on the last 500 trials that were trained to the end whatever their losses were: those
-    that thresholds let through are too good and too alike.
+    The field that they were chosen from are the last 10,000 classes that were trained to the end. Those that thresholds
+    let through are among them: a threshold cuts the field off from below, which says little of its upper end, while a
+    sample of a few hundred may hold none of the best.
     """
-    trials, field = study.store.trials, _seed_gains(study)
-    trust, centre = (reliability(field), float(field.mean())) if len(field) > 1 else (1.0, 0.0)
+    trials = study.store.trials
     best = sorted(study.front.numbers, key=lambda number: (-trials[number].objectives["gain"], number))
     better = [trial for trial in (trials[number] for number in best) if (trial.gain or 0.0) > 0]
-    return [_finalist(trial, centre, trust) for trial in better[: config.confirmation.finalists]]
+    chosen = better[: config.confirmation.finalists]
+    expected = expected_gains(_seed_gains(study), [trial.gain or 0.0 for trial in chosen])
+    return [_finalist(trial, expected[n] if expected else None) for n, trial in enumerate(chosen)]
 
 
 def _seed_gains(study: Study) -> Array:
     """Gains over the reference, trials x seeds, mean over the tasks."""
-    numbers = [number for number, _ in study.uncensored] or range(study.trials)
-    recent = [study.store.trials[number] for number in numbers[-500:]]
-    tables = [list(trial.gains.values()) for trial in recent if trial.gains]
+    numbers = range(max(0, study.trials - RECENT), study.trials)
+    recent = (study.store.trials[number].gains for number in numbers)
+    tables = [list(gains.values()) for gains in recent if gains]
     return np.array(tables, dtype=np.float64).mean(axis=1) if tables else np.zeros((0, 1))
 
 
-def _finalist(trial: TrialRecord, centre: float, trust: float) -> Finalist:
-    gain = trial.gain or 0.0  # above 0; the mean over the tasks, however they are aggregated
-    return Finalist(trial.id, trial.expression, cost(parse(trial.expression)), gain, shrunk(gain, centre, trust))
+def _finalist(trial: TrialRecord, expected: Expected | None) -> Finalist:
+    # a gain above 0: the mean over the tasks, however they are aggregated
+    estimate = None if expected is None else Estimate(expected.mean, expected.low, expected.high)
+    return Finalist(trial.id, trial.expression, cost(parse(trial.expression)), trial.gain, estimate)

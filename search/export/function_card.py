@@ -111,6 +111,8 @@ def evidence(
         f"steps; cost {_number(row.cost)} ReLUs",
         f"- conditions: {config.conditions_in_words}",
     ]
+    if finalist and (expected := finalist.finalist.expected):
+        lines.append(f"- expected of the search's gain, which is the best of many: {_estimate(expected)}")
     if finalist and finalist.finalist.short not in ("", row.expression):
         lines.append(f"- short form, as good within noise in the search: `{finalist.finalist.short}`")
     if confirmation is None or finalist is None:
@@ -139,7 +141,8 @@ def _confirmed(finalist: Compared, setting: Setting, family: int) -> list[str]:
 
 
 def _estimate(estimate: Estimate) -> str:
-    return f"{estimate.mean:+.3f} ({estimate.low:+.3f} to {estimate.high:+.3f})"
+    ends = "" if estimate.low is None else f" ({estimate.low:+.3f} to {estimate.high:+.3f})"
+    return f"{estimate.mean:+.3f}{ends}"
 
 
 def _lineage(rows: Sequence[ClassRow]) -> list[str]:

@@ -25,7 +25,7 @@ class Finalist:
         verdict: ``confirmed``, ``open`` or ``failed``.
         reason: why it failed.
         found: gain over the reference in the search.
-        expected: the same without the winner's curse.
+        expected: what that led to expect, without the winner's curse.
         over: gain over each control, each at its best learning rate.
         drop_in: the same with the candidate at the control's learning rate; may be empty.
         by_task: gain over the reference on each task.
@@ -43,7 +43,7 @@ class Finalist:
     verdict: str
     reason: str
     found: float | None
-    expected: float | None
+    expected: Estimate | None
     over: Mapping[str, Estimate]
     drop_in: Mapping[str, Estimate]
     by_task: Mapping[str, Estimate]
@@ -83,7 +83,7 @@ def _finalist(row: Compared, timing: Mapping[str, float]) -> Finalist:
         verdict=verdict(row),
         reason=v.reason,
         found=f.search_gain,
-        expected=f.shrunk_gain,
+        expected=f.expected,
         over=v.gains,
         drop_in=_known(v.drop_in),
         by_task=_known(v.by_task),

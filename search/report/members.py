@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluators.seeds import numpy_generator
-from evaluators.statistics import interval
 from primitives.catalogue import known_name
 from primitives.equivalence.builtin import as_builtin
 from primitives.expression.expression import Expression
@@ -59,9 +57,8 @@ def members(run_data: RunData) -> list[FrontMember]:
     """At most 48 of the front, cheapest first: finalists, the best, and the others evenly by cost."""
     by_id = {c.id: c for c in run_data.candidates}
     verdicts = {row.finalist.id: verdict(row) for row in run_data.finalists}
-    rng = numpy_generator(run_data.config.seed, "report", "intervals")
     return [
-        _member(by_id[row.id], row, verdicts.get(row.id, "not tested"), rng, exact=run_data.config.exact)
+        _member(by_id[row.id], row, verdicts.get(row.id, "not tested"), exact=run_data.config.exact)
         for row in _drawn(run_data.front, set(verdicts))
     ]
 
@@ -76,7 +73,7 @@ def _drawn(front: Sequence[ClassRow], finalists: set[str]) -> list[ClassRow]:
     return [row for row in front if row.id in wanted]
 
 
-def _member(candidate: Candidate, row: ClassRow, verdict: str, rng: np.random.Generator, *, exact: bool) -> FrontMember:
+def _member(candidate: Candidate, row: ClassRow, verdict: str, *, exact: bool) -> FrontMember:
     function = parse(candidate.expression)
     match = known_name(function)
     return FrontMember(
@@ -86,14 +83,8 @@ def _member(candidate: Candidate, row: ClassRow, verdict: str, rng: np.random.Ge
         short=as_builtin(function).text,
         known=f"{match.name} ({match.said(factor=exact)})" if match else "",
         verdict=verdict,
-        by_task={label(name): _estimate(gains, rng) for name, gains in candidate.trial.gains.items()},
+        by_task={label(name): Estimate.of(gains) for name, gains in candidate.trial.gains.items()},
     )
-
-
-def _estimate(gains: Sequence[float], rng: np.random.Generator) -> Estimate:
-    """The mean over the seeds; of one seed there is no interval."""
-    mean = sum(gains) / len(gains)
-    return Estimate(mean, *interval(gains, rng)) if len(gains) > 1 else Estimate(mean)
 
 
 def verdict(row: Compared) -> str:

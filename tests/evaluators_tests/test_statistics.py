@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from evaluators.statistics import holm, interval, reliability, seeds_needed, shrunk, sign_flip
+from evaluators.statistics import holm, interval, seeds_needed, sign_flip
 
 
 @pytest.fixture
@@ -84,72 +84,34 @@ def test_seeds_needed_table() -> None:
     assert [seeds_needed(m) for m in (1, 2, 3, 5, 10)] == [6, 7, 7, 8, 9]
 
 
-def test_interval_covers_the_mean(rng: np.random.Generator) -> None:
-    inside = 0
-    for _ in range(60):
-        low, high = interval(rng.normal(0.5, 1.0, 30).tolist(), rng)
-        assert low < high
-        inside += low <= 0.5 <= high
-    assert inside >= 48  # 95 % nominal, about 93 % at n = 30: below 48 of 60 with probability 1e-4
+@pytest.mark.parametrize("n", [5, 8, 16, 32])
+def test_interval_covers_the_mean_of_normal_gains(n: int) -> None:
+    """Of 95 %, at any number of seeds; 10,000 samples have a standard error of .0022."""
+    gains = np.random.default_rng(n).normal(0.5, 2.0, (10_000, n))
+    ends = np.array([interval(row) for row in gains.tolist()])
+    assert np.mean((ends[:, 0] <= 0.5) & (ends[:, 1] >= 0.5)) == pytest.approx(0.95, abs=0.01)
 
 
-@pytest.mark.parametrize("n", [6, 12])
-def test_interval_equals_scipys_bootstrap(n: int, rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("n", [2, 6, 12])
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_interval_equals_scipys(n: int, level: float, rng: np.random.Generator) -> None:
     gains = rng.normal(0.3, 1.0, n)
-    other = stats.bootstrap((gains,), np.mean, n_resamples=10_000, method="percentile", rng=1).confidence_interval
-    noise = 4 * gains.std() / np.sqrt(n) / np.sqrt(10_000 * 0.025) * 2  # of two quantiles of 10,000 each
-    assert interval(gains.tolist(), rng) == pytest.approx((other.low, other.high), abs=noise)
+    other = stats.ttest_1samp(gains, 0.0).confidence_interval(level)
+    assert interval(gains.tolist(), level) == pytest.approx((other.low, other.high))
 
 
-def test_interval_of_equal_gains_is_a_point(rng: np.random.Generator) -> None:
-    assert interval([0.25] * 5, rng) == pytest.approx((0.25, 0.25))
+def test_interval_of_equal_gains_is_a_point_and_of_one_there_is_none() -> None:
+    assert interval([0.25] * 5) == pytest.approx((0.25, 0.25))
+    assert interval([0.25]) is None and interval([]) is None
 
 
-@given(st.lists(st.floats(-5, 5), min_size=2, max_size=10))
-@settings(max_examples=20, deadline=None)
-def test_interval_lies_within_the_gains(gains: list[float]) -> None:
-    low, high = interval(gains, np.random.default_rng(0))
-    assert min(gains) - 1e-9 <= low <= high <= max(gains) + 1e-9
-
-
-def test_reliability_without_noise_and_of_noise(rng: np.random.Generator) -> None:
-    true = rng.normal(size=(50, 1))
-    assert reliability(np.repeat(true, 8, axis=1)) == pytest.approx(1.0)
-    assert reliability(rng.normal(size=(2000, 8))) < 0.15
-    halves = reliability(rng.normal(size=(4000, 1)) + rng.normal(0, np.sqrt(8), size=(4000, 8)))
-    assert halves == pytest.approx(0.5, abs=0.06)
-    assert reliability(np.ones((3, 4))) == 0.0
-
-
-def test_reliability_is_one_minus_the_inverse_f_of_a_two_way_layout(rng: np.random.Generator) -> None:
-    """F of candidates = mean square of candidates / of the residuals (Fisher 1925); here from sums of squares."""
-    gains = rng.normal(size=(12, 1)) + rng.normal(size=(1, 5)) + rng.normal(size=(12, 5))
-    rows, columns = gains.mean(axis=1), gains.mean(axis=0)
-    candidates = 5 * ((rows - gains.mean()) ** 2).sum()
-    seeds = 12 * ((columns - gains.mean()) ** 2).sum()
-    residual = ((gains - gains.mean()) ** 2).sum() - candidates - seeds
-    f = (candidates / 11) / (residual / (11 * 4))
-    assert reliability(gains) == pytest.approx(1 - 1 / f)
-
-
-def test_shrinkage_pulls_to_the_centre() -> None:
-    assert shrunk(0.4, 0.1, 1.0) == pytest.approx(0.4)
-    assert shrunk(0.4, 0.1, 0.0) == pytest.approx(0.1)
-    assert shrunk(0.4, 0.1, 0.5) == pytest.approx(0.25)
-
-
-def test_shrunk_winner_is_unbiased(rng: np.random.Generator) -> None:
-    """The winner's own mean overstates it; the shrunk one does not."""
-    raw, remedied = [], []
-    for _ in range(300):
-        true = rng.normal(0, 0.5, size=20)
-        gains = true[:, None] + rng.normal(0, 1.0, size=(20, 4))
-        means = gains.mean(axis=1)
-        best = int(means.argmax())
-        raw.append(means[best] - true[best])
-        remedied.append(shrunk(means[best], means.mean(), reliability(gains)) - true[best])
-    assert np.mean(raw) > 0.3
-    assert abs(np.mean(remedied)) < 0.1
+@given(st.lists(st.floats(-5, 5), min_size=2, max_size=10), st.floats(0.1, 10), st.floats(-5, 5))
+@settings(max_examples=50, deadline=None)
+def test_interval_moves_and_stretches_with_the_gains(gains: list[float], factor: float, shift: float) -> None:
+    ends, moved = interval(gains), interval([factor * gain + shift for gain in gains])
+    assert ends is not None
+    assert moved == pytest.approx([factor * end + shift for end in ends], abs=1e-9)
+    assert ends[0] <= np.mean(gains) + 1e-9 and ends[1] >= np.mean(gains) - 1e-9
 
 
 def test_false_discoveries_under_the_null(rng: np.random.Generator) -> None:
@@ -161,15 +123,3 @@ def test_false_discoveries_under_the_null(rng: np.random.Generator) -> None:
         corrected = holm([sign_flip(row.tolist(), rng) for row in gains])
         found += any(p < 0.05 and row.mean() > 0 for p, row in zip(corrected, gains, strict=True))
     assert found / repetitions <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / repetitions)
-
-
-def test_reliability_does_not_take_a_shared_seed_effect_for_noise() -> None:
-    """True spread .1, own noise .05 on 2 seeds: .01 / (.01 + .00125) = .889, whatever a seed does to all alike."""
-    rng = np.random.Generator(np.random.PCG64(0))
-    found = [
-        reliability(
-            rng.normal(0, 0.1, (300, 1)) + rng.normal(0, 0.2, (1, 2)) + rng.normal(0, 0.05, (300, 2)),
-        )
-        for _ in range(50)
-    ]
-    assert np.mean(found) == pytest.approx(0.889, abs=0.01)

@@ -17,7 +17,7 @@ from evaluators.results.reasons import Reason
 from primitives import ActsearchError
 from search import Job, Run
 from search.commands.cli import main
-from search.confirmation.record import Compared, Confirmation, Finalist, Setting, Verdict
+from search.confirmation.record import Compared, Confirmation, Estimate, Finalist, Setting, Verdict
 from search.errors import FileError
 from search.records.class_row import best_of
 from search.records.trial import TrialRecord
@@ -271,7 +271,7 @@ def test_a_large_front_is_drawn_in_part() -> None:
     run_data = many_candidates(500)
     rows = [front_row(c) for c in run_data.candidates if c.gain is not None]
     rows.sort(key=lambda row: row.cost or 0.0)
-    last = Compared(Finalist(rows[3].id, rows[3].expression, 1.0, 0.1, 0.1), Verdict())
+    last = Compared(Finalist(rows[3].id, rows[3].expression, 1.0, 0.1, Estimate(0.1)), Verdict())
     setting = Setting(6, 12, ("digits",), (), {}, 0.05)
     drawn = members(replace(run_data, front=rows, confirmation=Confirmation(500, setting, (last,))))
     assert len(drawn) <= MOST

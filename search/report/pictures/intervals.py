@@ -61,8 +61,10 @@ def interval_picture(bars: Sequence[Bar], title: str, label: str, nulls: Sequenc
 
 
 def _numbers(bar: Bar) -> list[float]:
-    numbers = [value for e in (bar.searched, bar.fresh) if e for value in (e.mean, e.low, e.high)]
-    return [value for value in numbers if value is not None]
+    """What the axis must show; not the ends of the search, of two seeds 9 standard deviations off the mean."""
+    searched = [bar.searched.mean] if bar.searched else []
+    fresh = [bar.fresh.mean, bar.fresh.low, bar.fresh.high] if bar.fresh else []
+    return [*searched, *(value for value in fresh if value is not None)]
 
 
 def _axis(panel: Frame, bottom: float, label: str) -> Markup:

@@ -1,0 +1,106 @@
+"""What is expected of the best of many: unbiased where the naive mean is not, and with an interval that holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evaluators.expected_gain import Expected, expected_gains, noise
+from evaluators.training.member import Array
+
+NOISE, SEEDS = 0.1, 2  # of a mean over the seeds, as on digits: .11
+
+
+def many_near_0_few_large(rng: np.random.Generator, count: int) -> Array:
+    return np.where(rng.random(count) < 0.95, rng.normal(0.0, 0.03, count), rng.normal(0.2, 0.1, count))
+
+
+def normal(rng: np.random.Generator, count: int) -> Array:
+    return rng.normal(-0.1, 0.1, count)
+
+
+def mostly_bad(rng: np.random.Generator, count: int) -> Array:
+    return 0.3 - rng.exponential(0.3, count)
+
+
+def observed(rng: np.random.Generator, true: Array) -> Array:
+    """Candidates x seeds: a seed moves all alike, too."""
+    own = rng.normal(0.0, NOISE * SEEDS**0.5, (len(true), SEEDS))
+    shared = rng.normal(0.0, 0.2, SEEDS)
+    return true[:, None] + own + shared - shared.mean()
+
+
+@pytest.mark.parametrize("draw", [many_near_0_few_large, normal, mostly_bad])
+def test_the_best_five_of_2000(draw: Callable[[np.random.Generator, int], Array]) -> None:
+    """The naive mean is too high by more than .1, the expected one by at most .03; the intervals hold 80 % at least."""
+    naive, bias, held = [], [], []
+    for repetition in range(12):
+        rng = np.random.default_rng(repetition)
+        true = draw(rng, 2000)
+        field = observed(rng, true)
+        means = field.mean(axis=1)
+        best = np.argsort(-means)[:5]
+        found = expected_gains(field, means[best].tolist())
+        assert found is not None
+        naive.append(float((means[best] - true[best]).mean()))
+        bias.append(float(np.mean([each.mean for each in found]) - true[best].mean()))
+        held += [each.low <= value <= each.high for each, value in zip(found, true[best], strict=True)]
+        assert all(each.low <= each.mean <= each.high for each in found)
+    assert np.mean(naive) > 0.1
+    assert abs(np.mean(bias)) < 0.03
+    assert np.mean(held) >= 0.8
+
+
+def test_the_noise_is_the_residual_of_the_upper_half() -> None:
+    """What a seed does to all alike is none; bad functions, which scatter more, do not count."""
+    rng = np.random.default_rng(0)
+    true = np.concatenate([rng.normal(0.0, 0.1, 1500), rng.normal(-3.0, 0.1, 1400)])
+    field = observed(rng, true)
+    field[1500:] += rng.normal(0.0, 1.0, (1400, SEEDS))
+    assert noise(field) == pytest.approx(NOISE, rel=0.06)
+
+
+def test_the_noise_by_hand() -> None:
+    """Upper half of four: rows (4, 6), (3, 1); residuals -1, 1, 1, -1 of one degree of freedom: 4 / 1 / 2 seeds."""
+    field = np.array([[0.0, 0.0], [4.0, 6.0], [-9.0, 1.0], [3.0, 1.0]])
+    assert noise(field) == pytest.approx(2**0.5)
+
+
+def test_where_nothing_tells_the_noise_nothing_is_expected() -> None:
+    assert expected_gains(np.ones((5, 1)), [1.0]) is None
+    assert expected_gains(np.ones((1, 5)), [1.0]) is None
+    assert expected_gains(np.zeros((0, 1)), []) is None
+
+
+def test_without_noise_a_gain_is_what_it_is() -> None:
+    field = np.repeat(np.array([[0.1], [0.7], [0.3]]), 3, axis=1) + np.array([0.1, -0.2, 0.1])
+    assert expected_gains(field, [0.7]) == [Expected(0.7, 0.7, 0.7)]
+
+
+def test_small_noise_takes_little_away() -> None:
+    rng = np.random.default_rng(0)
+    true = rng.normal(0.0, 1.0, 200)
+    field = true[:, None] + rng.normal(0.0, 0.01, (200, 4))
+    best = float(field.mean(axis=1).max())
+    (found,) = expected_gains(field, [best]) or []
+    assert found.mean == pytest.approx(best, abs=0.01)
+
+
+@given(st.integers(2, 30), st.integers(2, 4), st.integers(0, 99), st.floats(1e-3, 1e3))
+@settings(max_examples=40, deadline=None)
+def test_any_field_has_an_answer(rows: int, seeds: int, seed: int, unit: float) -> None:
+    """Few rows, other units, failures far off: finite, in order, the better gain not the worse one."""
+    rng = np.random.default_rng(seed)
+    field = unit * rng.standard_t(2, (rows, seeds))
+    means = np.sort(field.mean(axis=1))[::-1]
+    found = expected_gains(field, means[:3].tolist())
+    assert found is not None
+    assert all(np.isfinite([each.mean, each.low, each.high]).all() for each in found)
+    assert all(each.low <= each.high and each.mean <= means[0] + unit for each in found)
+    assert all(a.mean >= b.mean - 1e-9 * unit for a, b in pairwise(found))
+    assert expected_gains(field, means[:3].tolist()) == found

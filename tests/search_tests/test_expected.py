@@ -1,0 +1,92 @@
+"""What is expected of finalists: where it is computed, kept and shown."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from evaluators.expected_gain import expected_gains
+from evaluators.results.json_codec import Fields
+from evaluators.results.reasons import Reason
+from search import Job
+from search.confirmation import Confirmation, Estimate, confirmation_to_json
+from search.confirmation.codec import confirmation_from_json
+from search.confirmation.record import Compared, Finalist, Setting, Verdict
+from search.export.export import export
+from search.terminal.tables import confirmation_table
+from tests.plain import confirmation
+
+EXPECTED = Estimate(0.287, 0.106, 0.356)
+OVER = {name: Estimate(0.25, -0.123, 0.321) for name in ("relu", "gelu", "silu")}
+SETTING = Setting(
+    12, 150, ("digits-cnn",), ("tabular-cancer",), {"digits-cnn": "digits-cnn-3x10", "tabular-cancer": "mlp"}, 0.05
+)
+
+
+def finalist(expected: Estimate | None, **changes: object) -> Compared:
+    verdict = Verdict(gains=OVER, drop_in=dict(OVER), best_control="gelu", gain_over_best_control=0.25, p_holm=0.01)
+    row = Finalist("1.2", "beta*sin(x)+(1-beta)*beta2; beta=1:channel, beta2=1:channel", 3.0, 0.4, expected)
+    return Compared(row, replace(verdict, **changes))  # type: ignore[arg-type]
+
+
+def printed(found: Confirmation, width: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(confirmation_table(found))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def confirmed(*rows: Compared, unseen: str = "tabular-cancer") -> Confirmation:
+    named = tuple(replace(row, unseen={unseen: OVER["relu"]}) for row in rows)
+    return Confirmation(100, replace(SETTING, unseen=(unseen,)), named, (0.05,))
+
+
+@pytest.mark.parametrize("unseen", ["tabular-cancer", "faulty_tasks.py:Quiet"])
+def test_the_table_is_whole_in_80_columns(unseen: str) -> None:
+    """Both intervals, p and the verdict; reasons."""
+    failed = finalist(None, gains={}, reasons=(Reason.NO_REFERENCE, Reason.RAISED))
+    text = printed(confirmed(finalist(EXPECTED, confirmed=True), failed, unseen=unseen))
+    assert max(map(len, text.splitlines())) <= 80
+    for cell in ("+0.287", "+0.11 +0.36", "-0.12 +0.32", "confirmed", "p 0.010", "gelu", "failed:", "no-reference"):
+        assert cell in text
+
+
+def test_the_file_keeps_the_interval_and_older_files_open_without() -> None:
+    whole = confirmed(finalist(EXPECTED), finalist(None))
+    content = json.loads(json.dumps(confirmation_to_json(whole)))
+    assert confirmation_from_json(Fields(content, "new")) == whole
+    row = content["finalists"][0]
+    assert (row["shrunk_gain"], row["shrunk_interval"]) == (EXPECTED.mean, [EXPECTED.low, EXPECTED.high])
+    del row["shrunk_interval"]
+    older = confirmation_from_json(Fields(content, "old"))
+    assert older.finalists[0].finalist.expected == Estimate(EXPECTED.mean)
+    assert confirmation_to_json(older) == content
+    assert "+0.287" in printed(older) and "+0.11" not in printed(older)
+
+
+def test_what_is_expected_follows_from_the_trials(small: Path) -> None:
+    run = Job.load(small).launch("one")
+    found = confirmation(run)
+    assert found is not None
+    (row,) = found["finalists"]
+    tables = [list(trial.gains.values()) for trial in run.read().store.trials if trial.gains]
+    (each,) = expected_gains(np.array(tables).mean(axis=1), [row["search_gain"]]) or []
+    assert (row["shrunk_gain"], row["shrunk_interval"]) == (each.mean, [each.low, each.high])
+    assert each.mean < row["search_gain"]
+    card = export(run, [row["id"]], ["torch"])[0].with_name("README.md").read_text()
+    assert f"{each.mean:+.3f} ({each.low:+.3f} to {each.high:+.3f})" in card
+
+
+def test_one_seed_leads_to_expect_nothing(small: Path) -> None:
+    """It says nothing of the noise; the report opens, and shows gains by task without intervals."""
+    run = Job.load(small, ["training.seeds=1"]).launch("one")
+    found = confirmation(run)
+    assert found is not None
+    assert all(row["shrunk_gain"] is None and "shrunk_interval" not in row for row in found["finalists"])
+    assert run.folder.report.exists()
