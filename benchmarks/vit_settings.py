@@ -23,7 +23,7 @@ from benchmarks.vit_plain_loop import BY_HAND, held_out_loss, vit
 from benchmarks.vit_plain_loop import trained as by_loop
 from evaluators import Task
 from evaluators.machine.backend import Backend
-from evaluators.seeds import derive, numpy_generator
+from evaluators.seeds import derive
 from evaluators.statistics import interval
 from evaluators.tasks import task as task_named
 from evaluators.tasks.base import batches, split
@@ -96,10 +96,9 @@ def gains(found: Losses, name: str) -> list[NDArray[np.float64]]:
 
 def report(found: dict[str, Losses]) -> None:
     """Print a table in Markdown, the ways side by side: ReLU's losses, then gains over it."""
-    rng = numpy_generator(0, "bootstrap")
     print(f"| function | rate | {' | '.join(found)} |\n|{'---|' * (len(found) + 2)}")
     for name in BY_HAND:
-        columns = [_relus(of) if name == "relu(x)" else _gains(of, name, rng) for of in found.values()]
+        columns = [_relus(of) if name == "relu(x)" else _gains(of, name) for of in found.values()]
         for rate, *cells in zip([*map(str, RATES), "best"], *columns, strict=True):
             print(f"| `{name}` | {rate} | {' | '.join(cells)} |")
 
@@ -109,9 +108,9 @@ def _relus(found: Losses) -> list[str]:
     return [f"loss {value:.3f}" for value in (*means, means.min())]
 
 
-def _gains(found: Losses, name: str, rng: np.random.Generator) -> list[str]:
-    bounds = [(rows.mean(), *interval(rows.tolist(), rng)) for rows in gains(found, name)]
-    return [f"{mean:+.2f} ({low:+.2f} {high:+.2f})" for mean, low, high in bounds]
+def _gains(found: Losses, name: str) -> list[str]:
+    rows = [(values.mean(), interval(values.tolist())) for values in gains(found, name)]
+    return [f"{mean:+.2f}" + (f" ({of[0]:+.2f} {of[1]:+.2f})" if of else "") for mean, of in rows]
 
 
 def compare(found: dict[str, Losses]) -> None:

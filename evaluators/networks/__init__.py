@@ -1,10 +1,25 @@
 """Networks of the shipped tasks: ordinary modules with ``nn.ReLU`` where the candidate goes."""
 
-from evaluators.networks.cnn import cnn
+from evaluators.networks.cnn import cnn, signal_cnn
 from evaluators.networks.coordinates import CoordinateNetwork, WithDerivatives
 from evaluators.networks.denoiser import denoiser
-from evaluators.networks.mlp import mlp
+from evaluators.networks.mlp import mlp, skipping_mlp
+from evaluators.networks.recurrent import GatedUnits, gru
 from evaluators.networks.residual import Residual
-from evaluators.networks.transformer import Attention, Transformer
+from evaluators.networks.transformer import Attention, PatchTransformer, Transformer
 
-__all__ = ["Attention", "CoordinateNetwork", "Residual", "Transformer", "WithDerivatives", "cnn", "denoiser", "mlp"]
+__all__ = [
+    "Attention",
+    "CoordinateNetwork",
+    "GatedUnits",
+    "PatchTransformer",
+    "Residual",
+    "Transformer",
+    "WithDerivatives",
+    "cnn",
+    "denoiser",
+    "gru",
+    "mlp",
+    "signal_cnn",
+    "skipping_mlp",
+]

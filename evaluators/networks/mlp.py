@@ -32,5 +32,21 @@ def mlp(
     return nn.Sequential(*layers, nn.Linear(inputs, outputs))
 
 
+def skipping_mlp(inputs: int, width: int, depth: int, outputs: int) -> nn.Sequential:
+    """A multilayer perceptron whose hidden layers but the first are added to what they get, ``h + relu(W h + b)``.
+
+    With 40 inputs, 2 layers and 10 outputs it is ``MLPBase`` of Greydanus & Kobak 2024.
+
+    Args:
+        inputs: size of an example.
+        width: units of a hidden layer.
+        depth: number of hidden layers, each with one activation.
+        outputs: size of an output.
+    """
+    first = nn.Sequential(nn.Linear(inputs, width), nn.ReLU())
+    others = (Residual(nn.Sequential(nn.Linear(width, width), nn.ReLU())) for _ in range(depth - 1))
+    return nn.Sequential(first, *others, nn.Linear(width, outputs))
+
+
 def _activated(width: int, normalised: bool) -> list[nn.Module]:
     return [nn.LayerNorm(width), nn.ReLU()] if normalised else [nn.ReLU()]

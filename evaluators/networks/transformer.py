@@ -1,4 +1,4 @@
-"""A small decoder: tokens in, logits of each next token out."""
+"""Small transformers: a decoder, tokens in, logits of each next token out, and a classifier of patches."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from evaluators.networks.residual import Residual
 
 
 class Attention(nn.Module):
-    """Causal self-attention over tokens, shape (batch, tokens, width).
+    """Self-attention over tokens, shape (batch, tokens, width).
 
     Plain products and softmax: ``scaled_dot_product_attention`` has no batching rule on a CPU. The projections have
     no bias: the softmax does not feel that of the keys, and Adam would walk on its rounding noise.
+
+    Args:
+        width: of a token.
+        heads: a divisor of ``width``.
+        causal: a token sees itself and those before it, else all.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, *, causal: bool = True) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.causal = heads, causal
         self.inner = nn.Linear(width, 3 * width, bias=False)
         self.outer = nn.Linear(width, width, bias=False)
 
@@ -26,8 +31,10 @@ class Attention(nn.Module):
         query, key, value = self.inner(x).unflatten(-1, (3, self.heads, -1)).unbind(-3)
         query, key, value = (part.transpose(-3, -2) for part in (query, key, value))  # batch, head, token, feature
         scores = (query * key.shape[-1] ** -0.5) @ key.transpose(-2, -1)
-        future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=x.device).triu(1)
-        mixed = scores.masked_fill(future, float("-inf")).softmax(dim=-1) @ value
+        if self.causal:
+            future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=x.device).triu(1)
+            scores = scores.masked_fill(future, float("-inf"))
+        mixed = scores.softmax(dim=-1) @ value
         result: Tensor = self.outer(mixed.transpose(-3, -2).flatten(-2))
         return result
 
@@ -58,8 +65,37 @@ class Transformer(nn.Module):
         return result
 
 
-def _attention(width: int, heads: int) -> Residual:
-    return Residual(nn.Sequential(nn.LayerNorm(width), Attention(width, heads)))
+class PatchTransformer(nn.Module):
+    """Pre-norm transformer over patches (Dosovitskiy et al. 2021), shape (batch, patches, inputs), to (batch, outputs).
+
+    The head reads the mean over the patches, not a class token: one parameter and one place less.
+
+    Args:
+        patches: of an example.
+        inputs: numbers of a patch.
+        width: of the residual stream; the activation works at four times it.
+        depth: number of blocks, each attention and a layer with one activation.
+        heads: of attention, a divisor of ``width``.
+        outputs: size of an output.
+    """
+
+    def __init__(self, patches: int, inputs: int, width: int, depth: int, heads: int, outputs: int) -> None:
+        super().__init__()
+        self.patches = nn.Linear(inputs, width)
+        self.positions = nn.Embedding(patches, width)
+        pairs = ((_attention(width, heads, causal=False), _layer(width)) for _ in range(depth))
+        self.blocks = nn.Sequential(*(block for pair in pairs for block in pair))
+        self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs for patches ``x``, shape (batch, outputs)."""
+        places = torch.arange(x.shape[-2], device=x.device)
+        result: Tensor = self.head(self.blocks(self.patches(x) + self.positions(places)).mean(dim=-2))
+        return result
+
+
+def _attention(width: int, heads: int, *, causal: bool = True) -> Residual:
+    return Residual(nn.Sequential(nn.LayerNorm(width), Attention(width, heads, causal=causal)))
 
 
 def _layer(width: int) -> Residual:

@@ -11,6 +11,7 @@ from evaluators.errors import TaskError
 from evaluators.tasks.base import Task
 from evaluators.tasks.shipped.digits import DeepDigits, DigitImages, Digits
 from evaluators.tasks.shipped.image_sets import SOURCES, ImageSet
+from evaluators.tasks.shipped.mnist1d import SignalCNN, SignalGRU, SignalPatches, SignalPerceptron
 from evaluators.tasks.shipped.photographs import ImageField, NoisyPatches
 from evaluators.tasks.shipped.sized import SizedTask
 from evaluators.tasks.shipped.source_text import SourceText
@@ -29,11 +30,18 @@ _TASKS: dict[str, Callable[[], Task]] = {
     "tabular-cancer": lambda: Table("cancer"),
     "tabular-wine": lambda: Table("wine"),
     "tabular-diabetes": lambda: Table("diabetes"),
+    "mnist1d-mlp": SignalPerceptron,
+    "mnist1d-cnn": SignalCNN,
+    "mnist1d-gru": SignalGRU,
+    "mnist1d-vit": SignalPatches,
 }
 #: Their data does not come with an installed package.
 _WITH_DATA: dict[str, Callable[[], Task]] = {kind: partial(ImageSet, kind) for kind in SOURCES}
 #: A config may name a group; it stands for its tasks.
-_GROUPS = {"tabular": ("tabular-cancer", "tabular-wine", "tabular-diabetes")}
+_GROUPS = {
+    "tabular": ("tabular-cancer", "tabular-wine", "tabular-diabetes"),
+    "mnist1d": ("mnist1d-mlp", "mnist1d-cnn", "mnist1d-gru", "mnist1d-vit"),
+}
 
 
 def task_names() -> tuple[str, ...]:

@@ -7,7 +7,17 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from evaluators.networks import CoordinateNetwork, Transformer, WithDerivatives, cnn, mlp
+from evaluators.networks import (
+    CoordinateNetwork,
+    PatchTransformer,
+    Transformer,
+    WithDerivatives,
+    cnn,
+    gru,
+    mlp,
+    signal_cnn,
+    skipping_mlp,
+)
 from evaluators.tasks.base import Task
 
 EXAMPLES = 128
@@ -43,6 +53,10 @@ FAMILIES: dict[str, Made] = {
     "transformer": (lambda: Transformer(width=8, depth=1, heads=2, context=6, vocabulary=16), (6,)),
     "coordinates": (lambda: CoordinateNetwork(2, 8, 2, 3, frequency=3.0), (2,)),
     "derivatives": (lambda: WithDerivatives(CoordinateNetwork(1, 8, 2, 1)), (1,)),
+    "skipping": (lambda: skipping_mlp(12, 8, 3, 5), (12,)),
+    "signals": (lambda: signal_cnn(12, 4, 2, 5), (1, 12)),
+    "gru": (lambda: gru(5, 4, 2, 5), (5, 1)),
+    "patches": (lambda: PatchTransformer(3, 4, 8, 1, heads=2, outputs=5), (3, 4)),
     "perexample": (lambda: PerExample(mlp(12, 8, 2, 5)), (12,)),
 }
 #: Sizes at which torch and oneDNN take other kernels.

@@ -131,6 +131,10 @@ LEARNT = {
     "tabular-cancer": 0.35,
     "tabular-wine": 0.25,
     "tabular-diabetes": 0.7,
+    "mnist1d-mlp": 0.7,
+    "mnist1d-cnn": 0.45,
+    "mnist1d-gru": 0.65,
+    "mnist1d-vit": 0.7,
 }
 
 
@@ -227,7 +231,8 @@ def test_batches_pass_through_permutations(examples: int, steps: int, batch_size
 def test_a_name_may_give_depth_and_width(name: str) -> None:
     base = name.partition("-10x32")[0]
     own, other = task(f"{base}-1x12"), task(f"{base}-2x12")
-    assert parameters(own) < parameters(other)
+    places = [sum(isinstance(module, nn.ReLU) for module in each.network().modules()) for each in (own, other)]
+    assert places == [1, 2]  # a convolution of stride 2 more leaves fewer parameters, in the last layer
     assert own.name == f"{base}-1x12"
     (outcome,) = train(own, "search", [CohortMember(parse("relu(x)"), (1,), protected=True)], Schedule(2, (), (1e-3,)))
     assert outcome.at(2).shape == (1, 1)
