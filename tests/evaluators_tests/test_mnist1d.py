@@ -145,12 +145,12 @@ def with_tanh(name: str) -> nn.Module:
     return network
 
 
-#: What is trained, how often, and what its authors found, in per cent.
+#: What is trained, how often, and what its authors found, in per cent. Seeds of the GRU differ most: by about 1.
 PUBLISHED: dict[str, tuple[Callable[[], nn.Module], str, int, float]] = {
     "linear": (lambda: nn.Linear(40, 10), "mnist1d-mlp", 1, 32.0),
     "mlp": (lambda: task("mnist1d-mlp").network(), "mnist1d-mlp", 3, 68.0),
     "cnn": (lambda: task("mnist1d-cnn").network(), "mnist1d-cnn", 2, 94.0),
-    "gru": (lambda: with_tanh("mnist1d-gru"), "mnist1d-gru", 1, 91.0),
+    "gru": (lambda: with_tanh("mnist1d-gru"), "mnist1d-gru", 2, 91.0),
 }
 
 
