@@ -111,8 +111,7 @@ def _by_kind(task: Task, found: Sequence[Site]) -> tuple[list[Site], list[tuple[
             f"{_listed(found)}. Name what the candidate takes the place of: replaced = ({_example(found)},)"
         )
     others = [site for site in found if site not in chosen]
-    unlike = "of another kind; name it in replaced to have it replaced"
-    return chosen, [(site, reasons[site] or unlike) for site in others]
+    return chosen, [(site, reasons[site] or "of another kind") for site in others]
 
 
 def _reason(site: Site) -> str:

@@ -12,7 +12,8 @@ Cells = dict[str, str | int]
 #: How others are chosen.
 HINT = (
     'Others are chosen in the task: replaced = ("PLACE", "layers.*.relu#1", nn.Tanh, F.relu), with names out of this '
-    "table, patterns, types of modules, and functions."
+    "table, patterns, types of modules, and functions. A bound, such as x.clamp(min=0), is not followed: if it is an "
+    "activation, write torch.relu(x)."
 )
 
 
@@ -32,7 +33,7 @@ def _cells(site: Site, why: str) -> Cells:
     shapes = " ".join("x".join(map(str, shape[1:])) or "1" for shape in site.shapes)
     return {
         "place": site.path,
-        "what stands there": site.what,
+        "what": site.what,
         "input": shapes,
         "channels": _channels(site),
         "replaced": f"no: {why}" if why else "yes",
@@ -43,10 +44,10 @@ def _bound(path: str, function: str) -> Cells:
     """A call that may be an activation and is not followed."""
     return {
         "place": path or "(the network)",
-        "what stands there": f"call of {function}",
+        "what": f"call of {function}",
         "input": "",
         "channels": "",
-        "replaced": "no: a bound; if it is an activation, write torch.relu(x)",
+        "replaced": "no: a bound",
     }
 
 

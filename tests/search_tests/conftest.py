@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from search import Run
+from search.commands.cli import main
 from search.engine.reporter import Silent
 
 SMALL = """\
@@ -43,3 +46,17 @@ class Told(Silent):
 def contents(run: Run) -> tuple[str, list[object], object]:
     """What must not differ between two runs: the front, all classes, the confirmation."""
     return run.folder.front.read_text(), [dict(row) for row in run.classes()], run.confirmation()
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs actsearch; gives exit code, output and errors."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["actsearch", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capsys.readouterr()
+        return int(end.value.code or 0), said.out, said.err
+
+    return run

@@ -16,7 +16,6 @@ from primitives.equivalence.classes import fingerprint, same_function
 from primitives.expression.parsing import parse
 from primitives.grammars import grammar
 from search import Job, Run
-from search.commands.cli import main
 from search.config import checked
 from search.confirmation.neighbours import moved, plain, shorter
 from search.confirmation.protocol import _request
@@ -61,20 +60,6 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "job.yaml"
     path.write_text(SMALL.replace("[digits]", "['mine.py:Mine']"))
     return path
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Runs actsearch; gives exit code, output and errors."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["actsearch", *arguments])
-        with pytest.raises(SystemExit) as end:
-            main()
-        said = capsys.readouterr()
-        return int(end.value.code or 0), said.out, said.err
-
-    return run
 
 
 def expressions(run: Run) -> list[str]:
