@@ -21,7 +21,7 @@ from evaluators.tasks.examples import examples_of
 from evaluators.training.initialisation import initial_network
 from evaluators.training.randomness import own_random_numbers
 from primitives.errors import ActsearchError, ExpressionError
-from primitives.layers.call_places import ALL, lead_calls
+from primitives.layers.call_places import ALL, can_lead, lead_calls, leads_calls
 from primitives.layers.called import make_called
 from primitives.user_file import blame_on
 
@@ -188,8 +188,16 @@ def _ready(network: nn.Module, chosen: Sequence[Site], seen: Watched) -> list[Si
             lead_calls(owner, {kind: max(each.get(kind, 0) for each in numbers) for kind in set().union(*numbers)})
         except ExpressionError as error:
             raise ExpressionError(f"{_names(network).get(owner, '?') or 'the network'}: {error}") from None
+    for module in _unheard(network, seen) if calls else ():
+        lead_calls(module, {})
     make_called(network, [site.module or site.parent for site in chosen])
     return [replace(site, among_calls=calls) for site in chosen]
+
+
+def _unheard(network: nn.Module, seen: Watched) -> list[nn.Module]:
+    """Modules of which a later forward pass may call an activation, as under a condition; it is no call of others'."""
+    silent = [each for each in network.modules() if each in seen.counts and not leads_calls(each) and can_lead(each)]
+    return [each for each in silent if may_be_activation(each) or not type(each).__module__.startswith("torch.")]
 
 
 def _names(network: nn.Module) -> dict[nn.Module, str]:

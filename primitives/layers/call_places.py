@@ -189,6 +189,16 @@ def _blank(kind: type[nn.Module]) -> nn.Module:
     return blank
 
 
+def leads_calls(module: nn.Module) -> bool:
+    """True for a module whose calls go to its children."""
+    return bool(getattr(type(module), "leads_calls", False))  # a module may hand on the attributes of one within it
+
+
+def can_lead(module: nn.Module) -> bool:
+    """True for a module whose ``forward`` is its class's, in Python."""
+    return "forward" not in vars(module) and not isinstance(module, torch.jit.ScriptModule | torch.fx.GraphModule)
+
+
 def lead_calls(module: nn.Module, seen: Mapping[str, int]) -> None:
     """Make the calls of activations that a module's ``forward`` makes go to its children of their names.
 
@@ -203,11 +213,11 @@ def lead_calls(module: nn.Module, seen: Mapping[str, int]) -> None:
     Raises:
         ExpressionError: the module's ``forward`` is not its class's; on call: there are more calls than were seen.
     """
-    if "forward" in vars(module) or isinstance(module, torch.jit.ScriptModule | torch.fx.GraphModule):
+    if not can_lead(module):
         raise ExpressionError(
             f"{type(module).__name__}: its forward is not that of its class, so its calls of {', '.join(seen)} cannot "
             "be replaced; make them modules"
         )
-    if not getattr(type(module), "leads_calls", False):  # a module may hand on the attributes of one within it
+    if not leads_calls(module):
         module.__class__ = _led(type(module))
     vars(module)["calls_seen"] = dict(seen)

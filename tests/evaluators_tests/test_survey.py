@@ -538,3 +538,36 @@ class BySpelling(nn.Module):
 def test_a_call_that_writes_in_some_passes_alone_is_refused() -> None:
     with pytest.raises(ExpressionError, match=r"0: .*test_survey.py, line \d+: relu writes into its input in some"):
         find_sites(nn.Sequential(BySpelling()), Family("mlp"), X)
+
+
+class Rare(nn.Module):
+    """Calls an activation for large inputs alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x) if x.abs().max() > 100 else x
+
+
+class Around(nn.Module):
+    """As many calls of its own as the input has rows, and one of a child's in some passes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rare, self.cell = Rare(), Steps()
+
+    def forward(self, x: Tensor) -> Tensor:
+        total = torch.zeros_like(x[:, 0])
+        for row in x.unbind(1):
+            total = F.relu(total + self.rare(row))
+        return total
+
+
+def test_a_call_that_no_pass_has_shown_is_not_taken_for_the_one_around_it() -> None:
+    network = Around()
+    (site,) = find_sites(network, Family("mlp"), X)
+    assert site.path == "relu#all"
+    site.put(nn.Softsign())
+    x = 200.0 * X
+    expected = torch.zeros_like(x[:, 0])
+    for row in x.unbind(1):
+        expected = F.softsign(expected + (F.relu(row) if row.abs().max() > 100 else row))
+    assert torch.equal(network(x), expected)
