@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import activation
 
+from evaluators.places.watching import as_it_was
+from evaluators.training.randomness import own_random_numbers
 from primitives.layers.call_places import RECTIFYING
 
 #: torch's activations whose outputs depend on more than one element of the input.
@@ -61,7 +63,7 @@ def is_elementwise(module: nn.Module, shape: tuple[int, ...]) -> bool:
     """True if each element of a module's output depends on the element of its input at that place alone.
 
     The module is called twice, in eval mode, on numbers of that shape and its parameters' type; in the second call half
-    of them, drawn, are others. One that fails is not elementwise.
+    of them, drawn, are others. One that fails is not elementwise. The module stays as it was.
     """
     if isinstance(module, _ELEMENTWISE):
         return True
@@ -71,14 +73,12 @@ def is_elementwise(module: nn.Module, shape: tuple[int, ...]) -> bool:
     x = torch.linspace(-2.0, 2.0, math.prod(shape), dtype=like.dtype, device=like.device).view(shape)
     drawn = torch.randperm(x.numel(), generator=torch.Generator("cpu").manual_seed(0), device="cpu")
     changed = (drawn % 2 == 0).view(shape).to(x.device)
-    mode = module.training
-    module.eval()
     try:
-        first, second = (module(each) for each in (x.clone(), torch.where(changed, x * 0.5 + 1.0, x)))
+        with own_random_numbers(), as_it_was(module):
+            module.eval()
+            first, second = (module(each) for each in (x.clone(), torch.where(changed, x * 0.5 + 1.0, x)))
     except Exception:
         return False
-    finally:
-        module.train(mode)
     if not isinstance(first, Tensor) or first.shape != x.shape:
         return False
     return torch.equal(first[~changed].nan_to_num(), second[~changed].nan_to_num())

@@ -15,11 +15,10 @@ from evaluators.places.choosing import Wanted, check_asked, choose, wanted
 from evaluators.places.kinds import is_elementwise, kind_of_module, may_be_activation
 from evaluators.places.rehearsal import rehearse
 from evaluators.places.site import Site
-from evaluators.places.watching import Call, Probe, Watched, as_it_was, watched
+from evaluators.places.watching import Call, Probe, Watched, watched
 from evaluators.tasks.base import BLOCK, Inputs, Part, Task
 from evaluators.tasks.examples import examples_of
 from evaluators.training.initialisation import initial_network
-from evaluators.training.randomness import own_random_numbers
 from primitives.errors import ActsearchError, ExpressionError
 from primitives.layers.call_places import ALL, can_lead, lead_calls, leads_calls
 from primitives.layers.called import make_called
@@ -94,14 +93,13 @@ def survey(network: nn.Module, task: Task, x: Inputs) -> Survey:
         for place in places:
             setattr(place.parent, place.attribute, place.module)
     seen = seen.renamed({probe.module: place.module for place, probe in zip(places, probes, strict=True)})
-    with own_random_numbers(), as_it_was(network):
-        of_modules = [_of_module(place, probe, seen) for place, probe in zip(places, probes, strict=True)]
+    of_modules = [_of_module(place, probe, seen) for place, probe in zip(places, probes, strict=True)]
     activations = {site.module for site in of_modules if site.elementwise}
-    found = _in_order(network, [*of_modules, *_of_calls(network, activations, seen)])
+    names = {module: path for path, module in network.named_modules()}
+    found = _in_order(network, names, [*of_modules, *_of_calls(names, activations, seen)])
     chosen, others = choose(task, found)
-    names = _names(network)
     aliases = dict.fromkeys((names.get(module, "?"), name) for module, name in seen.aliases)
-    return Survey(tuple(_ready(network, chosen, seen)), tuple(others), tuple(aliases))
+    return Survey(tuple(_ready(network, names, chosen, seen)), tuple(others), tuple(aliases))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +140,8 @@ def _of_module(place: _Standing, probe: Probe, seen: Watched) -> Site:
     return Site(*where, kind, module, shapes, agreed(probe.channels), elementwise)
 
 
-def _of_calls(network: nn.Module, activations: set[nn.Module | None], seen: Watched) -> Iterator[Site]:
+def _of_calls(names: Mapping[nn.Module, str], activations: set[nn.Module | None], seen: Watched) -> Iterator[Site]:
     """A site for each call that is not made within an activation."""
-    names = _names(network)
     _check_spelling(names, seen)
     of_sites: dict[tuple[nn.Module, str, str], list[Call]] = {}
     for each in seen.calls:
@@ -179,7 +176,7 @@ def _number(call: Call, seen: Watched) -> str:
     return str(call.number) if len(counts) == 1 else ALL
 
 
-def _ready(network: nn.Module, chosen: Sequence[Site], seen: Watched) -> list[Site]:
+def _ready(network: nn.Module, names: Mapping[nn.Module, str], chosen: Sequence[Site], seen: Watched) -> list[Site]:
     """Make modules lead their calls to children, if a call is chosen, and torch's layers call what is put there."""
     calls = any(site.module is None for site in chosen)
     for owner in dict.fromkeys(each.owner for each in seen.calls) if calls else ():
@@ -187,7 +184,7 @@ def _ready(network: nn.Module, chosen: Sequence[Site], seen: Watched) -> list[Si
         try:
             lead_calls(owner, {kind: max(each.get(kind, 0) for each in numbers) for kind in set().union(*numbers)})
         except ExpressionError as error:
-            raise ExpressionError(f"{_names(network).get(owner, '?') or 'the network'}: {error}") from None
+            raise ExpressionError(f"{names.get(owner, '?') or 'the network'}: {error}") from None
     for module in _unheard(network, seen) if calls else ():
         lead_calls(module, {})
     make_called(network, [site.module or site.parent for site in chosen])
@@ -200,12 +197,7 @@ def _unheard(network: nn.Module, seen: Watched) -> list[nn.Module]:
     return [each for each in silent if may_be_activation(each) or not type(each).__module__.startswith("torch.")]
 
 
-def _names(network: nn.Module) -> dict[nn.Module, str]:
-    return {module: path for path, module in network.named_modules()}
-
-
-def _in_order(network: nn.Module, sites: Sequence[Site]) -> list[Site]:
+def _in_order(network: nn.Module, names: Mapping[nn.Module, str], sites: Sequence[Site]) -> list[Site]:
     """Sites in the order of the network's modules, calls before what the module that makes them holds."""
     order = {path: place for place, (path, _) in enumerate(network.named_modules(remove_duplicate=False))}
-    names = _names(network)
     return sorted(sites, key=lambda site: order[site.path if site.module is not None else names[site.parent]])
