@@ -1,9 +1,14 @@
-"""Record full learning curves of distinct candidates, for replays of early rejection.
+"""Record full learning curves of distinct candidates, for replays of strategies, racing and early rejection.
 
 Classes of a grammar that pass the screens are trained to the end, whatever their losses; these are noted at 1/16, 1/8,
-1/4, 1/2 and all of the budget. The file is written after each batch; the same command continues it.
+1/4, 1/2 and all of the budget. Each seed divides the data anew. With ``--catalogue`` the known functions come first.
+The file is written after each batch; the same command continues it.
 
     python benchmarks/data/record_curves.py benchmarks/data/curves-400.npz --steps 400
+    python benchmarks/data/record_curves.py benchmarks/data/mnist1d-mlp-4x32.npz --catalogue --grammar swish2017 \
+        --task mnist1d-mlp-4x32 --steps 128 --seeds 8 --rates 0.001 0.004 --candidates 3000
+    python benchmarks/data/record_curves.py benchmarks/data/mnist1d-cnn-2x8.npz --catalogue --grammar swish2017 \
+        --task mnist1d-cnn-2x8 --steps 96 --seeds 8 --rates 0.006 0.02 --candidates 3000
 """
 
 from __future__ import annotations
@@ -11,7 +16,8 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +30,25 @@ from evaluators.tasks import task
 from evaluators.training.member import CohortMember, Outcome, Schedule
 from evaluators.training.train import train
 from primitives import grammar, parse
+from primitives.catalogue import catalogue
 from primitives.equivalence.classes import fingerprint
 from primitives.expression.expression import Expression
 
 BATCH = 27  # with ReLU 28 members; two stacks at 3 seeds x 3 rates
 
 
-def distinct(name: str, count: int, seed: int) -> Iterator[Expression]:
-    """The first ``count`` classes of a random sequence of expressions, screened; a function of the arguments."""
+SAMPLES = 100_000  # beyond, a grammar of a few thousand classes has no new ones
+
+
+def distinct(name: str, seed: int, first: Sequence[Expression] = ()) -> Iterator[Expression]:
+    """Screened classes of ``first``, then of a random sequence of expressions; a function of the arguments."""
     space, rng = grammar(name), numpy_generator(seed, "curves", name)
-    seen = {fingerprint(parse(text)).scale for text in ("relu(x)", "gelu(x)", "silu(x)")}
-    found = 0
-    while found < count:
-        expression = space.sample(rng)
+    controls = ["relu(x)"] if first else ["relu(x)", "gelu(x)", "silu(x)"]  # ReLU is recorded by itself
+    seen = {fingerprint(parse(text)).scale for text in controls}
+    for expression in chain(first, (space.sample(rng) for _ in range(SAMPLES))):
         if screen(expression) or (key := fingerprint(expression).scale) in seen:
             continue
         seen.add(key)
-        found += 1
         yield expression
 
 
@@ -48,10 +56,11 @@ def record(arguments: argparse.Namespace) -> None:
     """Train what is missing in the file."""
     path, setting = Path(arguments.file), task(arguments.task)
     steps = [arguments.steps * n // 16 for n in (1, 2, 4, 8, 16)]
-    schedule = Schedule(steps[-1], tuple(steps[:-1]), setting.learning_rates)
+    schedule = Schedule(steps[-1], tuple(steps[:-1]), tuple(arguments.rates) or setting.learning_rates)
     seeds = tuple(derive(0, "curves", "seed", number) for number in range(arguments.seeds))
     texts, losses = load(path)
-    wanted = [e.text for e in distinct(arguments.grammar, arguments.candidates, seed=0)]
+    known = [each.expression for each in catalogue()] if arguments.catalogue else []
+    wanted = [e.text for e in islice(distinct(arguments.grammar, 0, known), arguments.candidates)]
     if wanted[: len(texts)] != texts[: len(wanted)]:
         raise SystemExit(f"{path} holds other candidates")
     started, first = time.monotonic(), len(texts)
@@ -97,5 +106,7 @@ if __name__ == "__main__":
     parser.add_argument("--grammar", default="default")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=160)
+    parser.add_argument("--rates", type=float, nargs="*", default=[], help="learning rates; the task's own by default")
+    parser.add_argument("--catalogue", action="store_true", help="the known functions first")
     torch.set_num_threads(1)
     record(parser.parse_args())
