@@ -27,7 +27,7 @@ def more_controls(entries: Iterable[str]) -> Named:
     known = {fingerprint(parse(text)).exact: name for name, text in CONTROLS.items()}
     named = []
     for entry in entries:
-        expression = _function(entry)
+        expression = function_of(entry)
         key = fingerprint(expression).exact
         if key in known:
             raise EvaluationError(f"{entry!r} is the control {known[key]!r} already; leave it out")
@@ -36,8 +36,12 @@ def more_controls(entries: Iterable[str]) -> Named:
     return tuple(named)
 
 
-def _function(entry: str) -> Expression:
-    """An expression; where the text is none, the catalogue's function of that name."""
+def function_of(entry: str) -> Expression:
+    """An expression; where the text is none, the catalogue's function of that name.
+
+    Raises:
+        EvaluationError: it is neither, the message has the nearest name.
+    """
     by_name = {each.name.lower(): each.expression for each in reversed(catalogue())}  # the first of a name counts
     if entry.lower() in by_name:
         return by_name[entry.lower()]

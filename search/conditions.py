@@ -42,8 +42,13 @@ def asked_of(initial: Setting, scale: Setting, number: int | None) -> Conditions
     return Conditions(_part(initial, number), _part(scale, number))
 
 
-def with_conditions(config: Mapping[str, object]) -> Mapping[str, object]:
-    """The config of a run as it was meant: one from before these settings drew weights and scaled in users' tasks."""
+def as_it_was_meant(config: Mapping[str, object]) -> Mapping[str, object]:
+    """The config of a run with what it lacks from before there was such a setting.
+
+    Without a setting of the weights and the scale users' tasks had drawn weights and were scaled; without one of the
+    baseline there was none.
+    """
+    config = {"baseline": {"functions": "none"}, **config}
     tasks, training = config.get("tasks"), config.get("training")
     if not isinstance(tasks, list) or not isinstance(training, dict):
         return config

@@ -28,6 +28,7 @@ from primitives.grammars import grammar
 from primitives.operators.of_files import register_of_files
 from primitives.user_file import is_reference, label, parts_of, pinned
 from primitives.yaml_text import YamlError, loaded
+from search.baseline.functions import checked_functions
 from search.conditions import Setting, asked_of, checked_setting, in_words, resolved
 from search.engine.scoring import Scoring
 from search.errors import ConfigError
@@ -112,6 +113,24 @@ class Rejection(Section):
         return _known(name, lambda: parts_of(name) if is_reference(name) else rung_rule(name))
 
 
+class Baseline(Section):
+    """Known functions, trained before the search and outside its budget, as a find has to beat the best of them.
+
+    ``functions`` is ``catalogue``; ``panel``, 24 that stand for it; ``auto``, the catalogue where it is at most a
+    quarter of the budget, else the panel; ``none``; or a list of expressions and names of the catalogue.
+    """
+
+    functions: str | tuple[str, ...] = "auto"
+
+    @field_validator("functions", mode="before")
+    @classmethod
+    def _functions(cls, value: Any) -> Any:
+        try:
+            return checked_functions(value)
+        except ActsearchError as error:
+            raise ValueError(str(error)) from None
+
+
 class Confirmation(Section):
     """Finalists on seeds, data and a network that the search never saw; ``finalists: 0`` leaves it out.
 
@@ -167,6 +186,7 @@ class Config(Section):
     budget: int = Field(..., ge=1)
     seed: int = Field(0, ge=0)
     cohorts: Cohorts = Field(default_factory=lambda: Cohorts.model_validate({}))
+    baseline: Baseline = Field(default_factory=lambda: Baseline.model_validate({}))
     training: Training = Field(default_factory=lambda: Training.model_validate({}))
     rejection: Rejection = Field(default_factory=lambda: Rejection.model_validate({}))
     confirmation: Confirmation = Field(default_factory=lambda: Confirmation.model_validate({}))

@@ -9,12 +9,12 @@ from pathlib import Path
 from evaluators.controls import more_controls
 from evaluators.errors import RecordError
 from evaluators.machine.backend import Backend
-from search.conditions import with_conditions
+from search.conditions import as_it_was_meant
 from search.config import Config, checked, load_config, read_yaml, to_yaml, with_pinned_files
 from search.confirmation import Confirmation, finalists, read_confirmation
 from search.engine.interruption import gently
 from search.engine.reporter import Reporter, Silent
-from search.engine.rows import class_rows, front_rows
+from search.engine.rows import class_rows, front_rows, known_cells, known_rows
 from search.engine.start import left_out
 from search.engine.study import Study
 from search.engine.unit import unit_of
@@ -28,7 +28,7 @@ from search.report import report_at_end, write_front, write_report
 from search.storage import open_store, read_store, stored_trace
 from search.storage.files import Cell, read_json, write_atomically, write_json
 from search.storage.run_folder import RunFolder, find_run, free_name, named_folder
-from search.work import confirm_and_time, work
+from search.work import confirm_and_time, study_of, work
 from search.workers import Workers, start_workers
 
 
@@ -42,7 +42,7 @@ class Run:
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
         self.path, self.name = folder.path, folder.name
-        self.config = checked(with_conditions(read_yaml(folder.config)), str(folder.config))
+        self.config = checked(as_it_was_meant(read_yaml(folder.config)), str(folder.config))
 
     @classmethod
     def open(cls, name: str | Path) -> Run:
@@ -59,8 +59,7 @@ class Run:
         Raises:
             RunError: what was recorded is missing or damaged.
         """
-        config = self.config
-        return Study(read_store(self.folder, config.scoring), config.scoring, more_controls(config.controls))
+        return study_of(self.config, self.folder, read_store(self.folder, self.config.scoring))
 
     def front(self) -> list[dict[str, Cell]]:
         """The Pareto front, cheapest first: one dict a member, with the columns of ``front.csv``."""
@@ -77,6 +76,10 @@ class Run:
     def class_rows(self) -> list[ClassRow]:
         """Every trained class, in the order of training."""
         return class_rows(self.read(), self.config.tasks)
+
+    def known(self) -> list[dict[str, Cell]]:
+        """The known functions of the baseline, best first, with the columns of ``front.csv`` behind the name."""
+        return known_cells(known_rows(self.read(), self.config.tasks))
 
     def cohorts(self) -> Iterator[CohortRecord]:
         """The recorded cohorts with their learning curves, in order.
@@ -154,7 +157,8 @@ class Run:
         if wrong:
             raise RunError(f"--set {wrong[0]}: a run can only be resumed with another budget; launch a new one")
         changed = load_config(self.folder.config, changes)
-        config = changed.model_copy(update={"training": self.config.training})  # an old file lacks some of it
+        # an old file lacks some of it
+        config = changed.model_copy(update={"training": self.config.training, "baseline": self.config.baseline})
         if config.budget < self.config.budget:
             raise RunError(f"--set budget={config.budget}: the budget can only grow, from {self.config.budget}")
         self.config = config
@@ -176,8 +180,8 @@ class Run:
         """Confirm the finalists (again) and write ``confirmation.json``; see :meth:`resume`."""
         reporter = reporter or Silent()
         with self.folder.locked(reporter.say):
-            scoring, named = self.config.scoring, more_controls(self.config.controls)
-            study = Study(open_store(self.folder, reporter.say, scoring), scoring, named)
+            store = open_store(self.folder, reporter.say, self.config.scoring)
+            study = study_of(self.config, self.folder, store)
             if not finalists(study, self.config):
                 raise RunError(
                     f"{self.path}: nothing to confirm: no class has a gain above 0, or confirmation.finalists is 0"

@@ -15,6 +15,7 @@ from evaluators.results.reference_loss import notes
 from evaluators.statistics import carried, seeds_needed
 from primitives.expression.parsing import parse
 from primitives.user_file import label
+from search.baseline.stage import baseline_of, missing, train_baseline
 from search.config import Config
 from search.confirmation import Confirmation, confirm, finalists, read_confirmation, write_confirmation
 from search.engine.interruption import gently
@@ -22,6 +23,7 @@ from search.engine.loop import Progress, search
 from search.engine.recorder import Recorder
 from search.engine.rejection import announced, concluded, summary
 from search.engine.reporter import Reporter
+from search.engine.rivals import keeps_current
 from search.engine.rows import write_front_csv
 from search.engine.study import Study
 from search.errors import FileError, WorkerError
@@ -29,7 +31,7 @@ from search.records.cohort import Passed
 from search.records.timing_codec import write_timing
 from search.records.trace_entry import TraceEntry
 from search.report import report_at_end
-from search.storage import open_store
+from search.storage import Store, open_store
 from search.storage.run_folder import RunFolder
 from search.workers import Workers
 from search.workers.result_cache import ResultCache
@@ -46,18 +48,36 @@ def work(
     reporter.say(f"{folder.path}: up to {config.budget} classes on {', '.join(map(label, config.tasks))}")
     reporter.say(config.conditions_in_words)
     reporter.say(announced(config))
-    study = Study(open_store(folder, reporter.say, config.scoring), config.scoring, more_controls(config.controls))
+    store, left = open_store(folder, reporter.say, config.scoring), missing(config, folder, reporter.say)
+    study = Study(store, config.scoring, more_controls(config.controls))
     write_front_csv(folder, study, config.tasks)
-    if study.trials >= config.budget and not _to_confirm(config, folder, study):
+    if not left and study.trials >= config.budget and not _to_confirm(config, folder, study):
         reporter.say(f"nothing is left to do: {study.trials} classes trained")
         return
     try:
         with workers as pool, gently(pool, reporter.say):
-            _search_and_confirm(config, folder, study, pool, reporter, until)
+            if left:
+                reporter.say(f"training {sum(len(plan.proposals) for plan in left)} known functions")
+                current = keeps_current(config, store)
+                if not train_baseline(
+                    left, config, folder, pool, reporter.say, reporter.part, current=current, until=until
+                ):
+                    reporter.say("ended: time, before all known functions were trained")
+                    return
+            _search_and_confirm(config, folder, study_of(config, folder, store), pool, reporter, until)
     except (KeyboardInterrupt, FileError, WorkerError) as error:
         ended = "interrupted" if isinstance(error, KeyboardInterrupt) else "ended by an error"
         reporter.say(f"{ended}; nothing finished is lost. Continue with: actsearch resume {folder.path}")
         raise
+
+
+def study_of(config: Config, folder: RunFolder, store: Store) -> Study:
+    """The study of a run with its known functions.
+
+    Raises:
+        RunError: a file of the baseline was damaged.
+    """
+    return Study(store, config.scoring, more_controls(config.controls), baseline_of(folder, config))
 
 
 def _search_and_confirm(

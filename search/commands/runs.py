@@ -22,13 +22,14 @@ def status(run: RunName, as_json: Json = False) -> None:
 def front(
     run: RunName,
     every: Annotated[bool, typer.Option("--all", help="Show every trained class, with its reason.")] = False,
+    known: Annotated[bool, typer.Option("--known", help="Show the known functions, best first.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the front to a .svg file.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show the Pareto front of a run, or every class."""
+    """Show the Pareto front of a run, every class, or the known functions."""
     from search.commands.shell import console, print_json, title
-    from search.engine.rows import class_rows, front_rows, rows_csv
+    from search.engine.rows import class_rows, front_rows, known_cells, known_rows, rows_csv
     from search.report import write_front
     from search.run import Run
     from search.terminal import tables
@@ -37,15 +38,20 @@ def front(
     study = opened.read()
     if plot is not None:
         write_front(opened.folder, opened.config, study, plot)
-    rows = (class_rows if every else front_rows)(study, opened.config.tasks)
-    if as_json:
-        print_json([row.cells for row in rows])
+    tasks = opened.config.tasks
+    best = known_rows(study, tasks)
+    rows = [row for _, row in best] if known else (class_rows if every else front_rows)(study, tasks)
+    if known and not (as_json or as_csv):
+        console.print(tables.known_table(best, title(opened, rows, "Known functions")))
+    elif as_json:
+        print_json(known_cells(best) if known else [row.cells for row in rows])
     elif as_csv:
         print(rows_csv(rows, opened.config.scoring.objectives), end="")
     elif every:
         console.print(tables.front_table(rows, f"All {len(rows)} classes of {opened.path}"))
     else:
         console.print(tables.front_table(rows, title(opened, rows)))
+        console.print(tables.best_known_line(best, rows), highlight=False, markup=False)
 
 
 def report(

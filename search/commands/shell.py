@@ -10,7 +10,7 @@ from rich.console import Console
 
 from evaluators.results.control_labels import RELU
 from search.confirmation import Confirmation, confirmation_to_json
-from search.engine.rows import front_rows
+from search.engine.rows import front_rows, known_cells, known_rows
 from search.records.class_row import ClassRow
 from search.records.status import status_of
 from search.records.status_codec import status_to_json
@@ -23,22 +23,24 @@ console = Console(width=None if sys.stdout.isatty() else 110)
 def print_results(run: Run, as_json: bool) -> None:
     """The front and the finalists at the end of a job."""
     confirmation, study = run.confirmation(), run.read()
-    rows = front_rows(study, run.config.tasks)
+    rows, best = front_rows(study, run.config.tasks), known_rows(study, run.config.tasks)
     if as_json:
         told = None if confirmation is None else confirmation_to_json(confirmation)
         status = status_of(str(run.path), run.config, study.store.trace, confirmation)
-        print_json({"status": status_to_json(status), "front": [row.cells for row in rows], "confirmation": told})
+        front, known = [row.cells for row in rows], known_cells(best)
+        print_json({"status": status_to_json(status), "front": front, "known": known, "confirmation": told})
         return
     console.print(tables.front_table(rows, title(run, rows)))
+    console.print(tables.best_known_line(best, rows), highlight=False, markup=False)
     if confirmation:
         print_confirmation(confirmation, run)
     console.print(f"actsearch export {run.path} --to torch,latex", markup=False, highlight=False, soft_wrap=True)
 
 
-def title(run: Run, rows: Sequence[ClassRow]) -> str:
-    """Heading of the table of the front."""
+def title(run: Run, rows: Sequence[ClassRow], what: str = "Pareto front") -> str:
+    """Heading of the table of the front, or of other classes."""
     reference = rows[0].reference if rows else RELU
-    return tables.front_title(run.config.scoring.objectives, run.config.aggregate, run.unit, reference)
+    return tables.rows_title(what, run.config.scoring.objectives, run.config.aggregate, run.unit, reference)
 
 
 def print_confirmation(confirmation: Confirmation, run: Run) -> None:

@@ -7,12 +7,8 @@ import math
 import time
 from collections.abc import Callable, Container
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Literal
 
-from evaluators.cohort import NULLS, CohortRequest
-from evaluators.controls import more_controls
-from evaluators.objectives import measured_names
 from evaluators.results.records import CohortResult
 from evaluators.results.reference_loss import check_reference
 from search.config import Config
@@ -20,6 +16,7 @@ from search.engine.funnel_counts import FunnelCounts
 from search.engine.proposer import Proposer, expected
 from search.engine.recorder import Recorder
 from search.engine.rejection import with_thresholds
+from search.engine.request import finished_cohort, request_for
 from search.engine.rivals import keeps_current
 from search.records.cohort import CohortRecord, Plan
 from search.records.trace_entry import TraceEntry
@@ -119,40 +116,9 @@ def _proposed(
     return with_thresholds(plan, proposer.config, planned, recorder.uncensored(number - lag))
 
 
-def request_for(config: Config, plan: Plan, folder: RunFolder | None = None, *, current: bool = True) -> CohortRequest:
-    """The request for the workers that a plan makes; with a run folder the training is saved at rungs."""
-    t = config.training
-    return CohortRequest(
-        plan.expressions,
-        config.tasks,
-        config.seed,
-        t.seeds,
-        t.steps,
-        t.rungs,
-        t.learning_rates,
-        width=t.width,
-        device=t.device,
-        autocast=t.autocast,
-        nulls=NULLS if plan.number == 0 else 0,
-        measured=measured_names(config.objectives),
-        rule=config.rejection.rule,
-        thresholds=plan.thresholds,
-        exempt=tuple(planned.expression for planned in plan.proposals if planned.exempt),
-        drop_worst_rate=t.drop_worst_rate,
-        checkpoint=str(folder.checkpoint(plan.number).absolute()) if folder else "",
-        checkpoint_seconds=config.workers.checkpoint_seconds,
-        operators=config.operators,
-        conditions=config.asked(*config.tasks),
-        controls=more_controls(config.controls),
-        current=current,
-    )
-
-
 def _finish(store: Store, config: Config, plan: Plan, result: CohortResult) -> CohortRecord:
     """Keep a finished cohort; from here on it cannot be lost."""
-    finished = time.time()
-    begun = finished - sum(result.seconds.values())
-    record = CohortRecord(plan, config.tasks, _time(begun), _time(finished), result)
+    record = finished_cohort(config, plan, result)
     store.keep(record)
     return record
 
@@ -161,7 +127,3 @@ def _sweep(folder: RunFolder | None, told: int, done: Container[int]) -> None:
     """Delete the saved states of cohorts that are trained."""
     if folder is not None:
         folder.sweep_checkpoints(lambda number: number < told or number in done)
-
-
-def _time(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)

@@ -13,7 +13,7 @@ from search.engine.study import Study
 from search.engine.unit import unit_of
 from search.records.class_row import ClassRow
 from search.records.trial import TrialRecord
-from search.storage.files import csv_text, write_atomically
+from search.storage.files import Cell, csv_text, write_atomically
 from search.storage.run_folder import RunFolder
 
 
@@ -26,6 +26,17 @@ def front_rows(study: Study, tasks: Sequence[str]) -> list[ClassRow]:
 def class_rows(study: Study, tasks: Sequence[str]) -> list[ClassRow]:
     """Every trained class, in the order of training."""
     return _rows(study, study.store.trials, tasks)
+
+
+def known_rows(study: Study, tasks: Sequence[str]) -> list[tuple[str, ClassRow]]:
+    """The known functions of the baseline with their names, the one of highest gain first, failures last."""
+    best = study.baseline[::-1]
+    return list(zip((known.name for known in best), _rows(study, [known.trial for known in best], tasks), strict=True))
+
+
+def known_cells(rows: Sequence[tuple[str, ClassRow]]) -> list[dict[str, Cell]]:
+    """Known functions as flat rows: the name before the columns of ``front.csv``."""
+    return [{"name": name, **row.cells} for name, row in rows]
 
 
 def _rows(study: Study, trials: Sequence[TrialRecord], tasks: Sequence[str]) -> list[ClassRow]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import overload
 
@@ -10,6 +12,7 @@ from evaluators.cohort import CONTROLS
 from evaluators.controls import Named
 from evaluators.results.reasons import code_of
 from primitives.equivalence.classes import class_of
+from search.baseline.known import Known
 from search.engine.front import Front
 from search.engine.known import KnownClasses, parsed
 from search.engine.rejection import CALIBRATING
@@ -28,6 +31,7 @@ class Study:
         store: of the run.
         scoring: the job's objectives.
         controls: more of them, names with texts.
+        baseline: the known functions of the job; strategies see them before all trials, the best one last.
 
     Attributes:
         known: the classes that were trained or are on their way; the controls' classes are known from the start.
@@ -38,11 +42,17 @@ class Study:
         result: a trial by its number, as strategies see it.
     """
 
-    def __init__(self, store: Store, scoring: Scoring = DEFAULT_SCORING, controls: Named = ()) -> None:
+    def __init__(
+        self, store: Store, scoring: Scoring = DEFAULT_SCORING, controls: Named = (), baseline: Sequence[Known] = ()
+    ) -> None:
         self.store, self.scoring = store, scoring
         self.known = KnownClasses(lambda number: parsed(store.trials[number].expression), exact=scoring.exact)
         for text in (CONTROLS | dict(controls)).values():
             self.known.expect(class_of(parsed(text), exact=scoring.exact), parsed(text))
+        self.baseline = sorted(baseline, key=lambda known: -math.inf if known.gain is None else known.gain)
+        for known in self.baseline:
+            self.known.expect(known.trial.key, parsed(known.trial.expression))
+        self._given = [_as_result(replace(known.trial, attributes={})) for known in self.baseline]
         self.front = Front(scoring.directions)
         self.uncensored: list[tuple[int, list[float]]] = []
         self.trials = 0
@@ -66,26 +76,35 @@ class Study:
 
     def _result(self, number: int) -> Result:
         """A trial as strategies see it."""
-        trial = self.store.trials[number]
-        return Result(
-            id=trial.id,
-            expression=parsed(trial.expression),
-            objectives=dict(trial.objectives),
-            reason=code_of(trial.reason),
-            by_task={name: sum(gains) / len(gains) for name, gains in trial.gains.items()},
-            attributes=trial.attributes,
-        )
+        return _as_result(self.store.trials[number])
 
     def history(self, trials: int) -> History:
-        """The first results, as strategies see them."""
-        return History(self, trials)
+        """The known functions and the first results, as strategies see them."""
+        return History(self._given, self.result, trials)
+
+
+def _as_result(trial: TrialRecord) -> Result:
+    return Result(
+        id=trial.id,
+        expression=parsed(trial.expression),
+        objectives=dict(trial.objectives),
+        reason=code_of(trial.reason),
+        by_task={name: sum(gains) / len(gains) for name, gains in trial.gains.items()},
+        attributes=trial.attributes,
+    )
 
 
 class History(Sequence[Result]):
-    """Results in the order of training; each is decoded when it is looked at."""
+    """Results in the order of training; each trial is decoded when it is looked at.
 
-    def __init__(self, study: Study, trials: int) -> None:
-        self._study, self._length = study, trials
+    Args:
+        given: results from before the first trial.
+        result: gives that of a trial by its number.
+        trials: how many trials it has.
+    """
+
+    def __init__(self, given: Sequence[Result], result: Callable[[int], Result], trials: int) -> None:
+        self._given, self._result, self._length = given, result, len(given) + trials
 
     def __len__(self) -> int:
         return self._length
@@ -97,7 +116,9 @@ class History(Sequence[Result]):
     def __getitem__(self, index: int | slice) -> Result | list[Result]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(self._length))]
-        return self._study.result(range(self._length)[index])
+        number = range(self._length)[index]
+        first = len(self._given)
+        return self._given[number] if number < first else self._result(number - first)
 
     def __iter__(self) -> Iterator[Result]:
         return (self[i] for i in range(self._length))

@@ -10,7 +10,7 @@ from primitives.errors import nearest
 from primitives.expression.parsing import parse
 from primitives.lowering import files, find_target
 from search.confirmation import Confirmation
-from search.engine.rows import class_rows, front_rows
+from search.engine.rows import class_rows, front_rows, known_rows
 from search.engine.study import Study
 from search.errors import RunError
 from search.export.exported import Exported
@@ -48,9 +48,14 @@ def export(
     for target in to:
         find_target(target)
     study, confirmation = run.read(), run.confirmation()
-    rows = {row.id: row for row in class_rows(study, run.config.tasks)}
+    tasks = run.config.tasks
+    rows = {row.id: row for row in [*class_rows(study, tasks), *(row for _, row in known_rows(study, tasks))]}
     chosen = _chosen(run, ids, rows, confirmation) or [_best(run, study)]
-    written = [(path, data) for row in chosen for path, data in _folder(run, row, rows, confirmation, to, raw).items()]
+    written = [
+        (path, data)
+        for row in chosen
+        for path, data in _folder(run, row, rows, study.trials, confirmation, to, raw).items()
+    ]
     paths = [(out or run.folder.exports) / path for path, _ in written]
     for path, (_, data) in zip(paths, written, strict=True):
         with writing(path):
@@ -89,6 +94,7 @@ def _folder(
     run: Run,
     row: Exported,
     rows: Mapping[str, ClassRow],
+    trained: int,
     confirmation: Confirmation | None,
     to: Sequence[str],
     raw: bool,
@@ -109,7 +115,7 @@ def _folder(
         factor=factor,
         raw=raw,
         exact=exact,
-        evidence=evidence(run.name, run.config, row, len(rows), confirmation, unit=run.unit),
+        evidence=evidence(run.name, run.config, row, trained, confirmation, unit=run.unit),
         lineage=[row.origin, *lineage] if row.is_short_form else lineage,
         files=list(made),
     )

@@ -29,6 +29,7 @@ class RunFolder:
         self.name = path.name
         self.config = path / "config.yaml"
         self.environment = path / "environment.json"
+        self.baseline = path / "baseline"
         self.cohorts = path / "cohorts"
         self.checkpoints = path / "checkpoints"
         self.journal = path / "study.journal"
@@ -45,6 +46,10 @@ class RunFolder:
     def cohort(self, number: int) -> Path:
         """The file of a finished cohort."""
         return self.cohorts / f"{number:06d}.json"
+
+    def known(self, number: int) -> Path:
+        """The file of a finished cohort of the baseline."""
+        return self.baseline / f"{number:06d}.json"
 
     def checkpoint(self, number: int) -> Path:
         """The beginning of the names of the files with the state of an unfinished cohort."""

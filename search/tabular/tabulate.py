@@ -16,8 +16,11 @@ from search.storage.files import Cell, csv_text, write_atomically
 from search.storage.run_folder import named_folder
 from search.tabular.score_table import SCALE
 
-#: What a table asks of its job: nobody is rejected but failures, every learning rate is trained, nothing is confirmed.
-CHANGES = ("rejection.audit=1", "training.drop_worst_rate=false", "confirmation.finalists=0")
+#: What a table asks of its job: nobody is rejected but failures, every learning rate is trained, nothing is confirmed,
+#: and known functions are rows as all others are.
+CHANGES = (
+    "rejection.audit=1", "training.drop_worst_rate=false", "confirmation.finalists=0", "baseline.functions=none",
+)  # fmt: skip
 
 
 def tabulated(

@@ -20,8 +20,8 @@ from primitives.expression.evaluation import value_at
 from primitives.expression.expression import Expression
 from primitives.lowering import lower
 from search.config import Config
-from search.engine.loop import request_for
 from search.engine.proposer import Proposer
+from search.engine.request import request_for
 from search.engine.study import Study
 from search.records.cohort import Counts
 from search.storage import MemoryStore

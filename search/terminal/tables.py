@@ -14,6 +14,7 @@ from rich.text import Text
 from evaluators.evaluate import Evaluation
 from evaluators.objectives import DEFAULT, OBJECTIVES, objective
 from evaluators.results.control_labels import RELU, label_of
+from evaluators.results.reasons import code_of
 from evaluators.results.records import reference_name
 from primitives.equivalence.builtin import as_builtin
 from primitives.expression.parsing import parse
@@ -49,13 +50,15 @@ def built_form(text: str) -> str:
     return as_builtin(parse(text)).text
 
 
-def front_title(objectives: Sequence[str], aggregate: str, unit: str = "nats", reference: str = RELU) -> str:
-    """What the columns of a front are; ``unit`` is the gain's."""
+def rows_title(
+    what: str, objectives: Sequence[str], aggregate: str, unit: str = "nats", reference: str = RELU
+) -> str:  # fmt: skip
+    """What the columns of some classes are; ``unit`` is the gain's."""
     over = f"in {unit} over {label_of(reference)}"
     how = {"mean": over, "minimum": f"{over}, the smallest of the tasks"}
     how["rank"] = "as a rank" if unit == "nats" else f"as a rank of gains in {unit}"
     others = (f"{name} in {_unit(name, unit)}" for name in objectives if name != "gain")
-    return f"Pareto front: {', '.join([f'gain {how[aggregate]}', *others])}"
+    return f"{what}: {', '.join([f'gain {how[aggregate]}', *others])}"
 
 
 def _unit(name: str, unit_of_gain: str) -> str:
@@ -76,6 +79,26 @@ def front_table(rows: Sequence[ClassRow], title: str = "Pareto front: gain in na
         columns, heads = [*columns, "reason"], [*heads, "reason"]
     shown = [row.cells | {"expression": formula(row.expression)} for row in rows]
     return table(title, heads, ([row[column] for column in columns] for row in shown))
+
+
+def known_table(rows: Sequence[tuple[str, ClassRow]], title: str) -> Table:
+    """Known functions, best first."""
+    shown = ([row.id, name, row.expression, row.gain, row.cost, code_of(row.reason)] for name, row in rows)
+    return table(title, ["id", "name", "expression", "gain", "cost", "reason"], shown)
+
+
+def best_known_line(known: Sequence[tuple[str, ClassRow]], front: Sequence[ClassRow]) -> str:
+    """The best known function, and how much of the front has a higher gain."""
+    trained = [(name, row) for name, row in known if row.gain is not None]
+    if not trained:
+        return "No known function was trained before the search."
+    name, best = trained[0]
+    gain = number(best.gain, "+.3f")
+    better = sum((row.gain or -math.inf) > (best.gain or 0.0) for row in front)
+    return (
+        f"Best of {len(known)} known functions: {name}, {best.expression}, gain {gain}, cost {number(best.cost)}; "
+        f"{better} of {len(front)} members of the front have a higher gain"
+    )
 
 
 def replay_table(comparisons: Mapping[str, Comparison], key: Literal["rank", "regret"], title: str) -> Table:

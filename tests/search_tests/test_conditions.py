@@ -19,7 +19,7 @@ from search import Job, Run
 from search.config import checked
 from search.confirmation.neighbours import moved, plain, shorter
 from search.confirmation.protocol import _request
-from search.engine.loop import request_for
+from search.engine.request import request_for
 from search.engine.start import left_out
 from search.errors import ConfigError, RunError
 from search.export.export import export

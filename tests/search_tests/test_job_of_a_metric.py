@@ -11,7 +11,7 @@ from search.commands.shell import title
 from search.errors import ConfigError, ReplayError
 from search.storage import open_store
 from search.tabular.score_table import read_table
-from search.terminal.tables import front_title
+from search.terminal.tables import rows_title
 
 FILE = """\
 import torch
@@ -77,7 +77,7 @@ def test_robustness_is_no_mean_of_nats_and_losses(small: Path, file: Path) -> No
     with pytest.raises(ConfigError, match="objectives: robustness: a mean of nats"):
         Job.load(small, [f"tasks=[digits, {file}:Scaled]", "objectives=[gain, robustness]"])
     assert Job.load(small, [f"tasks=[{file}:Scaled]", "objectives=[gain, robustness]"])
-    assert "robustness in units of the loss" in front_title(["gain", "robustness"], "mean", "accuracy")
+    assert "robustness in units of the loss" in rows_title("Pareto front", ["gain", "robustness"], "mean", "accuracy")
 
 
 def test_by_rank_there_is_no_mean_of_units(small: Path, file: Path) -> None:

@@ -36,7 +36,7 @@ def test_the_front_is_optunas_over_all_objectives(run: Run) -> None:
     assert {t.user_attrs["id"] for t in study.best_trials} == {row["id"] for row in run.front()}
     rows = list(csv.DictReader(run.folder.front.read_text().splitlines()))
     assert list(rows[0])[:7] == ["id", "expression", *OBJECTIVES, "cost"]
-    table = tables.front_table(run.front_rows(), tables.front_title(run.config.objectives, "minimum"))
+    table = tables.front_table(run.front_rows(), tables.rows_title("Pareto front", run.config.objectives, "minimum"))
     assert [str(column.header) for column in table.columns][2:7] == ["gain", "cost", "complexity", "sparsity", "noise"]
     assert "smallest of the tasks, complexity in nodes" in str(table.title)
     for row in run.classes():

@@ -1,0 +1,83 @@
+"""The known functions of a job: the whole catalogue where that is cheap beside the search, else a panel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from evaluators.controls import function_of
+from evaluators.rejection.screens import screen
+from primitives.catalogue import catalogue
+from primitives.equivalence.classes import class_of
+from primitives.errors import nearest
+from primitives.expression.expression import Expression
+from search.baseline.panel import PANEL
+from search.errors import ConfigError
+
+#: What ``baseline.functions`` may be beside a list.
+CHOICES = ("auto", "catalogue", "panel", "none")
+#: The catalogue is swept where it is at most this share of the budget.
+SHARE = 0.25
+
+#: A function of a list: its name and the expression.
+Named = tuple[str, Expression]
+
+
+def known_functions(
+    asked: str | tuple[str, ...], budget: int, leave: Iterable[Expression] = (), *, exact: bool = False
+) -> tuple[Named, ...]:
+    """The known functions of a job, each class once, without those that a screen stops.
+
+    Args:
+        asked: ``"catalogue"``, ``"panel"``, ``"none"``; ``"auto"`` for the catalogue where it is at most a quarter of
+            the budget, else for the panel; or expressions and names of the catalogue.
+        budget: of the job, in classes.
+        leave: functions that are trained in every cohort anyway.
+        exact: functions that differ by a factor are two.
+
+    Raises:
+        EvaluationError: an entry of a list is neither an expression nor a name of the catalogue.
+    """
+    if asked == "none":
+        return ()
+    if not isinstance(asked, str):
+        return _distinct(((entry, function_of(entry)) for entry in asked), leave, exact=exact)
+    whole = _distinct(_catalogue(exact=exact), leave, exact=exact)
+    if asked == "catalogue" or (asked == "auto" and len(whole) <= SHARE * budget):
+        return whole
+    return _distinct(((name, function_of(name)) for name in PANEL), leave, exact=exact)
+
+
+def checked_functions(value: object) -> str | tuple[str, ...]:
+    """The setting as a config has it.
+
+    Raises:
+        ConfigError: it is neither a choice nor a list; the message names the nearest choice.
+        EvaluationError: an entry of a list is unknown.
+    """
+    if isinstance(value, list | tuple):
+        for entry in value:
+            function_of(str(entry))
+        return tuple(map(str, value))
+    if value not in CHOICES:
+        raise ConfigError(
+            f"expected {', '.join(CHOICES)}, or a list of expressions and names of the catalogue; got "
+            f"{str(value)[:60]!r}{nearest(str(value), CHOICES)}"
+        )
+    return str(value)
+
+
+@lru_cache(maxsize=2)
+def _catalogue(*, exact: bool) -> tuple[Named, ...]:
+    """The catalogue's classes that pass the screens: 0.4 s, once a process."""
+    return _distinct(((entry.name, entry.expression) for entry in catalogue()), (), exact=exact)
+
+
+def _distinct(functions: Iterable[Named], leave: Iterable[Expression], *, exact: bool) -> tuple[Named, ...]:
+    seen = {class_of(each, exact=exact) for each in leave}
+    kept: list[Named] = []
+    for name, expression in functions:
+        if (key := class_of(expression, exact=exact)) not in seen and not screen(expression):
+            seen.add(key)
+            kept.append((name, expression))
+    return tuple(kept)

@@ -1,0 +1,125 @@
+"""The baseline stage: the known functions in cohorts of their own, before the search and outside its budget."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from evaluators.cohort import CONTROLS
+from evaluators.controls import more_controls
+from evaluators.results.reference_loss import check_reference, notes
+from primitives.equivalence.classes import class_of
+from primitives.expression.parsing import parse
+from search.baseline.functions import known_functions
+from search.baseline.known import Known
+from search.config import Config
+from search.engine.cohort_trials import trials_of
+from search.engine.request import finished_cohort, request_for
+from search.errors import RunError
+from search.records.cohort import CohortRecord, Plan, Planned
+from search.storage.cohort_files import read_cohort, write_cohort
+from search.storage.files import writing
+from search.storage.run_folder import RunFolder
+from search.workers import Workers
+
+NAME = "name"  # an attribute of a planned function
+
+
+def plans(config: Config) -> list[Plan]:
+    """The cohorts of the baseline, without thresholds: a known function is rejected only where it fails."""
+    leave = [parse(text) for text in (CONTROLS | dict(more_controls(config.controls))).values()]
+    chosen = known_functions(config.baseline.functions, config.budget, leave, exact=config.exact)
+    rows = [Planned(e.text, class_of(e, exact=config.exact), attributes={NAME: name}) for name, e in chosen]
+    size = config.cohorts.size
+    return [Plan(number, rows[first : first + size], {}) for number, first in enumerate(range(0, len(rows), size))]
+
+
+def missing(config: Config, folder: RunFolder, say: Callable[[str], object]) -> list[Plan]:
+    """The cohorts of the baseline that have no file yet, or a damaged one, which is said."""
+    return [plan for plan in plans(config) if not _is_there(folder.known(plan.number), say)]
+
+
+def train_baseline(
+    left: Sequence[Plan], config: Config, folder: RunFolder, workers: Workers, say: Callable[[str], object],
+    show: Callable[[str], object], *, current: bool, until: float = math.inf,
+) -> bool:  # fmt: skip
+    """Train cohorts of the baseline, as many at once as the search does.
+
+    Args:
+        left: those that are missing.
+        config: the job.
+        folder: of the run; a finished cohort is a file of its own.
+        workers: train the cohorts.
+        say: is told what is wrong with a control.
+        show: is told how far the stage is.
+        current: compare with a network as it stands, see :class:`evaluators.cohort.CohortRequest`.
+        until: stop at the end of a cohort once ``time.monotonic()`` is past this.
+
+    Returns:
+        False where the time was over before the end.
+
+    Raises:
+        KeyboardInterrupt: the workers were told to end.
+        ReferenceLossError: the reference has no finite loss in the first cohort.
+        FileError: a file cannot be written.
+    """
+    with writing(folder.baseline):
+        folder.baseline.mkdir(exist_ok=True)
+    open_, waiting = list(left), dict[int, Plan]()
+    while open_ or waiting:
+        if open_ and len(waiting) <= config.cohorts.lag and time.monotonic() < until:
+            plan = open_.pop(0)
+            waiting[plan.number] = plan
+            workers.submit(plan.number, replace(request_for(config, plan, folder, current=current), nulls=0))
+        elif waiting:
+            _take(_next(waiting, config, workers), folder, say)
+            show(f"known functions: {len(left) - len(open_) - len(waiting)} of {len(left)} cohorts")
+        else:
+            return False
+    return True
+
+
+def _take(record: CohortRecord, folder: RunFolder, say: Callable[[str], object]) -> None:
+    """Keep a cohort; the first one tells whether the controls are any good."""
+    if record.plan.number == 0:
+        check_reference(record.result, record.tasks, "launch with smaller training.learning_rates")
+        for line in notes(record.result, record.tasks):
+            say(line)
+    write_cohort(folder.known(record.plan.number), record)
+
+
+def baseline_of(folder: RunFolder, config: Config) -> tuple[Known, ...]:
+    """The known functions that a run has trained, in the order of the catalogue; none without a baseline.
+
+    Raises:
+        RunError: a file was damaged since.
+    """
+    found: list[Known] = []
+    for path in sorted(folder.baseline.glob("??????.json")):
+        if (record := read_cohort(path)) is None:
+            raise RunError(f"{path} is torn or changed; actsearch resume {folder.path} trains it again")
+        trials = trials_of(record, config.scoring)
+        found += [
+            Known(str(trial.attributes[NAME]), replace(trial, id=f"known.{len(found) + n}"))
+            for n, trial in enumerate(trials)
+        ]
+    return tuple(found)
+
+
+def _is_there(path: Path, say: Callable[[str], object]) -> bool:
+    if read_cohort(path) is not None:
+        return True
+    if path.exists():
+        say(f"{path}: torn or changed; it is trained again")
+    return False
+
+
+def _next(waiting: dict[int, Plan], config: Config, workers: Workers) -> CohortRecord:
+    """The next cohort that is finished."""
+    finished = workers.next()
+    if finished is None:
+        raise KeyboardInterrupt
+    return finished_cohort(config, waiting.pop(finished[0]), finished[1])

@@ -1,0 +1,129 @@
+"""Known functions before the search: which they are, that they are trained once, and that a job goes on from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from evaluators.cohort import CONTROLS
+from evaluators.rejection.screens import screen
+from primitives import parse
+from primitives.catalogue import catalogue
+from primitives.equivalence.classes import class_of
+from search import ConfigError, Job, Run
+from search.baseline.functions import known_functions
+from search.config import load_config
+from search.errors import RunError
+from tests.search_tests.conftest import Told, contents
+
+FEW = "baseline.functions=[Tanh, Sine, 'x*erf(x)', Softplus]"
+
+
+def _of(run: Run) -> list[tuple[object, object]]:
+    return [(row["name"], row["gain"]) for row in run.known()]
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_the_catalogue_has_each_class_once_and_nothing_that_a_screen_stops(exact: bool) -> None:
+    found = known_functions("catalogue", 1, map(parse, CONTROLS.values()), exact=exact)
+    keys = [class_of(expression, exact=exact) for _, expression in found]
+    assert len(set(keys)) == len(keys) > 260
+    assert not set(keys) & {class_of(parse(text), exact=exact) for text in CONTROLS.values()}
+    every = {class_of(entry.expression, exact=exact) for entry in catalogue() if not screen(entry.expression)}
+    assert every - set(keys) <= {class_of(parse(text), exact=exact) for text in CONTROLS.values()}
+
+
+def test_the_panel_is_24_functions_of_the_catalogue() -> None:
+    leave = [parse(text) for text in CONTROLS.values()]
+    panel, whole = (known_functions(asked, 1, leave) for asked in ("panel", "catalogue"))
+    assert len(panel) == 24
+    assert {class_of(e, exact=False) for _, e in panel} <= {class_of(e, exact=False) for _, e in whole}
+
+
+def test_auto_sweeps_the_catalogue_where_that_is_a_quarter_of_the_budget() -> None:
+    whole = len(known_functions("catalogue", 1))
+    assert len(known_functions("auto", 4 * whole)) == whole
+    assert known_functions("auto", 4 * whole - 1) == known_functions("panel", 1)
+    assert known_functions("none", 10_000) == ()
+
+
+def test_a_list_has_expressions_and_names_in_any_case() -> None:
+    found = dict(known_functions(("sine", "x*erf(x)", "SINE"), 10))
+    assert {name: expression.text for name, expression in found.items()} == {"sine": "sin(x)", "x*erf(x)": "x*erf(x)"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [("catalog", "did you mean 'catalogue'"), ("[tanhh]", "tanhh"), ("7", "expected auto, catalogue, panel, none")],
+)
+def test_a_wrong_choice_is_refused_by_name(small: Path, asked: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load_config(small, [f"baseline.functions={asked}"])
+
+
+def test_known_functions_are_trained_once_outside_the_budget(small: Path) -> None:
+    run = Job.load(small, [FEW, "start=['tanh(x)', 'x*atan(x)']", "confirmation.finalists=0"]).launch("one")
+    assert {row["name"] for row in run.known()} == {"Tanh", "Sine", "x*erf(x)", "Softplus"}
+    classes = [row["class"] for row in run.classes()]
+    assert len(classes) == 24
+    assert not set(classes) & {row["class"] for row in run.known()}
+    gains = [row["gain"] for row in run.known()]
+    assert gains == sorted(gains, key=lambda gain: -float(gain or 0.0))
+
+
+def test_strategies_see_the_known_functions_first_and_the_best_one_last(small: Path) -> None:
+    study = Job.load(small, [FEW, "confirmation.finalists=0"]).launch("one").read()
+    history = study.history(3)
+    assert [result.id for result in history][4:] == ["0.0", "0.1", "0.2"]
+    assert all(result.id.startswith("known.") for result in history[:4])
+    gains = [result.gain for result in history[:4]]
+    assert gains == sorted(gains)
+    assert history[-1].id == "0.2"
+
+
+def test_a_job_that_was_stopped_among_the_known_functions_goes_on(small: Path) -> None:
+    changes = [FEW, "cohorts.size=2", "budget=8", "cohorts.lag=0"]
+    whole = Job.load(small, changes).launch("whole")
+    ear = Told()
+    part = Job.load(small, changes).launch("part", max_minutes=0, reporter=ear)
+    assert "ended: time, before all known functions were trained" in ear.lines
+    part.resume()
+    assert contents(part) == contents(whole)
+    assert _of(part) == _of(whole)
+
+
+def test_a_damaged_file_is_said_and_trained_again(small: Path) -> None:
+    run = Job.load(small, [FEW, "budget=6", "confirmation.finalists=0"]).launch("one")
+    before = _of(run)
+    path = run.folder.known(0)
+    path.write_text(path.read_text()[:-40])
+    with pytest.raises(RunError, match=r"000000\.json is torn or changed; actsearch resume"):
+        run.known()
+    ear = Told()
+    run.resume(reporter=ear)
+    assert f"{path}: torn or changed; it is trained again" in ear.lines
+    assert _of(run) == before
+
+
+def test_a_run_from_before_there_was_a_baseline_goes_on_without_one(small: Path) -> None:
+    run = Job.load(small, ["budget=6", "confirmation.finalists=0"]).launch("one")
+    text = run.folder.config.read_text()
+    run.folder.config.write_text(text.replace("baseline:\n  functions: none\n", ""))
+    assert "baseline" not in run.folder.config.read_text()
+    again = Run.open("one")
+    again.resume(changes=["budget=12"])
+    assert not again.folder.baseline.exists()
+    assert again.known() == []
+
+
+def test_the_front_is_shown_beside_the_best_known_function(
+    small: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    Job.load(small, [FEW, "budget=6", "confirmation.finalists=0"]).launch("one")
+    _, said, _ = command("front", "one")
+    best = Run.open("one").known()[0]
+    assert f"Best of 4 known functions: {best['name']}, {best['expression']}, gain {best['gain']:+.3f}" in said
+    _, said, _ = command("front", "one", "--known")
+    assert all(name in said for name in ("Tanh", "Sine", "Softplus"))
