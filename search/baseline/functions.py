@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from evaluators.controls import function_of
@@ -65,6 +65,15 @@ def checked_functions(value: object) -> str | tuple[str, ...]:
             f"{str(value)[:60]!r}{nearest(str(value), CHOICES)}"
         )
     return str(value)
+
+
+@lru_cache(maxsize=2)
+def catalogue_classes(*, exact: bool) -> Mapping[str, str]:
+    """The catalogue's classes with the names of their first entries."""
+    classes: dict[str, str] = {}
+    for entry in catalogue():
+        classes.setdefault(class_of(entry.expression, exact=exact), entry.name)
+    return classes
 
 
 @lru_cache(maxsize=2)

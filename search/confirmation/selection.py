@@ -8,6 +8,7 @@ from evaluators.expected_gain import Expected, expected_gains
 from evaluators.objectives import cost
 from evaluators.training.member import Array
 from primitives.expression.parsing import parse
+from search.baseline.functions import catalogue_classes
 from search.config import Config
 from search.confirmation.record import Estimate, Finalist
 from search.engine.study import Study
@@ -19,13 +20,17 @@ RECENT = 10_000  # classes: a second of EM on one core
 def finalists(study: Study, config: Config) -> list[Finalist]:
     """The front's members of highest gain above 0, with the gain that is expected after the winner's curse.
 
+    In a job with a baseline those of a class of the catalogue are none: they are compared with.
+
     The field that they were chosen from are the last 10,000 classes that were trained to the end. Those that thresholds
     let through are among them: a threshold cuts the field off from below, which says little of its upper end, while a
     sample of a few hundred may hold none of the best.
     """
     trials = study.store.trials
     best = sorted(study.front.numbers, key=lambda number: (-trials[number].objectives["gain"], number))
-    better = [trial for trial in (trials[number] for number in best) if (trial.gain or 0.0) > 0]
+    known = catalogue_classes(exact=config.exact) if study.baseline else {}
+    front = (trials[number] for number in best)
+    better = [trial for trial in front if (trial.gain or 0.0) > 0 and trial.key not in known]
     chosen = better[: config.confirmation.finalists]
     expected = expected_gains(_seed_gains(study), [trial.gain or 0.0 for trial in chosen])
     return [_finalist(trial, expected[n] if expected else None) for n, trial in enumerate(chosen)]

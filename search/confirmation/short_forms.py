@@ -11,13 +11,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from evaluators.cohort import CohortRequest
-from evaluators.objectives import gains
-from evaluators.results.records import reference_of
 from evaluators.training.member import Array
 from primitives.expression.expression import Expression
 from search.config import Config
-from search.confirmation.field import train_fields
+from search.confirmation.gains_in_search import gains_in_search
 from search.confirmation.neighbours import length, moved, plain, shorter
 from search.workers import Workers
 
@@ -43,9 +40,8 @@ def short_forms(expressions: Sequence[Expression], config: Config, workers: Work
             [*shorter(f, exact=exact), *moved(f, exact=exact)] if going else []
             for f, going in zip(forms, open_, strict=True)
         ]
-        table = _gains(
-            [*expressions, *forms, *(each for neighbours in tried for each in neighbours)], number, config, workers
-        )
+        field = [*expressions, *forms, *(each for neighbours in tried for each in neighbours)]
+        table = gains_in_search(field, config, workers, first_seed=FIRST_SEED + number * SEEDS, seeds=SEEDS)
         for n, expression in enumerate(expressions):
             chosen = _step(expression, forms[n], tried[n], table)
             open_[n] = chosen is not None
@@ -71,23 +67,3 @@ def _errors(differences: Array) -> float:
     """Mean difference in standard errors; infinite where all seeds agree in one that is not 0."""
     mean, error = float(differences.mean()), float(differences.std(ddof=1)) / len(differences) ** 0.5
     return mean / error if error > 0 else math.copysign(math.inf, mean) if mean else 0.0
-
-
-def _gains(field: Sequence[Expression], number: int, config: Config, workers: Workers) -> dict[Expression, Array]:
-    """Gain over the reference of each expression by seed, mean over the tasks; NaN where it failed."""
-    distinct = list(dict.fromkeys(field))
-    t = config.training
-    requests = [
-        CohortRequest(
-            tuple(each.text for each in distinct), (name,), config.seed, SEEDS, t.steps, rates=t.learning_rates,
-            width=t.width, first_seed=FIRST_SEED + number * SEEDS, nulls=0, device=t.device, autocast=t.autocast,
-            operators=config.operators, conditions=config.asked(name),
-        )
-        for name in config.tasks
-    ]  # fmt: skip
-    results = train_fields(requests, workers)
-    tables = [
-        np.array([gains(row, reference_of(result.controls), [result.task])[0] for row in result.candidates])
-        for result in results
-    ]
-    return dict(zip(distinct, np.mean(tables, axis=0), strict=True))

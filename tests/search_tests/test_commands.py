@@ -66,7 +66,7 @@ def test_a_run_from_launch_to_export(small: Path, shell: Shell) -> None:
 
 def test_launch_in_json_prints_json_alone(small: Path, shell: Shell) -> None:
     data = shell.json("launch", str(small), "--set", "budget=6")
-    assert set(data) == {"status", "front", "confirmation"}
+    assert set(data) == {"status", "front", "known", "confirmation"}
     assert data["status"]["trained"] == 6
 
 
