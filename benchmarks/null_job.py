@@ -55,7 +55,7 @@ def confirmed(trained: CohortResult, finalists: int, seeds: int, repetitions: in
         relu, *candidates = (row_of(pool, models) for models in drawn)
         beside = {name: trained.controls[name] if others else relu for name in ("gelu", "silu")}
         result = Field(TASK, tuple(candidates), {"relu": relu, **beside})
-        hits += any(row.confirmed for row in verdicts([result], rng))
+        hits += any(row.confirmed for row in verdicts([result]))
     return hits / repetitions
 
 

@@ -26,6 +26,7 @@ from evaluators.tasks import task
 from evaluators.tasks.base import Part, Task
 from evaluators.tasks.checks.settings import has_current
 from evaluators.tasks.conditions import OWN, Conditions, under
+from evaluators.tasks.fresh_data import FreshData, fresh_data
 from evaluators.training.checkpoints.checkpoint import Checkpoint
 from evaluators.training.checkpoints.states import CohortState
 from evaluators.training.member import CohortMember, Schedule
@@ -69,6 +70,7 @@ class CohortRequest:
         conditions: what is asked of the weights and the scale, one for each task; empty for each task's own.
         controls: more of them, names with texts.
         current: compare with a task's network as it stands where the task wants that; else with ReLU.
+        draw: what the seeds are derived from besides; requests that differ in it share no seed. "" in the search.
     """
 
     expressions: tuple[str, ...]
@@ -95,6 +97,7 @@ class CohortRequest:
     conditions: tuple[Conditions, ...] = ()
     controls: tuple[tuple[str, str], ...] = ()
     current: bool = True
+    draw: str = ""
 
     @property
     def state(self) -> Checkpoint:
@@ -138,6 +141,7 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> Co
     state = request.state
     begun = state.saved or CohortState(tuple(map(_begun, _members(request, named, candidates, current=False))))
     rows, seconds = list(begun.rows), dict(begun.seconds)
+    tested: dict[str, FreshData] = {}  # a confirmation has no checkpoint: all its tasks are trained here
     asked = dict(zip(request.tasks, request.conditions, strict=False))  # none, or one for each
     for name in request.tasks[len(seconds) :]:
         started = time.perf_counter()
@@ -158,6 +162,8 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> Co
         state.saved = None
         for index, outcome in zip(alive, outcomes, strict=True):
             rows[index] = rows[index].after(name, outcome, comparison_of(setting))
+        if request.purpose == "confirmation":
+            tested[name] = fresh_data(setting, name)
         seconds[name] = round(time.perf_counter() - started, 3)
     controls, nulls = len(named), len(named) + request.nulls
     return CohortResult(
@@ -165,6 +171,7 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> Co
         controls=dict(zip(named, rows[:controls], strict=True)),
         nulls=tuple(rows[controls:nulls]),
         seconds=seconds,
+        tested=tested,
     )
 
 
@@ -192,9 +199,10 @@ def _members(
     ``current``, else of ReLU.
     """
     numbers = range(request.first_seed, request.first_seed + request.seeds)
+    draw = (request.draw,) if request.draw else ()
 
     def seeds(*kind: str | int) -> tuple[int, ...]:
-        return tuple(derive(request.seed, request.purpose, *kind, number) for number in numbers)
+        return tuple(derive(request.seed, request.purpose, *draw, *kind, number) for number in numbers)
 
     shared = seeds("seed")
     controls = [CohortMember(expression, shared, protected=True) for expression in named.values()]

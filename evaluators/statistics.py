@@ -8,20 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 ALPHA = 0.05
+POWER = 0.8
+#: Of a confirmation. For one finalist five show an effect of 1.7 standard deviations, four one of 2.1, three of 3.3.
+FEWEST_SEEDS = 5
 EXACT_SEEDS = 16  # 65,536 sign patterns; beyond that they are sampled
-
-
-def seeds_needed(finalists: int, alpha: float = ALPHA) -> int:
-    """Seeds with which one of ``finalists`` can pass Holm's first step: ceil(log2(2m / alpha)).
-
-    The smallest two-sided p of a sign-flip test on n seeds is 2^(1-n).
-    """
-    return math.ceil(math.log2(2 * finalists / alpha))
-
-
-def carried(seeds: int, alpha: float = ALPHA) -> int:
-    """The most finalists of which one can pass Holm's first step with so many seeds; see :func:`seeds_needed`."""
-    return math.floor(alpha * 2.0 ** (seeds - 1))
 
 
 def sign_flip(gains: Sequence[float], rng: np.random.Generator) -> float:
@@ -50,23 +40,83 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in corrected]
 
 
-def interval(gains: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
-    """Interval of the mean over seeds: mean -+ t s / sqrt(n), t of n - 1 degrees of freedom (Student 1908).
+def standard_error(gains: Sequence[float], ratio: float = 0.0) -> float:
+    """Of the mean over seeds: s sqrt(1/n + ratio).
 
-    It covers the mean of normal gains with the probability ``level`` at any n, that of skewed ones less often: see
-    docs/confirmation.md. Of equal gains it is a point.
+    Each seed divides the same examples anew, so that the gains of two seeds are correlated: the mean of many is less
+    certain than s / sqrt(n) says. Nadeau and Bengio (2003, Machine Learning 52) take the correlation to be at most
+    that of the test sets, which gives the second term.
+
+    Args:
+        gains: one for each seed, at least two.
+        ratio: test examples to training examples of a seed; 0 where the seeds share none, or where the mean on these
+            very examples is meant.
+    """
+    return float(np.std(gains, ddof=1)) * math.sqrt(1 / len(gains) + ratio)
+
+
+def t_test(gains: Sequence[float], ratio: float = 0.0) -> float:
+    """Two-sided p of the corrected resampled t test that the mean is 0, of n - 1 degrees of freedom.
+
+    Args:
+        gains: one for each seed. Fewer than two, or equal ones, say nothing of the noise: p is 1.
+        ratio: see :func:`standard_error`.
+    """
+    from scipy.special import stdtr
+
+    if len(gains) < 2 or np.ptp(gains) == 0:
+        return 1.0
+    return float(2 * stdtr(len(gains) - 1, -abs(np.mean(gains)) / standard_error(gains, ratio)))
+
+
+def interval(gains: Sequence[float], level: float = 0.95, ratio: float = 0.0) -> tuple[float, float] | None:
+    """Interval of the mean over seeds: mean -+ t times its standard error, t of n - 1 degrees of freedom.
+
+    With ratio 0 it is Student's (1908). It covers the mean of normal gains with the probability ``level`` at any n,
+    that of skewed ones less often: see docs/confirmation.md. Of equal gains it is a point.
+
+    Args:
+        gains: one for each seed.
+        level: of confidence.
+        ratio: see :func:`standard_error`.
 
     Returns:
         The ends, in the unit of the gains; None of fewer than two seeds, which say nothing of the spread.
     """
     from scipy.special import stdtrit
 
-    values = np.asarray(gains, dtype=np.float64)
-    if (n := len(values)) < 2:
+    if (n := len(gains)) < 2:
         return None
-    mean = float(values.mean())
-    half = float(stdtrit(n - 1, (1 + level) / 2)) * float(values.std(ddof=1)) / math.sqrt(n)
+    mean = float(np.mean(gains))
+    half = float(stdtrit(n - 1, (1 + level) / 2)) * standard_error(gains, ratio)
     return mean - half, mean + half
+
+
+def pooled_deviation(rows: Sequence[Sequence[float]]) -> float:
+    """Standard deviation over seeds of several candidates' gains: the root of their mean variance."""
+    return math.sqrt(float(np.mean([np.var(row, ddof=1) for row in rows])))
+
+
+def smallest_effect(
+    seeds: int, deviation: float, finalists: int = 1, ratio: float = 0.0, power: float = POWER, alpha: float = ALPHA
+) -> float:  # fmt: skip
+    """The smallest mean gain that passes Holm's first step with the probability ``power``.
+
+    The ratio of the mean to its standard error is a noncentral t (Student's where the effect is 0); it must be above
+    the quantile of a two-sided test at alpha / finalists.
+
+    Args:
+        seeds: at least two.
+        deviation: of the paired differences over seeds, in the unit of the gains.
+        finalists: in the family.
+        ratio: see :func:`standard_error`.
+        power: probability of being shown.
+        alpha: of the family.
+    """
+    from scipy.special import nctdtrinc, stdtrit
+
+    critical = float(stdtrit(seeds - 1, 1 - alpha / (2 * finalists)))
+    return float(nctdtrinc(seeds - 1, 1 - power, critical)) * deviation * math.sqrt(1 / seeds + ratio)
 
 
 def share_interval(hits: int, trials: int, alpha: float = ALPHA) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from evaluators.objectives.tryout import try_out_objective
 from evaluators.rejection import RecallTarget, rung_rule
 from evaluators.rejection.tryout import try_out_rule
 from evaluators.results.json_codec import JsonObject
-from evaluators.statistics import seeds_needed
+from evaluators.statistics import FEWEST_SEEDS
 from evaluators.tasks import expanded, task
 from evaluators.tasks.conditions import INITIALS, SCALES, Conditions, under
 from evaluators.tasks.tryout import try_out
@@ -135,13 +135,13 @@ class Confirmation(Section):
     """Finalists on seeds, data and a network that the search never saw; ``finalists: 0`` leaves it out.
 
     In ``rounds`` of training on the search's tasks each finalist is shortened and its constants are refined; its short
-    form is confirmed beside it, so that ``seeds`` must carry twice as many. ``unseen`` names a task that was not
+    form is confirmed beside it. ``unseen`` names a task that was not
     searched: ``auto`` takes a shipped one if the job has a shipped one, null none. ``stability: true`` refuses
     finalists that fail the gradient-ascent test of :mod:`evaluators.rejection.stability`.
     """
 
     finalists: int = Field(5, ge=0, le=100)
-    seeds: int = Field(10, ge=2, le=1024)
+    seeds: int = Field(32, ge=2, le=1024)
     steps: int | None = Field(None, ge=1)
     rounds: int = Field(2, ge=0, le=20)
     unseen: str | None = "auto"
@@ -154,11 +154,9 @@ class Confirmation(Section):
 
     @model_validator(mode="after")
     def _enough(self) -> Confirmation:
-        forms = " and as many short forms" if self.rounds else ""
-        if self.finalists and self.seeds < (needed := seeds_needed(self.finalists * (2 if forms else 1))):
+        if self.finalists and self.seeds < FEWEST_SEEDS:
             raise ValueError(
-                f"seeds: {self.finalists} finalists{forms} need at least {needed} seeds for a corrected p below 0.05, "
-                f"got {self.seeds}"
+                f"seeds: expected at least {FEWEST_SEEDS}, as fewer say too little of the noise, got {self.seeds}"
             )
         return self
 

@@ -12,6 +12,7 @@ from evaluators.machine.backend import Backend
 from search.conditions import as_it_was_meant
 from search.config import Config, checked, load_config, read_yaml, to_yaml, with_pinned_files
 from search.confirmation import Confirmation, finalists, read_confirmation
+from search.confirmation.in_words import looks_in_words
 from search.engine.interruption import gently
 from search.engine.reporter import Reporter, Silent
 from search.engine.rows import class_rows, front_rows, known_cells, known_rows
@@ -27,6 +28,7 @@ from search.records.timing_codec import read_timing
 from search.report import report_at_end, write_front, write_report
 from search.storage import open_store, read_store, stored_trace
 from search.storage.files import Cell, read_json, write_atomically, write_json
+from search.storage.looks import ledger_of, read_looks
 from search.storage.run_folder import RunFolder, find_run, free_name, named_folder
 from search.work import confirm_and_time, study_of, work
 from search.workers import Workers, start_workers
@@ -113,6 +115,10 @@ class Run:
     def timing(self) -> dict[str, float]:
         """Measured time of the finalists by id, in ReLUs; empty if there was no confirmation yet."""
         return read_timing(self.folder.timing)
+
+    def looks_before(self, confirmation: Confirmation) -> list[str]:
+        """A sentence for each task whose confirmation data were looked at before, by any run beside this one."""
+        return looks_in_words(confirmation, read_looks(ledger_of(self.folder)))
 
     def report(self, path: str | Path | None = None) -> Path:
         """Write the run's page and return its path; ``report.html`` in the run folder by default.

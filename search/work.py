@@ -12,12 +12,12 @@ from evaluators.controls import more_controls
 from evaluators.errors import RecordError
 from evaluators.machine.timing import time_ratios
 from evaluators.results.reference_loss import notes
-from evaluators.statistics import carried, seeds_needed
 from primitives.expression.parsing import parse
 from primitives.user_file import label
 from search.baseline.stage import baseline_of, missing, train_baseline
 from search.config import Config
 from search.confirmation import Confirmation, confirm, finalists, read_confirmation, write_confirmation
+from search.confirmation.looks import looks_of
 from search.engine.interruption import gently
 from search.engine.loop import Progress, search
 from search.engine.recorder import Recorder
@@ -32,6 +32,7 @@ from search.records.timing_codec import write_timing
 from search.records.trace_entry import TraceEntry
 from search.report import report_at_end
 from search.storage import Store, open_store
+from search.storage.looks import ledger_of, record_looks
 from search.storage.run_folder import RunFolder
 from search.workers import Workers
 from search.workers.result_cache import ResultCache
@@ -129,17 +130,20 @@ def confirm_and_time(
     before = _before(folder, reporter)
     confirmation = confirm(config, study, cache, before)
     write_confirmation(folder.confirmation, confirmation)
-    if confirmation.family > carried(confirmation.setting.seeds):
-        needed = seeds_needed(confirmation.family)
-        reporter.say(
-            f"no finalist can be confirmed: {confirmation.family} functions were compared, earlier confirmations "
-            f"included; that needs {needed} seeds"
-        )
+    _record_looks(folder, confirmation, reporter)
     chosen = [row.finalist for row in confirmation.finalists]
     ratios = time_ratios([parse(finalist.expression) for finalist in chosen])
     write_timing(folder.timing, {row.id: round(ratio, 2) for row, ratio in zip(chosen, ratios, strict=True)})
     cache.clear()
     return confirmation
+
+
+def _record_looks(folder: RunFolder, confirmation: Confirmation, reporter: Reporter) -> None:
+    """Note in the ledger what was looked at; a job goes on without."""
+    try:
+        record_looks(ledger_of(folder), looks_of(confirmation, folder.name))
+    except FileError as error:
+        reporter.say(f"{error}; later confirmations will not count this one among the looks at the same data")
 
 
 def _before(folder: RunFolder, reporter: Reporter) -> Confirmation | None:

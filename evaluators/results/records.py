@@ -11,6 +11,7 @@ import numpy as np
 from evaluators.comparison import NATS, Comparison
 from evaluators.results.control_labels import CURRENT, RELU
 from evaluators.results.reasons import Reason
+from evaluators.tasks.fresh_data import FreshData
 from evaluators.training.member import Array, Outcome
 
 
@@ -77,12 +78,14 @@ class CohortResult:
         controls: by name. A user's network as it stands is ``"current"``, with losses on the tasks that have one.
         nulls: the null controls.
         seconds: by task.
+        tested: by task, in confirmation.
     """
 
     candidates: tuple[MemberResult, ...]
     controls: Mapping[str, MemberResult]
     nulls: tuple[MemberResult, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+    tested: Mapping[str, FreshData] = field(default_factory=dict)
 
     @property
     def reference(self) -> MemberResult:

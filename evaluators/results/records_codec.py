@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 
 from evaluators.comparison import Comparison
 from evaluators.results.json_codec import Fields, JsonObject, all_finite, table_to_json
 from evaluators.results.reasons import TRAINED, code_of
 from evaluators.results.records import CohortResult, MemberResult
+from evaluators.tasks.fresh_data import FreshData
 from evaluators.training.member import Array
 
 
@@ -19,6 +21,7 @@ def cohort_to_json(result: CohortResult) -> JsonObject:
         "controls": {name: member_to_json(row) for name, row in result.controls.items()},
         "nulls": [member_to_json(row) for row in result.nulls],
         "seconds": dict(result.seconds),
+        **({"tested": tested_to_json(result.tested)} if result.tested else {}),
     }
 
 
@@ -34,7 +37,25 @@ def cohort_from_json(fields: Fields) -> CohortResult:
         controls={name: member_from_json(controls.section(name)) for name in controls},
         nulls=tuple(map(member_from_json, fields.sections("nulls"))),
         seconds=fields.numbers_by_name("seconds"),
+        tested=tested_from_json(fields),
     )
+
+
+def tested_to_json(tested: Mapping[str, FreshData]) -> JsonObject:
+    """What each task was tested on."""
+    return {name: {"data": each.data, "ratio": each.ratio} for name, each in tested.items()}
+
+
+def tested_from_json(fields: Fields) -> dict[str, FreshData]:
+    """The key ``tested`` of a file; nothing where it is missing, as in the search and in older files.
+
+    Raises:
+        RecordError: it has another shape.
+    """
+    if "tested" not in fields:
+        return {}
+    tested = fields.section("tested")
+    return {name: FreshData(tested.section(name).text("data"), tested.section(name).number("ratio")) for name in tested}
 
 
 def controls_digest(result: CohortResult) -> str:

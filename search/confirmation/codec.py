@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from evaluators.results.json_codec import Fields, JsonObject, all_finite, decoded
 from evaluators.results.reasons import TRAINED
-from search.confirmation.record import Compared, Confirmation, Estimate, Finalist, Setting, Tried, Verdict
+from evaluators.results.records_codec import tested_from_json, tested_to_json
+from search.confirmation.record import Compared, Confirmation, Estimate, Finalist, OnTask, Over, Setting, Tried, Verdict
 from search.storage.files import read_json, write_json
+
+T = TypeVar("T")
 
 
 def read_confirmation(path: Path) -> Confirmation | None:
@@ -39,15 +43,18 @@ def confirmation_to_json(confirmation: Confirmation) -> JsonObject:
             "unseen": list(s.unseen),
             "networks": dict(s.networks),
             "alpha": s.alpha,
+            **({"draw": s.draw} if s.draw else {}),
+            **({"tested": tested_to_json(s.tested)} if s.tested else {}),
         },
         "finalists": [_compared_to_json(row) for row in confirmation.finalists],
         "nulls": all_finite(confirmation.nulls),
         "earlier": [{"expression": row.expression, "p": row.p} for row in confirmation.earlier],
+        "smallest_effect": confirmation.smallest_effect,
     }
 
 
 def confirmation_from_json(fields: Fields) -> Confirmation:
-    """The record in a file; older files lack what came later: drop-in, short forms, unseen tasks, earlier looks.
+    """The record in a file; older files lack what came later, such as short forms and verdicts of tasks.
 
     Raises:
         RecordError: it has another shape, or an unknown code.
@@ -64,10 +71,13 @@ def confirmation_from_json(fields: Fields) -> Confirmation:
             unseen=setting.texts("unseen") if "unseen" in setting else (),
             networks={task: networks.text(task) for task in networks},
             alpha=setting.number("alpha"),
+            draw=setting.text("draw") if "draw" in setting else "",
+            tested=tested_from_json(setting),
         ),
         finalists=tuple(map(_compared_from_json, fields.sections("finalists"))),
         nulls=fields.numbers("nulls"),
         earlier=tuple(Tried(row.text("expression"), row.number("p")) for row in earlier),
+        smallest_effect=fields.number_or_none("smallest_effect"),
     )
 
 
@@ -91,12 +101,15 @@ def _compared_to_json(row: Compared) -> JsonObject:
         "by_task": _estimates_to_json(v.by_task),
         "p_holm": v.p_holm,
         "confirmed": v.confirmed,
-        **({"unseen": _estimates_to_json(row.unseen)} if row.unseen else {}),
+        **({"on_task": {name: _on_task_to_json(each) for name, each in v.on_task.items()}} if v.on_task else {}),
+        **({"unseen": {name: _over_to_json(each) for name, each in row.unseen.items()}} if row.unseen else {}),
     }
 
 
 def _compared_from_json(fields: Fields) -> Compared:
-    return Compared(_finalist_from_json(fields), _verdict_from_json(fields), _estimates(fields, "unseen"))
+    return Compared(
+        _finalist_from_json(fields), _verdict_from_json(fields), _by_name(fields, "unseen", _over_from_json)
+    )
 
 
 def _finalist_from_json(fields: Fields) -> Finalist:
@@ -137,19 +150,53 @@ def _verdict_from_json(fields: Fields) -> Verdict:
         by_task=_estimates(fields, "by_task"),
         p_holm=fields.number("p_holm"),
         confirmed=fields.flag("confirmed"),
+        on_task=_by_name(fields, "on_task", _on_task_from_json),
     )
 
 
+def _on_task_to_json(on_task: OnTask | None) -> JsonObject | None:
+    if on_task is None:
+        return None
+    over = _over_to_json(on_task.over_best)
+    return {**(over or {}), "p": on_task.p, "p_holm": on_task.p_holm, "confirmed": on_task.confirmed}
+
+
+def _on_task_from_json(fields: Fields) -> OnTask:
+    return OnTask(
+        _over_from_json(fields), fields.number("p"), fields.number("p_holm"), confirmed=fields.flag("confirmed")
+    )
+
+
+def _over_to_json(over: Over | None) -> JsonObject | None:
+    if over is None:
+        return None
+    named: JsonObject = {"over": over.control} if over.control else {}
+    return {**named, **_estimate_to_json(over.gain)}
+
+
+def _over_from_json(fields: Fields) -> Over:
+    return Over(fields.text("over") if "over" in fields else "", _estimate_from_json(fields))
+
+
+def _estimate_to_json(estimate: Estimate) -> JsonObject:
+    return {"mean": estimate.mean, "interval": [estimate.low, estimate.high]}
+
+
 def _estimates_to_json(estimates: Mapping[str, Estimate | None]) -> JsonObject:
-    return {name: None if e is None else {"mean": e.mean, "interval": [e.low, e.high]} for name, e in estimates.items()}
+    return {name: None if e is None else _estimate_to_json(e) for name, e in estimates.items()}
 
 
 def _estimates(fields: Fields, key: str) -> dict[str, Estimate | None]:
     """Estimates by name; none where an older file lacks the key."""
+    return _by_name(fields, key, _estimate_from_json)
+
+
+def _by_name(fields: Fields, key: str, read: Callable[[Fields], T]) -> dict[str, T | None]:
+    """What an object's values are, None for null; nothing where an older file lacks the key."""
     if key not in fields:
         return {}
     section = fields.section(key)
-    return {name: _estimate_from_json(section.section(name)) if name in section else None for name in section}
+    return {name: read(section.section(name)) if name in section else None for name in section}
 
 
 def _estimate_from_json(fields: Fields) -> Estimate:

@@ -52,6 +52,7 @@ def _joined(results: Sequence[CohortResult], name: str) -> Field:
         candidates=tuple(_member([r.candidates[n] for r in results], name) for n in range(len(first.candidates))),
         controls={key: _member([r.controls[key] for r in results], name) for key in first.controls},
         nulls=tuple(_member([r.nulls[n] for r in results], name) for n in range(len(first.nulls))),
+        tested=first.tested.get(name),
     )
 
 
@@ -61,4 +62,4 @@ def _member(parts: Sequence[MemberResult], name: str) -> MemberResult:
         return MemberResult(reason=reason)
     losses = {step: np.concatenate([part.losses[name][step] for part in parts]) for step in parts[0].losses[name]}
     tests = {name: np.concatenate([part.tests[name] for part in parts])} if parts[0].tests else {}
-    return MemberResult({name: losses}, tests)
+    return MemberResult({name: losses}, tests, comparisons=parts[0].comparisons)

@@ -11,14 +11,14 @@ from evaluators.objectives import cost
 from evaluators.rejection.stability import is_unstable
 from evaluators.results.reasons import Reason
 from evaluators.results.records import MemberResult
-from evaluators.seeds import numpy_generator
+from evaluators.seeds import derive
 from evaluators.statistics import ALPHA
 from evaluators.tasks import task
 from primitives.equivalence.classes import class_of
 from primitives.expression.parsing import parse
 from primitives.user_file import is_reference, label
 from search.config import Config
-from search.confirmation.comparison import null_gains, summary_on, verdicts
+from search.confirmation.comparison import null_gains, over_best_on, smallest_shown, verdicts
 from search.confirmation.field import train_fields
 from search.confirmation.record import Compared, Confirmation, Field, Finalist, Setting, Tried
 from search.confirmation.selection import finalists
@@ -50,18 +50,20 @@ def confirm(config: Config, study: Study, workers: Workers, before: Confirmation
     rows = _with_short_forms(rows, config, workers)
     texts = tuple(row.expression for row in rows)
     current = keeps_current(config, study.store)
-    requests = [replace(_request(config, texts, name), current=current) for name in config.tasks]
+    setting = replace(setting, draw=_draw(config, texts))
+    requests = [replace(_request(config, texts, name), current=current, draw=setting.draw) for name in config.tasks]
     results = train_fields(requests, workers)
     if config.confirmation.stability:
         results = _without_unstable(results, texts, config.seed)
-    rng = numpy_generator(config.seed, "confirmation", "statistics")
     earlier = tuple(row for row in _tried(before) if row.expression not in texts)
-    said = verdicts(results, rng, [row.p for row in earlier])
+    said = verdicts(results, [row.p for row in earlier])
     compared = [Compared(row, verdict) for row, verdict in zip(rows, said, strict=True)]
     if (name := unseen(config)) is not None:
-        (other,) = train_fields([replace(_request(config, texts, name), rates=(), nulls=0)], workers)
-        compared = [replace(row, unseen={label(name): summary_on(other, n)}) for n, row in enumerate(compared)]
-    return Confirmation(study.trials, setting, tuple(compared), null_gains(results), earlier)
+        (other,) = train_fields([replace(_request(config, texts, name), rates=(), nulls=0, draw=setting.draw)], workers)
+        compared = [replace(row, unseen={label(name): over_best_on(other, n)}) for n, row in enumerate(compared)]
+    setting = replace(setting, tested={label(each.task): each.tested for each in results if each.tested})
+    shown = smallest_shown(said, len(said) + len(earlier), setting.ratio)
+    return Confirmation(study.trials, setting, tuple(compared), null_gains(results), earlier, shown)
 
 
 def unseen(config: Config) -> str | None:
@@ -95,6 +97,16 @@ def _request(config: Config, texts: Sequence[str], name: str) -> CohortRequest:
         conditions=config.asked(name),
         controls=more_controls(config.controls),
     )  # fmt: skip
+
+
+def _draw(config: Config, texts: Sequence[str]) -> str:
+    """What the seeds are derived from besides the run's: another confirmation than this one looks at new numbers.
+
+    Else a second one with more seeds, or after more search, would extend what was seen already. The same one again,
+    as after an interruption, draws the same.
+    """
+    c = config.confirmation
+    return f"{derive(config.seed, c.seeds, c.steps or config.training.steps, *sorted(texts)):016x}"
 
 
 def _without_unstable(results: Sequence[Field], texts: Sequence[str], seed: int) -> list[Field]:

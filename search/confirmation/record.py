@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from evaluators.results.reasons import Reason, code_of
 from evaluators.results.records import MemberResult, reference_name
 from evaluators.statistics import interval
+from evaluators.tasks.fresh_data import FreshData
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +20,27 @@ class Estimate:
     high: float | None = None
 
     @classmethod
-    def of(cls, gains: Sequence[float]) -> Estimate:
-        """The mean over the seeds with its interval; of one seed there is no interval."""
-        return cls(sum(gains) / len(gains), *(interval(gains) or ()))
+    def of(cls, gains: Sequence[float], ratio: float = 0.0) -> Estimate:
+        """The mean over the seeds with its interval; of one seed there is no interval.
+
+        Args:
+            gains: one for each seed.
+            ratio: see :func:`evaluators.statistics.standard_error`.
+        """
+        return cls(sum(gains) / len(gains), *(interval(gains, ratio=ratio) or ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """The smallest of the gains over the controls.
+
+    Args:
+        control: which one that is; "" in files of older versions, where it is the reference.
+        gain: over it.
+    """
+
+    control: str
+    gain: Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +53,9 @@ class Setting:
         unseen: labels of those that were not.
         networks: by label of the task.
         alpha: below which a corrected p confirms.
+        draw: what the seeds were derived from besides the run's seed; "" in files of older versions.
+        tested: what each task that was searched was tested on, by label; empty in files of older versions, whose
+            intervals and p do not allow for overlapping test sets.
     """
 
     seeds: int
@@ -42,6 +64,13 @@ class Setting:
     unseen: tuple[str, ...]
     networks: Mapping[str, str]
     alpha: float
+    draw: str = ""
+    tested: Mapping[str, FreshData] = field(default_factory=dict)
+
+    @property
+    def ratio(self) -> float:
+        """Of a mean over the tasks: the largest of theirs. See :func:`evaluators.statistics.standard_error`."""
+        return max((each.ratio for each in self.tested.values()), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +103,23 @@ class Finalist:
 
 
 @dataclass(frozen=True, slots=True)
+class OnTask:
+    """What the fresh seeds say of a finalist on one task alone.
+
+    Args:
+        over_best: the smallest gain over the controls.
+        p: the largest over the controls.
+        p_holm: p, corrected for all that were tried, not for the number of tasks.
+        confirmed: it is better than each control there.
+    """
+
+    over_best: Over
+    p: float
+    p_holm: float
+    confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What the fresh seeds say of a finalist.
 
@@ -88,6 +134,7 @@ class Verdict:
         by_task: gain over the reference by label of the task; None where it failed.
         p_holm: p, corrected for all that were tried.
         confirmed: it is better than each control.
+        on_task: the same of each task alone, by label; None where it failed. Empty in files of older versions.
     """
 
     gains: Mapping[str, Estimate] = field(default_factory=dict)
@@ -100,6 +147,12 @@ class Verdict:
     by_task: Mapping[str, Estimate | None] = field(default_factory=dict)
     p_holm: float = 1.0
     confirmed: bool = False
+    on_task: Mapping[str, OnTask | None] = field(default_factory=dict)
+
+    @property
+    def confirmed_on(self) -> int:
+        """The number of tasks on which it is confirmed."""
+        return sum(1 for each in self.on_task.values() if each and each.confirmed)
 
     @property
     def reason(self) -> str:
@@ -114,12 +167,12 @@ class Compared:
     Args:
         finalist: as the search saw it.
         verdict: what the fresh seeds say.
-        unseen: gain over the reference on tasks that were not searched, by label; None where it failed.
+        unseen: gain over the best control on tasks that were not searched, by label; None where it failed.
     """
 
     finalist: Finalist
     verdict: Verdict
-    unseen: Mapping[str, Estimate | None] = field(default_factory=dict)
+    unseen: Mapping[str, Over | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +193,8 @@ class Confirmation:
         finalists: the best in the search first; short forms behind all of them.
         nulls: gains of the null controls over the reference, NaN where one is not finite.
         earlier: what was tried before.
+        smallest_effect: the gain over the best control that so many seeds show in four of five confirmations of such
+            a family, see :func:`evaluators.statistics.smallest_effect`; None where nothing tells the noise.
     """
 
     trained: int
@@ -147,6 +202,7 @@ class Confirmation:
     finalists: tuple[Compared, ...]
     nulls: tuple[float, ...] = ()
     earlier: tuple[Tried, ...] = ()
+    smallest_effect: float | None = None
 
     @property
     def ordered(self) -> list[Compared]:
@@ -165,6 +221,15 @@ class Confirmation:
         return reference_name([name for row in self.finalists for name in row.verdict.gains])
 
     @property
+    def several_rates(self) -> bool:
+        """Some finalist and its reference were best at different learning rates: drop-in gains differ."""
+        return any(each != v.gains.get(name) for v in self._verdicts for name, each in v.drop_in.items())
+
+    @property
+    def _verdicts(self) -> list[Verdict]:
+        return [row.verdict for row in self.finalists]
+
+    @property
     def confirmed(self) -> set[str]:
         """Ids of the finalists that were confirmed, they or their short forms."""
         return {row.finalist.original for row in self.finalists if row.verdict.confirmed}
@@ -179,9 +244,16 @@ class Field:
         candidates: in the order of the request.
         controls: by name.
         nulls: the null controls.
+        tested: what the test losses are of; None where there are none.
     """
 
     task: str
     candidates: tuple[MemberResult, ...]
     controls: Mapping[str, MemberResult]
     nulls: tuple[MemberResult, ...] = ()
+    tested: FreshData | None = None
+
+    @property
+    def ratio(self) -> float:
+        """See :func:`evaluators.statistics.standard_error`."""
+        return self.tested.ratio if self.tested else 0.0

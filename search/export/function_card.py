@@ -10,7 +10,7 @@ from primitives.catalogue import known_name
 from primitives.equivalence.nearest import nearest_known
 from primitives.expression.expression import Expression
 from primitives.lowering import lower
-from primitives.user_file import is_reference, label
+from primitives.user_file import label
 from search.config import Config
 from search.confirmation.record import Compared, Confirmation, Estimate, Setting
 from search.export.exported import Exported
@@ -130,13 +130,13 @@ def _confirmed(finalist: Compared, setting: Setting, family: int) -> list[str]:
     own = reference_name(verdict.gains)
     if drop_in := verdict.drop_in.get(own):
         lines.append(f"- dropped in at {label_of(own)}'s learning rate: {_estimate(drop_in)} over {own}")
-    for task, estimate in finalist.unseen.items():
-        beside = "its reference" if is_reference(task) else "relu"
-        lines.append(
-            f"- on {task}, which was not searched: {_estimate(estimate) if estimate else 'failed'} over {beside}"
-        )
+    for task, best in finalist.unseen.items():
+        gain = f"{_estimate(best.gain)} over {best.control or 'its reference'}" if best else "failed"
+        lines.append(f"- on {task}, which was not searched: {gain}")
     said = "confirmed" if verdict.confirmed else "not confirmed"
     p = f"p = {_number(verdict.p_holm)}, corrected for {family} that were tried"
+    if len(verdict.on_task) > 1:
+        said += f"; on {verdict.confirmed_on} of {len(verdict.on_task)} tasks alone"
     return [*lines, f"- better than {', '.join(verdict.gains)}, each of them: {p}: {said}"]
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from evaluators.results.records import reference_name
 from primitives.equivalence.builtin import as_builtin
 from primitives.expression.parsing import parse
 from search.confirmation import Estimate
-from search.confirmation.record import Compared
+from search.confirmation.record import Compared, OnTask, Over
 from search.report.members import verdict
 from search.report.run_data import RunData
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +30,10 @@ class Finalist:
         found: gain over the reference in the search.
         expected: what that led to expect, without the winner's curse.
         over: gain over each control, each at its best learning rate.
-        drop_in: the same with the candidate at the control's learning rate; may be empty.
+        drop_in: the same with the candidate at the control's learning rate; empty where that is always its own.
         by_task: gain over the reference on each task.
-        unseen: gain over the reference on tasks that were not searched; may be empty.
+        on_task: gain over the best control and the verdict on each task alone; may be empty.
+        unseen: gain over the best control on tasks that were not searched; may be empty.
         p: corrected by Holm; None if it was not computed.
         best_control: that p is about.
         short_form_of: the finalist whose short form this is, or "".
@@ -47,12 +51,18 @@ class Finalist:
     over: Mapping[str, Estimate]
     drop_in: Mapping[str, Estimate]
     by_task: Mapping[str, Estimate]
-    unseen: Mapping[str, Estimate]
+    on_task: Mapping[str, OnTask]
+    unseen: Mapping[str, Over]
     p: float | None
     best_control: str
     short_form_of: str
     cost: float | None
     time: float | None
+
+    @property
+    def confirmed_on(self) -> int:
+        """The number of tasks on which it is confirmed."""
+        return sum(1 for each in self.on_task.values() if each.confirmed)
 
     @property
     def fresh(self) -> Estimate | None:
@@ -62,7 +72,8 @@ class Finalist:
 
 def finalists(run_data: RunData) -> list[Finalist]:
     """Best in the search first, each short form behind its function."""
-    return [_finalist(row, run_data.timing) for row in run_data.tested]
+    drop_in = run_data.confirmation is not None and run_data.confirmation.several_rates
+    return [_finalist(row, run_data.timing, drop_in=drop_in) for row in run_data.tested]
 
 
 def setting(run_data: RunData) -> str:
@@ -74,7 +85,7 @@ def setting(run_data: RunData) -> str:
     return f"on {told.seeds} fresh seeds and held-out data, with the networks {networks}"
 
 
-def _finalist(row: Compared, timing: Mapping[str, float]) -> Finalist:
+def _finalist(row: Compared, timing: Mapping[str, float], *, drop_in: bool) -> Finalist:
     f, v = row.finalist, row.verdict
     return Finalist(
         id=f.id,
@@ -85,8 +96,9 @@ def _finalist(row: Compared, timing: Mapping[str, float]) -> Finalist:
         found=f.search_gain,
         expected=f.expected,
         over=v.gains,
-        drop_in=_known(v.drop_in),
+        drop_in=_known(v.drop_in) if drop_in else {},
         by_task=_known(v.by_task),
+        on_task=_known(v.on_task),
         unseen=_known(row.unseen),
         p=v.p_holm,
         best_control=v.best_control or "",
@@ -96,6 +108,6 @@ def _finalist(row: Compared, timing: Mapping[str, float]) -> Finalist:
     )
 
 
-def _known(estimates: Mapping[str, Estimate | None]) -> dict[str, Estimate]:
+def _known(estimates: Mapping[str, T | None]) -> dict[str, T]:
     """Without those that failed."""
     return {name: estimate for name, estimate in estimates.items() if estimate}

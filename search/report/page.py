@@ -16,6 +16,7 @@ from markupsafe import Markup
 from evaluators.results.control_labels import listed
 from primitives.user_file import label
 from search.confirmation import Estimate
+from search.confirmation.in_words import power_in_words
 from search.engine.rejection import summary
 from search.report.calibration import calibrations
 from search.report.finalists import Finalist, finalists, setting
@@ -94,6 +95,8 @@ def _content(run_data: RunData) -> dict[str, object]:
         "tested": sum(1 for f in tested if not f.short_form_of),
         "confirmed": len({f.short_form_of or f.id for f in tested if f.verdict == "confirmed"}),
         "confirmation_picture": _confirmation_picture(run_data, tested),
+        "tasks_alone": _tasks_alone(tested),
+        "power": power_in_words(run_data.confirmation, run_data.unit) if run_data.confirmation else "",
         "nulls": {"search": null_gains(run_data), "confirmation": _confirmation_nulls(run_data)},
         "controls_repeat": all(entry.controls_repeat for entry in run_data.trace),
         "by_task": _by_task(run_data, drawn, tested),
@@ -128,6 +131,12 @@ def _fronts(run_data: RunData, drawn: Sequence[FrontMember]) -> list[Front]:
 
 def _confirmation_nulls(run_data: RunData) -> list[float]:
     return [value for value in (run_data.confirmation.nulls if run_data.confirmation else ()) if math.isfinite(value)]
+
+
+def _tasks_alone(tested: Sequence[Finalist]) -> list[str]:
+    """The tasks with verdicts of their own, where there are several."""
+    names = list(dict.fromkeys(name for f in tested for name in f.on_task))
+    return names if len(names) > 1 else []
 
 
 def _confirmation_picture(run_data: RunData, tested: Sequence[Finalist]) -> Markup | None:

@@ -15,6 +15,7 @@ from evaluators.results.records import reference_name
 from primitives.user_file import label
 from search.config import Config
 from search.confirmation import Confirmation, read_confirmation
+from search.confirmation.in_words import looks_in_words
 from search.confirmation.record import Compared
 from search.engine.rivals import rivals_in
 from search.engine.rows import front_rows
@@ -26,6 +27,7 @@ from search.records.trace_entry import TraceEntry
 from search.records.trial import TrialRecord
 from search.storage import Store
 from search.storage.files import read_json
+from search.storage.looks import ledger_of, read_looks
 from search.storage.run_folder import RunFolder
 
 #: Their rows have the worker's last words.
@@ -92,6 +94,7 @@ class RunData:
         timing: measured time of the finalists by id, in ReLUs.
         errors: a worker's last words by the id of the candidate.
         units: of the gains, by label of the task.
+        looks: sentences on earlier looks at the confirmation data.
     """
 
     path: Path
@@ -105,6 +108,7 @@ class RunData:
     timing: Mapping[str, float] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
+    looks: Sequence[str] = ()
 
     @property
     def unit(self) -> str:
@@ -141,6 +145,7 @@ def gather(folder: RunFolder, config: Config, study: Study) -> RunData:
         study: of the run; it may be at work.
     """
     candidates = [Candidate(trial, trial.objectives) for trial in study.store.trials]
+    confirmation = _confirmation(folder)
     return RunData(
         path=folder.path,
         config=config,
@@ -149,10 +154,11 @@ def gather(folder: RunFolder, config: Config, study: Study) -> RunData:
         candidates=candidates,
         front=front_rows(study, config.tasks),
         environment=read_json(folder.environment) or {},
-        confirmation=_confirmation(folder),
+        confirmation=confirmation,
         timing=read_timing(folder.timing),
         errors=_errors(study.store, candidates),
         units={label(name): unit for name, unit in units_by_task(study.store, config.tasks).items()},
+        looks=looks_in_words(confirmation, read_looks(ledger_of(folder))) if confirmation else (),
     )
 
 

@@ -18,7 +18,7 @@ from evaluators.results.reasons import code_of
 from evaluators.results.records import reference_name
 from primitives.equivalence.builtin import as_builtin
 from primitives.expression.parsing import parse
-from search.confirmation.record import Compared, Confirmation, Estimate
+from search.confirmation.record import Compared, Confirmation, Estimate, Over, Verdict
 from search.records.class_row import ClassRow
 from search.tabular.replay import Comparison
 
@@ -137,26 +137,37 @@ def confirmation_table(confirmation: Confirmation, unit: str = "nats") -> Table:
     title = f"Finalists over {label_of(confirmation.reference)} on {s.seeds} fresh seeds, held-out data, {networks}"
     title += "" if unit == "nats" else f"; gains in {unit}"
     unseen = ("\n".join(wrap(name, 8)) for name in s.unseen)
-    made = table(title, ["expression", "expected", "gain", "drop-in", *unseen, "over\nbest", "verdict"], ())
+    drop_in = ["drop-in"] * confirmation.several_rates
+    made = table(title, ["expression", "expected", "gain", *drop_in, *unseen, "over\nbest", "verdict"], ())
     made.padding = (0, 1, 0, 0)
     made.columns[0].min_width = 11
     for row in confirmation.ordered:
-        made.add_row(*map(Text, _finalist(row, s.unseen)))
+        made.add_row(*map(Text, _finalist(row, s.unseen, drop_in=confirmation.several_rates)))
     return made
 
 
-def _finalist(row: Compared, unseen: Sequence[str]) -> list[str]:
+def _finalist(row: Compared, unseen: Sequence[str], *, drop_in: bool) -> list[str]:
     finalist, v = row.finalist, row.verdict
     text = built_form(finalist.expression)
     text = f"- {text}" if finalist.of else text
     expected = _with_ends(finalist.expected)
     if not v.gains:
-        return [text, expected, *["-"] * (3 + len(unseen)), "\n".join(["failed:", *v.reason.split()])]
+        return [text, expected, *["-"] * (2 + drop_in + len(unseen)), "\n".join(["failed:", *v.reason.split()])]
     own = reference_name(v.gains)
-    means = [_mean(v.drop_in.get(own)), *(_mean(row.unseen.get(name)) for name in unseen)]
+    means = [*[_mean(v.drop_in.get(own))] * drop_in, *(_over(row.unseen.get(name)) for name in unseen)]
     against = f"{number(v.gain_over_best_control, '+.3f')}\n{v.best_control}"
-    verdict = "confirmed" if v.confirmed else "open"
-    return [text, expected, _with_ends(v.gains[own]), *means, against, f"{verdict}\np {v.p_holm:.3f}"]
+    return [text, expected, _with_ends(v.gains[own]), *means, against, _verdict(v)]
+
+
+def _verdict(v: Verdict) -> str:
+    """Confirmed or open, with p, and on how many of several tasks."""
+    lines = ["confirmed" if v.confirmed else "open", f"p {v.p_holm:.3f}"]
+    return "\n".join([*lines, f"on {v.confirmed_on} of {len(v.on_task)}"] if len(v.on_task) > 1 else lines)
+
+
+def _over(over: Over | None) -> str:
+    """A gain over the best control, and which one that is; files of older versions have it over the reference."""
+    return "-" if over is None else "\n".join(filter(None, [_mean(over.gain), over.control]))
 
 
 def _mean(estimate: Estimate | None) -> str:

@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from evaluators.statistics import holm, interval, seeds_needed, sign_flip
+from evaluators.statistics import (
+    FEWEST_SEEDS,
+    holm,
+    interval,
+    pooled_deviation,
+    sign_flip,
+    smallest_effect,
+    t_test,
+)
 
 
 @pytest.fixture
@@ -73,17 +81,6 @@ def test_holm_is_the_closed_test_of_bonferroni(p_values: list[float]) -> None:
     assert holm(p_values) == pytest.approx([max(tests[s] for s in subsets if i in s) for i in everyone])
 
 
-@given(st.integers(1, 200))
-def test_seeds_needed_is_the_smallest_number_that_can_pass(finalists: int) -> None:
-    seeds = seeds_needed(finalists)
-    assert finalists * 2.0 ** (1 - seeds) <= 0.05
-    assert finalists * 2.0 ** (2 - seeds) > 0.05
-
-
-def test_seeds_needed_table() -> None:
-    assert [seeds_needed(m) for m in (1, 2, 3, 5, 10)] == [6, 7, 7, 8, 9]
-
-
 @pytest.mark.parametrize("n", [5, 8, 16, 32])
 def test_interval_covers_the_mean_of_normal_gains(n: int) -> None:
     """Of 95 %, at any number of seeds; 10,000 samples have a standard error of .0022."""
@@ -123,3 +120,68 @@ def test_false_discoveries_under_the_null(rng: np.random.Generator) -> None:
         corrected = holm([sign_flip(row.tolist(), rng) for row in gains])
         found += any(p < 0.05 and row.mean() > 0 for p, row in zip(corrected, gains, strict=True))
     assert found / repetitions <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / repetitions)
+
+
+@pytest.mark.parametrize("n", [2, 6, 12])
+def test_t_test_equals_scipys(n: int, rng: np.random.Generator) -> None:
+    gains = rng.normal(0.3, 1.0, n)
+    assert t_test(gains.tolist()) == pytest.approx(stats.ttest_1samp(gains, 0.0).pvalue)
+
+
+def test_gains_that_tell_no_noise_have_p_1() -> None:
+    assert t_test([0.1] * 8) == t_test([0.0] * 8) == t_test([0.7]) == t_test([]) == 1.0
+
+
+@given(st.lists(st.floats(-5, 5), min_size=3, max_size=10), st.floats(0, 2))
+@settings(max_examples=50, deadline=None)
+def test_p_and_interval_agree_at_every_ratio(gains: list[float], ratio: float) -> None:
+    """p is below .05 where the interval leaves out 0, and both are wider at a larger ratio."""
+    if np.std(gains) < 1e-3:
+        return
+    p, ends, wider = t_test(gains, ratio), interval(gains, ratio=ratio), interval(gains, ratio=ratio + 0.1)
+    assert ends is not None and wider is not None
+    if abs(p - 0.05) > 1e-9:
+        assert (p < 0.05) == (ends[0] > 0 or ends[1] < 0)
+    assert wider[0] < ends[0] <= np.mean(gains) <= ends[1] < wider[1]
+    assert t_test(gains, ratio + 0.1) >= p
+
+
+@pytest.mark.parametrize("ratio", [0.2, 0.5])
+@pytest.mark.parametrize("n", [5, 32])
+def test_the_corrected_test_keeps_its_level_at_the_correlation_it_assumes(n: int, ratio: float) -> None:
+    """Gains correlated by ratio / (1 + ratio), 10,000 samples; a standard error of .0022."""
+    rng = np.random.default_rng(n)
+    shared = rng.normal(scale=np.sqrt(ratio), size=(10_000, 1))
+    gains = (rng.normal(size=(10_000, n)) + shared).tolist()
+    assert np.mean([t_test(row, ratio) < 0.05 for row in gains]) == pytest.approx(0.05, abs=0.008)
+    assert np.mean([t_test(row) < 0.05 for row in gains]) > 0.11
+
+
+@pytest.mark.parametrize("finalists", [1, 8])
+@pytest.mark.parametrize("ratio", [0.0, 0.2])
+def test_smallest_effect_is_shown_four_times_of_five(finalists: int, ratio: float) -> None:
+    """By simulation, 8,000 samples of 10 seeds; a standard error of .0045."""
+    rng = np.random.default_rng(finalists)
+    effect = smallest_effect(10, 0.3, finalists, ratio)
+    shared = rng.normal(effect, 0.3 * np.sqrt(ratio), size=(8_000, 1))
+    gains = rng.normal(scale=0.3, size=(8_000, 10)) + shared
+    shown = [t_test(row.tolist(), ratio) < 0.05 / finalists and row.mean() > 0 for row in gains]
+    assert np.mean(shown) == pytest.approx(0.8, abs=0.018)
+
+
+@given(st.integers(FEWEST_SEEDS, 200), st.floats(0.01, 10), st.integers(1, 100), st.floats(0, 1))
+@settings(max_examples=100, deadline=None)
+def test_smallest_effect_is_monotone(seeds: int, deviation: float, finalists: int, ratio: float) -> None:
+    effect = smallest_effect(seeds, deviation, finalists, ratio)
+    assert effect > smallest_effect(seeds + 1, deviation, finalists, ratio)
+    assert effect < smallest_effect(seeds, deviation, finalists + 1, ratio)
+    assert effect < smallest_effect(seeds, deviation, finalists, ratio + 0.05)
+    assert effect < smallest_effect(seeds, deviation, finalists, ratio, power=0.9)
+    assert smallest_effect(seeds, 2 * deviation, finalists, ratio) == pytest.approx(2 * effect)
+
+
+def test_pooled_deviation(rng: np.random.Generator) -> None:
+    rows = rng.normal(size=(2, 7))
+    assert pooled_deviation(rows.tolist()) == pytest.approx(np.sqrt((rows.std(axis=1, ddof=1) ** 2).mean()))
+    moved = rows + np.array([[1.0], [-5.0]])
+    assert pooled_deviation(moved.tolist()) == pytest.approx(pooled_deviation(rows.tolist()))

@@ -43,7 +43,9 @@ def gains_of(run: Run) -> list[dict[str, Any]]:
     """What a confirmation measured, without the p that is corrected for what was tried before."""
     found = confirmation(run)
     assert found is not None
-    return [{key: row[key] for key in row if key not in ("p_holm", "confirmed")} for row in found["finalists"]]
+    return [
+        {key: row[key] for key in row if key not in ("p_holm", "confirmed", "on_task")} for row in found["finalists"]
+    ]
 
 
 def test_budget_raised_at_resume_extends_the_run_to_the_byte(small: Path) -> None:

@@ -14,10 +14,12 @@ from rich.console import Console
 from evaluators.expected_gain import expected_gains
 from evaluators.results.json_codec import Fields
 from evaluators.results.reasons import Reason
+from evaluators.tasks.fresh_data import FreshData
 from search import Job
 from search.confirmation import Confirmation, Estimate, confirmation_to_json
 from search.confirmation.codec import confirmation_from_json
-from search.confirmation.record import Compared, Finalist, Setting, Verdict
+from search.confirmation.in_words import power_in_words
+from search.confirmation.record import Compared, Finalist, OnTask, Over, Setting, Verdict
 from search.export.export import export
 from search.terminal.tables import confirmation_table
 from tests.plain import confirmation
@@ -43,7 +45,7 @@ def printed(found: Confirmation, width: int = 80) -> str:
 
 
 def confirmed(*rows: Compared, unseen: str = "tabular-cancer") -> Confirmation:
-    named = tuple(replace(row, unseen={unseen: OVER["relu"]}) for row in rows)
+    named = tuple(replace(row, unseen={unseen: Over("gelu", OVER["relu"])}) for row in rows)
     return Confirmation(100, replace(SETTING, unseen=(unseen,)), named, (0.05,))
 
 
@@ -57,8 +59,32 @@ def test_the_table_is_whole_in_80_columns(unseen: str) -> None:
         assert cell in text
 
 
+def test_a_table_says_on_how_many_tasks_and_leaves_out_what_cannot_differ() -> None:
+    """Drop-in gains where the learning rates differ; a count where there are several tasks."""
+    on_task = {name: OnTask(Over("gelu", OVER["gelu"]), 0.01, p, p < 0.05) for name, p in {"a": 0.02, "b": 0.3}.items()}
+    text = printed(confirmed(finalist(EXPECTED, confirmed=True, on_task=on_task)))
+    assert "on 1 of 2" in text and "drop-in" not in text
+    other = finalist(EXPECTED, drop_in={**OVER, "relu": Estimate(0.111, 0.0, 0.2)}, on_task={"a": on_task["a"]})
+    text = printed(confirmed(other, finalist(EXPECTED, on_task={"a": None})))
+    assert max(map(len, text.splitlines())) <= 80
+    assert "drop-in" in text and "+0.111" in text and "1 of" not in text
+
+
+def test_an_older_file_has_other_tasks_over_the_reference() -> None:
+    content = json.loads(json.dumps(confirmation_to_json(confirmed(finalist(EXPECTED)))))
+    del content["finalists"][0]["unseen"]["tabular-cancer"]["over"]
+    del content["smallest_effect"]
+    older = confirmation_from_json(Fields(content, "old"))
+    assert older.finalists[0].unseen == {"tabular-cancer": Over("", OVER["relu"])}
+    assert older.smallest_effect is None and older.setting.ratio == 0 and not power_in_words(older)
+    assert "+0.250" in printed(older)
+
+
 def test_the_file_keeps_the_interval_and_older_files_open_without() -> None:
-    whole = confirmed(finalist(EXPECTED), finalist(None))
+    on_task = {"digits-cnn": OnTask(Over("gelu", OVER["gelu"]), 0.01, 0.02, confirmed=True), "other": None}
+    whole = confirmed(finalist(EXPECTED, on_task=on_task), finalist(None))
+    tested = {"digits-cnn": FreshData("0123", 0.25)}
+    whole = replace(whole, setting=replace(whole.setting, draw="89ab", tested=tested), smallest_effect=0.125)
     content = json.loads(json.dumps(confirmation_to_json(whole)))
     assert confirmation_from_json(Fields(content, "new")) == whole
     row = content["finalists"][0]

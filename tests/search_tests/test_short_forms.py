@@ -159,13 +159,6 @@ def test_short_forms_and_a_task_not_searched_are_confirmed(small: Path) -> None:
     assert "tabular-cancer" in found["setting"]["networks"]
 
 
-def test_short_forms_count_in_the_seeds_that_a_job_needs(small: Path) -> None:
-    """Six seeds carry one finalist, seven its short form, too."""
-    with pytest.raises(ConfigError, match=r"1 finalists and as many short forms need at least 7 seeds .*got 6"):
-        Job.load(small, ["confirmation.rounds=1"])
-    Job.load(small, ["confirmation.rounds=1", "confirmation.seeds=7"])
-
-
 def test_a_difference_that_is_the_same_on_all_seeds_is_no_noise() -> None:
     """As with a training loop that does not depend on its seed."""
     expression = parse("min(sin(x),x)")
