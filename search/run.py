@@ -11,7 +11,7 @@ from evaluators.errors import RecordError
 from evaluators.machine.backend import Backend
 from search.conditions import as_it_was_meant
 from search.config import Config, checked, load_config, read_yaml, to_yaml, with_pinned_files
-from search.confirmation import Confirmation, finalists, read_confirmation
+from search.confirmation import Confirmation, read_confirmation, to_confirm
 from search.confirmation.in_words import looks_in_words
 from search.engine.interruption import gently
 from search.engine.reporter import Reporter, Silent
@@ -188,7 +188,7 @@ class Run:
         with self.folder.locked(reporter.say):
             store = open_store(self.folder, reporter.say, self.config.scoring)
             study = study_of(self.config, self.folder, store)
-            if not finalists(study, self.config):
+            if not to_confirm(self.config, study):
                 raise RunError(
                     f"{self.path}: nothing to confirm: no class has a gain above 0, or confirmation.finalists is 0"
                 )

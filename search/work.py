@@ -16,7 +16,7 @@ from primitives.expression.parsing import parse
 from primitives.user_file import label
 from search.baseline.stage import baseline_of, missing, train_baseline
 from search.config import Config
-from search.confirmation import Confirmation, confirm, finalists, read_confirmation, write_confirmation
+from search.confirmation import Confirmation, confirm, read_confirmation, to_confirm, write_confirmation
 from search.confirmation.looks import looks_of
 from search.engine.interruption import gently
 from search.engine.loop import Progress, search
@@ -160,9 +160,9 @@ def _before(folder: RunFolder, reporter: Reporter) -> Confirmation | None:
 
 
 def _to_confirm(config: Config, folder: RunFolder, study: Study) -> bool:
-    """True if finalists are wanted, there are some, and what is trained now was not confirmed to the end yet."""
+    """True if there is something to confirm, and what is trained now was not confirmed to the end yet."""
     with suppress(RecordError):
         confirmation = read_confirmation(folder.confirmation)
         if confirmation is not None and confirmation.trained == study.trials and not folder.confirming.exists():
             return False
-    return bool(finalists(study, config))
+    return to_confirm(config, study)

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from evaluators.results.control_labels import RELU
 from search.confirmation import Confirmation, confirmation_to_json
+from search.confirmation.conclusion import conclusion
 from search.confirmation.in_words import power_in_words
 from search.engine.rows import front_rows, known_cells, known_rows
 from search.records.class_row import ClassRow
@@ -46,11 +47,20 @@ def title(run: Run, rows: Sequence[ClassRow], what: str = "Pareto front") -> str
 
 def print_confirmation(confirmation: Confirmation, run: Run) -> None:
     """Print the finalists, the null controls and the measured times."""
-    console.print(tables.confirmation_table(confirmation, run.unit))
-    for line in filter(None, [power_in_words(confirmation, run.unit), *run.looks_before(confirmation)]):
-        console.print(line, highlight=False)
+    if confirmation.finalists:
+        console.print(tables.confirmation_table(confirmation, run.unit))
+    if confirmation.known_tried:
+        console.print(tables.carried_table(confirmation, run.unit))
+    lines = [
+        *conclusion(confirmation, run.unit),
+        power_in_words(confirmation, run.unit),
+        *run.looks_before(confirmation),
+    ]
+    for line in filter(None, lines):
+        console.print(line, highlight=False, markup=False)
     console.print(tables.nulls_line(confirmation.nulls, confirmation.reference), highlight=False)
-    console.print(tables.times_line(confirmation, run.timing()), highlight=False)
+    if confirmation.finalists:
+        console.print(tables.times_line(confirmation, run.timing()), highlight=False)
 
 
 def print_row(row: Mapping[str, object], as_json: bool) -> None:

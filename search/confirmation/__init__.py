@@ -2,7 +2,7 @@
 
 from search.confirmation.codec import confirmation_to_json, read_confirmation, write_confirmation
 from search.confirmation.comparison import verdicts
-from search.confirmation.protocol import confirm
+from search.confirmation.protocol import confirm, to_confirm
 from search.confirmation.record import Confirmation, Estimate
 from search.confirmation.selection import finalists
 
@@ -13,6 +13,7 @@ __all__ = [
     "confirmation_to_json",
     "finalists",
     "read_confirmation",
+    "to_confirm",
     "verdicts",
     "write_confirmation",
 ]

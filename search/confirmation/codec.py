@@ -10,7 +10,18 @@ from typing import TypeVar
 from evaluators.results.json_codec import Fields, JsonObject, all_finite, decoded
 from evaluators.results.reasons import TRAINED
 from evaluators.results.records_codec import tested_from_json, tested_to_json
-from search.confirmation.record import Compared, Confirmation, Estimate, Finalist, OnTask, Over, Setting, Tried, Verdict
+from search.confirmation.record import (
+    Carried,
+    Compared,
+    Confirmation,
+    Estimate,
+    Finalist,
+    OnTask,
+    Over,
+    Setting,
+    Tried,
+    Verdict,
+)
 from search.storage.files import read_json, write_json
 
 T = TypeVar("T")
@@ -50,6 +61,8 @@ def confirmation_to_json(confirmation: Confirmation) -> JsonObject:
         "nulls": all_finite(confirmation.nulls),
         "earlier": [{"expression": row.expression, "p": row.p} for row in confirmation.earlier],
         "smallest_effect": confirmation.smallest_effect,
+        "known_tried": confirmation.known_tried,
+        "carried": [_carried_to_json(row) for row in confirmation.carried],
     }
 
 
@@ -78,7 +91,25 @@ def confirmation_from_json(fields: Fields) -> Confirmation:
         nulls=fields.numbers("nulls"),
         earlier=tuple(Tried(row.text("expression"), row.number("p")) for row in earlier),
         smallest_effect=fields.number_or_none("smallest_effect"),
+        carried=tuple(map(_carried_from_json, fields.sections("carried"))) if "carried" in fields else (),
+        known_tried=fields.integer("known_tried") if "known_tried" in fields else 0,
     )
+
+
+def _carried_to_json(row: Carried) -> JsonObject:
+    made: JsonObject = {"name": row.name, "expression": row.expression, "cost": row.cost}
+    if row.gain is None:
+        return made
+    gain = {"mean": row.gain.mean, "interval": [row.gain.low, row.gain.high]}
+    return {**made, "gain": gain, "by_seed": list(row.by_seed), "p_holm": row.p_holm}
+
+
+def _carried_from_json(fields: Fields) -> Carried:
+    named = fields.text("name"), fields.text("expression"), fields.number("cost")
+    if "gain" not in fields:
+        return Carried(*named)
+    gain = _estimate_from_json(fields.section("gain"))
+    return Carried(*named, gain, fields.numbers("by_seed"), fields.number("p_holm"))
 
 
 def _compared_to_json(row: Compared) -> JsonObject:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from evaluators.objectives import gains
+from evaluators.objectives import cost, gains
 from evaluators.results.control_labels import CURRENT
 from evaluators.results.reasons import Reason
 from evaluators.results.records import MemberResult, reference_name, reference_of
 from evaluators.statistics import ALPHA, holm, pooled_deviation, smallest_effect, t_test
 from evaluators.training.member import Array
+from primitives.expression.parsing import parse
 from primitives.user_file import label
-from search.confirmation.record import Estimate, Field, OnTask, Over, Verdict
+from search.confirmation.record import Carried, Estimate, Field, OnTask, Over, Verdict
 
 
 def verdicts(results: Sequence[Field], earlier: Sequence[float] = ()) -> list[Verdict]:
@@ -89,6 +90,35 @@ def smallest_shown(found: Sequence[Verdict], family: int, ratio: float) -> float
     return smallest_effect(seeds, deviation, family, ratio)
 
 
+def without_failed(results: Sequence[Field], names: Iterable[str]) -> list[Field]:
+    """The results without those controls of some names that failed on a task: no finalist is compared with them."""
+    own = reference_name(controls_of(results))
+    lost = [name for name in names if not np.isfinite(_gains(results, _of_control(results, name), own)).all()]
+    return [replace(r, controls={n: row for n, row in r.controls.items() if n not in lost}) for r in results]
+
+
+def carried_rows(results: Sequence[Field], known: Mapping[str, str]) -> tuple[Carried, ...]:
+    """Known functions, names with texts, on the fresh seeds; without a gain where they failed, less the reference."""
+    own = reference_name(controls_of(results))
+    ratio, there = ratio_of(results), controls_of(results)
+    known = {name: text for name, text in known.items() if name != own}
+    gained = {name: _gains(results, _of_control(results, name), own) for name in known if name in there}
+    finite = {name: values for name, values in gained.items() if np.isfinite(values).all()}
+    corrected = dict(zip(finite, holm([t_test(values.tolist(), ratio) for values in finite.values()]), strict=True))
+    return tuple(
+        Carried(
+            name, text, cost(parse(text)), _summary(values, ratio), tuple(values.tolist()), corrected[name]
+        )
+        if (values := finite.get(name)) is not None
+        else Carried(name, text, cost(parse(text)))
+        for name, text in known.items()
+    )  # fmt: skip
+
+
+def _of_control(results: Sequence[Field], name: str) -> list[MemberResult]:
+    return [_control(result, name) for result in results]
+
+
 def null_gains(results: Sequence[Field]) -> tuple[float, ...]:
     """Mean gain over the reference of each null control; NaN where a loss is not finite."""
     own = reference_name(controls_of(results))
@@ -155,7 +185,5 @@ def _compare(results: Sequence[Field], slot: int) -> Verdict:
 
 def _blame(results: Sequence[Field]) -> Reason:
     """Why a gain over some control is not finite: a control's gain over itself tells whether it is at fault."""
-    of_controls = [
-        _gains(results, [_control(result, name) for result in results], name) for name in controls_of(results)
-    ]
+    of_controls = [_gains(results, _of_control(results, name), name) for name in controls_of(results)]
     return Reason.DIVERGED if np.isfinite(of_controls).all() else Reason.NO_REFERENCE

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from evaluators.cohort import CohortRequest
+from evaluators.cohort import CONTROLS, CohortRequest
 from evaluators.controls import more_controls
 from evaluators.objectives import cost
 from evaluators.rejection.stability import is_unstable
@@ -17,8 +17,17 @@ from evaluators.tasks import task
 from primitives.equivalence.classes import class_of
 from primitives.expression.parsing import parse
 from primitives.user_file import is_reference, label
+from search.baseline.functions import catalogue_classes
 from search.config import Config
-from search.confirmation.comparison import null_gains, over_best_on, smallest_shown, verdicts
+from search.confirmation.carried import carried
+from search.confirmation.comparison import (
+    carried_rows,
+    null_gains,
+    over_best_on,
+    smallest_shown,
+    verdicts,
+    without_failed,
+)
 from search.confirmation.field import train_fields
 from search.confirmation.record import Compared, Confirmation, Field, Finalist, Setting, Tried
 from search.confirmation.selection import finalists
@@ -32,7 +41,7 @@ UNSEEN = ("image-inr", "digits-cnn", "tabular-cancer")
 
 
 def confirm(config: Config, study: Study, workers: Workers, before: Confirmation | None = None) -> Confirmation:
-    """Train the finalists and their short forms and compare each with the controls.
+    """Train the finalists, their short forms and the best known functions, and compare.
 
     Args:
         config: the job.
@@ -41,29 +50,48 @@ def confirm(config: Config, study: Study, workers: Workers, before: Confirmation
         before: what an earlier confirmation of this run found: its finalists count as tried.
 
     Returns:
-        The finalists with their verdicts. A short form that is another function is one of its own.
+        The finalists with their verdicts. A short form that is another function is one of its own. Without finalists,
+        the known functions alone.
     """
-    setting = _settings(config)
+    known = {each.name: each.trial.expression for each in carried(study, config, workers)}
     rows = finalists(study, config)
-    if not rows:
-        return Confirmation(study.trials, setting, (), earlier=tuple(_tried(before)))
-    rows = _with_short_forms(rows, config, workers)
+    if not rows and not known:
+        return Confirmation(study.trials, _settings(config), (), earlier=tuple(_tried(before)))
+    rows, met = _with_short_forms(rows, config, workers)
+    known |= met
     texts = tuple(row.expression for row in rows)
     current = keeps_current(config, study.store)
-    setting = replace(setting, draw=_draw(config, texts))
-    requests = [replace(_request(config, texts, name), current=current, draw=setting.draw) for name in config.tasks]
-    results = train_fields(requests, workers)
+    setting = replace(_settings(config), draw=_draw(config, (*texts, *known.values())))
+    requests = [
+        replace(_request(config, texts, name, known), current=current, draw=setting.draw) for name in config.tasks
+    ]
+    results = without_failed(train_fields(requests, workers), known)
     if config.confirmation.stability:
         results = _without_unstable(results, texts, config.seed)
     earlier = tuple(row for row in _tried(before) if row.expression not in texts)
     said = verdicts(results, [row.p for row in earlier])
     compared = [Compared(row, verdict) for row, verdict in zip(rows, said, strict=True)]
-    if (name := unseen(config)) is not None:
-        (other,) = train_fields([replace(_request(config, texts, name), rates=(), nulls=0, draw=setting.draw)], workers)
+    if rows and (name := unseen(config)) is not None:
+        request = replace(_request(config, texts, name, known), rates=(), nulls=0, draw=setting.draw)
+        (other,) = without_failed(train_fields([request], workers), known)
         compared = [replace(row, unseen={label(name): over_best_on(other, n)}) for n, row in enumerate(compared)]
     setting = replace(setting, tested={label(each.task): each.tested for each in results if each.tested})
-    shown = smallest_shown(said, len(said) + len(earlier), setting.ratio)
-    return Confirmation(study.trials, setting, tuple(compared), null_gains(results), earlier, shown)
+    return Confirmation(
+        study.trials, setting, tuple(compared), null_gains(results), earlier,
+        smallest_shown(said, len(said) + len(earlier), setting.ratio),
+        carried_rows(results, _controls(config) | known), len(study.baseline) + len(_controls(config)),
+    )  # fmt: skip
+
+
+def to_confirm(config: Config, study: Study) -> bool:
+    """True if finalists are wanted, and there are some, or known functions to choose among."""
+    wanted = config.confirmation.finalists > 0
+    return wanted and (any(known.gain is not None for known in study.baseline) or bool(finalists(study, config)))
+
+
+def _controls(config: Config) -> dict[str, str]:
+    """The controls of every cohort, names with texts."""
+    return CONTROLS | dict(more_controls(config.controls))
 
 
 def unseen(config: Config) -> str | None:
@@ -75,27 +103,39 @@ def unseen(config: Config) -> str | None:
     return next((name for name in UNSEEN if kinds and type(task(name)) not in kinds), None)
 
 
-def _with_short_forms(rows: Sequence[Finalist], config: Config, workers: Workers) -> list[Finalist]:
-    """The finalists, each with its short form; behind them those forms that are other functions."""
+def _with_short_forms(
+    rows: Sequence[Finalist], config: Config, workers: Workers
+) -> tuple[list[Finalist], dict[str, str]]:
+    """The finalists, each with its short form; behind them those forms that are other functions.
+
+    Returns:
+        These, and the forms that are known functions, names with texts: they are compared with.
+    """
     originals = [parse(row.expression) for row in rows]
     forms = short_forms(originals, config, workers)
     named = [replace(row, short=form.text) for row, form in zip(rows, forms, strict=True)]
     exact = config.exact
-    known, added = {class_of(each, exact=exact) for each in originals}, list[Finalist]()
+    seen, added = {class_of(each, exact=exact) for each in originals}, list[Finalist]()
+    names = catalogue_classes(exact=exact) if config.baseline.functions != "none" else {}
+    met: dict[str, str] = {}
     for row, form in zip(rows, forms, strict=True):
-        if (key := class_of(form, exact=exact)) not in known:
-            known.add(key)
+        if (key := class_of(form, exact=exact)) in seen:
+            continue
+        seen.add(key)
+        if key in names:
+            met[names[key]] = form.text
+        else:
             added.append(Finalist(f"{row.id}-short", form.text, cost(form), None, None, row.id, form.text))
-    return [*named, *added]
+    return [*named, *added], met
 
 
-def _request(config: Config, texts: Sequence[str], name: str) -> CohortRequest:
+def _request(config: Config, texts: Sequence[str], name: str, known: Mapping[str, str]) -> CohortRequest:
     c, t = config.confirmation, config.training
     return CohortRequest(
         tuple(texts), (name,), config.seed, c.seeds, c.steps or t.steps, rates=t.learning_rates,
         purpose="confirmation", width=t.width, device=t.device, autocast=t.autocast, operators=config.operators,
         conditions=config.asked(name),
-        controls=more_controls(config.controls),
+        controls=(*more_controls(config.controls), *known.items()),
     )  # fmt: skip
 
 

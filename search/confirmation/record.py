@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from evaluators.results.control_labels import CURRENT, RELU
 from evaluators.results.reasons import Reason, code_of
 from evaluators.results.records import MemberResult, reference_name
 from evaluators.statistics import interval
@@ -176,6 +177,27 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
+class Carried:
+    """A known function on the fresh seeds: a control beside the reference.
+
+    Args:
+        name: of the control.
+        expression: its text.
+        cost: in ReLUs.
+        gain: over the reference, mean over the tasks; None where it failed, so that nothing is compared with it.
+        by_seed: the numbers that the gain is made of.
+        p_holm: two-sided, that the gain is 0, corrected for all known functions that are carried.
+    """
+
+    name: str
+    expression: str
+    cost: float
+    gain: Estimate | None = None
+    by_seed: tuple[float, ...] = ()
+    p_holm: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Tried:
     """A function that an earlier confirmation tried: it stays in the family."""
 
@@ -195,6 +217,8 @@ class Confirmation:
         earlier: what was tried before.
         smallest_effect: the gain over the best control that so many seeds show in four of five confirmations of such
             a family, see :func:`evaluators.statistics.smallest_effect`; None where nothing tells the noise.
+        carried: the known functions that the finalists were compared with, the best in the search first.
+        known_tried: how many known functions the job has trained, the controls included; 0 without a baseline.
     """
 
     trained: int
@@ -203,6 +227,8 @@ class Confirmation:
     nulls: tuple[float, ...] = ()
     earlier: tuple[Tried, ...] = ()
     smallest_effect: float | None = None
+    carried: tuple[Carried, ...] = ()
+    known_tried: int = 0
 
     @property
     def ordered(self) -> list[Compared]:
@@ -218,7 +244,9 @@ class Confirmation:
     @property
     def reference(self) -> str:
         """The name of the control that gains are over; where all failed, ReLU."""
-        return reference_name([name for row in self.finalists for name in row.verdict.gains])
+        names = [name for row in self.finalists for name in row.verdict.gains]
+        beside = {row.name for row in self.carried}
+        return reference_name(names) if names or RELU not in beside else CURRENT
 
     @property
     def several_rates(self) -> bool:

@@ -155,7 +155,7 @@ def _finalist(row: Compared, unseen: Sequence[str], *, drop_in: bool) -> list[st
         return [text, expected, *["-"] * (2 + drop_in + len(unseen)), "\n".join(["failed:", *v.reason.split()])]
     own = reference_name(v.gains)
     means = [*[_mean(v.drop_in.get(own))] * drop_in, *(_over(row.unseen.get(name)) for name in unseen)]
-    against = f"{number(v.gain_over_best_control, '+.3f')}\n{v.best_control}"
+    against = "\n".join([number(v.gain_over_best_control, "+.3f"), *wrap(str(v.best_control), 9)])
     return [text, expected, _with_ends(v.gains[own]), *means, against, _verdict(v)]
 
 
@@ -179,6 +179,20 @@ def _with_ends(estimate: Estimate | None) -> str:
     if estimate is None or estimate.low is None:
         return _mean(estimate)
     return f"{_mean(estimate)}\n{estimate.low:+.2f} {number(estimate.high, '+.2f')}"
+
+
+def carried_table(confirmation: Confirmation, unit: str = "nats") -> Table:
+    """The known functions on the seeds of the finalists, best first."""
+    s, over = confirmation.setting, label_of(confirmation.reference)
+    title = f"Known functions on the same {s.seeds} seeds: gain over {over} in {unit}, 95 %"
+    rows = sorted(confirmation.carried, key=lambda row: -math.inf if row.gain is None else row.gain.mean, reverse=True)
+    shown = [
+        [label_of(row.name), row.expression, row.cost, "failed" if row.gain is None else _with_ends(row.gain)]
+        for row in rows
+    ]
+    made = table(title, ["name", "expression", "cost", "gain"], shown)
+    made.columns[0].no_wrap = False
+    return made
 
 
 def control_notes(evaluations: Sequence[Evaluation]) -> list[str]:

@@ -244,5 +244,5 @@ def test_every_request_carries_what_the_job_asks_for() -> None:
     config = checked({"budget": 1, "tasks": ["digits", "tabular-wine"], "training": training}, "job")
     asked = (Conditions("drawn", "unit"), Conditions("drawn", "none"))
     assert request_for(config, Plan(0, [], {})).conditions == asked
-    assert _request(config, [], "tabular-wine").conditions == asked[1:]
-    assert _request(config, [], "digits-cnn").conditions == (Conditions("drawn", None),)  # it is not searched
+    assert _request(config, [], "tabular-wine", {}).conditions == asked[1:]
+    assert _request(config, [], "digits-cnn", {}).conditions == (Conditions("drawn", None),)  # it is not searched
