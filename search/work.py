@@ -17,6 +17,7 @@ from primitives.user_file import label
 from search.baseline.stage import baseline_of, missing, train_baseline
 from search.config import Config
 from search.confirmation import Confirmation, confirm, read_confirmation, to_confirm, write_confirmation
+from search.confirmation.in_words import power_expected
 from search.confirmation.looks import looks_of
 from search.engine.interruption import gently
 from search.engine.loop import Progress, search
@@ -49,6 +50,8 @@ def work(
     reporter.say(f"{folder.path}: up to {config.budget} classes on {', '.join(map(label, config.tasks))}")
     reporter.say(config.conditions_in_words)
     reporter.say(announced(config))
+    if power := power_expected(config):
+        reporter.say(power)
     store, left = open_store(folder, reporter.say, config.scoring), missing(config, folder, reporter.say)
     study = Study(store, config.scoring, more_controls(config.controls))
     write_front_csv(folder, study, config.tasks)

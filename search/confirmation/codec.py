@@ -61,8 +61,7 @@ def confirmation_to_json(confirmation: Confirmation) -> JsonObject:
         "nulls": all_finite(confirmation.nulls),
         "earlier": [{"expression": row.expression, "p": row.p} for row in confirmation.earlier],
         "smallest_effect": confirmation.smallest_effect,
-        "known_tried": confirmation.known_tried,
-        "carried": [_carried_to_json(row) for row in confirmation.carried],
+        **_known_to_json(confirmation),
     }
 
 
@@ -94,6 +93,16 @@ def confirmation_from_json(fields: Fields) -> Confirmation:
         carried=tuple(map(_carried_from_json, fields.sections("carried"))) if "carried" in fields else (),
         known_tried=fields.integer("known_tried") if "known_tried" in fields else 0,
     )
+
+
+def _known_to_json(confirmation: Confirmation) -> JsonObject:
+    """Nothing for a record of older versions."""
+    if not confirmation.known_tried:
+        return {}
+    return {
+        "known_tried": confirmation.known_tried,
+        "carried": [_carried_to_json(row) for row in confirmation.carried],
+    }
 
 
 def _carried_to_json(row: Carried) -> JsonObject:
