@@ -17,7 +17,6 @@ import torch
 from evaluators.cohort import CohortRequest, run_cohort
 from evaluators.objectives import gains
 from evaluators.results.records import CohortResult, MemberResult
-from evaluators.statistics import seeds_needed
 from evaluators.training.member import Array
 from search.confirmation import verdicts
 from search.confirmation.record import Field
@@ -46,15 +45,22 @@ def row_of(pool: tuple[Array, Array], models: np.ndarray) -> MemberResult:
     return MemberResult({TASK: {STEPS: validation}}, {TASK: tests})
 
 
-def confirmed(trained: CohortResult, finalists: int, seeds: int, repetitions: int, *, others: bool) -> float:
-    """Share of the repetitions in which something is confirmed."""
+def confirmed(
+    trained: CohortResult, finalists: int, seeds: int, repetitions: int, *, others: bool, plain: bool = False
+) -> float:
+    """Share of the repetitions in which something is confirmed; ``plain``: by a test that knows of no overlap.
+
+    Each model has a split of its own, so that candidate and control share nothing by seed.
+    """
     pool, hits = pooled(trained.nulls), 0
     for repetition in range(repetitions):
         rng = np.random.Generator(np.random.PCG64(repetition))
         drawn = rng.choice(len(pool[0]), size=(finalists + 1, seeds), replace=False)
         relu, *candidates = (row_of(pool, models) for models in drawn)
         beside = {name: trained.controls[name] if others else relu for name in ("gelu", "silu")}
-        result = Field(TASK, tuple(candidates), {"relu": relu, **beside})
+        result = Field(
+            TASK, tuple(candidates), {"relu": relu, **beside}, tested=None if plain else trained.tested[TASK]
+        )
         hits += any(row.confirmed for row in verdicts([result]))
     return hits / repetitions
 
@@ -62,11 +68,12 @@ def confirmed(trained: CohortResult, finalists: int, seeds: int, repetitions: in
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--finalists", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--models", type=int, default=512)
     parser.add_argument("--repetitions", type=int, default=200)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    seeds = seeds_needed(given.finalists)
+    seeds = given.seeds
     trained = train_pool(given.models, seeds)
     first, *rest = trained.nulls
     table = np.array([gains(row, first, [TASK], test=True)[0] for row in rest])
@@ -80,7 +87,8 @@ def main() -> None:
     for others, text in ((False, "ReLU alone is the control"), (True, "GELU and SiLU are controls, too")):
         rate = confirmed(trained, given.finalists, seeds, given.repetitions, others=others)
         print(f"something is confirmed in {100 * rate:.1f} % of the repetitions where {text}")
-    print(f"expected of independent, symmetric gains: {100 * (1 - (1 - 2.0**-seeds) ** given.finalists):.1f} %")
+    rate = confirmed(trained, given.finalists, seeds, given.repetitions, others=False, plain=True)
+    print(f"in {100 * rate:.1f} % of them where the test does not allow for overlap; 5 % are allowed")
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def confirmation_to_json(confirmation: Confirmation) -> JsonObject:
         "finalists": [_compared_to_json(row) for row in confirmation.finalists],
         "nulls": all_finite(confirmation.nulls),
         "earlier": [{"expression": row.expression, "p": row.p} for row in confirmation.earlier],
-        "smallest_effect": confirmation.smallest_effect,
+        **({} if confirmation.smallest_effect is None else {"smallest_effect": confirmation.smallest_effect}),
         **_known_to_json(confirmation),
     }
 

@@ -195,7 +195,7 @@ def test_split_divides_the_examples(examples: int, seed: int, part: Part) -> Non
     found, again = split(examples, part, seed), split(examples, part, seed)
     pieces = (found.train, found.validation, found.test)
     assert sorted(torch.cat(pieces).tolist()) == list(range(examples))
-    shares = {"search": (0.30, 0.0), "confirmation": (0.15, 0.30)}[part]
+    shares = {"search": (0.30, 0.0), "confirmation": (0.15, 0.15)}[part]
     for piece, share in zip((found.validation, found.test), shares, strict=True):
         assert len(piece) % BLOCK == 0 or len(piece) == int(share * examples) < BLOCK
         assert (len(piece) == 0) == (share == 0.0)

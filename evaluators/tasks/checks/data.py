@@ -26,7 +26,7 @@ def check_size(task: Task, part: Part) -> None:
     """
     fewest = next(size for size in count(BLOCK) if len(split(size, part, 0).train) >= BLOCK)
     if (size := len(examples_of(task, part))) < fewest:
-        held_out = "30 % validate" if part == "search" else "15 % validate and 30 % test"
+        held_out = "30 % validate" if part == "search" else "15 % validate and 15 % test"
         raise TaskError(
             f"task {task.name!r}: data: expected at least {fewest} examples in the {part}, of which {held_out} and "
             f"{BLOCK} or more train, got {size}"
