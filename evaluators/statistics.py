@@ -44,13 +44,13 @@ def standard_error(gains: Sequence[float], ratio: float = 0.0) -> float:
     """Of the mean over seeds: s sqrt(1/n + ratio).
 
     Each seed divides the same examples anew, so that the gains of two seeds are correlated: the mean of many is less
-    certain than s / sqrt(n) says. Nadeau and Bengio (2003, Machine Learning 52) take the correlation to be at most
-    that of the test sets, which gives the second term.
+    certain than s / sqrt(n) says. Nadeau and Bengio (2003, Machine Learning 52) take test / train examples for the
+    ratio; see :mod:`evaluators.tasks.fresh_data` for seeds that draw their weights, too.
 
     Args:
         gains: one for each seed, at least two.
-        ratio: test examples to training examples of a seed; 0 where the seeds share none, or where the mean on these
-            very examples is meant.
+        ratio: of the variance that all seeds share to that of one; 0 where the seeds share no example, or where the
+            mean on these very examples is meant.
     """
     return float(np.std(gains, ddof=1)) * math.sqrt(1 / len(gains) + ratio)
 
