@@ -3,9 +3,10 @@
 Each recorded table has the catalogue on one task (``data/record_curves.py --catalogue``). A function's shortfall on a
 task is what its gain lacks of the best one's, in nats, at most 1; a failure counts as 1.
 
-By records: the next function is the one with which the mean over the tasks of the panel's smallest shortfall falls
-most. Where nothing falls by .002 any more, by spread: the next one is farthest from all chosen ones, among those that
-are within .3 of the best on a task at least, in shape up to signs of input and output.
+A function weighs exp(-shortfall / .1) on a task, the weights of a task sum to 1. The panel covers what is good
+somewhere: greedily, the next function is the one with which the weighted mean distance from all functions to their
+nearest one of the panel falls most (facility location). Distance is that of the shapes as they are trained, the
+nearest of f(x), f(-x), -f(x) and -f(-x).
 
 Then each task is left out in turn: the panel is chosen without it, by half of the seeds, and the shortfall of its best
 function, picked by one half of the seeds, is taken with the other half. Random panels of 24 stand beside it.
@@ -29,7 +30,7 @@ from primitives.equivalence.classes import fingerprint
 from primitives.equivalence.signs import sign_orbit
 from search.strategies.features import shape
 
-SIZE, WORST, WORTH, FAIR, REPEATS = 24, 1.0, 0.002, 0.3, 1000
+SIZE, WORST, SOFT, REPEATS = 24, 1.0, 0.1, 1000
 
 
 class Known:
@@ -57,18 +58,15 @@ class Known:
 
     def panel(self, shortfalls: Array) -> list[int]:
         """The panel by shortfalls (tasks, functions)."""
+        weights = np.exp(-shortfalls / SOFT)
+        weight = (weights / weights.sum(axis=1, keepdims=True)).mean(axis=0)
+        nearest = np.full(len(weight), self.distances.max())
         chosen: list[int] = []
-        best = np.full(len(shortfalls), WORST)
-        while len(chosen) < SIZE:
-            means = np.minimum(best[:, None], shortfalls).mean(axis=0)
-            if best.mean() - means.min() < WORTH:
-                break
-            chosen.append(int(means.argmin()))
-            best = np.minimum(best, shortfalls[:, chosen[-1]])
-        fair = shortfalls.min(axis=0) <= FAIR
-        while len(chosen) < SIZE:
-            apart = np.where(fair, self.distances[:, chosen].min(axis=1), -1.0)
-            chosen.append(int(apart.argmax()))
+        for _ in range(SIZE):
+            costs = weight @ np.minimum(nearest[:, None], self.distances)
+            costs[chosen] = np.inf
+            chosen.append(int(costs.argmin()))
+            nearest = np.minimum(nearest, self.distances[:, chosen[-1]])
         return chosen
 
 
