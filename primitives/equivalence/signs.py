@@ -14,6 +14,9 @@ from primitives.equivalence.classes import class_of
 from primitives.expression.expression import Expression, constant, make_node, variable
 from primitives.expression.traversal import rewrite
 
+#: f(-x), -f(x) and -f(-x), as names say them.
+SIGNS = ("mirrored", "negated", "point-reflected")
+
 
 @dataclass(frozen=True, slots=True)
 class Signed:
@@ -32,9 +35,7 @@ class Signed:
     @property
     def said(self) -> str:
         """For people: what it is to f."""
-        return {(1, 1): "", (-1, 1): "mirrored", (1, -1): "negated", (-1, -1): "point-reflected"}[
-            self.inner, self.outer
-        ]
+        return dict(zip(((-1, 1), (1, -1), (-1, -1)), SIGNS, strict=True)).get((self.inner, self.outer), "")
 
 
 def sign_orbit(expression: Expression) -> tuple[Signed, ...]:
