@@ -13,6 +13,8 @@ from primitives.user_file import is_reference, label
 Setting = str | tuple[str, ...] | None
 #: What jobs did before these settings were there, whatever the task.
 BEFORE = {"initial": "drawn", "scale": "unit"}
+#: Likewise, with tasks of files and with shipped ones.
+NO_SIGNS: dict[str, object] = {"signs": ()}
 
 
 def checked_setting(value: object, known: Sequence[str]) -> Setting:
@@ -43,12 +45,14 @@ def asked_of(initial: Setting, scale: Setting, number: int | None) -> Conditions
 
 
 def with_conditions(config: Mapping[str, object]) -> Mapping[str, object]:
-    """The config of a run as it was meant: one from before these settings drew weights and scaled in users' tasks."""
+    """The config of a run as it was meant: one from before these settings drew weights and scaled in users' tasks,
+    and told signs apart.
+    """
     tasks, training = config.get("tasks"), config.get("training")
     if not isinstance(tasks, list) or not isinstance(training, dict):
         return config
     own = any(isinstance(name, str) and is_reference(name) for name in tasks)
-    return {**config, "training": BEFORE | training} if own else config
+    return {**config, "training": NO_SIGNS | (BEFORE if own else {}) | training}
 
 
 def _part(setting: Setting, number: int | None) -> str | None:

@@ -25,6 +25,7 @@ from search.records.environment import differences, environment
 from search.records.status import Status, status_of
 from search.records.timing_codec import read_timing
 from search.report import report_at_end, write_front, write_report
+from search.signs import in_words, with_signs
 from search.storage import open_store, read_store, stored_trace
 from search.storage.files import Cell, read_json, write_atomically, write_json
 from search.storage.run_folder import RunFolder, find_run, free_name, named_folder
@@ -204,7 +205,8 @@ class Job:
     """
 
     def __init__(self, config: Config, name: str) -> None:
-        (self.config, self.notes), self.name = with_pinned_files(config), name
+        pinned, self.notes = with_pinned_files(config)
+        self.config, self.name = with_signs(pinned), name
 
     @classmethod
     def load(cls, source: str | Path, changes: Iterable[str] = ()) -> Job:
@@ -234,8 +236,9 @@ class Job:
             write_json(folder.environment, environment())
             made = Run(folder)
             reporter = reporter or Silent()
-            controls = more_controls(self.config.controls)
-            for line in (*self.notes, *left_out(self.config.start, controls, exact=self.config.exact)):
+            controls, scoring = more_controls(self.config.controls), self.config.scoring
+            start = left_out(self.config.start, controls, exact=scoring.exact, signs=scoring.signs)
+            for line in (*self.notes, *in_words(scoring.signs), *start):
                 reporter.say(line)
             with folder.locked():
                 work(made.config, folder, nullcontext(pool), reporter, max_minutes)

@@ -1,8 +1,9 @@
 """The law of a network's initial weights: which tensors are as likely with the other sign.
 
 Some networks are made from some seeds and looked at. A tensor passes if it is 0 in all of them, or if nothing in its
-numbers tells + from -. A shift of all its n numbers by s standard deviations is seen from s = 5 / sqrt(n) on. Each tensor is looked
-at by itself; only those that begin with the same numbers, up to signs and order, are known to hang together.
+numbers tells + from -. A shift of all its n numbers by s standard deviations is seen from s = 5 / sqrt(n) on. Each
+tensor is looked at by itself; only those that begin with the same numbers, up to signs and order, are known to hang
+together.
 """
 
 from __future__ import annotations

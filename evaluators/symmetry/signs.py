@@ -15,7 +15,7 @@ from evaluators.places.watching import undisturbed
 from evaluators.symmetry.law import as_likely_negated
 from evaluators.symmetry.tracing import Contradiction, Tracing, Turned
 from evaluators.tasks.base import BLOCK, Part, Task
-from evaluators.tasks.examples import examples_of
+from evaluators.tasks.examples import Examples, examples_of
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.training.calling import call
 from evaluators.training.initialisation import initial_network
@@ -100,7 +100,7 @@ def _negated(task: Task, part: Part, image: Signed, likely: Collection[str]) -> 
     """
     network = initial_network(task, 0)
     _DOUBLE.move(network)
-    inputs = examples_of(task, part).rows(slice(BLOCK)).mapped(_DOUBLE.place).inputs
+    inputs = _examples(task, part).rows(slice(BLOCK)).inputs
     sites = find_sites(network, task, inputs)
     named = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     tracing = Tracing(named, likely, int(image.inner < 0), int(image.outer < 0))
@@ -113,10 +113,18 @@ def _negated(task: Task, part: Part, image: Signed, likely: Collection[str]) -> 
     return tracing.found()
 
 
+def _examples(task: Task, part: Part) -> Examples:
+    """The first examples, some two batches."""
+    return examples_of(task, part).rows(slice(max(2 * task.batch_size, 2 * BLOCK))).mapped(_DOUBLE.place)
+
+
 def _trained(task: Task, part: Part, image: Signed, negated: Sequence[str], *, steps: int = _STEPS) -> list[float]:
     """Losses of some steps, and one in eval mode behind them."""
     rate = task.learning_rates[0]
-    model = PlainModel(task, part, image.expression, seed=0, rate=rate, steps=_STEPS, backend=_DOUBLE)
+    examples = _examples(task, part)
+    model = PlainModel(
+        task, part, image.expression, seed=0, rate=rate, steps=_STEPS, backend=_DOUBLE, examples=examples
+    )
     tensors = model.tensors()
     _fill_zeros(tensors)
     with torch.no_grad():

@@ -9,7 +9,7 @@ from typing import overload
 from evaluators.cohort import CONTROLS
 from evaluators.controls import Named
 from evaluators.results.reasons import code_of
-from primitives.equivalence.classes import class_of
+from primitives.equivalence.signs import sign_class
 from search.engine.front import Front
 from search.engine.known import KnownClasses, parsed
 from search.engine.rejection import CALIBRATING
@@ -40,9 +40,10 @@ class Study:
 
     def __init__(self, store: Store, scoring: Scoring = DEFAULT_SCORING, controls: Named = ()) -> None:
         self.store, self.scoring = store, scoring
-        self.known = KnownClasses(lambda number: parsed(store.trials[number].expression), exact=scoring.exact)
+        exact, signs = scoring.exact, scoring.signs
+        self.known = KnownClasses(lambda n: parsed(store.trials[n].expression), exact=exact, signs=signs)
         for text in (CONTROLS | dict(controls)).values():
-            self.known.expect(class_of(parsed(text), exact=scoring.exact), parsed(text))
+            self.known.expect(sign_class(parsed(text), exact=exact, signs=signs), parsed(text))
         self.front = Front(scoring.directions)
         self.uncensored: list[tuple[int, list[float]]] = []
         self.trials = 0
