@@ -35,8 +35,13 @@ class Signed:
 
     @property
     def said(self) -> str:
-        """For people: what it is to f."""
-        return dict(zip(((-1, 1), (1, -1), (-1, -1)), SIGNS, strict=True)).get((self.inner, self.outer), "")
+        """For people: what it is to f, see :func:`said_of`."""
+        return said_of(self.inner, self.outer)
+
+
+def said_of(inner: int, outer: int) -> str:
+    """The word for ``outer * f(inner * x)``; "" for f itself."""
+    return dict(zip(((-1, 1), (1, -1), (-1, -1)), SIGNS, strict=True)).get((inner, outer), "")
 
 
 def sign_orbit(expression: Expression) -> tuple[Signed, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -232,6 +232,7 @@ def test_nothing_is_left_behind() -> None:
     assert not vars(digits).keys() - {"depth", "width", "name"}
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 2**6 - 1), max_size=8))
 def test_equations_are_solved_or_contradict_each_other(forms: list[int]) -> None:
     equations = Equations()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from primitives.equivalence.classes import class_of, same_function
@@ -132,6 +132,7 @@ def test_two_signs_are_three(small: Path) -> None:
     assert checked({"budget": 1, "training": {"signs": list(reversed(SIGNS))}}, "").training.signs == SIGNS
 
 
+@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10**6), signs=st.sampled_from(GROUPS), exact=st.booleans())
 def test_what_is_known_is_what_counts_as_it(seed: int, signs: tuple[str, ...], exact: bool) -> None:
     expression = grammar("default").sample(np.random.default_rng(seed))
