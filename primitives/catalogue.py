@@ -7,9 +7,11 @@ tests hold the expressions against them.
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
+from operator import itemgetter
 
 import numpy as np
 
@@ -22,13 +24,13 @@ from primitives.equivalence.classes import (
     outputs,
     scale_factor,
 )
-from primitives.equivalence.input_scale import nearest_scales, with_scaled_input
-from primitives.equivalence.signs import sign_orbit
+from primitives.equivalence.input_search import SCALES, SHIFTS, InputMap, Ladder, nearest_maps
+from primitives.equivalence.signs import said_of, sign_orbit
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 
-_RELATIONS = ("equal", "scaled", "affine")  # strongest first
-_RESIDUAL = 1e-5  # of the spread, where the input is scaled: the scale itself is found to 1e-8
+_FITS = ("equal", "scaled", "affine")  # strongest first
+_RESIDUAL = 1e-5  # of the spread, where the input is mapped: the map itself is found to 1e-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +63,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The catalogue's name for an expression f, which is ``factor * g(input_scale * x) + offset`` of a known g.
+    """The catalogue's name for f, which is ``factor * g(input_scale * x + input_shift) + offset`` of a known g.
 
     Args:
         entry: the known function g.
         relation: ``"equal"``: factor 1, offset 0; ``"scaled"``: factor > 0, offset 0; ``"mirrored"``, ``"negated"``,
-            ``"point-reflected"``: g(-x), -g(x), -g(-x), up to a positive factor; ``"affine"``: any other.
+            ``"point-reflected"``: g(-x), -g(x), -g(-x), up to a positive factor; ``"shifted"``: a constant is added to
+            input or output, which trains differently, with the sign behind it, as ``"shifted, point-reflected"``.
         factor: at the initial parameters.
         offset: likewise.
         input_scale: -1 where it is mirrored; else 1 unless a search for it was asked for.
+        input_shift: 0 unless a search for it was asked for.
     """
 
     entry: Entry
@@ -77,6 +81,7 @@ class Match:
     factor: float
     offset: float
     input_scale: float = 1.0
+    input_shift: float = 0.0
 
     @property
     def name(self) -> str:
@@ -91,10 +96,29 @@ class Match:
         return f"scaled by {size:.6g}" if self.relation == "scaled" else f"{self.relation}, scaled by {size:.6g}"
 
     @property
+    def formula(self) -> str:
+        """What it is of the known function, as ``-ReLU(-x + 1) + 1``; numbers have 6 digits."""
+        inner = _line_of("x", self.input_scale, self.input_shift)
+        return _line_of(f"{self.name}({inner})", self.factor, self.offset)
+
+    @property
+    def is_shifted(self) -> bool:
+        """A constant is added to the input or the output."""
+        return bool(self.input_shift or self.offset)
+
+    @property
     def row(self) -> dict[str, str | float]:
-        """Name and relation, and the input scale where it is not 1."""
+        """Name and relation, and the map of the input where it is not x."""
         scale = {} if self.input_scale == 1.0 else {"input_scale": self.input_scale}
-        return {"name": self.name, "relation": self.relation} | scale
+        shift = {} if self.input_shift == 0.0 else {"input_shift": self.input_shift}
+        return {"name": self.name, "relation": self.relation} | scale | shift
+
+
+def _line_of(what: str, factor: float, offset: float) -> str:
+    """``factor*what + offset``, as people write it."""
+    head = {"1": "", "-1": "-"}.get(f"{factor:.6g}", f"{factor:.6g}*")
+    tail = f" {'-' if offset < 0 else '+'} {abs(offset):.6g}" if offset else ""
+    return f"{head}{what}{tail}"
 
 
 @cache
@@ -118,8 +142,8 @@ def _entry(row: dict[str, str]) -> Entry:
     )
 
 
-def known_name(expression: Expression, *, input_scale: bool = False) -> Match | None:
-    """Find an expression among the known functions: equal first, then scaled, then up to signs, then affine.
+def known_name(expression: Expression, *, input_scale: bool = False, input_shift: bool = False) -> Match | None:
+    """Find an expression among the known functions: equal first, then scaled, then up to signs, then up to an offset.
 
     Within a relation the first entry of the catalogue wins. Every hit is verified, also on wider points; see
     :func:`primitives.equivalence.classes.is_map_of`. Functions with learnable parameters match only functions with the
@@ -129,22 +153,27 @@ def known_name(expression: Expression, *, input_scale: bool = False) -> Match | 
         expression: any.
         input_scale: where nothing is found, search for a known function with a factor b of its input, 1/4 <= b <= 4,
             that leaves a residual below 1e-5 of the largest deviation from the mean; takes about 0.1 s.
+        input_shift: before that, search for a known function of x + c or c - x, -4 <= c <= 4, likewise; the plainest
+            wins.
     """
     found = (
-        _of_class(expression, "equal", "exact")
-        or _of_class(expression, "scaled", "scale")
-        or _up_to_signs(expression)
-        or _of_class(expression, "affine", "affine")
+        _of_class(expression, "equal", "exact") or _of_class(expression, "scaled", "scale") or _up_to_signs(expression)
     )
-    return found or (_with_scaled_input(expression) if input_scale else None)
+    if found is None:
+        found = _of_class(expression, "affine", "affine")
+        moved = _with_shifted_input(expression) if input_shift else []
+        found = min(filter(None, (found, *moved)), key=_plainness, default=None)
+    if found is None and input_scale:
+        found = _with_scaled_input(expression)
+    return found
 
 
-def _of_class(expression: Expression, relation: str, strength: str) -> Match | None:
-    """The first entry of the same class that is the function in this relation."""
+def _of_class(expression: Expression, fit: str, strength: str) -> Match | None:
+    """The first entry of the same class that fits so."""
     for entry in _index(strength).get(getattr(fingerprint(expression), strength), ()):
-        fitted = _map(relation, expression, entry.expression, VERIFIED)
+        fitted = _map(fit, expression, entry.expression, VERIFIED)
         if fitted is not None:
-            return Match(entry, relation, *fitted)
+            return Match(entry, _relation(fit, InputMap(), *fitted), *fitted)
     return None
 
 
@@ -167,36 +196,62 @@ def _index(strength: str) -> dict[str, tuple[Entry, ...]]:
     return index
 
 
-def _map(relation: str, f: Expression, g: Expression, tolerance: float) -> tuple[float, float] | None:
-    """Factor and offset with which f is ``factor * g + offset`` in this relation, or None."""
+def _map(fit: str, f: Expression, g: Expression, tolerance: float) -> tuple[float, float] | None:
+    """Factor and offset with which f is ``factor * g + offset`` if it fits so, or None."""
     left, right = outputs(f), outputs(g)
     factor, offset = 1.0, 0.0
-    if relation == "scaled":
+    if fit == "scaled":
         factor = scale_factor(left, right)
-    elif relation == "affine" and left.shape == right.shape:
+    elif fit == "affine" and left.shape == right.shape:
         factor, offset = best_line(right, left)
+        offset = offset if abs(offset) > VERIFIED * largest_finite(left) else 0.0
     return (factor, offset) if is_map_of(f, g, factor, offset, tolerance=tolerance) else None
 
 
 def _with_scaled_input(f: Expression) -> Match | None:
-    """The match of the strongest relation, and of these the first in the catalogue's order."""
+    """The match of the strongest fit, and of these the first in the catalogue's order."""
+    ranked = [(_FITS.index(fit), number, match) for ladder in SCALES for number, fit, match in _mapped(f, ladder)]
+    return min(ranked, key=itemgetter(0, 1))[-1] if ranked else None
+
+
+def _with_shifted_input(f: Expression) -> list[Match]:
+    return [match for ladder in SHIFTS for _, _, match in _mapped(f, ladder)]
+
+
+def _plainness(match: Match) -> tuple[int, bool, int]:
+    """The plainer the smaller: the known function by its size, then without another sign, then by its place."""
+    entry = match.entry
+    return entry.expression.size, match.relation != "shifted", catalogue().index(entry)
+
+
+def _mapped(f: Expression, ladder: Ladder) -> Iterator[tuple[int, str, Match]]:
+    """Number in the catalogue, fit and match of the known functions that are f with their input mapped."""
     values = outputs(f)
     if not np.isfinite(values).all() or not np.ptp(values) > 0:
-        return None
-    known = [entry.expression for entry in catalogue()]
-    matches = {number: _scaled_match(f, catalogue()[number], b) for number, b in nearest_scales(f, known)}
-    ranked = [(_RELATIONS.index(match.relation), number, match) for number, match in matches.items() if match]
-    return min(ranked)[-1] if ranked else None
+        return
+    for number, found in nearest_maps(f, [entry.expression for entry in catalogue()], ladder):
+        if fitted := _mapped_match(f, catalogue()[number], found):
+            yield number, *fitted
 
 
-def _scaled_match(f: Expression, entry: Entry, b: float) -> Match | None:
-    """The match at b rounded to 6 digits if it is exact there, else at b if its residual is below 1e-5."""
+def _mapped_match(f: Expression, entry: Entry, found: InputMap) -> tuple[str, Match] | None:
+    """The fit and the match at a map rounded to 6 digits if it is exact there, else at the map if its residual is
+    below 1e-5.
+    """
     loose = _RESIDUAL * float(np.ptp(outputs(f))) / largest_finite(outputs(f))
-    for scale, tolerance in ((float(f"{b:.6g}"), VERIFIED), (b, loose)):
-        if abs(scale - 1.0) < 1e-3:  # all but the known function itself, which its class would have found
+    for moved, tolerance in ((found.rounded, VERIFIED), (found, loose)):
+        if moved.is_identity:  # all but the known function itself, which its class would have found
             return None
-        for relation in _RELATIONS:
-            fitted = _map(relation, f, with_scaled_input(entry.expression, scale), tolerance)
+        for fit in _FITS:
+            fitted = _map(fit, f, moved.of(entry.expression), tolerance)
             if fitted is not None:
-                return Match(entry, relation, *fitted, scale)
+                return fit, Match(entry, _relation(fit, moved, *fitted), *fitted, moved.scale, moved.shift)
     return None
+
+
+def _relation(fit: str, moved: InputMap, factor: float, offset: float) -> str:
+    """In words; where the input or the output is shifted, the sign stands behind that."""
+    if not (moved.shift or offset):
+        return fit
+    turned = said_of(1 if moved.scale > 0 else -1, 1 if factor > 0 else -1)
+    return f"shifted, {turned}" if turned else "shifted"

@@ -13,6 +13,8 @@ from primitives.user_file import is_reference, label
 Setting = str | tuple[str, ...] | None
 #: What jobs did before these settings were there, whatever the task.
 BEFORE = {"initial": "drawn", "scale": "unit"}
+#: Likewise, with tasks of files and with shipped ones.
+NO_SIGNS: dict[str, object] = {"signs": ()}
 
 
 def checked_setting(value: object, known: Sequence[str]) -> Setting:
@@ -46,14 +48,14 @@ def as_it_was_meant(config: Mapping[str, object]) -> Mapping[str, object]:
     """The config of a run with what it lacks from before there was such a setting.
 
     Without a setting of the weights and the scale users' tasks had drawn weights and were scaled; without one of the
-    baseline there was none.
+    baseline there was none, and without one of the signs they were told apart.
     """
     config = {"baseline": {"functions": "none"}, **config}
     tasks, training = config.get("tasks"), config.get("training")
     if not isinstance(tasks, list) or not isinstance(training, dict):
         return config
     own = any(isinstance(name, str) and is_reference(name) for name in tasks)
-    return {**config, "training": BEFORE | training} if own else config
+    return {**config, "training": NO_SIGNS | (BEFORE if own else {}) | training}
 
 
 def _part(setting: Setting, number: int | None) -> str | None:

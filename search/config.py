@@ -22,6 +22,7 @@ from evaluators.tasks import expanded, task
 from evaluators.tasks.conditions import INITIALS, SCALES, Conditions, under
 from evaluators.tasks.tryout import try_out
 from evaluators.training.train import WIDTH
+from primitives.equivalence.signs import SIGNS
 from primitives.errors import ActsearchError, nearest
 from primitives.expression.parsing import parse
 from primitives.grammars import grammar
@@ -70,6 +71,7 @@ class Training(Section):
     autocast: Literal["bfloat16", "float16"] | None = None
     initial: Setting = None  # of the weights, own or drawn; None: each task's own setting, a list: one for each task
     scale: Setting = None  # of a candidate, none or unit; likewise
+    signs: tuple[Literal["mirrored", "negated", "point-reflected"], ...] | None = None  # None: found out at launch
 
     @field_validator("initial", "scale", mode="before")
     @classmethod
@@ -82,6 +84,15 @@ class Training(Section):
         if any(rate <= 0 for rate in rates):
             raise ValueError("learning rates must be above 0")
         return rates
+
+    @field_validator("signs")
+    @classmethod
+    def _group(cls, signs: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if signs is not None and len(set(signs)) == 2:
+            raise ValueError(
+                f"{' and '.join(signs)} functions being one class, so are all three: name one, three or none"
+            )
+        return None if signs is None else tuple(each for each in SIGNS if each in signs)
 
     @model_validator(mode="after")
     def _increasing(self) -> Training:
@@ -272,7 +283,8 @@ class Config(Section):
     @property
     def scoring(self) -> Scoring:
         """The job's objectives by their names; those of files are loaded."""
-        return Scoring(tuple(objective(name).name for name in self.objectives), self.aggregate, self.exact)
+        names = tuple(objective(name).name for name in self.objectives)
+        return Scoring(names, self.aggregate, self.exact, self.training.signs or ())
 
     @property
     def strategy_label(self) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from evaluators.controls import more_controls
 from evaluators.errors import RecordError
 from evaluators.machine.backend import Backend
+from search.baseline.stage import functions_of
 from search.conditions import as_it_was_meant
 from search.config import Config, checked, load_config, read_yaml, to_yaml, with_pinned_files
 from search.confirmation import Confirmation, read_confirmation, to_confirm
@@ -26,6 +27,7 @@ from search.records.environment import differences, environment
 from search.records.status import Status, status_of
 from search.records.timing_codec import read_timing
 from search.report import report_at_end, write_front, write_report
+from search.signs import in_words, with_signs
 from search.storage import open_store, read_store, stored_trace
 from search.storage.files import Cell, read_json, write_atomically, write_json
 from search.storage.looks import ledger_of, read_looks
@@ -214,7 +216,8 @@ class Job:
     """
 
     def __init__(self, config: Config, name: str) -> None:
-        (self.config, self.notes), self.name = with_pinned_files(config), name
+        pinned, self.notes = with_pinned_files(config)
+        self.config, self.name = with_signs(pinned), name
 
     @classmethod
     def load(cls, source: str | Path, changes: Iterable[str] = ()) -> Job:
@@ -244,8 +247,10 @@ class Job:
             write_json(folder.environment, environment())
             made = Run(folder)
             reporter = reporter or Silent()
-            controls = more_controls(self.config.controls)
-            for line in (*self.notes, *left_out(self.config.start, controls, exact=self.config.exact)):
+            controls, scoring = more_controls(self.config.controls), self.config.scoring
+            known = tuple((name, expression.text) for name, expression in functions_of(self.config))
+            start = left_out(self.config.start, controls, known, exact=scoring.exact, signs=scoring.signs)
+            for line in (*self.notes, *in_words(scoring.signs), *start):
                 reporter.say(line)
             with folder.locked():
                 work(made.config, folder, nullcontext(pool), reporter, max_minutes)

@@ -8,11 +8,15 @@ something else than weights meets the place: max pooling after it, a skip connec
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from primitives.equivalence.classes import class_of
+from primitives.equivalence.classes import class_of, same_function
 from primitives.expression.expression import Expression, constant, make_node, variable
 from primitives.expression.traversal import rewrite
+
+#: f(-x), -f(x) and -f(-x), as names say them.
+SIGNS = ("mirrored", "negated", "point-reflected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +35,13 @@ class Signed:
 
     @property
     def said(self) -> str:
-        """For people: what it is to f."""
-        return {(1, 1): "", (-1, 1): "mirrored", (1, -1): "negated", (-1, -1): "point-reflected"}[
-            self.inner, self.outer
-        ]
+        """For people: what it is to f, see :func:`said_of`."""
+        return said_of(self.inner, self.outer)
+
+
+def said_of(inner: int, outer: int) -> str:
+    """The word for ``outer * f(inner * x)``; "" for f itself."""
+    return dict(zip(((-1, 1), (1, -1), (-1, -1)), SIGNS, strict=True)).get((inner, outer), "")
 
 
 def sign_orbit(expression: Expression) -> tuple[Signed, ...]:
@@ -57,11 +64,23 @@ def _mirrored(expression: Expression) -> Expression:
     return rewrite(expression, at_minus)
 
 
-def sign_class(expression: Expression, *, exact: bool) -> str:
+def sign_class(expression: Expression, *, exact: bool, signs: Collection[str] = SIGNS) -> str:
     """The hash of an expression's class up to signs: the smallest hash of its orbit.
 
     Args:
         expression: any.
         exact: a factor of the output counts, as in :func:`primitives.equivalence.classes.class_of`.
+        signs: those of the orbit that count as the function; all, one, or none, which leaves the class as it is.
     """
-    return min(class_of(each.expression, exact=exact) for each in sign_orbit(expression))
+    return min(class_of(each, exact=exact) for each in _images(expression, signs))
+
+
+def same_up_to_signs(f: Expression, g: Expression, *, exact: bool, signs: Collection[str] = SIGNS) -> bool:
+    """True if ``f`` or one of its images is ``g``, as :func:`primitives.equivalence.classes.same_function` verifies."""
+    return any(same_function(each, g, scale=not exact) for each in _images(f, signs))
+
+
+def _images(expression: Expression, signs: Collection[str]) -> list[Expression]:
+    """The expression, then those of its orbit that count as it."""
+    orbit = sign_orbit(expression) if signs else ()
+    return [expression, *(each.expression for each in orbit if each.said in signs)]

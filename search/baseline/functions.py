@@ -8,7 +8,7 @@ from functools import lru_cache
 from evaluators.controls import function_of
 from evaluators.rejection.screens import screen
 from primitives.catalogue import catalogue
-from primitives.equivalence.classes import class_of
+from primitives.equivalence.signs import sign_class
 from primitives.errors import nearest
 from primitives.expression.expression import Expression
 from search.baseline.panel import PANEL
@@ -24,8 +24,9 @@ Named = tuple[str, Expression]
 
 
 def known_functions(
-    asked: str | tuple[str, ...], budget: int, leave: Iterable[Expression] = (), *, exact: bool = False
-) -> tuple[Named, ...]:
+    asked: str | tuple[str, ...], budget: int, leave: Iterable[Expression] = (), *, exact: bool = False,
+    signs: tuple[str, ...] = (),
+) -> tuple[Named, ...]:  # fmt: skip
     """The known functions of a job, each class once, without those that a screen stops.
 
     Args:
@@ -34,6 +35,7 @@ def known_functions(
         budget: of the job, in classes.
         leave: functions that are trained in every cohort anyway.
         exact: functions that differ by a factor are two.
+        signs: those of f(-x), -f(x) and -f(-x) that are of f's class.
 
     Raises:
         EvaluationError: an entry of a list is neither an expression nor a name of the catalogue.
@@ -41,11 +43,11 @@ def known_functions(
     if asked == "none":
         return ()
     if not isinstance(asked, str):
-        return _distinct(((entry, function_of(entry)) for entry in asked), leave, exact=exact)
-    whole = _distinct(_catalogue(exact=exact), leave, exact=exact)
+        return _distinct(((entry, function_of(entry)) for entry in asked), leave, exact=exact, signs=signs)
+    whole = _distinct(_catalogue(exact=exact, signs=signs), leave, exact=exact, signs=signs)
     if asked == "catalogue" or (asked == "auto" and len(whole) <= SHARE * budget):
         return whole
-    return _distinct(((name, function_of(name)) for name in PANEL), leave, exact=exact)
+    return _distinct(((name, function_of(name)) for name in PANEL), leave, exact=exact, signs=signs)
 
 
 def checked_functions(value: object) -> str | tuple[str, ...]:
@@ -68,25 +70,27 @@ def checked_functions(value: object) -> str | tuple[str, ...]:
 
 
 @lru_cache(maxsize=2)
-def catalogue_classes(*, exact: bool) -> Mapping[str, str]:
+def catalogue_classes(*, exact: bool, signs: tuple[str, ...] = ()) -> Mapping[str, str]:
     """The catalogue's classes with the names of their first entries."""
     classes: dict[str, str] = {}
     for entry in catalogue():
-        classes.setdefault(class_of(entry.expression, exact=exact), entry.name)
+        classes.setdefault(sign_class(entry.expression, exact=exact, signs=signs), entry.name)
     return classes
 
 
 @lru_cache(maxsize=2)
-def _catalogue(*, exact: bool) -> tuple[Named, ...]:
+def _catalogue(*, exact: bool, signs: tuple[str, ...]) -> tuple[Named, ...]:
     """The catalogue's classes that pass the screens: 0.4 s, once a process."""
-    return _distinct(((entry.name, entry.expression) for entry in catalogue()), (), exact=exact)
+    return _distinct(((entry.name, entry.expression) for entry in catalogue()), (), exact=exact, signs=signs)
 
 
-def _distinct(functions: Iterable[Named], leave: Iterable[Expression], *, exact: bool) -> tuple[Named, ...]:
-    seen = {class_of(each, exact=exact) for each in leave}
+def _distinct(
+    functions: Iterable[Named], leave: Iterable[Expression], *, exact: bool, signs: tuple[str, ...]
+) -> tuple[Named, ...]:  # fmt: skip
+    seen = {sign_class(each, exact=exact, signs=signs) for each in leave}
     kept: list[Named] = []
     for name, expression in functions:
-        if (key := class_of(expression, exact=exact)) not in seen and not screen(expression):
+        if (key := sign_class(expression, exact=exact, signs=signs)) not in seen and not screen(expression):
             seen.add(key)
             kept.append((name, expression))
     return tuple(kept)

@@ -11,9 +11,9 @@ from pathlib import Path
 from evaluators.cohort import CONTROLS
 from evaluators.controls import more_controls
 from evaluators.results.reference_loss import check_reference, notes
-from primitives.equivalence.classes import class_of
+from primitives.equivalence.signs import sign_class
 from primitives.expression.parsing import parse
-from search.baseline.functions import known_functions
+from search.baseline.functions import Named, known_functions
 from search.baseline.known import Known
 from search.config import Config
 from search.engine.cohort_trials import trials_of
@@ -28,11 +28,22 @@ from search.workers import Workers
 NAME = "name"  # an attribute of a planned function
 
 
+def functions_of(config: Config) -> tuple[Named, ...]:
+    """The known functions of a job, without its controls."""
+    leave = [parse(text) for text in (CONTROLS | dict(more_controls(config.controls))).values()]
+    scoring = config.scoring
+    return known_functions(
+        config.baseline.functions, config.budget, leave, exact=scoring.exact, signs=scoring.signs
+    )  # fmt: skip
+
+
 def plans(config: Config) -> list[Plan]:
     """The cohorts of the baseline, without thresholds: a known function is rejected only where it fails."""
-    leave = [parse(text) for text in (CONTROLS | dict(more_controls(config.controls))).values()]
-    chosen = known_functions(config.baseline.functions, config.budget, leave, exact=config.exact)
-    rows = [Planned(e.text, class_of(e, exact=config.exact), attributes={NAME: name}) for name, e in chosen]
+    exact, signs = config.scoring.exact, config.scoring.signs
+    rows = [
+        Planned(expression.text, sign_class(expression, exact=exact, signs=signs), attributes={NAME: name})
+        for name, expression in functions_of(config)
+    ]
     size = config.cohorts.size
     return [Plan(number, rows[first : first + size], {}) for number, first in enumerate(range(0, len(rows), size))]
 

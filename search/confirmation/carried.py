@@ -77,7 +77,7 @@ def _best_in_search(study: Study, config: Config) -> list[Known]:
     if not trained:
         return []
     best = trained[: max(BEST, math.ceil(RACED * len(trained)))]
-    names = catalogue_classes(exact=config.exact)
+    names = catalogue_classes(exact=config.exact, signs=config.scoring.signs)
     bar = best[-1].gain or 0.0
     found = [
         Known(names[trial.key], trial)

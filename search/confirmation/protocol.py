@@ -14,7 +14,7 @@ from evaluators.results.records import MemberResult
 from evaluators.seeds import derive
 from evaluators.statistics import ALPHA
 from evaluators.tasks import task
-from primitives.equivalence.classes import class_of
+from primitives.equivalence.signs import sign_class
 from primitives.expression.parsing import parse
 from primitives.user_file import is_reference, label
 from search.baseline.functions import catalogue_classes
@@ -114,12 +114,12 @@ def _with_short_forms(
     originals = [parse(row.expression) for row in rows]
     forms = short_forms(originals, config, workers)
     named = [replace(row, short=form.text) for row, form in zip(rows, forms, strict=True)]
-    exact = config.exact
-    seen, added = {class_of(each, exact=exact) for each in originals}, list[Finalist]()
-    names = catalogue_classes(exact=exact) if config.baseline.functions != "none" else {}
+    exact, signs = config.exact, config.scoring.signs
+    seen, added = {sign_class(each, exact=exact, signs=signs) for each in originals}, list[Finalist]()
+    names = catalogue_classes(exact=exact, signs=signs) if config.baseline.functions != "none" else {}
     met: dict[str, str] = {}
     for row, form in zip(rows, forms, strict=True):
-        if (key := class_of(form, exact=exact)) in seen:
+        if (key := sign_class(form, exact=exact, signs=signs)) in seen:
             continue
         seen.add(key)
         if key in names:

@@ -28,7 +28,7 @@ def finalists(study: Study, config: Config) -> list[Finalist]:
     """
     trials = study.store.trials
     best = sorted(study.front.numbers, key=lambda number: (-trials[number].objectives["gain"], number))
-    known = catalogue_classes(exact=config.exact) if study.baseline else {}
+    known = catalogue_classes(exact=config.exact, signs=config.scoring.signs) if study.baseline else {}
     front = (trials[number] for number in best)
     better = [trial for trial in front if (trial.gain or 0.0) > 0 and trial.key not in known]
     chosen = better[: config.confirmation.finalists]

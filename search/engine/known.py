@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache
 
-from primitives.equivalence.classes import class_of, same_function
+from primitives.equivalence.signs import same_up_to_signs, sign_class
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 
@@ -22,19 +22,22 @@ class KnownClasses:
     Args:
         recall: gives the expression of a trial number.
         exact: functions of one class are equal; else equal up to a positive factor.
+        signs: those of f(-x), -f(x) and -f(-x) that are of f's class, too; see :mod:`primitives.equivalence.signs`.
     """
 
-    def __init__(self, recall: Callable[[int], Expression], *, exact: bool = False) -> None:
-        self._recall, self.exact = recall, exact
+    def __init__(
+        self, recall: Callable[[int], Expression], *, exact: bool = False, signs: Collection[str] = ()
+    ) -> None:
+        self._recall, self.exact, self.signs = recall, exact, signs
         self._classes: dict[str, int | Expression] = {}
 
     def find(self, expression: Expression) -> tuple[str, bool]:
         """The class key of an expression and whether a function of that class is known."""
-        key = class_of(expression, exact=self.exact)
+        key = sign_class(expression, exact=self.exact, signs=self.signs)
         while key in self._classes:
             entry = self._classes[key]
             other = self._recall(entry) if isinstance(entry, int) else entry
-            if same_function(expression, other, scale=not self.exact):
+            if same_up_to_signs(expression, other, exact=self.exact, signs=self.signs):
                 return key, True
             key += "~"
         return key, False

@@ -21,11 +21,13 @@ class Scoring:
         objectives: their names, the gain first.
         aggregate: of the gains of several tasks, see :func:`evaluators.objectives.aggregated`.
         exact: candidates are applied as they are on a task at least, so that a factor makes another function.
+        signs: those of f(-x), -f(x) and -f(-x) that every task takes for f.
     """
 
     objectives: tuple[str, ...] = DEFAULT
     aggregate: Aggregate = "mean"
     exact: bool = False
+    signs: tuple[str, ...] = ()
 
     @property
     def directions(self) -> list[Literal["maximize", "minimize"]]:

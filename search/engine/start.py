@@ -2,30 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from evaluators.cohort import CONTROLS
 from evaluators.controls import Named
 from evaluators.rejection.screens import screen
-from primitives.equivalence.classes import class_of
+from primitives.equivalence.classes import same_function
+from primitives.equivalence.signs import sign_class
+from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 
 
-def left_out(start: Sequence[str], controls: Named = (), *, exact: bool = False) -> Iterator[str]:
+def left_out(
+    start: Sequence[str], controls: Named = (), baseline: Named = (), *, exact: bool = False,
+    signs: Collection[str] = (),
+) -> Iterator[str]:  # fmt: skip
     """A line for each function of a start list that the job leaves out: a screen stops it, or its class is there.
 
     Args:
         start: texts.
         controls: those of the job beside ReLU, GELU and SiLU, names with texts.
+        baseline: its known functions, names with texts.
         exact: a factor makes another class.
+        signs: those of f(-x), -f(x) and -f(-x) that are of f's class.
     """
     shown = CONTROLS | dict(controls)
-    known = {class_of(parse(text), exact=exact): f"the control {name}" for name, text in shown.items()}
+    known = {_key(parse(text), exact, signs): (f"the control {name}", parse(text)) for name, text in shown.items()}
+    for name, text in baseline:
+        known.setdefault(_key(parse(text), exact, signs), (f"the known function {name}", parse(text)))
     for text in start:
         expression = parse(text)
-        key = class_of(expression, exact=exact)
+        key = _key(expression, exact, signs)
         if reason := screen(expression):
             yield f"start: {text} is not trained: the screen {reason.code!r} stops it"
         elif key in known:
-            yield f"start: {text} is not trained: it equals {known[key]}{'' if exact else ' up to a factor'}"
-        known.setdefault(key, text)
+            name, other = known[key]
+            yield f"start: {text} is not trained: it equals {name}{_up_to(expression, other, exact)}"
+        known.setdefault(key, (text, expression))
+
+
+def _key(expression: Expression, exact: bool, signs: Collection[str]) -> str:
+    return sign_class(expression, exact=exact, signs=signs)
+
+
+def _up_to(f: Expression, g: Expression, exact: bool) -> str:
+    """What makes no difference between two functions of one class."""
+    other = [] if exact else ["a factor"]
+    if not same_function(f, g, scale=not exact):
+        other.append("signs")
+    return f" up to {' and '.join(other)}" if other else ""

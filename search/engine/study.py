@@ -11,7 +11,7 @@ from typing import overload
 from evaluators.cohort import CONTROLS
 from evaluators.controls import Named
 from evaluators.results.reasons import code_of
-from primitives.equivalence.classes import class_of
+from primitives.equivalence.signs import sign_class
 from search.baseline.known import Known
 from search.engine.front import Front
 from search.engine.known import KnownClasses, parsed
@@ -46,9 +46,10 @@ class Study:
         self, store: Store, scoring: Scoring = DEFAULT_SCORING, controls: Named = (), baseline: Sequence[Known] = ()
     ) -> None:
         self.store, self.scoring = store, scoring
-        self.known = KnownClasses(lambda number: parsed(store.trials[number].expression), exact=scoring.exact)
+        exact, signs = scoring.exact, scoring.signs
+        self.known = KnownClasses(lambda n: parsed(store.trials[n].expression), exact=exact, signs=signs)
         for text in (CONTROLS | dict(controls)).values():
-            self.known.expect(class_of(parsed(text), exact=scoring.exact), parsed(text))
+            self.known.expect(sign_class(parsed(text), exact=exact, signs=signs), parsed(text))
         self.baseline = sorted(baseline, key=lambda known: -math.inf if known.gain is None else known.gain)
         for known in self.baseline:
             self.known.expect(known.trial.key, parsed(known.trial.expression))

@@ -74,9 +74,10 @@ def function_card(
 
 
 def _known(expression: Expression, exact: bool) -> list[str]:
-    if known := known_name(expression, input_scale=True):
+    if known := known_name(expression, input_scale=True, input_shift=True):
         scale = "" if abs(known.input_scale) == 1.0 else f", its input times {known.input_scale:.6g}"
-        return [f"- known as: {known.name} ({known.said(factor=exact)}{scale}); {known.entry.source}"]
+        form = f": {known.formula}" if known.is_shifted else scale
+        return [f"- known as: {known.name} ({known.said(factor=exact)}{form}); {known.entry.source}"]
     near = nearest_known(expression)
     lines = ["- known as: no function of the catalogue"]
     if near:

@@ -75,7 +75,7 @@ def _drawn(front: Sequence[ClassRow], finalists: set[str]) -> list[ClassRow]:
 
 def _member(candidate: Candidate, row: ClassRow, verdict: str, *, exact: bool) -> FrontMember:
     function = parse(candidate.expression)
-    match = known_name(function)
+    match = known_name(function, input_shift=True)
     return FrontMember(
         candidate=candidate,
         row=row,

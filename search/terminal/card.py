@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from evaluators.results.reasons import code_of
 from primitives.analysis import EdgeOfChaos, Gaussian, Shape
+from primitives.catalogue import Match
 from primitives.equivalence.canonical import canonical
 from search.terminal.inspection import Description
 from search.terminal.tables import number, sparkline
@@ -47,11 +48,15 @@ def _function(description: Description, curve: list[float]) -> list[tuple[str, s
         ("canonical form", canonical(expression).text),
         ("LaTeX", description.latex),
         ("parameters", ", ".join(parameters) or "none"),
-        ("known as", f"{known.name} ({known.relation})" if known else "-"),
+        ("known as", _known(known) if known else "-"),
         ("cost, in ReLUs", number(description.cost, ".3g")),
         ("nodes", number(expression.size)),
         ("on [-3, 3]", sparkline(curve)),
     ]
+
+
+def _known(match: Match) -> str:
+    return f"{match.name} ({match.relation}{f': {match.formula}' if match.is_shifted else ''})"
 
 
 def _shape(shape: Shape, at_zero: float | None) -> list[tuple[str, str]]:

@@ -62,7 +62,7 @@ def describe(expression: Expression) -> Description:
     return Description(
         expression=expression,
         latex=str(lower(expression, "latex")),
-        known=known_name(expression, input_scale=True),
+        known=known_name(expression, input_scale=True, input_shift=True),
         classes=fingerprint(expression),
         screen=screen(expression),
         cost=cost(expression),

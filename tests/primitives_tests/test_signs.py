@@ -48,13 +48,13 @@ def test_other_functions_are_other_classes() -> None:
         ("-3*gelu(x)", "GELU", "negated"),
         ("-silu(-x)", "SiLU", "point-reflected"),
         ("relu(x)", "ReLU", "equal"),
-        ("1-relu(-x)", "ReLU", "affine"),
+        ("1-relu(-x)", "ReLU", "shifted"),
     ],
 )
 def test_a_name_says_the_sign(text: str, name: str, relation: str) -> None:
     match = known_name(parse(text))
     assert match is not None
-    if relation != "affine":
+    if relation != "shifted":
         assert (match.name, match.relation) == (name, relation)
     x = torch.linspace(-3.0, 3.0, 61, dtype=torch.float64)
     known = Activation(match.entry.expression)(match.input_scale * x)
