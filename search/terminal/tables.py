@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from textwrap import wrap
 from typing import Literal
@@ -21,6 +22,8 @@ from primitives.expression.parsing import parse
 from search.confirmation.record import Compared, Confirmation, Estimate, Over, Verdict
 from search.records.class_row import ClassRow
 from search.tabular.replay import Comparison
+
+NARROW = 9  # columns for the name of a control
 
 
 def number(value: object, form: str = ".3f") -> str:
@@ -155,7 +158,7 @@ def _finalist(row: Compared, unseen: Sequence[str], *, drop_in: bool) -> list[st
         return [text, expected, *["-"] * (2 + drop_in + len(unseen)), "\n".join(["failed:", *v.reason.split()])]
     own = reference_name(v.gains)
     means = [*[_mean(v.drop_in.get(own))] * drop_in, *(_over(row.unseen.get(name)) for name in unseen)]
-    against = "\n".join([number(v.gain_over_best_control, "+.3f"), *wrap(str(v.best_control), 9)])
+    against = f"{number(v.gain_over_best_control, '+.3f')}\n{_brief(str(v.best_control))}"
     return [text, expected, _with_ends(v.gains[own]), *means, against, _verdict(v)]
 
 
@@ -167,7 +170,13 @@ def _verdict(v: Verdict) -> str:
 
 def _over(over: Over | None) -> str:
     """A gain over the best control, and which one that is; files of older versions have it over the reference."""
-    return "-" if over is None else "\n".join(filter(None, [_mean(over.gain), over.control]))
+    return "-" if over is None else "\n".join(filter(None, [_mean(over.gain), _brief(over.control)]))
+
+
+def _brief(control: str) -> str:
+    """A control's name in a narrow column: by its short name in brackets where it has one, broken where it is long."""
+    short = re.search(r"\((\w+)\)$", control)
+    return "\n".join(wrap(short[1] if short and len(control) > NARROW else control, NARROW))
 
 
 def _mean(estimate: Estimate | None) -> str:
@@ -187,11 +196,12 @@ def carried_table(confirmation: Confirmation, unit: str = "nats") -> Table:
     title = f"Known functions on the same {s.seeds} seeds: gain over {over} in {unit}, 95 %"
     rows = sorted(confirmation.carried, key=lambda row: -math.inf if row.gain is None else row.gain.mean, reverse=True)
     shown = [
-        [label_of(row.name), row.expression, row.cost, "failed" if row.gain is None else _with_ends(row.gain)]
+        [label_of(row.name), built_form(row.expression), row.cost, _with_ends(row.gain) if row.gain else "failed"]
         for row in rows
     ]
     made = table(title, ["name", "expression", "cost", "gain"], shown)
     made.columns[0].no_wrap = False
+    made.columns[0].max_width = 24
     return made
 
 
