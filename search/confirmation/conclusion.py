@@ -21,7 +21,7 @@ def conclusion(confirmation: Confirmation, unit: str = "nats") -> list[str]:
 
 
 def _best(rows: Sequence[Compared]) -> Compared | None:
-    compared = [row for row in rows if row.verdict.best_control]
+    compared = [row for row in rows if row.verdict.best_control in row.verdict.gains]
     return max(compared, key=lambda row: (row.verdict.confirmed, row.verdict.gain_over_best_control), default=None)
 
 
