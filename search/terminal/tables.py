@@ -21,7 +21,7 @@ from primitives.equivalence.builtin import as_builtin
 from primitives.expression.parsing import parse
 from search.confirmation.record import Compared, Confirmation, Estimate, Over, Verdict
 from search.records.class_row import ClassRow
-from search.tabular.replay import Comparison
+from search.tabular.compare import Comparison, Difference
 
 NARROW = 9  # columns for the name of a control
 
@@ -125,9 +125,24 @@ def hits_table(comparisons: Mapping[str, Comparison]) -> Table:
     rows = []
     for name, row in comparisons.items():
         hits = ["not found" if row.hits[top] is None else row.hits[top] for top in tops]
-        rows.append([name, *hits, f"{row.better:+.3f}", row.p])
-    title = "Evaluations until found in 90 % of the repeats; final gain over random's, paired"
-    return table(title, ["strategy", *(f"top {100 * top:g} %" for top in tops), "over random", "p"], rows)
+        rows.append([name, *hits, _with_interval(row.better), f"{row.in_vain:.0%}", f"{row.nearest:.0%}"])
+    title = "Evaluations until found in 90 % of the repeats; the best tried over random's (95 % interval)"
+    return table(
+        title, ["strategy", *(f"top {100 * top:g} %" for top in tops), "over random", "in vain", "nearest"], rows
+    )
+
+
+def chosen_table(comparisons: Mapping[str, Comparison]) -> Table:
+    """What the five that each strategy of a replay would confirm lack, beside those of a sweep."""
+    rows = [
+        [name, row.chosen, row.believed, row.swept, _with_interval(row.over_sweep)] for name, row in comparisons.items()
+    ]
+    title = "The best of the five chosen by the seeds seen: what it lacks by the others (95 % interval)"
+    return table(title, ["strategy", "chosen", "by the process", "of a sweep", "chosen over the sweep's"], rows)
+
+
+def _with_interval(difference: Difference) -> str:
+    return f"{difference.mean:+.3f} ({difference.low:+.3f} {difference.high:+.3f})"
 
 
 def confirmation_table(confirmation: Confirmation, unit: str = "nats") -> Table:
