@@ -20,6 +20,7 @@ from search.config import Config
 from search.confirmation import Confirmation, confirm, finalists, read_confirmation, write_confirmation
 from search.engine.interruption import gently
 from search.engine.loop import Progress, search
+from search.engine.racing import announced_race
 from search.engine.recorder import Recorder
 from search.engine.rejection import announced, concluded, summary
 from search.engine.reporter import Reporter
@@ -48,6 +49,8 @@ def work(
     reporter.say(f"{folder.path}: up to {config.budget} classes on {', '.join(map(label, config.tasks))}")
     reporter.say(config.conditions_in_words)
     reporter.say(announced(config))
+    if config.training.race:
+        reporter.say(announced_race(config.training.race, config.training.seeds))
     store, left = open_store(folder, reporter.say, config.scoring), missing(config, folder, reporter.say)
     study = Study(store, config.scoring, more_controls(config.controls))
     write_front_csv(folder, study, config.tasks)

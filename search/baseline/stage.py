@@ -17,6 +17,7 @@ from search.baseline.functions import known_functions
 from search.baseline.known import Known
 from search.config import Config
 from search.engine.cohort_trials import trials_of
+from search.engine.racing import laps
 from search.engine.request import finished_cohort, request_for
 from search.errors import RunError
 from search.records.cohort import CohortRecord, Plan, Planned
@@ -29,12 +30,19 @@ NAME = "name"  # an attribute of a planned function
 
 
 def plans(config: Config) -> list[Plan]:
-    """The cohorts of the baseline, without thresholds: a known function is rejected only where it fails."""
+    """The cohorts of the baseline, without thresholds: a known function is rejected only where it fails.
+
+    As nothing is known before them, all run the first lap of the race.
+    """
     leave = [parse(text) for text in (CONTROLS | dict(more_controls(config.controls))).values()]
     chosen = known_functions(config.baseline.functions, config.budget, leave, exact=config.exact)
     rows = [Planned(e.text, class_of(e, exact=config.exact), attributes={NAME: name}) for name, e in chosen]
     size = config.cohorts.size
-    return [Plan(number, rows[first : first + size], {}) for number, first in enumerate(range(0, len(rows), size))]
+    race = laps(config.training.race, config.training.seeds, [])
+    return [
+        Plan(number, rows[first : first + size], {}, race=race)
+        for number, first in enumerate(range(0, len(rows), size))
+    ]
 
 
 def missing(config: Config, folder: RunFolder, say: Callable[[str], object]) -> list[Plan]:
