@@ -88,9 +88,11 @@ def race(prefixes: Sequence[Array], order: Sequence[int], shares: Shares, *, shr
     return Found(cost, [order[n] for n in np.argsort(-means, kind="stable")[:CHOSEN]])
 
 
-def repeat(table: Losses, deciding: int, shares: Shares, sample: int, rng: np.random.Generator) -> dict[str, list[float]]:
+def repeat(
+    table: Losses, deciding: int, shares: Shares, sample: int, rng: np.random.Generator
+) -> dict[str, list[float]]:
     """One deal of the seeds: cost and regret of each way."""
-    seeds = rng.permutation(table.relu.shape[0])
+    seeds = rng.permutation(table.relu.shape[0]).tolist()
     prefixes = [table.gains(seeds[:n]) if n else np.zeros((0, 0)) for n in range(deciding + 1)]
     truth = table.gains(seeds[deciding:]).mean(axis=1)
     truth = np.maximum(truth, -1.0)  # a chosen class that fails on another seed costs a nat

@@ -101,7 +101,6 @@ class Training(Section):
             raise ValueError(f"rungs must increase from above 0 to below steps ({self.steps}), got {list(self.rungs)}")
         return self
 
-
     @property
     def seeds_in_words(self) -> str:
         """As ``1 seed, up to 9 for the best``."""

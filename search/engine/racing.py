@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
 
 import numpy as np
 
@@ -33,9 +32,9 @@ def laps(race: Shares, seeds: int, known: Sequence[Array]) -> tuple[Lap, ...]:
     """The laps of a cohort, with limits that are learnt from the classes before it.
 
     Of the last 240 classes the share that takes part in a lap reaches its limit, by the mean over the seeds that are
-    known before the lap, or as many of them as a class has. While fewer than 24 classes have a gain, all candidates take
-    part in the first lap and none in the others: what a candidate is trained on never depends on its company. So it
-    is, too, where the tasks have no common unit.
+    known before the lap, or as many of them as a class has. While fewer than 24 classes have a gain, all candidates
+    take part in the first lap and none in the others: what a candidate is trained on never depends on its company. So
+    it is, too, where the tasks have no common unit.
 
     Args:
         race: the job's.
@@ -44,14 +43,14 @@ def laps(race: Shares, seeds: int, known: Sequence[Array]) -> tuple[Lap, ...]:
     """
     if sum(len(gains) > 0 for gains in known) < FEWEST:
         return tuple(Lap(-math.inf, more) for _, more in race[:1])
-    before = accumulate((more for _, more in race[:-1]), initial=seeds)
-    return tuple(_laps(race, list(before), known[-RECENT:]))
+    return tuple(_laps(race, seeds, known[-RECENT:]))
 
 
-def _laps(race: Shares, before: Sequence[int], known: Sequence[Array]) -> Iterator[Lap]:
-    for (share, more), seen in zip(race, before, strict=True):
-        means = sorted((float(np.mean(gains[:seen])) if len(gains) else -math.inf for gains in known), reverse=True)
+def _laps(race: Shares, seeds: int, known: Sequence[Array]) -> Iterator[Lap]:
+    for share, more in race:
+        means = sorted((float(gains[:seeds].mean()) if len(gains) else -math.inf for gains in known), reverse=True)
         yield Lap(means[max(1, round(share * len(means))) - 1], more)
+        seeds += more
 
 
 def announced_race(race: Shares, seeds: int) -> str:

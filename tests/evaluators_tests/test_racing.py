@@ -1,4 +1,4 @@
-"""A race: each candidate has the bits of a training on the same seeds, whatever its company, and however interrupted."""
+"""A race: each candidate has the bits of a training on the same seeds, whatever its company and interruptions."""
 
 from __future__ import annotations
 
@@ -116,12 +116,12 @@ def test_killed_at_any_rung_of_any_lap_it_goes_on_with_the_same_bits(
     assert results(ran(asked(tmp_path, RACED))) == results(ran(RACED))
 
 
-def test_killed_in_the_second_task_of_a_lap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("count", [7, 11])
+def test_killed_in_the_second_task_of_a_lap(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who runs is decided by what was known before the lap."""
     request = replace(RACED, tasks=("digits-2x16", "digits-1x8"), race=(Lap(0.0, 1), Lap(ALL, 1)))
-    for count in (7, 11):
-        killed_after(monkeypatch, count, asked(tmp_path, request))
-        assert results(ran(asked(tmp_path, request))) == results(ran(request))
+    killed_after(monkeypatch, count, asked(tmp_path, request))
+    assert results(ran(asked(tmp_path, request))) == results(ran(request))
 
 
 def test_gains_are_paired_on_the_seeds_that_both_have() -> None:
@@ -132,7 +132,8 @@ def test_gains_are_paired_on_the_seeds_that_both_have() -> None:
         if row.reason:
             assert np.isnan(gains(row, found.reference, RACED.tasks)).all()
         elif row.seeds == before.seeds:
-            assert np.array_equal(*(gains(r, f.reference, RACED.tasks) for r, f in ((row, found), (before, short))))
+            mine, other = (gains(r, f.reference, RACED.tasks) for r, f in ((row, found), (before, short)))
+            assert np.array_equal(mine, other)
         else:
             assert gains(row, found.reference, RACED.tasks).shape == (1, 4)
         assert row.reason or gains(row, found.controls["gelu"], RACED.tasks).shape == (1, 1)
