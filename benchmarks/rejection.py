@@ -237,8 +237,8 @@ def print_rates(path: Path) -> None:
 def divisions(path: Path) -> tuple[list[Seeds], list[Seeds], list[Seeds]]:
     """Seeds that decide and seeds that judge.
 
-    The same ones; others, of six or more the first three and the next, of three two and one; and one that decides, as in
-    a race, with all others that judge.
+    The same ones; others, of six or more the first three and the next, of three two and one; and, as in a race, one
+    that decides and all others that judge.
     """
     with np.load(path) as stored:
         every = tuple(range(stored["losses"].shape[2]))
