@@ -111,7 +111,7 @@ class CohortResult:
     @property
     def seeds(self) -> int:
         """The number of seeds that all were trained on; the reference and some candidates may have more."""
-        return min(row.seeds for row in self.controls.values())
+        return min((row.seeds for row in self.controls.values() if row.losses), default=0)
 
 
 def reference_of(controls: Mapping[str, MemberResult]) -> MemberResult:
