@@ -17,6 +17,7 @@ from search.baseline.functions import Named, known_functions
 from search.baseline.known import Known
 from search.config import Config
 from search.engine.cohort_trials import trials_of
+from search.engine.racing import laps
 from search.engine.request import finished_cohort, request_for
 from search.errors import RunError
 from search.records.cohort import CohortRecord, Plan, Planned
@@ -38,14 +39,21 @@ def functions_of(config: Config) -> tuple[Named, ...]:
 
 
 def plans(config: Config) -> list[Plan]:
-    """The cohorts of the baseline, without thresholds: a known function is rejected only where it fails."""
+    """The cohorts of the baseline, without thresholds: a known function is rejected only where it fails.
+
+    As nothing is known before them, all run the first lap of the race.
+    """
     exact, signs = config.scoring.exact, config.scoring.signs
     rows = [
         Planned(expression.text, sign_class(expression, exact=exact, signs=signs), attributes={NAME: name})
         for name, expression in functions_of(config)
     ]
     size = config.cohorts.size
-    return [Plan(number, rows[first : first + size], {}) for number, first in enumerate(range(0, len(rows), size))]
+    race = laps(config.training.race, config.training.seeds, [])
+    return [
+        Plan(number, rows[first : first + size], {}, race=race)
+        for number, first in enumerate(range(0, len(rows), size))
+    ]
 
 
 def missing(config: Config, folder: RunFolder, say: Callable[[str], object]) -> list[Plan]:

@@ -108,8 +108,8 @@ def evidence(
         f"- {origin} of run `{run}`: strategy `{config.strategy_label}`, grammar `{config.grammar}`, seed "
         f"{config.seed}, {trained} classes trained",
         f"- search: gain {'of that candidate ' if row.is_short_form else ''}{_number(row.origin.gain)} {unit} "
-        f"over {label_of(row.origin.reference)} on {', '.join(map(label, config.tasks))}; {t.seeds} seeds, {t.steps} "
-        f"steps; cost {_number(row.cost)} ReLUs",
+        f"over {label_of(row.origin.reference)} on {', '.join(map(label, config.tasks))}; {t.seeds_in_words}, "
+        f"{t.steps} steps; cost {_number(row.cost)} ReLUs",
         f"- conditions: {config.conditions_in_words}",
     ]
     if finalist and (expected := finalist.finalist.expected):
