@@ -71,6 +71,7 @@ class CohortRequest:
         controls: more of them, names with texts.
         current: compare with a task's network as it stands where the task wants that; else with ReLU.
         draw: what the seeds are derived from besides; requests that differ in it share no seed. "" in the search.
+        readings: take the tasks' readings in the search, too, on validation examples.
     """
 
     expressions: tuple[str, ...]
@@ -98,6 +99,7 @@ class CohortRequest:
     controls: tuple[tuple[str, str], ...] = ()
     current: bool = True
     draw: str = ""
+    readings: bool = False
 
     @property
     def state(self) -> Checkpoint:
@@ -157,7 +159,8 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> Co
         state.context = CohortState(tuple(rows), dict(seconds))
         outcomes = train(
             setting, request.purpose, [members[i] for i in alive], schedule, width,
-            judge=judge, backend=request.backend, measured=measured_objectives(request.measured), checkpoint=state,
+            judge=judge, backend=request.backend, measured=measured_objectives(request.measured),
+            readings=request.readings, checkpoint=state,
         )  # fmt: skip
         state.saved = None
         for index, outcome in zip(alive, outcomes, strict=True):

@@ -38,7 +38,7 @@ def chosen_losses(row: MemberResult, name: str, *, test: bool = False) -> Array 
         name: the task.
         test: the test losses, at the learning rate that was best in validation.
     """
-    rate = _chosen_rate(row, name)
+    rate = chosen_rate(row, name)
     return None if rate is None else _losses_at(row, name, rate, test)
 
 
@@ -67,10 +67,10 @@ def gains(
     """
     table = []
     for name in tasks:
-        rate = _chosen_rate(control, name)
+        rate = chosen_rate(control, name)
         assert rate is not None
         reference = _losses_at(control, name, rate, test)
-        chosen = _chosen_rate(row, name)
+        chosen = chosen_rate(row, name)
         if chosen is None:
             table.append(np.full_like(reference, np.nan))
         else:
@@ -91,7 +91,7 @@ def _final(row: MemberResult, name: str) -> Array:
     return by_step[max(by_step)]
 
 
-def _chosen_rate(row: MemberResult, name: str) -> int | None:
+def chosen_rate(row: MemberResult, name: str) -> int | None:
     """Number of the learning rate that was best in validation; None where the task was not finished."""
     return None if row.reason or name not in row.losses else best_rate(row.comparison(name).costs(_final(row, name)))
 
