@@ -259,6 +259,12 @@ class Confirmation:
         return reference_name(names) if names or RELU not in beside else CURRENT
 
     @property
+    def reading(self) -> tuple[str, str] | None:
+        """Task and name of the reading that tables have room for: the first, of a confirmation on one task."""
+        names = [(task, name) for task, by_name in self.reference_readings.items() for name in by_name]
+        return names[0] if names and len(self.setting.tasks) == 1 else None
+
+    @property
     def several_rates(self) -> bool:
         """Some finalist and its reference were best at different learning rates: drop-in gains differ."""
         return any(each != v.gains.get(name) for v in self._verdicts for name, each in v.drop_in.items())

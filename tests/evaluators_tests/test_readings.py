@@ -12,7 +12,7 @@ import torch
 from sklearn.metrics import r2_score
 from torch import Tensor, nn
 
-from evaluators import Task, task
+from evaluators import Task, derive, evaluate, task
 from evaluators.cohort import CohortRequest, run_cohort
 from evaluators.errors import TaskError
 from evaluators.machine.backend import Backend
@@ -151,6 +151,24 @@ def test_outputs_that_are_no_numbers_have_no_reading() -> None:
     result = run_cohort(request)
     assert np.isnan(result.candidates[0].readings["digits"]["accuracy"]).all()
     assert np.isfinite(result.reference.readings["digits"]["accuracy"]).all()
+
+
+def test_evaluate_reads_validation_examples() -> None:
+    better, bad = evaluate(["tanh(x)", "exp(exp(exp(1+x)))"], "digits", seeds=2, steps=STEPS, rates=RATES)
+    losses = {}
+    for rate in RATES:
+        models = [
+            PlainModel(task("digits"), "search", parse("tanh(x)"), seed=derive(0, "search", "seed", n), rate=rate,
+                       steps=STEPS) for n in (0, 1)
+        ]  # fmt: skip
+        for model in models:
+            model.advance(STEPS)
+        mean = sum(model.loss("validation") for model in models)
+        losses[mean] = sum(model.readings("validation")["accuracy"] for model in models) / 2
+    assert better.readings == {
+        "accuracy": pytest.approx(losses[min(losses)], abs=1.5 / 512)
+    }  # one example at most: float32
+    assert bad.readings == {} and bad.reference_readings == better.reference_readings != {}
 
 
 class Raising(Looped):
