@@ -3,10 +3,8 @@
 Each recorded table has the catalogue on one task (``data/record_curves.py --catalogue``). A function's shortfall on a
 task is what its gain lacks of the best one's, in nats, at most 1; a failure counts as 1.
 
-A function weighs exp(-shortfall / .1) on a task, the weights of a task sum to 1. The panel covers what is good
-somewhere: greedily, the next function is the one with which the weighted mean distance from all functions to their
-nearest one of the panel falls most (facility location). Distance is that of the shapes as they are trained, the
-nearest of f(x), f(-x), -f(x) and -f(-x).
+Twelve are in use: those of ``torch.nn`` and the sine. Twelve are the best by records: the best of the first task, of
+the second, ..., then the second best of each.
 
 Then each task is left out in turn: the panel is chosen without it, by half of the seeds, and the shortfall of its best
 function, picked by one half of the seeds, is taken with the other half. Random panels of 24 stand beside it.
@@ -27,10 +25,12 @@ from evaluators.training.member import Array
 from primitives import parse
 from primitives.catalogue import Entry, catalogue
 from primitives.equivalence.classes import fingerprint
-from primitives.equivalence.signs import sign_orbit
-from search.strategies.features import shape
 
-SIZE, WORST, SOFT, REPEATS = 24, 1.0, 0.1, 1000
+SIZE, WORST, REPEATS = 24, 1.0, 1000
+IN_USE = (
+    "Sine", "Tanh", "Sigmoid", "ELU", "SELU", "Mish", "Softplus", "Softsign", "HardTanh", "HardSwish", "LeakyReLU",
+    "PReLU",
+)  # fmt: skip
 
 
 class Known:
@@ -39,7 +39,6 @@ class Known:
     Attributes:
         names: of the functions.
         halves: for each task the shortfalls (2, functions) by each half of the seeds.
-        distances: of shapes, the nearest of the orbits' members.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
@@ -51,22 +50,13 @@ class Known:
         self.names = [by_class[key].name for key in common]
         self.halves = [np.array([[table[key][half] for key in common] for half in (0, 1)]) for table in tables]
         self.halves = [np.minimum(table.max(axis=1, keepdims=True) - table, WORST) for table in self.halves]
-        orbits = [[shape(e.expression) for e in sign_orbit(by_class[key].expression)] for key in common]
-        first = np.array([orbit[0] for orbit in orbits])
-        to = np.array([[((first - member) ** 2).sum(axis=1) for member in orbit] for orbit in orbits])
-        self.distances: Array = np.sqrt(to.min(axis=1))
 
     def panel(self, shortfalls: Array) -> list[int]:
         """The panel by shortfalls (tasks, functions)."""
-        weights = np.exp(-shortfalls / SOFT)
-        weight = (weights / weights.sum(axis=1, keepdims=True)).mean(axis=0)
-        nearest = np.full(len(weight), self.distances.max())
-        chosen: list[int] = []
-        for _ in range(SIZE):
-            costs = weight @ np.minimum(nearest[:, None], self.distances)
-            costs[chosen] = np.inf
-            chosen.append(int(costs.argmin()))
-            nearest = np.minimum(nearest, self.distances[:, chosen[-1]])
+        chosen = [self.names.index(name) for name in IN_USE]
+        for number in np.argsort(shortfalls, axis=1, kind="stable").T.flat:
+            if len(chosen) < SIZE and int(number) not in chosen:
+                chosen.append(int(number))
         return chosen
 
 

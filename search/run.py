@@ -9,7 +9,7 @@ from pathlib import Path
 from evaluators.controls import more_controls
 from evaluators.errors import RecordError
 from evaluators.machine.backend import Backend
-from search.baseline.stage import functions_of
+from search.baseline.stage import functions_of, known_trained
 from search.conditions import as_it_was_meant
 from search.config import Config, checked, load_config, read_yaml, to_yaml, with_pinned_files
 from search.confirmation import Confirmation, read_confirmation, to_confirm
@@ -106,7 +106,9 @@ class Run:
 
     def status(self) -> Status:
         """How far the run is."""
-        return status_of(str(self.path), self.config, stored_trace(self.folder), self.confirmation())
+        return status_of(
+            str(self.path), self.config, stored_trace(self.folder), self.confirmation(), known_trained(self.folder)
+        )
 
     def confirmation(self) -> Confirmation | None:
         """What the confirmation found, or None if there was none yet, or its file is damaged."""

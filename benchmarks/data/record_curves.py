@@ -6,9 +6,9 @@ The file is written after each batch; the same command continues it.
 
     python benchmarks/data/record_curves.py benchmarks/data/curves-400.npz --steps 400
     python benchmarks/data/record_curves.py benchmarks/data/mnist1d-mlp-4x32.npz --catalogue --grammar swish2017 \
-        --task mnist1d-mlp-4x32 --steps 128 --seeds 8 --rates 0.001 0.004 --candidates 3000
+        --task mnist1d-mlp-4x32 --steps 128 --seeds 8 --rates 0.001 0.004 --candidates 2600
     python benchmarks/data/record_curves.py benchmarks/data/mnist1d-cnn-2x8.npz --catalogue --grammar swish2017 \
-        --task mnist1d-cnn-2x8 --steps 96 --seeds 8 --rates 0.006 0.02 --candidates 3000
+        --task mnist1d-cnn-2x8 --steps 96 --seeds 8 --rates 0.006 0.02 --candidates 1053
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ class Tracing(TorchDispatchMode):
             self._require(self._form(tensor), "the output")
 
     def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, object] | None = None
     ) -> Any:
         kwargs = dict(kwargs or {})
         name = func._schema.name.removeprefix("aten::").removesuffix("_")
@@ -96,7 +96,7 @@ class Tracing(TorchDispatchMode):
             self._note(tensor, form)
         return results
 
-    def _of(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
+    def _of(self, name: str, args: Sequence[Any], kwargs: Mapping[str, object]) -> int:
         """The sign of an operator's output."""
         forms = [self._form(tensor) for tensor in _tensors([*args, *kwargs.values()]) if tensor.is_floating_point()]
         if name in _ZEROS:

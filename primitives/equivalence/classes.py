@@ -94,7 +94,7 @@ def kind_of(expression: Expression) -> str:
     return "".join(["c" if p.per_channel else "l" for p in canonical(expression).parameters])
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)
 def fingerprint(expression: Expression) -> Fingerprint:
     """Class hashes of an expression; parameters are taken in the order of the canonical form."""
     values, kind = outputs(expression).ravel(), kind_of(expression).encode()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TypeVar, final
+from typing import TypeVar
 
 import numpy as np
 
@@ -27,7 +27,6 @@ Read = tuple[Weighted, Reading]
 T = TypeVar("T")
 
 
-@final
 @dataclass(frozen=True, slots=True, eq=False)
 class Grammar:
     """A declared set of expressions; make one with :func:`grammar`.
@@ -161,7 +160,7 @@ class Grammar:
         return child
 
     def __contains__(self, f: object) -> bool:
-        return isinstance(f, Expression) and any(template.read(f) is not None for template, _ in self.templates)
+        return isinstance(f, Expression) and bool(_read(self, f))
 
     def decisions(self) -> tuple[Decision, ...]:
         """What a vector of this grammar consists of; see :mod:`primitives.grammars.decisions`."""
@@ -188,13 +187,17 @@ class Grammar:
         (template, _), rules = reading
         return template.filled(rules, rng)
 
-    def _readings(self, f: Expression) -> list[Read]:
+    def _readings(self, f: Expression) -> tuple[Read, ...]:
         """The templates that have the expression, each with a derivation of it."""
-        tried = [(part, part[0].read(f)) for part in self.templates]
-        readings = [(part, reading) for part, reading in tried if reading is not None]
-        if not readings:
+        if not (readings := _read(self, f)):
             raise GrammarError(f"{f.text!r} is not in the grammar {self.name!r}; only its members can be varied")
         return readings
+
+
+@lru_cache(maxsize=1024)  # a parent has many children: a third of the time of a mutation
+def _read(source: Grammar, f: Expression) -> tuple[Read, ...]:
+    tried = [(part, part[0].read(f)) for part in source.templates]
+    return tuple((part, reading) for part, reading in tried if reading is not None)
 
 
 def _drawn(options: Sequence[T], weights: Sequence[float], rng: Rng) -> T:

@@ -120,6 +120,12 @@ def baseline_of(folder: RunFolder, config: Config) -> tuple[Known, ...]:
     return tuple(found)
 
 
+def known_trained(folder: RunFolder) -> int:
+    """How many known functions a run has trained so far; damaged files are not counted."""
+    records = map(read_cohort, folder.baseline.glob("??????.json"))
+    return sum(len(record.plan.proposals) for record in records if record)
+
+
 def _is_there(path: Path, say: Callable[[str], object]) -> bool:
     if read_cohort(path) is not None:
         return True

@@ -148,6 +148,13 @@ def replay(
     budget: Annotated[int, typer.Option(min=1, help="Number of evaluations in a repeat.")] = 200,
     repeats: Annotated[int, typer.Option(min=2, help="Number of repeats of each strategy.")] = 100,
     cohort: Annotated[int, typer.Option(min=1, help="Number of proposals at once.")] = 8,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=1, help="Seeds of the table that a strategy sees, the rest judge; half, at most 2."),
+    ] = None,
+    baseline: Annotated[
+        bool, typer.Option(help="Begin with the results of the table's known functions, as a job does.")
+    ] = True,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
     operators: Operators = [],  # noqa: B006  (typer copies it)
     as_json: Json = False,
@@ -157,22 +164,24 @@ def replay(
     from primitives.operators.of_files import register_of_files
     from search.commands.shell import console, print_json
     from search.strategies import settings_of
-    from search.tabular.replay import labelled
-    from search.tabular.replay import replay as replay_table
+    from search.tabular.compare import compare
+    from search.tabular.replay import Setting, labelled, said, seen_by_default
     from search.tabular.score_table import read_table
     from search.terminal import tables
 
     register_of_files(operators)
     runs = labelled([settings_of(text) for text in strategies])
-    comparisons = replay_table(
-        read_table(table), runs, grammar(source), budget=budget, repeats=repeats, cohort=cohort, seed=seed
-    )
+    known = read_table(table)
+    setting = Setting(budget, cohort, seeds or seen_by_default(known), baseline, seed)
+    comparisons = compare(known, runs, grammar(source), setting, repeats)
     if as_json:
         print_json({name: asdict(row) for name, row in comparisons.items()})
         return
+    console.print(said(known, setting), highlight=False)
     console.print(tables.replay_table(comparisons, "rank", f"Rank of the best, {repeats} repeats: median (quartiles)"))
     console.print(tables.replay_table(comparisons, "regret", "What it lacks of the best gain: median (quartiles)"))
     console.print(tables.hits_table(comparisons))
+    console.print(tables.chosen_table(comparisons))
 
 
 def list_(

@@ -28,7 +28,7 @@ def print_results(run: Run, as_json: bool) -> None:
     rows, best = front_rows(study, run.config.tasks), known_rows(study, run.config.tasks)
     if as_json:
         told = None if confirmation is None else confirmation_to_json(confirmation)
-        status = status_of(str(run.path), run.config, study.store.trace, confirmation)
+        status = status_of(str(run.path), run.config, study.store.trace, confirmation, len(best))
         front, known = [row.cells for row in rows], known_cells(best)
         print_json({"status": status_to_json(status), "front": front, "known": known, "confirmation": told})
         return

@@ -21,7 +21,7 @@ def conclusion(confirmation: Confirmation, unit: str = "nats") -> list[str]:
 
 
 def _best(rows: Sequence[Compared]) -> Compared | None:
-    compared = [row for row in rows if row.verdict.best_control]
+    compared = [row for row in rows if row.verdict.best_control in row.verdict.gains]
     return max(compared, key=lambda row: (row.verdict.confirmed, row.verdict.gain_over_best_control), default=None)
 
 
@@ -56,12 +56,18 @@ def _advice(best: Compared | None, confirmation: Confirmation, unit: str) -> lis
     ends = "" if gain.low is None or gain.high is None else f" ({gain.low:+.3f} {gain.high:+.3f})"
     first, rest = ranked[0], ranked[1:]
     lines = [
-        f"Use {label_of(first.name)}, {first.expression}: the best of {confirmation.known_tried} known functions here, "
+        f"Use {_named(first)}: the best of {confirmation.known_tried} known functions here, "
         f"{gain.mean:+.3f} {unit}{ends} over {over}."
     ]
     if equals := [label_of(row.name) for row in rest if _may_equal(first, row, confirmation)]:
         lines.append(f"Not shown to be worse than it: {', '.join(equals)}.")
     return lines
+
+
+def _named(row: Carried) -> str:
+    """Name and formula; the name alone where it has the formula."""
+    name, text = label_of(row.name), as_builtin(parse(row.expression)).text
+    return name if text in name else f"{name}, {text}"
 
 
 def _may_equal(first: Carried, other: Carried, confirmation: Confirmation) -> bool:

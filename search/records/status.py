@@ -20,6 +20,7 @@ class Status:
         run: path of the folder.
         trained: classes.
         budget: of the job.
+        known_functions: that are trained, before the search and outside the budget.
         cohorts: recorded.
         funnel: where the candidates went.
         rejection: what early rejection and the audits came to.
@@ -33,6 +34,7 @@ class Status:
     run: str
     trained: int
     budget: int
+    known_functions: int
     cohorts: int
     funnel: FunnelCounts
     rejection: Summary
@@ -43,7 +45,9 @@ class Status:
     conditions: str
 
 
-def status_of(run: str, config: Config, trace: Sequence[TraceEntry], confirmation: Confirmation | None) -> Status:
+def status_of(
+    run: str, config: Config, trace: Sequence[TraceEntry], confirmation: Confirmation | None, known: int = 0
+) -> Status:  # fmt: skip
     """The status by the lines of the trace.
 
     A confirmation of a search that was continued since is none of this one.
@@ -55,6 +59,7 @@ def status_of(run: str, config: Config, trace: Sequence[TraceEntry], confirmatio
         run=run,
         trained=trained,
         budget=config.budget,
+        known_functions=known,
         cohorts=len(trace),
         funnel=FunnelCounts.of(trace),
         rejection=summary(trace),

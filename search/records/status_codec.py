@@ -18,6 +18,7 @@ def status_to_json(status: Status) -> JsonObject:
         "run": status.run,
         "trained": status.trained,
         "budget": status.budget,
+        "known_functions": status.known_functions,
         "cohorts": status.cohorts,
         "funnel": {
             "proposed": funnel.proposed,

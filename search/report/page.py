@@ -16,7 +16,9 @@ from markupsafe import Markup
 from evaluators.results.control_labels import listed
 from primitives.user_file import label
 from search.confirmation import Estimate
+from search.confirmation.conclusion import conclusion
 from search.confirmation.in_words import power_in_words
+from search.confirmation.record import Carried
 from search.engine.rejection import summary
 from search.report.calibration import calibrations
 from search.report.finalists import Finalist, finalists, setting
@@ -97,6 +99,8 @@ def _content(run_data: RunData) -> dict[str, object]:
         "confirmation_picture": _confirmation_picture(run_data, tested),
         "tasks_alone": _tasks_alone(tested),
         "readings": _readings(run_data),
+        "conclusion": conclusion(run_data.confirmation, run_data.unit) if run_data.confirmation else [],
+        "carried": _carried(run_data),
         "power": power_in_words(run_data.confirmation, run_data.unit) if run_data.confirmation else "",
         "nulls": {"search": null_gains(run_data), "confirmation": _confirmation_nulls(run_data)},
         "controls_repeat": all(entry.controls_repeat for entry in run_data.trace),
@@ -154,6 +158,12 @@ def _confirmation_picture(run_data: RunData, tested: Sequence[Finalist]) -> Mark
     return interval_picture(
         bars, f"Gains of the finalists over {over} on fresh seeds", f"gain over {over} ({run_data.unit})", nulls
     )
+
+
+def _carried(run_data: RunData) -> list[Carried]:
+    """The known functions on fresh seeds, best first, failures last."""
+    rows = run_data.confirmation.carried if run_data.confirmation and run_data.known else ()
+    return sorted(rows, key=lambda row: math.inf if row.gain is None else -row.gain.mean)
 
 
 def _finalist_bar(f: Finalist) -> Bar:

@@ -18,7 +18,7 @@ from search.confirmation import Confirmation, read_confirmation
 from search.confirmation.in_words import looks_in_words
 from search.confirmation.record import Compared
 from search.engine.rivals import rivals_in
-from search.engine.rows import front_rows
+from search.engine.rows import front_rows, known_rows
 from search.engine.study import Study
 from search.engine.unit import together, units_by_task
 from search.records.class_row import ClassRow
@@ -89,6 +89,7 @@ class RunData:
         trace: one line a cohort.
         candidates: in the order of training.
         front: the Pareto front, cheapest first.
+        known: the known functions of the baseline with their names, best first.
         environment: the machine, empty if its file is missing.
         confirmation: what a confirmation found, or None.
         timing: measured time of the finalists by id, in ReLUs.
@@ -103,6 +104,7 @@ class RunData:
     trace: Sequence[TraceEntry] = ()
     candidates: Sequence[Candidate] = ()
     front: Sequence[ClassRow] = ()
+    known: Sequence[tuple[str, ClassRow]] = ()
     environment: JsonObject = field(default_factory=dict)
     confirmation: Confirmation | None = None
     timing: Mapping[str, float] = field(default_factory=dict)
@@ -153,6 +155,7 @@ def gather(folder: RunFolder, config: Config, study: Study) -> RunData:
         trace=study.store.trace,
         candidates=candidates,
         front=front_rows(study, config.tasks),
+        known=known_rows(study, config.tasks),
         environment=read_json(folder.environment) or {},
         confirmation=confirmation,
         timing=read_timing(folder.timing),

@@ -1,8 +1,7 @@
-"""Surrogate search: an ensemble of trees predicts gains from a function's shape, and the most promising are tried.
+"""Surrogate search: a model predicts gains from what a function does, and the most promising are tried.
 
-Features and greedy nearest neighbours follow AQuaSurF (Bingham, Miikkulainen 2023, arXiv:2301.05785), which describes
-a function by its outputs; the ensemble is of extremely randomised trees (Geurts et al. 2006,
-doi:10.1007/s10994-006-6226-1), and a batch is drawn by Thompson sampling: each place believes one group of trees.
+The model is a Gaussian process over shapes (:mod:`search.strategies.gaussian_process`). Describing a function by its
+outputs, and the greedy rule of the nearest functions, follow AQuaSurF (Bingham, Miikkulainen 2023, arXiv:2301.05785).
 """
 
 from __future__ import annotations
@@ -12,13 +11,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from evaluators.training.member import Array
 from primitives.equivalence.classes import class_of
-from primitives.expression.expression import Expression
 from primitives.grammars import Grammar
 from search.strategies.base import Proposal, Result, Strategy
-from search.strategies.features import features, size
-from search.strategies.predictors import CHOOSE, normal_scores
+from search.strategies.gaussian_process import promising
+from search.strategies.predictors import Choose, Question, nearest
+
+CHOOSE: dict[str, Choose] = {"gp": promising, "nearest": nearest}
 
 
 class Surrogate(Strategy):
@@ -30,15 +29,15 @@ class Surrogate(Strategy):
         window: results that are learnt from, the last ones.
         pool: expressions among which a batch is chosen: half samples, half mutations and crossings of the best.
         elite: number of the best results that are mutated and crossed.
-        choice: ``"thompson"``, ``"improvement"`` (expected improvement over the best) or ``"nearest"``, AQuaSurF's
-            greedy rule: the mean of the 3 nearest functions.
+        choice: ``"gp"``, the upper confidence bounds of a Gaussian process, or ``"nearest"``, AQuaSurF's greedy rule:
+            the mean of the 3 nearest functions.
     """
 
     choices: ClassVar[dict[str, tuple[str, ...]]] = {"choice": tuple(CHOOSE)}
 
     def __init__(
         self, grammar: Grammar, *, initial: int = 8, window: int = 1000, pool: int = 1024, elite: int = 32,
-        choice: str = "thompson",
+        choice: str = "gp",
     ) -> None:  # fmt: skip
         super().__init__(grammar)
         self.initial, self.window, self.pool, self.elite, self.choice = initial, window, pool, elite, choice
@@ -52,16 +51,15 @@ class Surrogate(Strategy):
         pool = self._pool(known, pending, rng)
         if not pool:
             return [Proposal(self.grammar.sample(rng)) for _ in range(n)]
-        inputs = np.array([self._row(result.expression) for result in known])
-        scores = normal_scores(np.array([result.gain for result in known]))
-        candidates = np.array([self._row(proposal.expression) for proposal in pool])
-        chosen = CHOOSE[self.choice](inputs, scores, candidates, min(n, len(pool)), rng)
-        return [pool[i] for i in chosen]
-
-    def _row(self, expression: Expression) -> Array:
-        """Features, with the size where functions that differ by a factor are two."""
-        row = features(expression)
-        return np.append(row, size(expression)) if self.exact else row
+        question = Question(
+            tried=[result.expression for result in known],
+            gains=np.array([result.gain for result in known]),
+            pending=[proposal.expression for proposal in pending[-self.window :]],
+            pool=[proposal.expression for proposal in pool],
+            n=min(n, len(pool)),
+            exact=self.exact,
+        )
+        return [pool[i] for i in CHOOSE[self.choice](question)]
 
     def _pool(self, known: Sequence[Result], pending: Sequence[Proposal], rng: np.random.Generator) -> list[Proposal]:
         """Distinct classes that are not known: samples, and children of the best."""
@@ -74,7 +72,6 @@ class Surrogate(Strategy):
             proposal = self._child(best, rng) if best and number % 2 else Proposal(self.grammar.sample(rng))
             if (key := class_of(proposal.expression, exact=self.exact)) not in seen:
                 seen.add(key)
-                self._row(proposal.expression)  # now, while its outputs are at hand
                 pool.append(proposal)
         return pool
 

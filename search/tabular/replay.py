@@ -1,30 +1,93 @@
 """Replay: strategies against a table of scores that are known already, in seconds instead of days.
 
-A strategy samples its grammar freely; each proposal stands for the table's member of its class, or, where that was
-tried or is not in the table, for the untried member with the nearest shape (see :mod:`search.strategies.features`). The
-strategy is told that member's formula and score, as if it had proposed it.
+A strategy gets the untried members of the table as its grammar (:mod:`search.tabular.members`). In each repeat it sees
+the gains by some of the table's seeds, drawn anew; the others, which it never sees, say how good its functions are.
+Known functions are no members: the strategy begins with their results, as a job does after its baseline, or without.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from evaluators.seeds import numpy_generator
-from evaluators.statistics import sign_flip
 from evaluators.training.member import Array
-from primitives.equivalence.classes import class_of
-from primitives.expression.expression import Expression
 from primitives.grammars import Grammar
 from primitives.user_file import label
 from search.errors import ReplayError
 from search.strategies import Proposal, Result, Settings, strategy
-from search.tabular.score_table import Table, place_of
+from search.tabular.members import Members
+from search.tabular.score_table import Table
 
-EVALUATIONS = (10, 25, 50, 100, 200, 500, 1000)
-TOPS = (0.01, 0.001)
+PROPOSALS_PER_PLACE = 20  # as in a job; then untried members are drawn by lot
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all strategies of a comparison share.
+
+    Args:
+        budget: evaluations in a repeat, known functions not counted.
+        cohort: proposals asked for at once.
+        seeds: of the table that a strategy sees.
+        baseline: the strategy begins with the results of the table's known functions.
+        seed: of all randomness.
+    """
+
+    budget: int = 200
+    cohort: int = 8
+    seeds: int = 2
+    baseline: bool = True
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Gains of one repeat, (functions,) each.
+
+    Args:
+        shown: by the seeds that the strategy sees.
+        true: by the other seeds; the same where the table has no losses by seed.
+    """
+
+    shown: Array
+    true: Array
+
+
+def seen_by_default(table: Table) -> int:
+    """Seeds that a strategy sees: half of the table's, at most 2, as in a job."""
+    return min(2, table.losses.seeds // 2) if table.losses else 1
+
+
+def said(table: Table, setting: Setting) -> str:
+    """For people: what is searched, what the strategies begin with, what they see and what judges them."""
+    known = int(table.known.sum())
+    begin = (
+        f"{known:,} known ones as the baseline, not counted" if setting.baseline else f"without {known:,} known ones"
+    )
+    seen = "scores without noise, as the table has none by seed"
+    if table.losses:
+        seen = f"{setting.seeds} of {table.losses.seeds} seeds are seen, drawn for each repeat; the others judge"
+    return f"{len(table.expressions) - known:,} unknown functions, {begin}; {seen}"
+
+
+def drawn(table: Table, seeds: int, rng: np.random.Generator) -> Scores:
+    """Scores by seeds drawn for one repeat.
+
+    Raises:
+        ReplayError: no seed would be left to judge by.
+    """
+    if table.losses is None:
+        return Scores(table.gains, table.gains)
+    if seeds >= table.losses.seeds:
+        raise ReplayError(
+            f"seeds: expected at most {table.losses.seeds - 1} of the table's {table.losses.seeds}, so that one is"
+            f" left to judge by, got {seeds}"
+        )
+    order = rng.permutation(table.losses.seeds).tolist()
+    return Scores(table.losses.gains(order[:seeds]), table.losses.gains(order[seeds:]))
 
 
 class Replayed:
@@ -32,124 +95,72 @@ class Replayed:
 
     Args:
         table: known scores.
+        scores: of this repeat.
         settings: of the strategy, ``name`` among them.
-        source: the strategy's grammar.
+        source: the grammar in which it mutates.
         seed: of all randomness.
-        cohort: proposals asked for at once.
+        setting: of the comparison.
+
+    Attributes:
+        asked: proposals so far.
+        in_vain: those of them that were no untried members.
     """
 
-    def __init__(self, table: Table, settings: Settings, source: Grammar, seed: int, cohort: int) -> None:
-        self.table, self.cohort, self.seed = table, cohort, seed
-        self.strategy = strategy(settings, source, exact=table.exact)
-        self.untried = np.ones(len(table.expressions), dtype=bool)
+    def __init__(
+        self, table: Table, scores: Scores, settings: Settings, source: Grammar, seed: int, setting: Setting
+    ) -> None:
+        self.table, self.scores, self.seed, self.setting = table, scores, seed, setting
+        self.untried = ~table.known
+        self.members = Members.of(table, source, self.untried)
+        self.strategy = strategy(settings, self.members, exact=table.exact)
+        self.baseline = np.flatnonzero(table.known).tolist() if setting.baseline else []
         self.order: list[int] = []
+        self.asked, self.in_vain = 0, 0
 
-    def run(self, budget: int) -> list[int]:
-        """Rows of the table in the order in which they were tried."""
-        history: list[Result] = []
-        while len(self.order) < min(budget, len(self.table.expressions)):
-            rng = numpy_generator(self.seed, "ask", len(history))
-            wanted = min(self.cohort, budget - len(self.order), int(self.untried.sum()))
-            asked = self.strategy.ask(history, [], wanted, rng)
-            if not asked:
-                break
-            history += [self._try(proposal, len(history) + n) for n, proposal in enumerate(asked[:wanted])]
+    def run(self) -> list[int]:
+        """Rows of the table in the order in which they were tried, without the baseline's."""
+        history = [self._result(row, Proposal(self.table.expressions[row]), f"known.{row}") for row in self.baseline]
+        while len(self.order) < self.setting.budget and self.untried.any():
+            rng = numpy_generator(self.seed, "ask", len(self.order))
+            wanted = min(self.setting.cohort, self.setting.budget - len(self.order), int(self.untried.sum()))
+            for row, proposal in self._cohort(history, wanted, rng):
+                history.append(self._result(row, proposal, str(len(self.order))))
+                self.order.append(row)
         return self.order
 
-    def _try(self, proposal: Proposal, number: int) -> Result:
-        row = self._member(proposal.expression)
-        self.untried[row] = False
-        self.order.append(row)
-        values = self.table.objectives[row]
-        failed = not np.isfinite(values["gain"])
+    def _cohort(self, history: Sequence[Result], n: int, rng: np.random.Generator) -> list[tuple[int, Proposal]]:
+        """Different untried members: the strategy is asked as a job asks it, then by lot."""
+        taken: list[tuple[int, Proposal]] = []
+        left = PROPOSALS_PER_PLACE * n
+        while len(taken) < n and left > 0:
+            asked = self.strategy.ask(history, [], n - len(taken), rng)[: n - len(taken)]
+            if not asked:
+                break
+            left -= len(asked)
+            found = len(taken)
+            for proposal in asked:
+                if (row := self.members.row(proposal.expression)) is not None:
+                    self.untried[row] = False
+                    taken.append((row, proposal))
+            self.asked += len(asked)
+            self.in_vain += len(asked) - (len(taken) - found)
+        while len(taken) < n:
+            row = self.members.draw(rng)
+            self.untried[row] = False
+            taken.append((row, Proposal(self.table.expressions[row])))
+        return taken
+
+    def _result(self, row: int, proposal: Proposal, number: str) -> Result:
+        gain = float(self.scores.shown[row])
+        values = self.table.objectives[row] | {"gain": gain}
+        failed = not np.isfinite(gain)
         return Result(
-            str(number),
+            number,
             self.table.expressions[row],
             {} if failed else values,
             "failed" if failed else "",
             attributes=proposal.attributes,
         )
-
-    def _member(self, expression: Expression) -> int:
-        row = self.table.row.get(class_of(expression, exact=self.table.exact))
-        if row is not None and self.untried[row]:
-            return row
-        distance = ((self.table.shapes - place_of(expression, exact=self.table.exact)) ** 2).sum(axis=1)
-        distance[~self.untried] = np.inf
-        return int(distance.argmin())
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """How a strategy did on a table, over the repeats.
-
-    Args:
-        rank: of the best so far in the table, from 1: number of evaluations -> quantiles of 25 %, 50 % and 75 %.
-        regret: what the best so far lacks of the best gain, likewise.
-        hits: evaluations until one of the top 1 % and 0.1 % was found in 90 % of the repeats, None if the budget was
-            too small.
-        better: mean difference of the final gain from random's.
-        p: of a paired sign-flip test of that.
-    """
-
-    rank: Mapping[int, list[float]]
-    regret: Mapping[int, list[float]]
-    hits: Mapping[float, int | None]
-    better: float
-    p: float
-
-
-def replay(
-    table: Table, strategies: Mapping[str, Settings], source: Grammar, *, budget: int, repeats: int,
-    cohort: int = 8, seed: int = 0,
-) -> dict[str, Comparison]:  # fmt: skip
-    """Run strategies and ``random`` on a table, each ``repeats`` times.
-
-    Returns:
-        For each strategy how it did.
-    """
-    runs: dict[str, Settings] = {"random": {"name": "random"}, **strategies}
-    orders = {
-        name: [Replayed(table, settings, source, _seed(seed, n), cohort).run(budget) for n in range(repeats)]
-        for name, settings in runs.items()
-    }
-    best = {name: np.array([_best_so_far(table, order) for order in curves]) for name, curves in orders.items()}
-    return {name: _summary(table, curves, best["random"], seed) for name, curves in best.items()}
-
-
-def _seed(seed: int, number: int) -> int:
-    return int(numpy_generator(seed, "replay", number).integers(2**62))
-
-
-def _best_so_far(table: Table, order: Sequence[int]) -> Array:
-    best: Array = np.maximum.accumulate(table.gains[list(order)])
-    return best
-
-
-def _summary(table: Table, best: Array, random: Array, seed: int) -> Comparison:
-    ordered = np.sort(table.gains)
-    ranks = (1 + len(ordered) - np.searchsorted(ordered, best, side="right")).astype(np.float64)
-    regrets = ordered[-1] - best
-    counts = sorted({*(count for count in EVALUATIONS if count < best.shape[1]), best.shape[1]})
-    differences = best[:, -1] - random[:, -1]
-    return Comparison(
-        rank={count: _quartiles(ranks[:, count - 1]) for count in counts},
-        regret={count: _quartiles(regrets[:, count - 1]) for count in counts},
-        hits={top: _hit(ranks, max(1, round(top * len(ordered)))) for top in TOPS},
-        better=float(differences.mean()),
-        p=sign_flip(differences.tolist(), numpy_generator(seed, "replay", "p")),
-    )
-
-
-def _quartiles(values: Array) -> list[float]:
-    return [float(value) for value in np.quantile(values, (0.25, 0.5, 0.75))]
-
-
-def _hit(ranks: Array, within: int) -> int | None:
-    """Evaluations after which 90 % of the repeats have found a member of the best ``within``."""
-    share = (ranks <= within).mean(axis=0)
-    enough = np.flatnonzero(share >= 0.9)
-    return int(enough[0]) + 1 if len(enough) else None
 
 
 def labelled(strategies: Sequence[Settings]) -> dict[str, Settings]:

@@ -19,6 +19,7 @@ from primitives.equivalence.classes import Fingerprint, fingerprint
 from primitives.expression.evaluation import value_at
 from primitives.expression.expression import Expression
 from primitives.lowering import lower
+from search.baseline.stage import functions_of
 from search.config import Config
 from search.engine.proposer import Proposer
 from search.engine.request import request_for
@@ -80,7 +81,11 @@ def curve(expression: Expression, points: int = 61) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What a job would cost: of its first cohort how many were proposed and what became of them, and times."""
+    """What a job would cost: of its first cohort how many were proposed and what became of them, and times.
+
+    Args:
+        known_functions: that are trained before the search; the minutes to the end are with them.
+    """
 
     proposed: int
     counts: Counts
@@ -89,6 +94,7 @@ class DryRun:
     workers_busy: int
     classes_per_minute: float
     minutes_to_the_end: float | None
+    known_functions: int
     megabytes_per_worker: int
 
 
@@ -103,6 +109,7 @@ def dry_run(config: Config) -> DryRun:
     run_cohort(request_for(config, plan))
     seconds = time.perf_counter() - started
     workers = max(1, min(config.workers.count, config.cohorts.lag + 1))
+    known = len(functions_of(config))
     per_minute = 60 * len(plan.proposals) * workers / max(seconds, 1e-9)
     return DryRun(
         proposed=sum(plan.counts.values()),
@@ -111,6 +118,7 @@ def dry_run(config: Config) -> DryRun:
         seconds_per_cohort=round(seconds, 3),
         workers_busy=workers,
         classes_per_minute=round(per_minute, 1),
-        minutes_to_the_end=round(config.budget / per_minute, 2) if per_minute else None,
+        minutes_to_the_end=round((config.budget + known) / per_minute, 2) if per_minute else None,
+        known_functions=known,
         megabytes_per_worker=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     )

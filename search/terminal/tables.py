@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from textwrap import wrap
 from typing import Literal
@@ -20,7 +21,9 @@ from primitives.equivalence.builtin import as_builtin
 from primitives.expression.parsing import parse
 from search.confirmation.record import Compared, Confirmation, Estimate, Over, Readings, Verdict
 from search.records.class_row import ClassRow
-from search.tabular.replay import Comparison
+from search.tabular.compare import Comparison, Difference
+
+NARROW = 9  # columns for the name of a control
 
 
 def number(value: object, form: str = ".3f") -> str:
@@ -122,9 +125,24 @@ def hits_table(comparisons: Mapping[str, Comparison]) -> Table:
     rows = []
     for name, row in comparisons.items():
         hits = ["not found" if row.hits[top] is None else row.hits[top] for top in tops]
-        rows.append([name, *hits, f"{row.better:+.3f}", row.p])
-    title = "Evaluations until found in 90 % of the repeats; final gain over random's, paired"
-    return table(title, ["strategy", *(f"top {100 * top:g} %" for top in tops), "over random", "p"], rows)
+        rows.append([name, *hits, _with_interval(row.better), f"{row.in_vain:.0%}", f"{row.nearest:.0%}"])
+    title = "Evaluations until found in 90 % of the repeats; the best tried over random's (95 % interval)"
+    return table(
+        title, ["strategy", *(f"top {100 * top:g} %" for top in tops), "over random", "in vain", "nearest"], rows
+    )
+
+
+def chosen_table(comparisons: Mapping[str, Comparison]) -> Table:
+    """What the five that each strategy of a replay would confirm lack, beside those of a sweep."""
+    rows = [
+        [name, row.chosen, row.believed, row.swept, _with_interval(row.over_sweep)] for name, row in comparisons.items()
+    ]
+    title = "The best of the five chosen by the seeds seen: what it lacks by the others (95 % interval)"
+    return table(title, ["strategy", "chosen", "by the process", "of a sweep", "chosen over the sweep's"], rows)
+
+
+def _with_interval(difference: Difference) -> str:
+    return f"{difference.mean:+.3f} ({difference.low:+.3f} {difference.high:+.3f})"
 
 
 def confirmation_table(confirmation: Confirmation, unit: str = "nats") -> Table:
@@ -196,7 +214,7 @@ def _finalist(
     own = reference_name(v.gains)
     others = (_over(row.unseen.get(name)) for name in unseen)
     means = [*[_mean(v.drop_in.get(own))] * drop_in, *_readings(v.readings, read), *others]
-    against = "\n".join([number(v.gain_over_best_control, "+.3f"), *wrap(str(v.best_control), 9)])
+    against = f"{number(v.gain_over_best_control, '+.3f')}\n{_brief(str(v.best_control))}"
     return [text, expected, _with_ends(v.gains[own]), *means, against, _verdict(v)]
 
 
@@ -208,7 +226,13 @@ def _verdict(v: Verdict) -> str:
 
 def _over(over: Over | None) -> str:
     """A gain over the best control, and which one that is; files of older versions have it over the reference."""
-    return "-" if over is None else "\n".join(filter(None, [_mean(over.gain), over.control]))
+    return "-" if over is None else "\n".join(filter(None, [_mean(over.gain), _brief(over.control)]))
+
+
+def _brief(control: str) -> str:
+    """A control's name in a narrow column: by its short name in brackets where it has one, broken where it is long."""
+    short = re.search(r"\((\w+)\)$", control)
+    return "\n".join(wrap(short[1] if short and len(control) > NARROW else control, NARROW))
 
 
 def _mean(estimate: Estimate | None) -> str:
@@ -229,12 +253,13 @@ def carried_table(confirmation: Confirmation, unit: str = "nats") -> Table:
     rows = sorted(confirmation.carried, key=lambda row: -math.inf if row.gain is None else row.gain.mean, reverse=True)
     read = _read(confirmation)
     shown = [
-        [label_of(row.name), row.expression, row.cost, "failed" if row.gain is None else _with_ends(row.gain),
+        [label_of(row.name), built_form(row.expression), row.cost, _with_ends(row.gain) if row.gain else "failed",
          *_readings(row.readings, read)]
         for row in rows
     ]  # fmt: skip
     made = table(title, ["name", "expression", "cost", "gain", *_heads(read)], shown)
     made.columns[0].no_wrap = False
+    made.columns[0].max_width = 24
     return made
 
 

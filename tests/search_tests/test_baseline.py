@@ -127,3 +127,13 @@ def test_the_front_is_shown_beside_the_best_known_function(
     assert f"Best of 4 known functions: {best['name']}, {best['expression']}, gain {best['gain']:+.3f}" in said
     _, said, _ = command("front", "one", "--known")
     assert all(name in said for name in ("Tanh", "Sine", "Softplus"))
+
+
+def test_status_page_and_dry_run_tell_of_the_known_functions(
+    small: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    _, said, _ = command("launch", "small.yaml", "--dry-run", "--set", FEW)
+    assert "known_functions      4" in said
+    run = Job.load(small, [FEW, "budget=6", "confirmation.finalists=0"]).launch("one")
+    assert run.status().known_functions == 4
+    assert run.folder.report.read_text().count("<td>known.") == 4

@@ -26,8 +26,10 @@ from search.export.export import export
 from search.records.cohort import Plan
 from search.records.status_codec import status_to_json
 from search.strategies import strategy
+from search.strategies.description import Descriptions
+from search.strategies.predictors import row_of_each
 from search.strategies.surrogate import Surrogate
-from search.tabular.replay import Replayed
+from search.tabular.replay import Replayed, Scores, Setting
 from search.tabular.score_table import read_table
 from search.tabular.tabulate import write_table
 from tests.search_tests.conftest import SMALL
@@ -206,8 +208,9 @@ def test_a_table_of_a_run_without_scale_keeps_functions_apart(config: Path) -> N
     table = read_table(Path("table.csv"))
     assert table.exact
     assert len(table.expressions) == 4
-    tried = Replayed(table, {"name": "random"}, grammar("default"), 0, 2).run(4)
-    assert sorted(tried) == [0, 1, 2, 3]
+    scores = Scores(table.gains, table.gains)
+    tried = Replayed(table, scores, {"name": "random"}, grammar("default"), 0, Setting(budget=4, cohort=2)).run()
+    assert sorted(tried) == np.flatnonzero(~table.known).tolist()
     text = Path("table.csv").read_text().replace(",none,", ",unit,")
     Path("table.csv").write_text(text)
     assert len(read_table(Path("table.csv")).expressions) < 4
@@ -227,10 +230,10 @@ def test_strategies_propose_multiples_of_a_function_only_where_a_factor_counts(e
 
 @pytest.mark.parametrize("exact", [False, True])
 def test_a_surrogate_tells_sizes_apart_only_where_a_factor_counts(exact: bool) -> None:
-    chosen = strategy({"name": "surrogate"}, exact=exact)
-    assert isinstance(chosen, Surrogate)
-    twice, thrice = (chosen._row(parse(text)) for text in ("2*tanh(x)", "3*tanh(x)"))
-    assert bool(np.allclose(twice, thrice)) != exact
+    functions = [parse(text) for text in ("2*tanh(x)", "3*tanh(x)")]
+    described = Descriptions.of(functions, exact=exact).numbers
+    for twice, thrice in (described, row_of_each(functions, exact=exact)):
+        assert bool(np.allclose(twice, thrice)) != exact
 
 
 def test_a_resume_cannot_change_them(config: Path) -> None:

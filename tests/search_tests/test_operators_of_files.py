@@ -102,7 +102,7 @@ def test_commands_take_them(
     file: Path, small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = small.with_name("table.csv")
-    table.write_text("expression,gain\nmy_gauss(x),0.5\nx*my_gauss(x),0.1\ntanh(x),0.2\n")
+    table.write_text("expression,gain\nmy_gauss(x),0.5\nx*my_gauss(x),0.1\nx+my_gauss(x),0.2\nx-my_gauss(x),0.3\n")
     small.with_name("mine.yaml").write_text(GRAMMAR)
     Job.load(small, ["budget=6", "confirmation.finalists=0"]).launch("one")
     own = ["--operators", "mine.py:gauss"]

@@ -217,7 +217,7 @@ def test_what_later_confirmations_add_is_shown(run: Run) -> None:
     write_confirmation(run, rows)
     found = read(run)
     assert "drop-in" in found.text and "+0.123" in found.text
-    assert "on spirals, not searched" in found.text and "+0.456" in found.text
+    assert "on spirals, over the best" in found.text and "+0.456" in found.text
     assert f"short form of {row['id']}" in found.text
     assert "1 of 2 finalists confirmed" in found.text  # a short form is no finalist of its own
     assert run.status().confirmed == 1
