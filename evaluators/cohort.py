@@ -74,6 +74,7 @@ class CohortRequest:
         draw: what the seeds are derived from besides; requests that differ in it share no seed. "" in the search.
         race: on more seeds, whose numbers follow the first ones', the better candidates and the reference are trained;
             there, only failures are rejected, and nothing is measured.
+        readings: take the tasks' readings in the search, too, on validation examples.
     """
 
     expressions: tuple[str, ...]
@@ -102,6 +103,7 @@ class CohortRequest:
     current: bool = True
     draw: str = ""
     race: tuple[Lap, ...] = ()
+    readings: bool = False
 
     @property
     def state(self) -> Checkpoint:
@@ -202,7 +204,8 @@ def _trained(
         Schedule(request.steps, request.rungs, rates, request.drop_worst_rate and first),
         request.width or fastest_width(setting, request.backend),
         judge=Judge(name, rung_rule(request.rule), request.thresholds) if first else FAILURES_ONLY,
-        backend=request.backend, measured=measured_objectives(request.measured if first else ()), checkpoint=state,
+        backend=request.backend, measured=measured_objectives(request.measured if first else ()),
+        readings=request.readings and first, checkpoint=state,
     )  # fmt: skip
 
 

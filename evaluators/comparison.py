@@ -14,6 +14,7 @@ from torch import Tensor
 
 from evaluators.tasks.base import Compare, Direction, Task
 from evaluators.tasks.examples import tensors
+from evaluators.tasks.loop_task import LoopTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,28 @@ def metric_value(task: Task, output: Any, target: Any) -> Tensor:
 
     NaN where an output is: a candidate whose outputs are no numbers must not have an accuracy.
     """
-    value = torch.as_tensor(task.metric(output, target)).to(torch.float64).mean()
+    return _counted(task.metric(output, target), output).mean()
+
+
+def readings_of(task: Task, output: Any, target: Any) -> dict[str, Tensor]:
+    """The task's readings of one model by name, float64; NaN where an output is."""
+    return {name: _counted(value, output) for name, value in task.readings(output, target).items()}
+
+
+def reads_parts(task: Task) -> bool:
+    """True if the readings of a set's parts have the set's for a mean: the default's, an accuracy.
+
+    Then outputs of a whole set, which are large where classes are many, are never in memory together.
+    """
+    return type(task).readings is Task.readings
+
+
+def name_of_judged(task: Task) -> str:
+    """The name by which what is judged is read; "" of a loss, and of what a loop yields without a unit."""
+    return task.unit or "metric" if has_metric(task) else task.unit if isinstance(task, LoopTask) else ""
+
+
+def _counted(value: Tensor, output: Any) -> Tensor:
+    value = torch.as_tensor(value).to(torch.float64)
     finite = all(bool(tensor.isfinite().all()) for tensor in tensors(output))
     return value if finite else torch.full_like(value, math.nan)

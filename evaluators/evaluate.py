@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from evaluators.cohort import CohortRequest, run_cohort
 from evaluators.controls import more_controls
 from evaluators.errors import EvaluationError
 from evaluators.objectives import DEFAULT, Trained, gains, measured_names, objective, score
+from evaluators.objectives.readings import readings
 from evaluators.results.reasons import code_of
 from evaluators.results.records import reference_name, rivals
 from evaluators.results.reference_loss import check_reference
@@ -35,6 +36,9 @@ class Evaluation:
         interval: 95 % interval of the gain over the reference, Student's t over the seeds; NaN where it failed.
         reason: why it failed, or "".
         unit: of the gains.
+        readings: by name, such as the accuracy on validation examples, mean over the seeds; none if it failed. See
+            :meth:`evaluators.tasks.base.Task.readings`.
+        reference_readings: those of the reference.
     """
 
     expression: str
@@ -43,6 +47,8 @@ class Evaluation:
     interval: tuple[float, float]
     reason: str
     unit: str = "nats"
+    readings: Mapping[str, float] = field(default_factory=dict)
+    reference_readings: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def gain(self) -> float:
@@ -101,7 +107,7 @@ def evaluate(
                 say(note)
     request = CohortRequest(
         texts, (chosen.name,), seed, seeds, steps or chosen.steps, rates=tuple(rates), nulls=0,
-        measured=measured_names(objectives), controls=more_controls(controls),
+        measured=measured_names(objectives), controls=more_controls(controls), readings=True,
     )  # fmt: skip
     result = run_cohort(request, lambda _: chosen)
     check_reference(result, request.tasks, "give it smaller learning_rates")
@@ -115,7 +121,12 @@ def evaluate(
         bounds = None if row.reason else interval(over[own].tolist())
         unit_scale = chosen.scale == "unit"
         values = _values(names, Trained(parse(text), row, mean[own], result.reference, request.tasks, unit_scale))
-        evaluations.append(Evaluation(text, values, mean, bounds or (np.nan, np.nan), code_of(row.reason), unit))
+        evaluations.append(
+            Evaluation(
+                text, values, mean, bounds or (np.nan, np.nan), code_of(row.reason), unit,
+                readings(row, chosen.name), readings(result.reference, chosen.name),
+            )
+        )  # fmt: skip
     return evaluations
 
 

@@ -38,7 +38,7 @@ def chosen_losses(row: MemberResult, name: str, *, test: bool = False) -> Array 
         name: the task.
         test: the test losses, at the learning rate that was best in validation.
     """
-    rate = _chosen_rate(row, name)
+    rate = chosen_rate(row, name)
     return None if rate is None else _losses_at(row, name, rate, test)
 
 
@@ -70,10 +70,10 @@ def gains(
     row, control = row.first(seeds), control.first(seeds)
     table = []
     for name in tasks:
-        rate = _chosen_rate(control, name)
+        rate = chosen_rate(control, name)
         assert rate is not None
         reference = _losses_at(control, name, rate, test)
-        chosen = _chosen_rate(row, name)
+        chosen = chosen_rate(row, name)
         if chosen is None:
             table.append(np.full_like(reference, np.nan))
         else:
@@ -88,7 +88,7 @@ def mean_gain(row: MemberResult, control: MemberResult, tasks: Sequence[str], *,
     return float(gains(row, control, tasks, test=test).mean())
 
 
-def _chosen_rate(row: MemberResult, name: str) -> int | None:
+def chosen_rate(row: MemberResult, name: str) -> int | None:
     """Number of the learning rate that was best in validation; None where the task was not finished."""
     return None if row.reason or name not in row.losses else best_rate(row.comparison(name).costs(row.final(name)))
 

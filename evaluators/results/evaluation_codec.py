@@ -19,6 +19,8 @@ def evaluation_to_json(evaluation: Evaluation) -> JsonObject:
         "reason": evaluation.reason,
         "interval": None if math.isnan(evaluation.gain) else list(evaluation.interval),
         **unit,
+        **({"readings": dict(evaluation.readings)} if evaluation.readings else {}),
+        **({"reference_readings": dict(read)} if (read := evaluation.reference_readings) else {}),
     }
 
 

@@ -31,6 +31,8 @@ class MemberResult:
         measured: by task and name: objectives taken from the trained models.
         error: a worker's last words, or "".
         comparisons: by task, of those that compare by difference.
+        readings: by task and name, seeds x learning rates: numbers that readers know, in confirmation on the test
+            examples; NaN where one is not finite. See :meth:`evaluators.tasks.base.Task.readings`.
     """
 
     losses: Mapping[str, Mapping[int, Array]] = field(default_factory=dict)
@@ -41,6 +43,7 @@ class MemberResult:
     measured: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     error: str = ""
     comparisons: Mapping[str, Comparison] = field(default_factory=dict)
+    readings: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
 
     def comparison(self, task: str) -> Comparison:
         """How the values of a task are compared."""
@@ -75,6 +78,7 @@ class MemberResult:
         before = self.losses.get(task, {})
         more = {step: np.concatenate([table, losses[step]]) for step, table in before.items() if step in losses}
         tests = {} if outcome.tests is None else {task: comparison.counted(np.array(outcome.tests, np.float64))}
+        readings = {name: _finite(np.array(table, np.float64)) for name, table in outcome.readings.items()}
         values = {name: value if math.isfinite(value) else math.nan for name, value in outcome.measured.items()}
         return replace(
             self,
@@ -85,7 +89,12 @@ class MemberResult:
             measured={**self.measured, task: values} if values else self.measured,
             error=outcome.error,
             comparisons=self.comparisons if comparison.is_ratio else {**self.comparisons, task: comparison},
+            readings={**self.readings, task: readings} if readings else self.readings,
         )
+
+
+def _finite(values: Array) -> Array:
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,6 +137,7 @@ def reference_of(controls: Mapping[str, MemberResult]) -> MemberResult:
         tests={**relu.tests, **current.tests},
         measured={**relu.measured, **current.measured},
         comparisons={**relu.comparisons, **current.comparisons},
+        readings={**relu.readings, **current.readings},
     )
 
 

@@ -89,6 +89,11 @@ def member_to_json(row: MemberResult) -> JsonObject:
         made["error"] = row.error
     if row.comparisons:
         made["compared"] = {task: _comparison_to_json(each) for task, each in row.comparisons.items()}
+    if row.readings:
+        made["readings"] = {
+            task: {name: table_to_json(table) for name, table in by_name.items()}
+            for task, by_name in row.readings.items()
+        }
     return made
 
 
@@ -101,6 +106,7 @@ def member_from_json(fields: Fields) -> MemberResult:
     losses, tests = fields.section("losses"), fields.section("tests")
     measured = fields.section("measured") if "measured" in fields else ()
     compared = fields.section("compared") if "compared" in fields else ()
+    readings = fields.section("readings") if "readings" in fields else ()
     return MemberResult(
         losses={task: _marks(losses.section(task)) for task in losses},
         tests={task: tests.table(task) for task in tests},
@@ -110,6 +116,7 @@ def member_from_json(fields: Fields) -> MemberResult:
         measured={task: fields.section("measured").numbers_by_name(task) for task in measured},
         error=fields.text("error") if "error" in fields else "",
         comparisons={task: _comparison_from_json(fields.section("compared").section(task)) for task in compared},
+        readings={task: _tables(fields.section("readings").section(task)) for task in readings},
     )
 
 
@@ -122,6 +129,10 @@ def _comparison_to_json(comparison: Comparison) -> JsonObject:
 def _comparison_from_json(fields: Fields) -> Comparison:
     scale = fields.number("scale") if "scale" in fields else None
     return Comparison("maximise" if fields.flag("maximised") else "minimise", "difference", fields.text("unit"), scale)
+
+
+def _tables(fields: Fields) -> dict[str, Array]:
+    return {name: fields.table(name) for name in fields}
 
 
 def _marks(fields: Fields) -> dict[int, Array]:

@@ -15,6 +15,7 @@ from evaluators.seeds import torch_generator
 from evaluators.tasks.cross_entropy import cross_entropy
 from evaluators.tasks.optimisers import Optimiser
 from evaluators.tasks.place import Match, Place
+from evaluators.tasks.readings import accuracy
 from evaluators.training.schedules import RateSchedule
 
 #: What the examples are for: the parts of a task's data share none.
@@ -129,6 +130,19 @@ class Task(ABC):
         such as an AUC. ``direction`` and ``compare`` say how it is compared.
         """
         return self.loss(output, target)
+
+    def readings(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Numbers that readers know, by name, of one model, as :meth:`metric` takes it: beside gains, never judged.
+
+        Taken in confirmation, on the test set. Default: the accuracy where the loss and the metric are the default
+        ones, else nothing. What a metric or a loop judges is read by its ``unit``, too. Others are in
+        :mod:`evaluators.tasks.readings`.
+
+        Returns:
+            Values of shape (examples,), whose mean counts, or one number without a dimension.
+        """
+        plain = type(self).loss is Task.loss and type(self).metric is Task.metric
+        return {"accuracy": accuracy(output, target)} if plain else {}
 
     def larger(self) -> Task | None:
         """The same data with a network that the search never sees, for confirmation."""

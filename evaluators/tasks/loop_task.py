@@ -15,9 +15,10 @@ class LoopTask(Task):
 
     ``network``, ``name``, ``initial``, ``scale``, ``pretrained``, ``replaced``, ``loss_floor``, ``chance``,
     ``learning_rates``, ``direction``, ``compare``, ``unit``, ``gain_scale`` and ``larger`` mean what they mean in
-    :class:`Task`; the loop yields the values that are judged, and ``metric`` is not called; batches, optimiser,
-    schedule and clip are the loop's. ``data`` is asked for once, for one batch that is shown to the network; the loop
-    may take its examples from there, divided by :func:`evaluators.tasks.base.split`, or from anywhere else.
+    :class:`Task`; the loop yields the values that are judged, and neither ``metric`` nor ``readings`` is called;
+    batches, optimiser, schedule and clip are the loop's. ``data`` is asked for once, for one batch that is shown to the
+    network; the loop may take its examples from there, divided by :func:`evaluators.tasks.base.split`, or from
+    anywhere else.
 
     Attributes:
         test_ratio: test examples to training examples in confirmation, where each seed divides the same examples anew;

@@ -83,6 +83,8 @@ class Outcome:
         reason: why it was rejected or failed, or None.
         error: the traceback of what was raised, or "".
         measured: objectives taken from the trained models at the end, by name; only those that were asked for.
+        readings: by name, at the end, seeds x learning rates, on the test examples in confirmation; see
+            :meth:`evaluators.tasks.base.Task.readings`.
     """
 
     losses: dict[int, list[list[float]]] = field(default_factory=dict)
@@ -90,6 +92,7 @@ class Outcome:
     reason: Reason | None = None
     error: str = ""
     measured: dict[str, float] = field(default_factory=dict)
+    readings: dict[str, list[list[float]]] = field(default_factory=dict)
 
     def at(self, step: int) -> Array:
         """Losses at a rung, seeds x learning rates, float64."""

@@ -6,7 +6,7 @@ Slices are ordered by member, then seed, then learning rate, of those that the m
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import pairwise
 from typing import Any, Self
@@ -116,6 +116,10 @@ class Models(ABC):
         """What is judged of every slice, shape (width,): the task's metric on all held-out examples, or the loss."""
 
     @abstractmethod
+    def readings(self, kind: HeldOut) -> list[dict[str, float]]:
+        """The task's readings of every slice, on all held-out examples, by name; not always finite."""
+
+    @abstractmethod
     def keep(self, chosen: Sequence[int], rates: Sequence[tuple[int, ...]] | None = None) -> None:
         """Drop slices with their memory.
 
@@ -158,6 +162,11 @@ class Models(ABC):
         self.members, self.rates = [self.members[i] for i in chosen], list(rates)
         self.seed = self.seed[slices]
         return slices
+
+
+def mean_readings(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:
+    """Of the values of one model, part by part, the means over all examples by name."""
+    return {name: float(torch.cat([part[name].reshape(-1) for part in parts]).mean()) for name in parts[0]}
 
 
 def _columns(had: tuple[int, ...], kept: tuple[int, ...], seeds: int) -> Tensor:

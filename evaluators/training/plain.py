@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from evaluators.comparison import has_metric, metric_value
+from evaluators.comparison import has_metric, metric_value, readings_of, reads_parts
 from evaluators.machine.backend import CPU, Backend
 from evaluators.places.survey import find_sites
 from evaluators.tasks.base import HeldOut, Inputs, Part, Split, Task, batches, split
@@ -18,7 +18,7 @@ from evaluators.tasks.optimisers import optimiser_named
 from evaluators.training.calling import call
 from evaluators.training.dropout import put_dropout
 from evaluators.training.initialisation import applied_in, initial_network
-from evaluators.training.models import EVALUATED
+from evaluators.training.models import EVALUATED, mean_readings
 from evaluators.training.optimiser import plain
 from evaluators.training.outputs import of_loss
 from evaluators.training.randomness import begin_step, own_random_numbers
@@ -26,6 +26,8 @@ from evaluators.training.schedules import schedule_named
 from primitives.expression.expression import Expression
 from primitives.layers.activation import Activation
 from primitives.layers.in_place import InPlace
+
+T = TypeVar("T")
 
 
 class PlainModel:
@@ -131,22 +133,37 @@ class PlainModel:
     @torch.no_grad()
     def loss(self, kind: HeldOut) -> float:
         """Mean loss on ``"validation"`` or ``"test"`` examples."""
-        index: Tensor = getattr(self.split, kind)
-        with own_random_numbers():
-            begin_step(self.seed, kind)
-            parts = [self.losses(part) for part in index.split(EVALUATED * self.task.batch_size)]
-        return float(torch.cat(parts).mean())
+        return float(torch.cat(self._of_parts(kind, self.losses)).mean())
 
     @torch.no_grad()
     def metric(self, kind: HeldOut) -> float:
         """What is judged on ``"validation"`` or ``"test"`` examples: the task's metric, or the loss."""
         if not has_metric(self.task):
             return self.loss(kind)
+        return float(metric_value(self.task, *self._whole(kind)))
+
+    @torch.no_grad()
+    def readings(self, kind: HeldOut) -> dict[str, float]:
+        """The task's readings on ``"validation"`` or ``"test"`` examples by name."""
+        if reads_parts(self.task):
+            return mean_readings(self._of_parts(kind, self._readings))
+        return mean_readings([readings_of(self.task, *self._whole(kind))])
+
+    def _readings(self, index: Tensor) -> dict[str, Tensor]:
+        examples = self.at(index)
+        return readings_of(self.task, self.output(examples.inputs), examples.targets)
+
+    def _whole(self, kind: HeldOut) -> tuple[Any, Inputs]:
+        """Outputs and targets of all held-out examples."""
+        outputs = self._of_parts(kind, lambda part: self.output(self.at(part).inputs))
+        return joined(outputs), self.at(getattr(self.split, kind)).targets
+
+    def _of_parts(self, kind: HeldOut, function: Callable[[Tensor], T]) -> list[T]:
+        """What a function gives for the indices of held-out examples, part by part."""
         index: Tensor = getattr(self.split, kind)
         with own_random_numbers():
             begin_step(self.seed, kind)
-            parts = [self.output(self.at(part).inputs) for part in index.split(EVALUATED * self.task.batch_size)]
-        return float(metric_value(self.task, joined(parts), self.at(index).targets))
+            return [function(part) for part in index.split(EVALUATED * self.task.batch_size)]
 
     def output(self, inputs: Inputs) -> Any:
         """What the loss takes of the network's output for a batch, in the mode that the network is in."""

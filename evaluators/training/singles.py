@@ -61,6 +61,9 @@ class Singles(Models):
         values = [model.metric(kind) for model in self.models]
         return torch.tensor(values, dtype=torch.float64, device=self.seed.device)
 
+    def readings(self, kind: HeldOut) -> list[dict[str, float]]:
+        return [model.readings(kind) for model in self.models]
+
     def keep(self, chosen: Sequence[int], rates: Sequence[tuple[int, ...]] | None = None) -> None:
         slices = self._kept(chosen, [self.rates[i] for i in chosen] if rates is None else rates)
         self.models = [self.models[i] for i in slices.tolist()]

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
+from torch import Tensor
 
-from evaluators.comparison import comparison_of
+from evaluators.comparison import comparison_of, name_of_judged
 from evaluators.errors import TaskError
 from evaluators.machine.backend import CPU, Backend
 from evaluators.objectives import MeasuredObjective, check_measured, measure
@@ -41,6 +42,7 @@ def train(
     judge: Judge = FAILURES_ONLY,
     backend: Backend = CPU,
     measured: Sequence[MeasuredObjective] = (),
+    readings: bool = False,
     checkpoint: Checkpoint = NONE,
 ) -> list[Outcome]:
     """Train members; in the search, reject at the rungs and the end. The first member is the reference.
@@ -50,13 +52,14 @@ def train(
 
     Args:
         task: data, network, loss.
-        part: ``"search"``, or ``"confirmation"``, where test losses are taken too.
+        part: ``"search"``, or ``"confirmation"``, where test losses and readings are taken too.
         members: the reference first; protected ones are never rejected.
         schedule: budget, rungs, learning rates.
         width: slices in one stack; it changes speed and memory, no result.
         judge: decides which members are rejected at a rung.
         backend: device and types.
         measured: objectives to take from the models at the end, at the best learning rate.
+        readings: take them in the search, too, on validation examples.
         checkpoint: where the state at each rung is offered; begins with the state that it has saved.
 
     Returns:
@@ -69,8 +72,11 @@ def train(
         if measured:
             names = ", ".join(objective.name for objective in measured)
             raise TaskError(f"task {task.name!r} has a loop of its own: {names} cannot be measured")
-        return train_by_loop(task, part, members, schedule, judge, backend=backend, checkpoint=checkpoint)
-    course = _Course(task, part, members, schedule, backend, judge, checkpoint)
+        outcomes = train_by_loop(task, part, members, schedule, judge, backend=backend, checkpoint=checkpoint)
+        if readings or part == "confirmation":
+            _read_judged(task, outcomes)
+        return outcomes
+    course = _Course(task, part, members, schedule, backend, judge, checkpoint, readings)
     saved = checkpoint.saved.training if checkpoint.saved else None
     outcomes = list(saved.outcomes) if saved else []
     stacked = not unstackable(task)
@@ -102,6 +108,12 @@ class _Course:
     backend: Backend
     judge: Judge
     checkpoint: Checkpoint
+    readings: bool
+
+    @property
+    def held_out(self) -> HeldOut:
+        """What is looked at last."""
+        return "test" if self.part == "confirmation" else "validation"
 
 
 def _built(course: _Course, kind: type[Models], numbers: Sequence[int]) -> Models:
@@ -128,11 +140,14 @@ def _to_the_end(course: _Course, group: Sequence[int], models: Group, outcomes: 
 
 
 def _finish(course: _Course, models: Group, outcomes: list[Outcome], measured: Sequence[MeasuredObjective]) -> None:
-    """Take test losses in confirmation, and what is measured on the trained models."""
+    """Take test losses and readings in confirmation, and what is measured on the trained models."""
     if course.part == "confirmation":
         for each, chunk in models:
-            for outcome, losses in zip([outcomes[i] for i in chunk], _by_member(each, "test"), strict=True):
+            for outcome, losses in zip([outcomes[i] for i in chunk], _judged(each, "test"), strict=True):
                 outcome.tests = losses
+    if course.readings or course.part == "confirmation":
+        for each, chunk in models:
+            _read(each, [outcomes[i] for i in chunk], course.held_out)
     costs = comparison_of(course.task).costs
     for each, chunk in models if measured else ():
         for position, outcome in enumerate(outcomes[i] for i in chunk):
@@ -162,19 +177,40 @@ def _best_left(models: Models, position: int, costs: Array) -> int:
     return best if best in left else left[0]
 
 
-def _by_member(models: Models, kind: HeldOut) -> list[list[list[float]]]:
-    """Values of each member that are judged, seeds x learning rates, NaN at those that it no longer has."""
-    losses = models.metric(kind).to("cpu", torch.float64)
+def _read(models: Models, outcomes: Sequence[Outcome], kind: HeldOut) -> None:
+    """Take the readings of some models."""
+    found = models.readings(kind)
+    for name in found[0]:
+        values = torch.tensor([of_slice[name] for of_slice in found], dtype=torch.float64, device="cpu")
+        for outcome, table in zip(outcomes, _by_member(models, values), strict=True):
+            outcome.readings[name] = table
+    _read_judged(models.task, outcomes)
+
+
+def _read_judged(task: Task, outcomes: Sequence[Outcome]) -> None:
+    """What is judged is a reading, too, where it is no loss."""
+    for outcome in outcomes if name_of_judged(task) else ():
+        if not outcome.reason:
+            outcome.readings[name_of_judged(task)] = outcome.tests or outcome.losses[max(outcome.losses)]
+
+
+def _judged(models: Models, kind: HeldOut) -> list[list[list[float]]]:
+    """Values of each member that are judged."""
+    return _by_member(models, models.metric(kind).to("cpu", torch.float64))
+
+
+def _by_member(models: Models, of_slices: Tensor) -> list[list[list[float]]]:
+    """Numbers of all slices by member, seeds x learning rates, NaN at those that it no longer has."""
     rows = []
     for own, member, rates in zip(models.ranges, models.members, models.rates, strict=True):
         row = torch.full((len(member.seeds), len(models.schedule.rates)), math.nan, dtype=torch.float64, device="cpu")
-        row[:, list(rates)] = losses[own].view(-1, len(rates))
+        row[:, list(rates)] = of_slices[own].view(-1, len(rates))
         rows.append(row.tolist())
     return rows
 
 
 def _note(models: Models, outcomes: Sequence[Outcome], step: int) -> None:
-    for outcome, losses in zip(outcomes, _by_member(models, "validation"), strict=True):
+    for outcome, losses in zip(outcomes, _judged(models, "validation"), strict=True):
         outcome.losses[step] = losses
 
 

@@ -77,6 +77,8 @@ def evaluate(
     )  # fmt: skip
     title = f"{label(task)}, {seeds} seeds: gain in {evaluations[0].unit} over {label_of(own)}"
     console.print(tables.table(title, heads, rows))
+    for line in tables.evaluated_readings(evaluations, label_of(own)):
+        console.print(line, highlight=False, markup=False)
     console.print(in_words([task], [conditions_of(chosen)]), highlight=False)
 
 

@@ -52,6 +52,7 @@ def print_confirmation(confirmation: Confirmation, run: Run) -> None:
     if confirmation.known_tried:
         console.print(tables.carried_table(confirmation, run.unit))
     lines = [
+        *tables.reading_lines(confirmation),
         *conclusion(confirmation, run.unit),
         power_in_words(confirmation, run.unit),
         *run.looks_before(confirmation),

@@ -18,6 +18,7 @@ from search.confirmation.record import (
     Finalist,
     OnTask,
     Over,
+    Readings,
     Setting,
     Tried,
     Verdict,
@@ -62,6 +63,7 @@ def confirmation_to_json(confirmation: Confirmation) -> JsonObject:
         "earlier": [{"expression": row.expression, "p": row.p} for row in confirmation.earlier],
         **({} if confirmation.smallest_effect is None else {"smallest_effect": confirmation.smallest_effect}),
         **_known_to_json(confirmation),
+        **_readings_to_json("reference_readings", confirmation.reference_readings),
     }
 
 
@@ -92,6 +94,7 @@ def confirmation_from_json(fields: Fields) -> Confirmation:
         smallest_effect=fields.number_or_none("smallest_effect"),
         carried=tuple(map(_carried_from_json, fields.sections("carried"))) if "carried" in fields else (),
         known_tried=fields.integer("known_tried") if "known_tried" in fields else 0,
+        reference_readings=_readings_from_json(fields, "reference_readings"),
     )
 
 
@@ -110,7 +113,8 @@ def _carried_to_json(row: Carried) -> JsonObject:
     if row.gain is None:
         return made
     gain = {"mean": row.gain.mean, "interval": [row.gain.low, row.gain.high]}
-    return {**made, "gain": gain, "by_seed": list(row.by_seed), "p_holm": row.p_holm}
+    said: JsonObject = {"gain": gain, "by_seed": list(row.by_seed), "p_holm": row.p_holm}
+    return {**made, **said, **_readings_to_json("readings", row.readings)}
 
 
 def _carried_from_json(fields: Fields) -> Carried:
@@ -118,7 +122,8 @@ def _carried_from_json(fields: Fields) -> Carried:
     if "gain" not in fields:
         return Carried(*named)
     gain = _estimate_from_json(fields.section("gain"))
-    return Carried(*named, gain, fields.numbers("by_seed"), fields.number("p_holm"))
+    read = _readings_from_json(fields, "readings")
+    return Carried(*named, gain, fields.numbers("by_seed"), fields.number("p_holm"), read)
 
 
 def _compared_to_json(row: Compared) -> JsonObject:
@@ -142,6 +147,7 @@ def _compared_to_json(row: Compared) -> JsonObject:
         "p_holm": v.p_holm,
         "confirmed": v.confirmed,
         **({"on_task": {name: _on_task_to_json(each) for name, each in v.on_task.items()}} if v.on_task else {}),
+        **_readings_to_json("readings", v.readings),
         **({"unseen": {name: _over_to_json(each) for name, each in row.unseen.items()}} if row.unseen else {}),
     }
 
@@ -191,7 +197,21 @@ def _verdict_from_json(fields: Fields) -> Verdict:
         p_holm=fields.number("p_holm"),
         confirmed=fields.flag("confirmed"),
         on_task=_by_name(fields, "on_task", _on_task_from_json),
+        readings=_readings_from_json(fields, "readings"),
     )
+
+
+def _readings_to_json(key: str, readings: Readings) -> JsonObject:
+    """Under a key; nothing where there are none."""
+    return {key: {task: dict(by_name) for task, by_name in readings.items()}} if readings else {}
+
+
+def _readings_from_json(fields: Fields, key: str) -> dict[str, dict[str, float]]:
+    """Nothing where a file lacks the key."""
+    if key not in fields:
+        return {}
+    section = fields.section(key)
+    return {task: section.numbers_by_name(task) for task in section}
 
 
 def _on_task_to_json(on_task: OnTask | None) -> JsonObject | None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from evaluators.objectives import cost, gains
+from evaluators.objectives.readings import readings
 from evaluators.results.control_labels import CURRENT
 from evaluators.results.reasons import Reason
 from evaluators.results.records import MemberResult, reference_name, reference_of
@@ -16,7 +17,7 @@ from evaluators.statistics import ALPHA, holm, pooled_deviation, smallest_effect
 from evaluators.training.member import Array
 from primitives.expression.parsing import parse
 from primitives.user_file import label
-from search.confirmation.record import Carried, Estimate, Field, OnTask, Over, Verdict
+from search.confirmation.record import Carried, Estimate, Field, OnTask, Over, Readings, Verdict
 
 
 def verdicts(results: Sequence[Field], earlier: Sequence[float] = ()) -> list[Verdict]:
@@ -42,6 +43,7 @@ def verdicts(results: Sequence[Field], earlier: Sequence[float] = ()) -> list[Ve
             row,
             by_task={label(result.task): _over_reference(result, slot) for result in results},
             on_task={name: _on_task(of_task[slot]) for name, of_task in alone.items()},
+            readings=_readings(results, [result.candidates[slot] for result in results]),
         )
         for slot, row in enumerate(rows)
     ]
@@ -107,12 +109,24 @@ def carried_rows(results: Sequence[Field], known: Mapping[str, str]) -> tuple[Ca
     corrected = dict(zip(finite, holm([t_test(values.tolist(), ratio) for values in finite.values()]), strict=True))
     return tuple(
         Carried(
-            name, text, cost(parse(text)), _summary(values, ratio), tuple(values.tolist()), corrected[name]
+            name, text, cost(parse(text)), _summary(values, ratio), tuple(values.tolist()), corrected[name],
+            _readings(results, _of_control(results, name)),
         )
         if (values := finite.get(name)) is not None
         else Carried(name, text, cost(parse(text)))
         for name, text in known.items()
     )  # fmt: skip
+
+
+def reference_readings(results: Sequence[Field]) -> Readings:
+    """Of the reference."""
+    return _readings(results, _of_control(results, reference_name(controls_of(results))))
+
+
+def _readings(results: Sequence[Field], rows: Sequence[MemberResult]) -> Readings:
+    """By label of the task, those that have some."""
+    found = {label(result.task): readings(row, result.task) for result, row in zip(results, rows, strict=True)}
+    return {task: by_name for task, by_name in found.items() if by_name}
 
 
 def _of_control(results: Sequence[Field], name: str) -> list[MemberResult]:

@@ -57,9 +57,12 @@ def _joined(results: Sequence[CohortResult], name: str) -> Field:
 
 
 def _member(parts: Sequence[MemberResult], name: str) -> MemberResult:
-    """One member's losses with the seeds of all parts; it failed if it failed in one."""
+    """One member's losses and readings with the seeds of all parts; it failed if it failed in one."""
     if reason := next((part.reason for part in parts if part.reason), None):
         return MemberResult(reason=reason)
     losses = {step: np.concatenate([part.losses[name][step] for part in parts]) for step in parts[0].losses[name]}
     tests = {name: np.concatenate([part.tests[name] for part in parts])} if parts[0].tests else {}
-    return MemberResult({name: losses}, tests, comparisons=parts[0].comparisons)
+    read = {
+        what: np.concatenate([part.readings[name][what] for part in parts]) for what in parts[0].readings.get(name, {})
+    }
+    return MemberResult({name: losses}, tests, comparisons=parts[0].comparisons, readings={name: read} if read else {})

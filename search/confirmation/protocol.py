@@ -24,6 +24,7 @@ from search.confirmation.comparison import (
     carried_rows,
     null_gains,
     over_best_on,
+    reference_readings,
     smallest_shown,
     verdicts,
     without_failed,
@@ -80,6 +81,7 @@ def confirm(config: Config, study: Study, workers: Workers, before: Confirmation
         study.trials, setting, tuple(compared), null_gains(results), earlier,
         smallest_shown(said, len(said) + len(earlier), setting.ratio),
         carried_rows(results, _controls(config) | known), len(study.baseline) + len(_controls(config)),
+        reference_readings(results),
     )  # fmt: skip
 
 

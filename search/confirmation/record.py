@@ -11,6 +11,9 @@ from evaluators.results.records import MemberResult, reference_name
 from evaluators.statistics import interval
 from evaluators.tasks.fresh_data import FreshData
 
+#: Numbers that readers know, by label of the task and name.
+Readings = Mapping[str, Mapping[str, float]]
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -136,6 +139,8 @@ class Verdict:
         p_holm: p, corrected for all that were tried.
         confirmed: it is better than each control.
         on_task: the same of each task alone, by label; None where it failed. Empty in files of older versions.
+        readings: by label of the task and name, such as the accuracy on its test examples, mean over the seeds; none
+            where it failed. See :meth:`evaluators.tasks.base.Task.readings`.
     """
 
     gains: Mapping[str, Estimate] = field(default_factory=dict)
@@ -149,6 +154,7 @@ class Verdict:
     p_holm: float = 1.0
     confirmed: bool = False
     on_task: Mapping[str, OnTask | None] = field(default_factory=dict)
+    readings: Readings = field(default_factory=dict)
 
     @property
     def confirmed_on(self) -> int:
@@ -187,6 +193,7 @@ class Carried:
         gain: over the reference, mean over the tasks; None where it failed, so that nothing is compared with it.
         by_seed: the numbers that the gain is made of.
         p_holm: two-sided, that the gain is 0, corrected for all known functions that are carried.
+        readings: as a verdict's.
     """
 
     name: str
@@ -195,6 +202,7 @@ class Carried:
     gain: Estimate | None = None
     by_seed: tuple[float, ...] = ()
     p_holm: float = 1.0
+    readings: Readings = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +227,7 @@ class Confirmation:
             a family, see :func:`evaluators.statistics.smallest_effect`; None where nothing tells the noise.
         carried: the known functions that the finalists were compared with, the best in the search first.
         known_tried: how many known functions the job has trained, the controls included; 0 without a baseline.
+        reference_readings: of the reference; empty in files of older versions, and where no task has any.
     """
 
     trained: int
@@ -229,6 +238,7 @@ class Confirmation:
     smallest_effect: float | None = None
     carried: tuple[Carried, ...] = ()
     known_tried: int = 0
+    reference_readings: Readings = field(default_factory=dict)
 
     @property
     def ordered(self) -> list[Compared]:
@@ -247,6 +257,12 @@ class Confirmation:
         names = [name for row in self.finalists for name in row.verdict.gains]
         beside = {row.name for row in self.carried}
         return reference_name(names) if names or RELU not in beside else CURRENT
+
+    @property
+    def reading(self) -> tuple[str, str] | None:
+        """Task and name of the reading that tables have room for: the first, of a confirmation on one task."""
+        names = [(task, name) for task, by_name in self.reference_readings.items() for name in by_name]
+        return names[0] if names and len(self.setting.tasks) == 1 else None
 
     @property
     def several_rates(self) -> bool:

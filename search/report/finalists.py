@@ -10,7 +10,7 @@ from evaluators.results.records import reference_name
 from primitives.equivalence.builtin import as_builtin
 from primitives.expression.parsing import parse
 from search.confirmation import Estimate
-from search.confirmation.record import Compared, OnTask, Over
+from search.confirmation.record import Compared, OnTask, Over, Readings
 from search.report.members import verdict
 from search.report.run_data import RunData
 
@@ -34,6 +34,7 @@ class Finalist:
         by_task: gain over the reference on each task.
         on_task: gain over the best control and the verdict on each task alone; may be empty.
         unseen: gain over the best control on tasks that were not searched; may be empty.
+        readings: by label of the task and name, such as its accuracy on test examples; may be empty.
         p: corrected by Holm; None if it was not computed.
         best_control: that p is about.
         short_form_of: the finalist whose short form this is, or "".
@@ -53,6 +54,7 @@ class Finalist:
     by_task: Mapping[str, Estimate]
     on_task: Mapping[str, OnTask]
     unseen: Mapping[str, Over]
+    readings: Readings
     p: float | None
     best_control: str
     short_form_of: str
@@ -100,6 +102,7 @@ def _finalist(row: Compared, timing: Mapping[str, float], *, drop_in: bool) -> F
         by_task=_known(v.by_task),
         on_task=_known(v.on_task),
         unseen=_known(row.unseen),
+        readings=v.readings,
         p=v.p_holm,
         best_control=v.best_control or "",
         short_form_of=f.of or "",

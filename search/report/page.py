@@ -98,6 +98,7 @@ def _content(run_data: RunData) -> dict[str, object]:
         "confirmed": len({f.short_form_of or f.id for f in tested if f.verdict == "confirmed"}),
         "confirmation_picture": _confirmation_picture(run_data, tested),
         "tasks_alone": _tasks_alone(tested),
+        "readings": _readings(run_data),
         "conclusion": conclusion(run_data.confirmation, run_data.unit) if run_data.confirmation else [],
         "carried": _carried(run_data),
         "power": power_in_words(run_data.confirmation, run_data.unit) if run_data.confirmation else "",
@@ -141,6 +142,12 @@ def _tasks_alone(tested: Sequence[Finalist]) -> list[str]:
     """The tasks with verdicts of their own, where there are several."""
     names = list(dict.fromkeys(name for f in tested for name in f.on_task))
     return names if len(names) > 1 else []
+
+
+def _readings(run_data: RunData) -> list[tuple[str, str, float]]:
+    """Task, name and the reference's value of each reading."""
+    read = run_data.confirmation.reference_readings if run_data.confirmation else {}
+    return [(task, name, value) for task, by_name in read.items() for name, value in by_name.items()]
 
 
 def _confirmation_picture(run_data: RunData, tested: Sequence[Finalist]) -> Markup | None:

@@ -19,7 +19,7 @@ from evaluators.results.reasons import code_of
 from evaluators.results.records import reference_name
 from primitives.equivalence.builtin import as_builtin
 from primitives.expression.parsing import parse
-from search.confirmation.record import Compared, Confirmation, Estimate, Over, Verdict
+from search.confirmation.record import Compared, Confirmation, Estimate, Over, Readings, Verdict
 from search.records.class_row import ClassRow
 from search.tabular.compare import Comparison, Difference
 
@@ -148,6 +148,7 @@ def _with_interval(difference: Difference) -> str:
 def confirmation_table(confirmation: Confirmation, unit: str = "nats") -> Table:
     """The finalists on fresh seeds, in 80 columns: below each gain its 95 % interval.
 
+    Of one task there is a reading, such as the accuracy on its test examples, unless drop-in gains take its room.
     "expected" is what the search's gain over the reference leads to expect, without the winner's curse.
     """
     s = confirmation.setting
@@ -156,23 +157,63 @@ def confirmation_table(confirmation: Confirmation, unit: str = "nats") -> Table:
     title += "" if unit == "nats" else f"; gains in {unit}"
     unseen = ("\n".join(wrap(name, 8)) for name in s.unseen)
     drop_in = ["drop-in"] * confirmation.several_rates
-    made = table(title, ["expression", "expected", "gain", *drop_in, *unseen, "over\nbest", "verdict"], ())
+    read = _read_beside_gains(confirmation)
+    columns = ["expression", "expected", "gain", *drop_in, *_heads(read), *unseen, "over\nbest", "verdict"]
+    made = table(title, columns, ())
     made.padding = (0, 1, 0, 0)
     made.columns[0].min_width = 11
     for row in confirmation.ordered:
-        made.add_row(*map(Text, _finalist(row, s.unseen, drop_in=confirmation.several_rates)))
+        made.add_row(*map(Text, _finalist(row, s.unseen, read, drop_in=confirmation.several_rates)))
     return made
 
 
-def _finalist(row: Compared, unseen: Sequence[str], *, drop_in: bool) -> list[str]:
+def _read(confirmation: Confirmation) -> list[tuple[str, str]]:
+    """The readings that have a column, task and name."""
+    return [] if confirmation.reading is None else [confirmation.reading]
+
+
+def _read_beside_gains(confirmation: Confirmation) -> list[tuple[str, str]]:
+    """Those that have a column in the finalists' table: beside drop-in gains there is no room."""
+    return [] if confirmation.several_rates else _read(confirmation)
+
+
+def _heads(read: Sequence[tuple[str, str]]) -> list[str]:
+    return ["\n".join(wrap(name, 8)) for _, name in read]
+
+
+def _readings(found: Readings, read: Sequence[tuple[str, str]]) -> list[str]:
+    return [number(found.get(task, {}).get(name)) for task, name in read]
+
+
+def reading_lines(confirmation: Confirmation) -> list[str]:
+    """Each reading of the reference, and of the finalists where their table has no column of it, in its order."""
+    shown = _read_beside_gains(confirmation)
+    return [
+        f"{name} on test examples of {task}: {label_of(confirmation.reference)} {value:.3f}"
+        + ("" if (task, name) in shown else _of_finalists(confirmation, task, name))
+        for task, by_name in confirmation.reference_readings.items()
+        for name, value in by_name.items()
+    ]
+
+
+def _of_finalists(confirmation: Confirmation, task: str, name: str) -> str:
+    cells = [cell for row in confirmation.ordered for cell in _readings(row.verdict.readings, [(task, name)])]
+    return f"; finalists {', '.join(cells)}" if cells else ""
+
+
+def _finalist(
+    row: Compared, unseen: Sequence[str], read: Sequence[tuple[str, str]], *, drop_in: bool
+) -> list[str]:  # fmt: skip
     finalist, v = row.finalist, row.verdict
     text = built_form(finalist.expression)
     text = f"- {text}" if finalist.of else text
     expected = _with_ends(finalist.expected)
     if not v.gains:
-        return [text, expected, *["-"] * (2 + drop_in + len(unseen)), "\n".join(["failed:", *v.reason.split()])]
+        none = ["-"] * (2 + drop_in + len(read) + len(unseen))
+        return [text, expected, *none, "\n".join(["failed:", *v.reason.split()])]
     own = reference_name(v.gains)
-    means = [*[_mean(v.drop_in.get(own))] * drop_in, *(_over(row.unseen.get(name)) for name in unseen)]
+    others = (_over(row.unseen.get(name)) for name in unseen)
+    means = [*[_mean(v.drop_in.get(own))] * drop_in, *_readings(v.readings, read), *others]
     against = f"{number(v.gain_over_best_control, '+.3f')}\n{_brief(str(v.best_control))}"
     return [text, expected, _with_ends(v.gains[own]), *means, against, _verdict(v)]
 
@@ -210,11 +251,13 @@ def carried_table(confirmation: Confirmation, unit: str = "nats") -> Table:
     s, over = confirmation.setting, label_of(confirmation.reference)
     title = f"Known functions on the same {s.seeds} seeds: gain over {over} in {unit}, 95 %"
     rows = sorted(confirmation.carried, key=lambda row: -math.inf if row.gain is None else row.gain.mean, reverse=True)
+    read = _read(confirmation)
     shown = [
-        [label_of(row.name), built_form(row.expression), row.cost, _with_ends(row.gain) if row.gain else "failed"]
+        [label_of(row.name), built_form(row.expression), row.cost, _with_ends(row.gain) if row.gain else "failed",
+         *_readings(row.readings, read)]
         for row in rows
-    ]
-    made = table(title, ["name", "expression", "cost", "gain"], shown)
+    ]  # fmt: skip
+    made = table(title, ["name", "expression", "cost", "gain", *_heads(read)], shown)
     made.columns[0].no_wrap = False
     made.columns[0].max_width = 24
     return made
@@ -225,6 +268,15 @@ def control_notes(evaluations: Sequence[Evaluation]) -> list[str]:
     finished = [each.gains for each in evaluations if not each.reason]
     lost = [name for name in (finished[0] if finished else ()) if all(math.isnan(gains[name]) for gains in finished)]
     return [f"note: the control {name} has no finite loss; no gain over it is known" for name in lost]
+
+
+def evaluated_readings(evaluations: Sequence[Evaluation], reference: str) -> list[str]:
+    """A line for each reading: the reference's, then the functions' in the order of their table."""
+    return [
+        f"{name} on validation examples: {reference} {value:.3f}; functions "
+        + ", ".join(number(each.readings.get(name)) for each in evaluations)
+        for name, value in evaluations[0].reference_readings.items()
+    ]
 
 
 def nulls_line(nulls: Sequence[float], reference: str = RELU) -> str:

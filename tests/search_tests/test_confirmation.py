@@ -23,7 +23,7 @@ from evaluators.tasks.fresh_data import OWN_WEIGHTS, FreshData
 from primitives.expression.parsing import parse
 from search import Job, Run
 from search.confirmation import verdicts
-from search.confirmation.comparison import null_gains, smallest_shown
+from search.confirmation.comparison import carried_rows, null_gains, reference_readings, smallest_shown
 from search.confirmation.field import _joined
 from search.confirmation.record import Estimate, Field, Over
 from search.export.export import export
@@ -138,6 +138,42 @@ def test_gains_by_difference_keep_their_direction() -> None:
     assert joined.ratio == 0.25
     (row,) = verdicts([joined])
     assert row.by_seed["relu"] == pytest.approx([0.2, 0.4, 0.1, 0.1])
+
+
+def test_readings_are_means_over_the_seeds_at_the_rate_that_is_best_in_validation() -> None:
+    """Of finalists, the reference and known functions; where a number is not finite there is none."""
+    validation, tests = np.array([[0.3, 0.2], [0.3, 0.2]]), np.array([[0.1, 0.9], [0.1, 0.9]])
+
+    def part(read: list[list[float]]) -> CohortResult:
+        row = MemberResult({"t": {9: validation}}, {"t": tests}, readings={"t": {"accuracy": np.array(read)}})
+        lost = replace(row, readings={"t": {"accuracy": np.full((2, 2), np.nan)}})
+        failed = MemberResult(reason=Reason.RAISED)
+        return CohortResult((row, lost, failed), dict.fromkeys(("relu", "gelu", "silu", "Sine"), row))
+
+    joined = _joined([part([[0.0, 0.7], [0.0, 0.9]]), part([[0.0, 0.6], [0.0, 0.6]])], "t")
+    mean = {"t": {"accuracy": pytest.approx(0.7)}}
+    assert [row.readings for row in verdicts([joined])] == [mean, {}, {}]
+    assert reference_readings([joined]) == mean
+    (known,) = carried_rows([joined], {"Sine": "sin(x)"})
+    assert known.readings == mean
+    without = result(np.random.default_rng(0), 1, 4)
+    assert verdicts([without])[0].readings == reference_readings([without]) == {}
+
+
+def test_a_job_keeps_the_accuracies_of_all_that_it_compares(small: Path) -> None:
+    run = Job.load(small, ["tasks=[digits, tabular-diabetes]", "baseline.functions=[Tanh]"]).launch("one")
+    found = confirmation(run)
+    assert found is not None
+    names = {"digits": ["accuracy"], "tabular-diabetes": ["R2"]}
+    rows = [row["readings"] for row in (*found["finalists"], *found["carried"])]
+    assert len(rows) >= 3
+    for row in (found["reference_readings"], *rows):
+        assert {label: list(by_name) for label, by_name in row.items()} == names
+        assert 0.1 < row["digits"]["accuracy"] < 1 and row["tabular-diabetes"]["R2"] < 1
+    page = run.folder.report.read_text()
+    for label, (name,) in names.items():
+        value = found["reference_readings"][label][name]
+        assert f"{name} on {label}<small>ReLU: {value:.3f}" in page.replace("−", "-")
 
 
 def test_what_is_better_on_every_seed_is_confirmed() -> None:

@@ -21,7 +21,7 @@ from search.confirmation.codec import confirmation_from_json
 from search.confirmation.in_words import power_in_words
 from search.confirmation.record import Compared, Finalist, OnTask, Over, Setting, Verdict
 from search.export.export import export
-from search.terminal.tables import confirmation_table
+from search.terminal.tables import confirmation_table, reading_lines
 from tests.plain import confirmation
 
 EXPECTED = Estimate(0.287, 0.106, 0.356)
@@ -47,6 +47,25 @@ def printed(found: Confirmation, width: int = 80) -> str:
 def confirmed(*rows: Compared, unseen: str = "tabular-cancer") -> Confirmation:
     named = tuple(replace(row, unseen={unseen: Over("gelu", OVER["relu"])}) for row in rows)
     return Confirmation(100, replace(SETTING, unseen=(unseen,)), named, (0.05,))
+
+
+@pytest.mark.parametrize("name", ["accuracy", "PSNR in dB", "balanced accuracy"])
+def test_a_reading_has_a_column_where_it_has_room(name: str) -> None:
+    """In 80 columns, of one task; beside drop-in gains there is none."""
+    values = {"digits-cnn": {name: 0.9712}}
+    failed = finalist(None, gains={}, drop_in={}, reasons=(Reason.NO_REFERENCE,))
+    line = f"{name} on test examples of digits-cnn: ReLU 0.950"
+    for drop_in, shown in ((OVER, True), (dict.fromkeys(OVER, Estimate(0.1)), False)):
+        row = finalist(EXPECTED, readings=values, drop_in=dict(drop_in))
+        found = replace(confirmed(row, failed), reference_readings={"digits-cnn": {name: 0.95}})
+        text = printed(found)
+        assert max(map(len, text.splitlines())) <= 80
+        assert ("0.971" in text) == (name.split()[0] in text) == shown
+        assert "-0.12 +0.32" in text and "no-reference" in text
+        assert reading_lines(found) == [line if shown else f"{line}; finalists 0.971, -"]
+        several = replace(found, setting=replace(SETTING, tasks=("digits-cnn", "tabular-wine")))
+        assert "0.971" not in printed(several)
+        assert reading_lines(several) == [f"{line}; finalists 0.971, -"]
 
 
 @pytest.mark.parametrize("unseen", ["tabular-cancer", "faulty_tasks.py:Quiet"])

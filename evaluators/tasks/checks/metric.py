@@ -1,4 +1,4 @@
-"""Refusals of a task's metric: how it is compared, and values with which a gain would mean nothing."""
+"""Refusals of a task's metric and readings: how it is compared, and values with which a gain would mean nothing."""
 
 from __future__ import annotations
 
@@ -39,26 +39,35 @@ def check_comparison(task: Task) -> None:
 
 @torch.no_grad()
 def check_metric(task: Task, part: Part, output: Any) -> None:
-    """Refuse a metric that is neither a number for each example nor one number.
+    """Refuse a metric, or readings, that are neither a number for each example nor one number.
 
     Args:
-        task: with data and metric.
+        task: with data, metric and readings.
         part: of the data.
         output: of its network, for the first 32 examples.
 
     Raises:
         TaskError: the message names the shape or the type.
     """
-    if not has_metric(task):
-        return
     few = examples_of(task, part).rows(slice(BLOCK))
-    found: object = task.metric(output, few.targets)
+    if has_metric(task):
+        _check_number(task, "metric", task.metric(output, few.targets), len(few))
+    readings: object = task.readings(output, few.targets)
+    if not isinstance(readings, dict):
+        raise TaskError(
+            f"task {task.name!r}: readings: expected a dict, numbers by name, got a {type(readings).__name__}"
+        )
+    for name, value in readings.items():
+        _check_number(task, f"readings: {name}", value, len(few))
+
+
+def _check_number(task: Task, what: str, found: object, examples: int) -> None:
     shape = tuple(found.shape) if isinstance(found, Tensor) else None
-    if shape not in ((), (len(few),)):
+    if shape not in ((), (examples,)):
         came = f"got a {type(found).__name__}" if shape is None else f"got shape {shape}"
         raise TaskError(
-            f"task {task.name!r}: metric: expected a tensor, one number for each of {len(few)} examples, shape "
-            f"({len(few)},), or one without a dimension, {came}"
+            f"task {task.name!r}: {what}: expected a tensor, one number for each of {examples} examples, shape "
+            f"({examples},), or one without a dimension, {came}"
         )
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from evaluators.networks import CoordinateNetwork, denoiser
 from evaluators.seeds import torch_generator
 from evaluators.tasks.base import Part
+from evaluators.tasks.readings import psnr
 from evaluators.tasks.shipped.sized import SizedTask
 
 #: One photograph for the search, the other for confirmation, so that they share nothing.
@@ -44,6 +45,9 @@ class ImageField(SizedTask):
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         return (output - target).square().mean(dim=1)
 
+    def readings(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        return {"PSNR in dB": psnr(output, target, peak=1.0 / spread())}
+
 
 class NoisyPatches(SizedTask):
     """Patches of a photograph in grey with normal noise; a convolutional network without pooling says what is noise.
@@ -66,6 +70,9 @@ class NoisyPatches(SizedTask):
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         return (output - target).square().flatten(1).mean(dim=1)
+
+    def readings(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        return {"PSNR in dB": psnr(output, target, peak=1.0 / NOISE)}  # of the patch without the noise that is found
 
 
 @cache

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from evaluators.networks import mlp
 from evaluators.tasks.base import Part
+from evaluators.tasks.readings import accuracy, r_squared
 from evaluators.tasks.shipped.sized import SizedTask
 
 Parts = dict[str, tuple[Tensor, Tensor]]
@@ -48,6 +49,11 @@ class Table(SizedTask):
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         return (output - target).square()[:, 0] if self.table == "diabetes" else super().loss(output, target)
+
+    def readings(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        if self.table == "diabetes":
+            return {"R2": r_squared(output, target)}
+        return {"accuracy": accuracy(output, target)}
 
 
 @cache

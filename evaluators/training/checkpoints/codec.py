@@ -60,6 +60,7 @@ def _outcome_to_plain(outcome: Outcome) -> Plain:
         "reason": code_of(outcome.reason),
         "error": outcome.error,
         "measured": outcome.measured,
+        "readings": outcome.readings,
     }
 
 

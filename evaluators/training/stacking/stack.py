@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
-from evaluators.comparison import has_metric, metric_value
+from evaluators.comparison import has_metric, metric_value, readings_of, reads_parts
 from evaluators.errors import EvaluationError
 from evaluators.machine.backend import CPU, Backend
 from evaluators.places.looks import Look, looks
@@ -32,7 +32,7 @@ from evaluators.training.checkpoints.states import ModelsState, StackState
 from evaluators.training.dropout import SeededDropout, put_dropout
 from evaluators.training.initialisation import factor_in, initial_network
 from evaluators.training.member import CohortMember, Schedule
-from evaluators.training.models import EVALUATED, Models
+from evaluators.training.models import EVALUATED, Models, mean_readings
 from evaluators.training.optimiser import clipped, stacked
 from evaluators.training.outputs import of_loss
 from evaluators.training.schedules import schedule_named
@@ -172,13 +172,28 @@ class Stack(Models):
     def metric(self, kind: HeldOut) -> Tensor:
         if not has_metric(self.task):
             return self.loss(kind)
-        parts, count, _ = self._held_out(kind)
-        outputs = joined([self.outputs(self.at(part).inputs) for part in parts], dim=1)
-        values = []
-        for row, own in enumerate(getattr(self.splits, kind)[self.seed]):
-            output = mapped(itemgetter((row, slice(count))), outputs)
-            values.append(metric_value(self.task, output, self.at(own).targets))
-        return torch.stack(values)
+        return torch.stack([metric_value(self.task, *each) for each in self._whole(kind)])
+
+    @torch.no_grad()
+    def readings(self, kind: HeldOut) -> list[dict[str, float]]:
+        if not reads_parts(self.task):
+            return [mean_readings([readings_of(self.task, *each)]) for each in self._whole(kind)]
+        own = getattr(self.splits, kind)[self.seed].split(EVALUATED * self.task.batch_size, dim=1)
+        by_part = [
+            [readings_of(self.task, *each) for each in self._by_slice(self.outputs(self.at(part).inputs), index)]
+            for part, index in zip(self._held_out(kind)[0], own, strict=True)
+        ]
+        return [mean_readings(of_slice) for of_slice in zip(*by_part, strict=True)]
+
+    def _whole(self, kind: HeldOut) -> Iterator[tuple[Any, Inputs]]:
+        """Outputs and targets of all held-out examples, slice by slice."""
+        outputs = joined([self.outputs(self.at(part).inputs) for part in self._held_out(kind)[0]], dim=1)
+        return self._by_slice(outputs, getattr(self.splits, kind)[self.seed])
+
+    def _by_slice(self, outputs: Any, index: Tensor) -> Iterator[tuple[Any, Inputs]]:
+        """Of each slice its outputs and targets for some indices, without the copies behind them."""
+        for row, own in enumerate(index):
+            yield mapped(itemgetter((row, slice(len(own)))), outputs), self.at(own).targets
 
     def _held_out(self, kind: HeldOut) -> tuple[Sequence[Tensor], int, int]:
         """Indices of held-out examples, batch by batch; their number, and that of copies that fill the last batch.
