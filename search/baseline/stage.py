@@ -13,7 +13,7 @@ from evaluators.controls import more_controls
 from evaluators.results.reference_loss import check_reference, notes
 from primitives.equivalence.signs import sign_class
 from primitives.expression.parsing import parse
-from search.baseline.functions import Named, known_functions
+from search.baseline.functions import Named, is_cheap, known_functions
 from search.baseline.known import Known
 from search.config import Config
 from search.engine.cohort_trials import trials_of
@@ -26,6 +26,18 @@ from search.storage.run_folder import RunFolder
 from search.workers import Workers
 
 NAME = "name"  # an attribute of a planned function
+
+
+def settled(config: Config) -> Config:
+    """The config with ``auto`` decided, for its run to keep: by a larger budget it would be decided otherwise."""
+    if config.baseline.functions != "auto":
+        return config
+    catalogue, panel = (_with_functions(config, name) for name in ("catalogue", "panel"))
+    return catalogue if is_cheap(len(functions_of(catalogue)), config.budget) else panel
+
+
+def _with_functions(config: Config, name: str) -> Config:
+    return config.model_copy(update={"baseline": config.baseline.model_copy(update={"functions": name})})
 
 
 def functions_of(config: Config) -> tuple[Named, ...]:

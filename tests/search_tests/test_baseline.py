@@ -49,6 +49,12 @@ def test_auto_sweeps_the_catalogue_where_that_is_a_quarter_of_the_budget() -> No
     assert known_functions("none", 10_000) == ()
 
 
+@pytest.mark.parametrize(("budget", "choice"), [(1000, "panel"), (1200, "catalogue")])
+def test_a_run_keeps_what_auto_came_to_whatever_its_budget_becomes(small: Path, budget: int, choice: str) -> None:
+    config = Job.load(small, ["baseline.functions=auto", f"budget={budget}"]).config
+    assert config.baseline.functions == choice
+
+
 def test_a_list_has_expressions_and_names_in_any_case() -> None:
     found = dict(known_functions(("sine", "x*erf(x)", "SINE"), 10))
     assert {name: expression.text for name, expression in found.items()} == {"sine": "sin(x)", "x*erf(x)": "x*erf(x)"}
