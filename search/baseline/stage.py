@@ -61,8 +61,8 @@ def plans(config: Config) -> list[Plan]:
 
 
 def missing(config: Config, folder: RunFolder, say: Callable[[str], object]) -> list[Plan]:
-    """The cohorts of the baseline that have no file yet, or a damaged one, which is said."""
-    return [plan for plan in plans(config) if not _is_there(folder.known(plan.number), say)]
+    """The cohorts of the baseline that have no file yet, or a damaged one or another's, which is said."""
+    return [plan for plan in plans(config) if not _is_there(plan, config, folder.known(plan.number), say)]
 
 
 def train_baseline(
@@ -138,11 +138,13 @@ def known_trained(folder: RunFolder) -> int:
     return sum(len(record.plan.proposals) for record in records if record)
 
 
-def _is_there(path: Path, say: Callable[[str], object]) -> bool:
-    if read_cohort(path) is not None:
+def _is_there(plan: Plan, config: Config, path: Path, say: Callable[[str], object]) -> bool:
+    record = read_cohort(path)
+    if record and (record.plan.expressions, record.tasks) == (plan.expressions, config.tasks):
         return True
     if path.exists():
-        say(f"{path}: torn or changed; it is trained again")
+        wrong = "has other functions or tasks than this run" if record else "torn or changed"
+        say(f"{path}: {wrong}; it is trained again")
     return False
 
 

@@ -113,6 +113,18 @@ def test_a_damaged_file_is_said_and_trained_again(small: Path) -> None:
     assert _of(run) == before
 
 
+def test_a_file_of_another_cohort_is_said_and_trained_again(small: Path) -> None:
+    changes = [FEW, "cohorts.size=2", "budget=2", "confirmation.finalists=0"]
+    run = Job.load(small, changes).launch("one")
+    before = run.known()
+    path, other = run.folder.known(0), run.folder.known(1)
+    path.write_bytes(other.read_bytes())
+    ear = Told()
+    run.resume(reporter=ear)
+    assert f"{path}: has other functions or tasks than this run; it is trained again" in ear.lines
+    assert run.known() == before
+
+
 def test_a_run_from_before_there_was_a_baseline_goes_on_without_one(small: Path) -> None:
     run = Job.load(small, ["budget=6", "confirmation.finalists=0"]).launch("one")
     text = run.folder.config.read_text()
