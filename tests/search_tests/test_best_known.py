@@ -147,6 +147,18 @@ def test_a_known_function_that_the_search_comes_upon_is_no_finalist(
     assert len(conclusion(confirmation)) >= 1
 
 
+def test_known_functions_that_wait_for_a_confirmation_without_finalists_are_something_to_do(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.confirmation.protocol.finalists", lambda study, config: [])
+    run = Job.load(small, ["baseline.functions=[Tanh, Sine]", "budget=6"]).launch("one")
+    run.folder.confirmation.unlink()  # as after an interruption
+    run.resume()
+    confirmation = run.confirmation()
+    assert confirmation is not None
+    assert {"Tanh", "Sine"} <= {row.name for row in confirmation.carried}
+
+
 def test_a_confirmation_with_known_functions_is_read_back(small: Path) -> None:
     ear = Told()
     run = Job.load(small, ["baseline.functions=[Tanh, Sine]"]).launch("one", reporter=ear)
