@@ -114,8 +114,17 @@ def test_what_is_said(gain: Estimate, confirmed: bool, said: list[str]) -> None:
 def test_where_nothing_is_better_the_reference_is_kept() -> None:
     weak = replace(SINE, p_holm=0.3)
     assert conclusion(_confirmation(Estimate(0.0, -0.1, 0.1), False, weak))[1] == (
-        "Keep ReLU: no function that was tried is shown to be better."
+        "Keep ReLU: no known function is shown to be better."
     )
+
+
+def test_a_function_that_is_shown_to_be_better_is_used_though_another_has_a_higher_mean() -> None:
+    scattered = replace(LIKE, gain=Estimate(0.4, -0.2, 1.0), by_seed=(0.1, 0.9, 0.2), p_holm=0.2)
+    assert conclusion(_confirmation(Estimate(0.0, -0.1, 0.1), False, SINE, scattered))[1:] == [
+        "Use Sine, sin(x): the best of 27 known functions that is shown to be better, +0.300 nats (+0.250 +0.350) "
+        "over ReLU.",
+        "Not shown to be worse than it: Tanh.",
+    ]
 
 
 def test_a_job_ends_with_the_function_to_use(small: Path) -> None:
