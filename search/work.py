@@ -56,7 +56,8 @@ def work(
     if power := power_expected(config):
         reporter.say(power)
     store, left = open_store(folder, reporter.say, config.scoring), missing(config, folder, reporter.say)
-    study = Study(store, config.scoring, more_controls(config.controls))
+    known = () if left else baseline_of(folder, config)
+    study = Study(store, config.scoring, more_controls(config.controls), known)
     write_front_csv(folder, study, config.tasks)
     if not left and study.trials >= config.budget and not _to_confirm(config, folder, study):
         reporter.say(f"nothing is left to do: {study.trials} classes trained")

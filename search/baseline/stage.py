@@ -13,7 +13,7 @@ from evaluators.controls import more_controls
 from evaluators.results.reference_loss import check_reference, notes
 from primitives.equivalence.signs import sign_class
 from primitives.expression.parsing import parse
-from search.baseline.functions import Named, known_functions
+from search.baseline.functions import Named, is_cheap, known_functions
 from search.baseline.known import Known
 from search.config import Config
 from search.engine.cohort_trials import trials_of
@@ -27,6 +27,18 @@ from search.storage.run_folder import RunFolder
 from search.workers import Workers
 
 NAME = "name"  # an attribute of a planned function
+
+
+def settled(config: Config) -> Config:
+    """The config with ``auto`` decided, for its run to keep: by a larger budget it would be decided otherwise."""
+    if config.baseline.functions != "auto":
+        return config
+    catalogue, panel = (_with_functions(config, name) for name in ("catalogue", "panel"))
+    return catalogue if is_cheap(len(functions_of(catalogue)), config.budget) else panel
+
+
+def _with_functions(config: Config, name: str) -> Config:
+    return config.model_copy(update={"baseline": config.baseline.model_copy(update={"functions": name})})
 
 
 def functions_of(config: Config) -> tuple[Named, ...]:
@@ -57,8 +69,8 @@ def plans(config: Config) -> list[Plan]:
 
 
 def missing(config: Config, folder: RunFolder, say: Callable[[str], object]) -> list[Plan]:
-    """The cohorts of the baseline that have no file yet, or a damaged one, which is said."""
-    return [plan for plan in plans(config) if not _is_there(folder.known(plan.number), say)]
+    """The cohorts of the baseline that have no file yet, or a damaged one or another's, which is said."""
+    return [plan for plan in plans(config) if not _is_there(plan, config, folder.known(plan.number), say)]
 
 
 def train_baseline(
@@ -134,11 +146,13 @@ def known_trained(folder: RunFolder) -> int:
     return sum(len(record.plan.proposals) for record in records if record)
 
 
-def _is_there(path: Path, say: Callable[[str], object]) -> bool:
-    if read_cohort(path) is not None:
+def _is_there(plan: Plan, config: Config, path: Path, say: Callable[[str], object]) -> bool:
+    record = read_cohort(path)
+    if record and (record.plan.expressions, record.tasks) == (plan.expressions, config.tasks):
         return True
     if path.exists():
-        say(f"{path}: torn or changed; it is trained again")
+        wrong = "has other functions or tasks than this run" if record else "torn or changed"
+        say(f"{path}: {wrong}; it is trained again")
     return False
 
 
