@@ -243,7 +243,7 @@ def divisions(path: Path) -> tuple[list[Seeds], list[Seeds], list[Seeds]]:
     with np.load(path) as stored:
         every = tuple(range(stored["losses"].shape[2]))
     others = [tuple(other for other in every if other != one) for one in every]
-    lone = [((one,), rest) for one, rest in zip(every, others, strict=True)]
+    lone: list[Seeds] = [((one,), rest) for one, rest in zip(every, others, strict=True)]
     if len(every) < 6:
         return [(every, every)], [(rest, (one,)) for one, rest in zip(every, others, strict=True)], lone
     first, second = every[:3], every[3:6]
