@@ -34,7 +34,7 @@ SMALL = """\
 tasks: [digits]
 budget: 48
 cohorts: {size: 12, lag: 1}
-training: {seeds: 2, race: [], steps: 12, rungs: [4], learning_rates: [0.002]}
+training: {steps: 12, rungs: [4], learning_rates: [0.002]}
 confirmation: {finalists: 0}
 """
 
