@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from evaluators.cohort import CONTROLS
 from evaluators.controls import more_controls
@@ -21,8 +20,7 @@ from search.engine.racing import laps
 from search.engine.request import finished_cohort, request_for
 from search.errors import RunError
 from search.records.cohort import CohortRecord, Plan, Planned
-from search.storage.cohort_files import read_cohort, write_cohort
-from search.storage.files import writing
+from search.storage.baseline_files import keep_known, known_cohort, known_cohorts
 from search.storage.run_folder import RunFolder
 from search.workers import Workers
 
@@ -70,7 +68,7 @@ def plans(config: Config) -> list[Plan]:
 
 def missing(config: Config, folder: RunFolder, say: Callable[[str], object]) -> list[Plan]:
     """The cohorts of the baseline that have no file yet, or a damaged one or another's, which is said."""
-    return [plan for plan in plans(config) if not _is_there(plan, config, folder.known(plan.number), say)]
+    return [plan for plan in plans(config) if not _is_there(plan, config, folder, say)]
 
 
 def train_baseline(
@@ -97,8 +95,6 @@ def train_baseline(
         ReferenceLossError: the reference has no finite loss in the first cohort.
         FileError: a file cannot be written.
     """
-    with writing(folder.baseline):
-        folder.baseline.mkdir(exist_ok=True)
     open_, waiting = list(left), dict[int, Plan]()
     while open_ or waiting:
         if open_ and len(waiting) <= config.cohorts.lag and time.monotonic() < until:
@@ -119,7 +115,7 @@ def _take(record: CohortRecord, folder: RunFolder, say: Callable[[str], object])
         check_reference(record.result, record.tasks, "launch with smaller training.learning_rates")
         for line in notes(record.result, record.tasks):
             say(line)
-    write_cohort(folder.known(record.plan.number), record)
+    keep_known(folder, record)
 
 
 def baseline_of(folder: RunFolder, config: Config) -> tuple[Known, ...]:
@@ -129,8 +125,8 @@ def baseline_of(folder: RunFolder, config: Config) -> tuple[Known, ...]:
         RunError: a file was damaged since.
     """
     found: list[Known] = []
-    for path in sorted(folder.baseline.glob("??????.json")):
-        if (record := read_cohort(path)) is None:
+    for path, record in known_cohorts(folder):
+        if record is None:
             raise RunError(f"{path} is torn or changed; actsearch resume {folder.path} trains it again")
         trials = trials_of(record, config.scoring)
         found += [
@@ -142,12 +138,11 @@ def baseline_of(folder: RunFolder, config: Config) -> tuple[Known, ...]:
 
 def known_trained(folder: RunFolder) -> int:
     """How many known functions a run has trained so far; damaged files are not counted."""
-    records = map(read_cohort, folder.baseline.glob("??????.json"))
-    return sum(len(record.plan.proposals) for record in records if record)
+    return sum(len(record.plan.proposals) for _, record in known_cohorts(folder) if record)
 
 
-def _is_there(plan: Plan, config: Config, path: Path, say: Callable[[str], object]) -> bool:
-    record = read_cohort(path)
+def _is_there(plan: Plan, config: Config, folder: RunFolder, say: Callable[[str], object]) -> bool:
+    record, path = known_cohort(folder, plan.number), folder.known(plan.number)
     if record and (record.plan.expressions, record.tasks) == (plan.expressions, config.tasks):
         return True
     if path.exists():
