@@ -91,6 +91,7 @@ def train_baseline(
     """
     with writing(folder.baseline):
         folder.baseline.mkdir(exist_ok=True)
+    folder.sweep_checkpoints(lambda _: False)
     open_, waiting = list(left), dict[int, Plan]()
     while open_ or waiting:
         if open_ and len(waiting) <= config.cohorts.lag and time.monotonic() < until:
@@ -112,6 +113,7 @@ def _take(record: CohortRecord, folder: RunFolder, say: Callable[[str], object])
         for line in notes(record.result, record.tasks):
             say(line)
     write_cohort(folder.known(record.plan.number), record)
+    folder.sweep_checkpoints(lambda number: number == record.plan.number)
 
 
 def baseline_of(folder: RunFolder, config: Config) -> tuple[Known, ...]:
