@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from evaluators.cohort import CONTROLS
-from evaluators.controls import more_controls
+from evaluators.controls import function_of, more_controls
 from evaluators.results.reference_loss import check_reference, notes
 from primitives.equivalence.signs import sign_class
 from primitives.expression.parsing import parse
@@ -47,6 +47,12 @@ def functions_of(config: Config) -> tuple[Named, ...]:
     return known_functions(
         config.baseline.functions, config.budget, leave, exact=scoring.exact, signs=scoring.signs
     )  # fmt: skip
+
+
+def listed(config: Config) -> tuple[str, ...]:
+    """The texts of the functions that the config lists, in order; none where it names a choice."""
+    asked = config.baseline.functions
+    return () if isinstance(asked, str) else tuple(function_of(entry).text for entry in asked)
 
 
 def plans(config: Config) -> list[Plan]:
@@ -126,10 +132,10 @@ def baseline_of(folder: RunFolder, config: Config) -> tuple[Known, ...]:
     for path in sorted(folder.baseline.glob("??????.json")):
         if (record := read_cohort(path)) is None:
             raise RunError(f"{path} is torn or changed; actsearch resume {folder.path} trains it again")
-        trials = trials_of(record, config.scoring)
+        first = record.plan.number * config.cohorts.size  # an id stays what it is while an earlier file is missing
         found += [
-            Known(str(trial.attributes[NAME]), replace(trial, id=f"known.{len(found) + n}"))
-            for n, trial in enumerate(trials)
+            Known(str(trial.attributes[NAME]), replace(trial, id=f"known.{first + n}"))
+            for n, trial in enumerate(trials_of(record, config.scoring))
         ]
     return tuple(found)
 

@@ -116,13 +116,28 @@ def test_a_damaged_file_is_said_and_trained_again(small: Path) -> None:
     assert _of(run) == before
 
 
+def test_a_listed_function_that_is_not_trained_is_said(small: Path) -> None:
+    ear = Told()
+    changes = ["baseline.functions=[Tanh, gelu, 'tanh(x)', 'x+1']", "budget=2", "confirmation.finalists=0"]
+    run = Job.load(small, changes).launch("one", reporter=ear)
+    assert [row["name"] for row in run.known()] == ["Tanh"]
+    for said in (
+        "0.5*x*(1+erf(x/sqrt(2))) is not trained: it equals the control gelu up to a factor",
+        "tanh(x) is not trained: it equals tanh(x) up to a factor",
+        "x+1 is not trained: the screen 'affine' stops it",
+    ):
+        assert f"baseline.functions: {said}" in ear.lines
+
+
 def test_a_file_of_another_cohort_is_said_and_trained_again(small: Path) -> None:
     changes = [FEW, "cohorts.size=2", "budget=2", "confirmation.finalists=0"]
     run = Job.load(small, changes).launch("one")
     before = run.known()
     path, other = run.folder.known(0), run.folder.known(1)
-    path.write_bytes(other.read_bytes())
     ear = Told()
+    path.unlink()
+    assert {row["id"]: row["name"] for row in run.known()}.items() < {row["id"]: row["name"] for row in before}.items()
+    path.write_bytes(other.read_bytes())
     run.resume(reporter=ear)
     assert f"{path}: has other functions or tasks than this run; it is trained again" in ear.lines
     assert run.known() == before
