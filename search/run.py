@@ -9,7 +9,7 @@ from pathlib import Path
 from evaluators.controls import more_controls
 from evaluators.errors import RecordError
 from evaluators.machine.backend import Backend
-from search.baseline.stage import functions_of, known_trained, settled
+from search.baseline.stage import functions_of, known_trained, listed, settled
 from search.conditions import as_it_was_meant
 from search.config import Config, checked, load_config, read_yaml, to_yaml, with_pinned_files
 from search.confirmation import Confirmation, read_confirmation, to_confirm
@@ -252,7 +252,10 @@ class Job:
             controls, scoring = more_controls(self.config.controls), self.config.scoring
             known = tuple((name, expression.text) for name, expression in functions_of(self.config))
             start = left_out(self.config.start, controls, known, exact=scoring.exact, signs=scoring.signs)
-            for line in (*self.notes, *in_words(scoring.signs), *start):
+            unused = left_out(
+                listed(self.config), controls, exact=scoring.exact, signs=scoring.signs, what="baseline.functions"
+            )
+            for line in (*self.notes, *in_words(scoring.signs), *unused, *start):
                 reporter.say(line)
             with folder.locked():
                 work(made.config, folder, nullcontext(pool), reporter, max_minutes)

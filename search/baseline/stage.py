@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from evaluators.cohort import CONTROLS
-from evaluators.controls import more_controls
+from evaluators.controls import function_of, more_controls
 from evaluators.results.reference_loss import check_reference, notes
 from primitives.equivalence.signs import sign_class
 from primitives.expression.parsing import parse
@@ -46,6 +46,12 @@ def functions_of(config: Config) -> tuple[Named, ...]:
     return known_functions(
         config.baseline.functions, config.budget, leave, exact=scoring.exact, signs=scoring.signs
     )  # fmt: skip
+
+
+def listed(config: Config) -> tuple[str, ...]:
+    """The texts of the functions that the config lists, in order; none where it names a choice."""
+    asked = config.baseline.functions
+    return () if isinstance(asked, str) else tuple(function_of(entry).text for entry in asked)
 
 
 def plans(config: Config) -> list[Plan]:
@@ -95,6 +101,7 @@ def train_baseline(
         ReferenceLossError: the reference has no finite loss in the first cohort.
         FileError: a file cannot be written.
     """
+    folder.sweep_checkpoints(lambda _: False)
     open_, waiting = list(left), dict[int, Plan]()
     while open_ or waiting:
         if open_ and len(waiting) <= config.cohorts.lag and time.monotonic() < until:
@@ -116,6 +123,7 @@ def _take(record: CohortRecord, folder: RunFolder, say: Callable[[str], object])
         for line in notes(record.result, record.tasks):
             say(line)
     keep_known(folder, record)
+    folder.sweep_checkpoints(lambda number: number == record.plan.number)
 
 
 def baseline_of(folder: RunFolder, config: Config) -> tuple[Known, ...]:
@@ -128,10 +136,10 @@ def baseline_of(folder: RunFolder, config: Config) -> tuple[Known, ...]:
     for path, record in known_cohorts(folder):
         if record is None:
             raise RunError(f"{path} is torn or changed; actsearch resume {folder.path} trains it again")
-        trials = trials_of(record, config.scoring)
+        first = record.plan.number * config.cohorts.size  # an id stays what it is while an earlier file is missing
         found += [
-            Known(str(trial.attributes[NAME]), replace(trial, id=f"known.{len(found) + n}"))
-            for n, trial in enumerate(trials)
+            Known(str(trial.attributes[NAME]), replace(trial, id=f"known.{first + n}"))
+            for n, trial in enumerate(trials_of(record, config.scoring))
         ]
     return tuple(found)
 

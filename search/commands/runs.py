@@ -29,7 +29,7 @@ def front(
 ) -> None:
     """Show the Pareto front of a run, every class, or the known functions."""
     from search.commands.shell import console, print_json, title
-    from search.engine.rows import class_rows, front_rows, known_cells, known_rows, rows_csv
+    from search.engine.rows import class_rows, front_rows, known_cells, known_csv, known_rows, rows_csv
     from search.report import write_front
     from search.run import Run
     from search.terminal import tables
@@ -46,7 +46,8 @@ def front(
     elif as_json:
         print_json(known_cells(best) if known else [row.cells for row in rows])
     elif as_csv:
-        print(rows_csv(rows, opened.config.scoring.objectives), end="")
+        objectives = opened.config.scoring.objectives
+        print(known_csv(best, objectives) if known else rows_csv(rows, objectives), end="")
     elif every:
         console.print(tables.front_table(rows, f"All {len(rows)} classes of {opened.path}"))
     else:

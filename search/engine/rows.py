@@ -73,6 +73,12 @@ def rows_csv(rows: Sequence[ClassRow], objectives: Sequence[str] = DEFAULT) -> s
     return csv_text(list(cells[0]) if cells else ["id", "expression", *objectives], cells)
 
 
+def known_csv(rows: Sequence[tuple[str, ClassRow]], objectives: Sequence[str] = DEFAULT) -> str:
+    """Known functions as CSV, the name first."""
+    cells = known_cells(rows)
+    return csv_text(list(cells[0]) if cells else ["name", "id", "expression", *objectives], cells)
+
+
 def write_front_csv(folder: RunFolder, study: Study, tasks: Sequence[str]) -> None:
     """Write ``front.csv``.
 

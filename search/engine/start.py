@@ -1,4 +1,4 @@
-"""The start list of a config: which of its functions are not trained, and why."""
+"""The lists of functions of a config: which of them are not trained, and why."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from primitives.expression.parsing import parse
 
 def left_out(
     start: Sequence[str], controls: Named = (), baseline: Named = (), *, exact: bool = False,
-    signs: Collection[str] = (),
+    signs: Collection[str] = (), what: str = "start",
 ) -> Iterator[str]:  # fmt: skip
-    """A line for each function of a start list that the job leaves out: a screen stops it, or its class is there.
+    """A line for each function of a list that the job leaves out: a screen stops it, or its class is there.
 
     Args:
         start: texts.
@@ -25,6 +25,7 @@ def left_out(
         baseline: its known functions, names with texts.
         exact: a factor makes another class.
         signs: those of f(-x), -f(x) and -f(-x) that are of f's class.
+        what: the setting that the list is.
     """
     shown = CONTROLS | dict(controls)
     known = {_key(parse(text), exact, signs): (f"the control {name}", parse(text)) for name, text in shown.items()}
@@ -34,10 +35,10 @@ def left_out(
         expression = parse(text)
         key = _key(expression, exact, signs)
         if reason := screen(expression):
-            yield f"start: {text} is not trained: the screen {reason.code!r} stops it"
+            yield f"{what}: {text} is not trained: the screen {reason.code!r} stops it"
         elif key in known:
             name, other = known[key]
-            yield f"start: {text} is not trained: it equals {name}{_up_to(expression, other, exact)}"
+            yield f"{what}: {text} is not trained: it equals {name}{_up_to(expression, other, exact)}"
         known.setdefault(key, (text, expression))
 
 

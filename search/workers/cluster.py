@@ -46,7 +46,7 @@ def start_ray(ray: Any, count: int, address: str | None) -> None:
             _join(ray, address)
         else:
             _start(ray, count)
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # of a node that does not start in time Ray raises no class of its own
         raise WorkerError(f"cannot start Ray{f' at {address}' if address else ''}: {error}") from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from search import ConfigError, Job, Run
 from search.baseline.functions import known_functions
 from search.config import load_config
 from search.errors import RunError
+from search.records.cohort import CohortRecord
+from search.storage.cohort_files import write_cohort
 from tests.search_tests.conftest import Told, contents
 
 FEW = "baseline.functions=[Tanh, Sine, 'x*erf(x)', Softplus]"
@@ -113,13 +116,28 @@ def test_a_damaged_file_is_said_and_trained_again(small: Path) -> None:
     assert _of(run) == before
 
 
+def test_a_listed_function_that_is_not_trained_is_said(small: Path) -> None:
+    ear = Told()
+    changes = ["baseline.functions=[Tanh, gelu, 'tanh(x)', 'x+1']", "budget=2", "confirmation.finalists=0"]
+    run = Job.load(small, changes).launch("one", reporter=ear)
+    assert [row["name"] for row in run.known()] == ["Tanh"]
+    for said in (
+        "0.5*x*(1+erf(x/sqrt(2))) is not trained: it equals the control gelu up to a factor",
+        "tanh(x) is not trained: it equals tanh(x) up to a factor",
+        "x+1 is not trained: the screen 'affine' stops it",
+    ):
+        assert f"baseline.functions: {said}" in ear.lines
+
+
 def test_a_file_of_another_cohort_is_said_and_trained_again(small: Path) -> None:
     changes = [FEW, "cohorts.size=2", "budget=2", "confirmation.finalists=0"]
     run = Job.load(small, changes).launch("one")
     before = run.known()
     path, other = run.folder.known(0), run.folder.known(1)
-    path.write_bytes(other.read_bytes())
     ear = Told()
+    path.unlink()
+    assert {row["id"]: row["name"] for row in run.known()}.items() < {row["id"]: row["name"] for row in before}.items()
+    path.write_bytes(other.read_bytes())
     run.resume(reporter=ear)
     assert f"{path}: has other functions or tasks than this run; it is trained again" in ear.lines
     assert run.known() == before
@@ -145,6 +163,25 @@ def test_the_front_is_shown_beside_the_best_known_function(
     assert f"Best of 4 known functions: {best['name']}, {best['expression']}, gain {best['gain']:+.3f}" in said
     _, said, _ = command("front", "one", "--known")
     assert all(name in said for name in ("Tanh", "Sine", "Softplus"))
+    _, said, _ = command("front", "one", "--known", "--csv")
+    rows = list(csv.DictReader(said.splitlines()))
+    assert [row["name"] for row in rows] == [row["name"] for row in Run.open("one").known()]
+
+
+def test_a_cohort_of_the_baseline_is_saved_at_rungs_until_it_is_finished(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[str] = []
+
+    def write(path: Path, record: CohortRecord) -> None:
+        saved.extend(each.name for each in (path.parents[1] / "checkpoints").iterdir())
+        write_cohort(path, record)
+
+    monkeypatch.setattr("search.baseline.stage.write_cohort", write)
+    changes = [FEW, "budget=2", "confirmation.finalists=0", "workers.checkpoint_seconds=0"]
+    run = Job.load(small, changes).launch("one")
+    assert [name[:7] for name in saved] == ["000000-"]
+    assert list(run.folder.checkpoints.iterdir()) == []
 
 
 def test_status_page_and_dry_run_tell_of_the_known_functions(

@@ -190,6 +190,15 @@ def test_a_cluster_that_is_not_there_is_refused_by_name_and_nothing_is_written(s
     assert not Path("runs").exists()
 
 
+def test_a_ray_that_does_not_start_in_time_is_an_error_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(*_: object, **__: object) -> None:
+        raise Exception("The current node timed out during startup.")  # as Ray does
+
+    monkeypatch.setattr("ray.init", late)
+    with pytest.raises(WorkerError, match="cannot start Ray: The current node timed out"):
+        RayWorkers(1)
+
+
 @pytest.mark.slow
 def test_a_worker_that_does_not_start_is_tried_again_for_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
