@@ -177,7 +177,7 @@ def test_a_cohort_of_the_baseline_is_saved_at_rungs_until_it_is_finished(
         saved.extend(each.name for each in (path.parents[1] / "checkpoints").iterdir())
         write_cohort(path, record)
 
-    monkeypatch.setattr("search.baseline.stage.write_cohort", write)
+    monkeypatch.setattr("search.storage.baseline_files.write_cohort", write)
     changes = [FEW, "budget=2", "confirmation.finalists=0", "workers.checkpoint_seconds=0"]
     run = Job.load(small, changes).launch("one")
     assert [name[:7] for name in saved] == ["000000-"]
