@@ -92,7 +92,6 @@ def test_a_table_says_on_how_many_tasks_and_leaves_out_what_cannot_differ() -> N
 def test_an_older_file_has_other_tasks_over_the_reference() -> None:
     content = json.loads(json.dumps(confirmation_to_json(confirmed(finalist(EXPECTED)))))
     del content["finalists"][0]["unseen"]["tabular-cancer"]["over"]
-    del content["smallest_effect"]
     older = confirmation_from_json(Fields(content, "old"))
     assert older.finalists[0].unseen == {"tabular-cancer": Over("", OVER["relu"])}
     assert older.smallest_effect is None and older.setting.ratio == 0 and not power_in_words(older)
