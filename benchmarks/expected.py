@@ -88,7 +88,7 @@ def of_table(name: str, seeds: int, kept: float = 1.0) -> tuple[Array, float]:
 def _errors(field: Array, best: NDArray[np.intp], true: Array) -> list[float]:
     """Mean error of gain, shrunk, expected; share of true gains in the posterior's interval, in ours; its length."""
     chosen = field.mean(axis=1)[best]
-    found = [expected_gains(field, chosen.tolist(), rows) or [] for rows in (0, EVEN_ROWS)]
+    found = [expected_gains(field, field[best], rows) or [] for rows in (0, EVEN_ROWS)]
     bare, ours = (np.array([(each.mean, each.low, each.high) for each in rows]) for rows in found)
     means = [float((rule - true).mean()) for rule in (chosen, shrunk(field, chosen), ours[:, 0])]
     held = [float(((each[:, 1] <= true) & (true <= each[:, 2])).mean()) for each in (bare, ours)]

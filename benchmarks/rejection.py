@@ -234,14 +234,20 @@ def print_rates(path: Path) -> None:
         print(f"rung {stage + 1}: " + "; ".join(texts))
 
 
-def divisions(path: Path) -> tuple[list[Seeds], list[Seeds]]:
-    """Seeds that decide and seeds that judge: the same ones; and others, of six the halves, of three two and one."""
+def divisions(path: Path) -> tuple[list[Seeds], list[Seeds], list[Seeds]]:
+    """Seeds that decide and seeds that judge.
+
+    The same ones; others, of six or more the first three and the next, of three two and one; and, as in a race, one
+    that decides and all others that judge.
+    """
     with np.load(path) as stored:
         every = tuple(range(stored["losses"].shape[2]))
+    others = [tuple(other for other in every if other != one) for one in every]
+    lone: list[Seeds] = [((one,), rest) for one, rest in zip(every, others, strict=True)]
     if len(every) < 6:
-        return [(every, every)], [(tuple(n for n in every if n != judge), (judge,)) for judge in every]
-    first, second = every[:3], every[3:]
-    return [(first, first), (second, second)], [(first, second), (second, first)]
+        return [(every, every)], [(rest, (one,)) for one, rest in zip(every, others, strict=True)], lone
+    first, second = every[:3], every[3:6]
+    return [(first, first), (second, second)], [(first, second), (second, first)], lone
 
 
 if __name__ == "__main__":
@@ -252,10 +258,11 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     for file in arguments.files:
         for drop, rates in ((True, "the worst rate dropped"), (False, "all rates")):
-            same, fresh = ([read(file, *seeds, drop) for seeds in each] for each in divisions(file))
+            same, fresh, lone = ([read(file, *seeds, drop) for seeds in each] for each in divisions(file))
             for title, fields in (
                 ("same seeds", same),
                 ("decided by some seeds, judged by the others", fresh),
+                ("decided by one seed, judged by the others", lone),
                 ("misled, same seeds", [misled(field) for field in same]),
             ):
                 print_table(f"{file.name}, {rates}, {title}", fields, arguments.warmup, arguments.orders)

@@ -17,10 +17,11 @@ from evaluators.comparison import comparison_of
 from evaluators.machine.backend import AUTOCAST, Backend
 from evaluators.machine.width import fastest_width
 from evaluators.objectives import measured_objectives
-from evaluators.rejection import Judge, Thresholds, rung_rule
+from evaluators.racing import Lap, Leg, legs
+from evaluators.rejection import FAILURES_ONLY, Judge, Thresholds, rung_rule
 from evaluators.rejection.screens import flags
 from evaluators.results.control_labels import CURRENT, RELU
-from evaluators.results.records import CohortResult, MemberResult
+from evaluators.results.records import CohortResult, MemberResult, reference_of
 from evaluators.seeds import derive
 from evaluators.tasks import task
 from evaluators.tasks.base import Part, Task
@@ -29,7 +30,7 @@ from evaluators.tasks.conditions import OWN, Conditions, under
 from evaluators.tasks.fresh_data import FreshData, fresh_data
 from evaluators.training.checkpoints.checkpoint import Checkpoint
 from evaluators.training.checkpoints.states import CohortState
-from evaluators.training.member import CohortMember, Schedule
+from evaluators.training.member import CohortMember, Outcome, Schedule
 from evaluators.training.train import WIDTH, train
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
@@ -71,6 +72,8 @@ class CohortRequest:
         controls: more of them, names with texts.
         current: compare with a task's network as it stands where the task wants that; else with ReLU.
         draw: what the seeds are derived from besides; requests that differ in it share no seed. "" in the search.
+        race: on more seeds, whose numbers follow the first ones', the better candidates and the reference are trained;
+            there, only failures are rejected, and nothing is measured.
         readings: take the tasks' readings in the search, too, on validation examples.
     """
 
@@ -99,6 +102,7 @@ class CohortRequest:
     controls: tuple[tuple[str, str], ...] = ()
     current: bool = True
     draw: str = ""
+    race: tuple[Lap, ...] = ()
     readings: bool = False
 
     @property
@@ -140,34 +144,31 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> Co
     tasks = {name: find(name) for name in request.tasks}
     named = _named(request, tasks.values())
     candidates = [parse(text) for text in request.expressions]
-    state = request.state
-    begun = state.saved or CohortState(tuple(map(_begun, _members(request, named, candidates, current=False))))
-    rows, seconds = list(begun.rows), dict(begun.seconds)
     tested: dict[str, FreshData] = {}  # a confirmation has no checkpoint: all its tasks are trained here
     asked = dict(zip(request.tasks, request.conditions, strict=False))  # none, or one for each
-    for name in request.tasks[len(seconds) :]:
+    settings = {name: _setting(request, chosen, asked.get(name, OWN)) for name, chosen in tasks.items()}
+    state = request.state
+    begun = state.saved or CohortState(tuple(map(_begun, _members(request, named, candidates))))
+    rows, seconds = list(begun.rows), dict(begun.seconds)
+    trainings = [(leg, name) for leg in legs(request.seeds, request.race) for name in request.tasks]
+    for done in range(begun.done, len(trainings)):
+        leg, name = trainings[done]
         started = time.perf_counter()
-        setting = _setting(request, tasks[name], asked.get(name, OWN))
+        setting = settings[name]
         current = request.current and has_current(setting)
-        members = _members(request, named, candidates, current=current)
-        stand = [current or member.expression is not None for member in members]
-        alive = [index for index, row in enumerate(rows) if stand[index] and not row.reason]
-        rates = request.rates or setting.learning_rates
-        schedule = Schedule(request.steps, request.rungs, rates, request.drop_worst_rate)
-        judge = Judge(name, rung_rule(request.rule), request.thresholds)
-        width = request.width or fastest_width(setting, request.backend)
-        state.context = CohortState(tuple(rows), dict(seconds))
-        outcomes = train(
-            setting, request.purpose, [members[i] for i in alive], schedule, width,
-            judge=judge, backend=request.backend, measured=measured_objectives(request.measured),
-            readings=request.readings, checkpoint=state,
-        )  # fmt: skip
+        alive = _alive(request, leg, named, rows, current=current)
+        if leg.limit is not None and len(alive) == 1:  # the reference
+            break
+        members = _members(request, named, candidates, leg, current=current)
+        chosen = [replace(members[index], rates=leg.rates(rows[index], name)) for index in alive]
+        state.context = CohortState(tuple(rows), dict(seconds), done=done)
+        outcomes = _trained(request, leg, name, setting, chosen, state)
         state.saved = None
         for index, outcome in zip(alive, outcomes, strict=True):
             rows[index] = rows[index].after(name, outcome, comparison_of(setting))
         if request.purpose == "confirmation":
             tested[name] = fresh_data(setting, name)
-        seconds[name] = round(time.perf_counter() - started, 3)
+        seconds[name] = round(seconds.get(name, 0.0) + time.perf_counter() - started, 3)
     controls, nulls = len(named), len(named) + request.nulls
     return CohortResult(
         candidates=tuple(rows[nulls:]),
@@ -176,6 +177,36 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> Co
         seconds=seconds,
         tested=tested,
     )
+
+
+def _alive(
+    request: CohortRequest, leg: Leg, named: Mapping[str, object], rows: Sequence[MemberResult], *, current: bool
+) -> list[int]:
+    """Numbers of the members that a leg trains, the reference first; of the controls a lap trains that one alone."""
+    controls, nulls = len(named), len(named) + request.nulls
+    candidates = range(nulls, len(rows))
+    if leg.limit is None:
+        first = 1 if CURRENT in named and not current else 0  # no network as it stands on this task
+        return [*range(first, nulls), *(index for index in candidates if not rows[index].reason)]
+    reference = reference_of(dict(zip(named, rows[:controls], strict=True)))
+    own = list(named).index(CURRENT if current else RELU)
+    return [own, *(index for index in candidates if leg.runs(rows[index], reference, request.tasks))]
+
+
+def _trained(
+    request: CohortRequest, leg: Leg, name: str, setting: Task, members: Sequence[CohortMember], state: Checkpoint
+) -> list[Outcome]:
+    """What came of a leg on a task."""
+    first = leg.limit is None
+    rates = request.rates or setting.learning_rates
+    return train(
+        setting, request.purpose, members,
+        Schedule(request.steps, request.rungs, rates, request.drop_worst_rate and first),
+        request.width or fastest_width(setting, request.backend),
+        judge=Judge(name, rung_rule(request.rule), request.thresholds) if first else FAILURES_ONLY,
+        backend=request.backend, measured=measured_objectives(request.measured if first else ()),
+        readings=request.readings and first, checkpoint=state,
+    )  # fmt: skip
 
 
 def _setting(request: CohortRequest, chosen: Task, asked: Conditions) -> Task:
@@ -194,14 +225,17 @@ def _begun(member: CohortMember) -> MemberResult:
 
 
 def _members(
-    request: CohortRequest, named: Mapping[str, Expression | None], candidates: Sequence[Expression], *, current: bool
-) -> list[CohortMember]:
-    """Controls, null controls, candidates.
+    request: CohortRequest, named: Mapping[str, Expression | None], candidates: Sequence[Expression],
+    leg: Leg | None = None, *, current: bool = False,
+) -> list[CohortMember]:  # fmt: skip
+    """Controls, null controls, candidates, on the seeds of a leg; by default on the first ones.
 
     Null controls (A/A controls) are copies of the reference on seeds of their own: of the network as it stands where
     ``current``, else of ReLU.
     """
-    numbers = range(request.first_seed, request.first_seed + request.seeds)
+    leg = leg or Leg(0, request.seeds)
+    first = request.first_seed + leg.before
+    numbers = range(first, first + leg.seeds)
     draw = (request.draw,) if request.draw else ()
 
     def seeds(*kind: str | int) -> tuple[int, ...]:

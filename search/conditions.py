@@ -48,10 +48,13 @@ def as_it_was_meant(config: Mapping[str, object]) -> Mapping[str, object]:
     """The config of a run with what it lacks from before there was such a setting.
 
     Without a setting of the weights and the scale users' tasks had drawn weights and were scaled; without one of the
-    baseline there was none, and without one of the signs they were told apart.
+    baseline or of the race there was none, and without one of the signs they were told apart.
     """
     config = {"baseline": {"functions": "none"}, **config}
     tasks, training = config.get("tasks"), config.get("training")
+    if isinstance(training, dict):
+        training = {"seeds": 2, "race": []} | training
+        config = {**config, "training": training}
     if not isinstance(tasks, list) or not isinstance(training, dict):
         return config
     own = any(isinstance(name, str) and is_reference(name) for name in tasks)

@@ -61,7 +61,8 @@ class Cohorts(Section):
 class Training(Section):
     """How a candidate is trained in the search."""
 
-    seeds: int = Field(2, ge=1, le=1024)
+    seeds: int = Field(1, ge=1, le=1024)  # of every candidate
+    race: tuple[tuple[float, int], ...] = ((0.4, 1), (0.2, 1), (0.1, 2), (0.05, 4))  # share of the best, more seeds
     steps: int = Field(100, ge=1)
     rungs: tuple[int, ...] = ()
     learning_rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)  # empty: each task's own
@@ -77,6 +78,16 @@ class Training(Section):
     @classmethod
     def _condition(cls, value: Any, info: ValidationInfo) -> Setting:
         return checked_setting(value, INITIALS if info.field_name == "initial" else SCALES)
+
+    @field_validator("race")
+    @classmethod
+    def _narrowing(cls, race: tuple[tuple[float, int], ...]) -> tuple[tuple[float, int], ...]:
+        shares = [1.0, *(share for share, _ in race)]
+        if any(not 0 < b <= a for a, b in pairwise(shares)):
+            raise ValueError(f"shares must not grow from lap to lap, above 0 and at most 1, got {shares[1:]}")
+        if any(not 1 <= seeds <= 1024 for _, seeds in race):
+            raise ValueError(f"each lap has 1 to 1024 more seeds, got {[seeds for _, seeds in race]}")
+        return race
 
     @field_validator("learning_rates")
     @classmethod
@@ -100,6 +111,12 @@ class Training(Section):
         if any(a >= b for a, b in pairwise(bounds)):
             raise ValueError(f"rungs must increase from above 0 to below steps ({self.steps}), got {list(self.rungs)}")
         return self
+
+    @property
+    def seeds_in_words(self) -> str:
+        """As ``1 seed, up to 9 for the best``."""
+        words = f"{self.seeds} seed{'s' * (self.seeds > 1)}"
+        return f"{words}, up to {self.seeds + sum(more for _, more in self.race)} for the best" if self.race else words
 
 
 class Rejection(Section):

@@ -9,7 +9,7 @@ from pathlib import Path
 from evaluators.controls import more_controls
 from evaluators.errors import RecordError
 from evaluators.machine.backend import Backend
-from search.baseline.stage import functions_of, known_trained
+from search.baseline.stage import functions_of, known_trained, settled
 from search.conditions import as_it_was_meant
 from search.config import Config, checked, load_config, read_yaml, to_yaml, with_pinned_files
 from search.confirmation import Confirmation, read_confirmation, to_confirm
@@ -219,7 +219,7 @@ class Job:
 
     def __init__(self, config: Config, name: str) -> None:
         pinned, self.notes = with_pinned_files(config)
-        self.config, self.name = with_signs(pinned), name
+        self.config, self.name = settled(with_signs(pinned)), name
 
     @classmethod
     def load(cls, source: str | Path, changes: Iterable[str] = ()) -> Job:

@@ -21,6 +21,7 @@ from search.confirmation.in_words import power_expected
 from search.confirmation.looks import looks_of
 from search.engine.interruption import gently
 from search.engine.loop import Progress, search
+from search.engine.racing import announced_race
 from search.engine.recorder import Recorder
 from search.engine.rejection import announced, concluded, summary
 from search.engine.reporter import Reporter
@@ -50,10 +51,13 @@ def work(
     reporter.say(f"{folder.path}: up to {config.budget} classes on {', '.join(map(label, config.tasks))}")
     reporter.say(config.conditions_in_words)
     reporter.say(announced(config))
+    if config.training.race:
+        reporter.say(announced_race(config.training.race, config.training.seeds))
     if power := power_expected(config):
         reporter.say(power)
     store, left = open_store(folder, reporter.say, config.scoring), missing(config, folder, reporter.say)
-    study = Study(store, config.scoring, more_controls(config.controls))
+    known = () if left else baseline_of(folder, config)
+    study = Study(store, config.scoring, more_controls(config.controls), known)
     write_front_csv(folder, study, config.tasks)
     if not left and study.trials >= config.budget and not _to_confirm(config, folder, study):
         reporter.say(f"nothing is left to do: {study.trials} classes trained")

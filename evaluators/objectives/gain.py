@@ -63,8 +63,11 @@ def gains(
             control; else each at its own.
 
     Returns:
-        Array (tasks, seeds), NaN where the member has no loss.
+        Array (tasks, seeds), NaN where the member has no loss. Where one of the two was trained on more seeds than the
+        other, the seeds are those that both have.
     """
+    seeds = min(row.seeds or control.seeds, control.seeds)
+    row, control = row.first(seeds), control.first(seeds)
     table = []
     for name in tasks:
         rate = chosen_rate(control, name)
@@ -85,20 +88,14 @@ def mean_gain(row: MemberResult, control: MemberResult, tasks: Sequence[str], *,
     return float(gains(row, control, tasks, test=test).mean())
 
 
-def _final(row: MemberResult, name: str) -> Array:
-    """Validation losses at the end, seeds x learning rates."""
-    by_step = row.losses[name]
-    return by_step[max(by_step)]
-
-
 def chosen_rate(row: MemberResult, name: str) -> int | None:
     """Number of the learning rate that was best in validation; None where the task was not finished."""
-    return None if row.reason or name not in row.losses else best_rate(row.comparison(name).costs(_final(row, name)))
+    return None if row.reason or name not in row.losses else best_rate(row.comparison(name).costs(row.final(name)))
 
 
 def _losses_at(row: MemberResult, name: str, rate: int, test: bool) -> Array:
     """Losses of each seed at one learning rate."""
-    table = row.tests[name] if test else _final(row, name)
+    table = row.tests[name] if test else row.final(name)
     losses: Array = table[:, rate]
     return losses
 

@@ -22,7 +22,7 @@ class MemberResult:
     Args:
         losses: by task and step of a rung or the end: validation losses, or values of the task's metric, seeds x
             learning rates; NaN where one is not finite or cannot be compared, or a learning rate was dropped, and of a
-            ratio not below the task's ``loss_floor``.
+            ratio not below the task's ``loss_floor``. Members of a race have more or fewer seeds.
         tests: by task: test losses at the end, in confirmation.
         reason: why it was rejected or failed, or None.
         failed_on: the task on which it did, or "".
@@ -49,8 +49,25 @@ class MemberResult:
         """How the values of a task are compared."""
         return self.comparisons.get(task, NATS)
 
+    @property
+    def seeds(self) -> int:
+        """The number of seeds that it was trained on to the end of every task so far."""
+        return min((len(self.final(task)) for task, by_step in self.losses.items() if by_step), default=0)
+
+    def final(self, task: str) -> Array:
+        """Validation losses at the end, seeds x learning rates."""
+        by_step = self.losses[task]
+        return by_step[max(by_step)]
+
+    def first(self, seeds: int) -> MemberResult:
+        """What it did on the first seeds."""
+        losses = {
+            task: {step: table[:seeds] for step, table in by_step.items()} for task, by_step in self.losses.items()
+        }
+        return replace(self, losses=losses, tests={task: table[:seeds] for task, table in self.tests.items()})
+
     def after(self, task: str, outcome: Outcome, comparison: Comparison) -> MemberResult:
-        """With what came of one more task.
+        """With what came of one more task, or of more seeds on one.
 
         Args:
             task: its name.
@@ -58,12 +75,14 @@ class MemberResult:
             comparison: the task's.
         """
         losses = {step: comparison.counted(np.array(table, np.float64)) for step, table in outcome.losses.items()}
+        before = self.losses.get(task, {})
+        more = {step: np.concatenate([table, losses[step]]) for step, table in before.items() if step in losses}
         tests = {} if outcome.tests is None else {task: comparison.counted(np.array(outcome.tests, np.float64))}
         readings = {name: _finite(np.array(table, np.float64)) for name, table in outcome.readings.items()}
         values = {name: value if math.isfinite(value) else math.nan for name, value in outcome.measured.items()}
         return replace(
             self,
-            losses={**self.losses, task: losses},
+            losses={**self.losses, task: {**losses, **before, **more}},
             tests={**self.tests, **tests},
             reason=outcome.reason,
             failed_on=task if outcome.reason else "",
@@ -100,6 +119,11 @@ class CohortResult:
     def reference(self) -> MemberResult:
         """The reference of all gains."""
         return reference_of(self.controls)
+
+    @property
+    def seeds(self) -> int:
+        """The number of seeds that all were trained on; the reference and some candidates may have more."""
+        return min((row.seeds for row in self.controls.values() if row.losses), default=0)
 
 
 def reference_of(controls: Mapping[str, MemberResult]) -> MemberResult:

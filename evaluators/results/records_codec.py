@@ -59,8 +59,11 @@ def tested_from_json(fields: Fields) -> dict[str, FreshData]:
 
 
 def controls_digest(result: CohortResult) -> str:
-    """SHA-256 of the controls' results, hexadecimal: cohorts of a run must agree in them bit for bit."""
-    controls = {name: member_to_json(row) for name, row in result.controls.items()}
+    """SHA-256 of the controls' results, hexadecimal: cohorts of a run must agree in them bit for bit.
+
+    On the seeds that all have: on how many more the reference was trained depends on the candidates.
+    """
+    controls = {name: member_to_json(row.first(result.seeds)) for name, row in result.controls.items()}
     return hashlib.sha256(json.dumps(controls).encode()).hexdigest()
 
 

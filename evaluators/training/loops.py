@@ -65,7 +65,7 @@ def train_by_loop(
              for rate in schedule.rates]
             for seed in member.seeds
         ]  # fmt: skip
-        rates = tuple(range(len(schedule.rates)))
+        rates = member.rates or tuple(range(len(schedule.rates)))
         try:
             for step in schedule.rung_steps:
                 outcome.losses[step] = _next(loops, rates, f"step {step}")

@@ -28,12 +28,14 @@ class CohortMember:
         seeds: seeds of initial weights, split and data order.
         protected: a control; never rejected.
         exempt: trained to the end whatever its losses are; rejected as a failure only.
+        rates: indices of the learning rates that it is trained at; empty: all.
     """
 
     expression: Expression | None
     seeds: tuple[int, ...]
     protected: bool = False
     exempt: bool = False
+    rates: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,10 @@ class _Course:
 
 def _built(course: _Course, kind: type[Models], numbers: Sequence[int]) -> Models:
     members = [course.members[number] for number in numbers]
-    return kind(course.task, course.part, members, course.schedule, backend=course.backend)
+    models = kind(course.task, course.part, members, course.schedule, backend=course.backend)
+    if any(member.rates for member in members):
+        models.keep(range(len(members)), [m.rates or all_ for m, all_ in zip(members, models.rates, strict=True)])
+    return models
 
 
 def _to_the_end(course: _Course, group: Sequence[int], models: Group, outcomes: list[Outcome], step: int) -> Group:

@@ -6,26 +6,37 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from evaluators.cohort import CONTROLS
 from evaluators.controls import more_controls
 from evaluators.results.reference_loss import check_reference, notes
 from primitives.equivalence.signs import sign_class
 from primitives.expression.parsing import parse
-from search.baseline.functions import Named, known_functions
+from search.baseline.functions import Named, is_cheap, known_functions
 from search.baseline.known import Known
 from search.config import Config
 from search.engine.cohort_trials import trials_of
+from search.engine.racing import laps
 from search.engine.request import finished_cohort, request_for
 from search.errors import RunError
 from search.records.cohort import CohortRecord, Plan, Planned
-from search.storage.cohort_files import read_cohort, write_cohort
-from search.storage.files import writing
+from search.storage.baseline_files import keep_known, known_cohort, known_cohorts
 from search.storage.run_folder import RunFolder
 from search.workers import Workers
 
 NAME = "name"  # an attribute of a planned function
+
+
+def settled(config: Config) -> Config:
+    """The config with ``auto`` decided, for its run to keep: by a larger budget it would be decided otherwise."""
+    if config.baseline.functions != "auto":
+        return config
+    catalogue, panel = (_with_functions(config, name) for name in ("catalogue", "panel"))
+    return catalogue if is_cheap(len(functions_of(catalogue)), config.budget) else panel
+
+
+def _with_functions(config: Config, name: str) -> Config:
+    return config.model_copy(update={"baseline": config.baseline.model_copy(update={"functions": name})})
 
 
 def functions_of(config: Config) -> tuple[Named, ...]:
@@ -38,19 +49,26 @@ def functions_of(config: Config) -> tuple[Named, ...]:
 
 
 def plans(config: Config) -> list[Plan]:
-    """The cohorts of the baseline, without thresholds: a known function is rejected only where it fails."""
+    """The cohorts of the baseline, without thresholds: a known function is rejected only where it fails.
+
+    As nothing is known before them, all run the first lap of the race.
+    """
     exact, signs = config.scoring.exact, config.scoring.signs
     rows = [
         Planned(expression.text, sign_class(expression, exact=exact, signs=signs), attributes={NAME: name})
         for name, expression in functions_of(config)
     ]
     size = config.cohorts.size
-    return [Plan(number, rows[first : first + size], {}) for number, first in enumerate(range(0, len(rows), size))]
+    race = laps(config.training.race, config.training.seeds, [])
+    return [
+        Plan(number, rows[first : first + size], {}, race=race)
+        for number, first in enumerate(range(0, len(rows), size))
+    ]
 
 
 def missing(config: Config, folder: RunFolder, say: Callable[[str], object]) -> list[Plan]:
-    """The cohorts of the baseline that have no file yet, or a damaged one, which is said."""
-    return [plan for plan in plans(config) if not _is_there(folder.known(plan.number), say)]
+    """The cohorts of the baseline that have no file yet, or a damaged one or another's, which is said."""
+    return [plan for plan in plans(config) if not _is_there(plan, config, folder, say)]
 
 
 def train_baseline(
@@ -77,8 +95,6 @@ def train_baseline(
         ReferenceLossError: the reference has no finite loss in the first cohort.
         FileError: a file cannot be written.
     """
-    with writing(folder.baseline):
-        folder.baseline.mkdir(exist_ok=True)
     open_, waiting = list(left), dict[int, Plan]()
     while open_ or waiting:
         if open_ and len(waiting) <= config.cohorts.lag and time.monotonic() < until:
@@ -99,7 +115,7 @@ def _take(record: CohortRecord, folder: RunFolder, say: Callable[[str], object])
         check_reference(record.result, record.tasks, "launch with smaller training.learning_rates")
         for line in notes(record.result, record.tasks):
             say(line)
-    write_cohort(folder.known(record.plan.number), record)
+    keep_known(folder, record)
 
 
 def baseline_of(folder: RunFolder, config: Config) -> tuple[Known, ...]:
@@ -109,8 +125,8 @@ def baseline_of(folder: RunFolder, config: Config) -> tuple[Known, ...]:
         RunError: a file was damaged since.
     """
     found: list[Known] = []
-    for path in sorted(folder.baseline.glob("??????.json")):
-        if (record := read_cohort(path)) is None:
+    for path, record in known_cohorts(folder):
+        if record is None:
             raise RunError(f"{path} is torn or changed; actsearch resume {folder.path} trains it again")
         trials = trials_of(record, config.scoring)
         found += [
@@ -122,15 +138,16 @@ def baseline_of(folder: RunFolder, config: Config) -> tuple[Known, ...]:
 
 def known_trained(folder: RunFolder) -> int:
     """How many known functions a run has trained so far; damaged files are not counted."""
-    records = map(read_cohort, folder.baseline.glob("??????.json"))
-    return sum(len(record.plan.proposals) for record in records if record)
+    return sum(len(record.plan.proposals) for _, record in known_cohorts(folder) if record)
 
 
-def _is_there(path: Path, say: Callable[[str], object]) -> bool:
-    if read_cohort(path) is not None:
+def _is_there(plan: Plan, config: Config, folder: RunFolder, say: Callable[[str], object]) -> bool:
+    record, path = known_cohort(folder, plan.number), folder.known(plan.number)
+    if record and (record.plan.expressions, record.tasks) == (plan.expressions, config.tasks):
         return True
     if path.exists():
-        say(f"{path}: torn or changed; it is trained again")
+        wrong = "has other functions or tasks than this run" if record else "torn or changed"
+        say(f"{path}: {wrong}; it is trained again")
     return False
 
 

@@ -32,8 +32,9 @@ WITHIN = 2.0  # standard errors of the paired difference to the best
 def carried(study: Study, config: Config, workers: Workers) -> list[Known]:
     """The known functions that finalists are compared with, best first, one a sign orbit; none without a baseline.
 
-    The best quarter of the known functions by the search's gain is trained on four fresh seeds. Of these the five with
-    the highest mean gain are carried, and those within two standard errors of the best, paired by seed; at most eight.
+    The best quarter of all known functions by the search's mean gain is trained on four fresh seeds. Of these the five
+    with the highest mean gain are carried, and those within two standard errors of the best, paired by seed; at most
+    eight.
     """
     raced = _best_in_search(study, config)
     if not raced:
@@ -71,17 +72,17 @@ def _errors_below(best: Array, gains: Array) -> float:
     return mean / error if error > 0 else (math.inf if mean > 0 else 0.0)
 
 
-def _best_in_search(study: Study, config: Config) -> list[Known]:
-    """The best quarter of the baseline, and known functions of the front that are as good."""
-    trained = [known for known in reversed(study.baseline) if known.gain is not None]
-    if not trained:
+def known_in(study: Study, config: Config) -> list[Known]:
+    """All known functions that a job trained: its baseline, and those of the catalogue that the search came upon."""
+    if not study.baseline:
         return []
-    best = trained[: max(BEST, math.ceil(RACED * len(trained)))]
     names = catalogue_classes(exact=config.exact, signs=config.scoring.signs)
-    bar = best[-1].gain or 0.0
-    found = [
-        Known(names[trial.key], trial)
-        for trial in study.front_trials
-        if trial.key in names and trial.objectives["gain"] >= bar
-    ]
-    return [*best, *found]
+    met = (Known(names[trial.key], trial) for trial in study.store.trials if trial.key in names)
+    return [*reversed(study.baseline), *met]
+
+
+def _best_in_search(study: Study, config: Config) -> list[Known]:
+    """The best quarter of the known functions by the mean gain: a rank says nothing outside of its cohort."""
+    gained = [(known, gain) for known in known_in(study, config) if (gain := known.trial.gain) is not None]
+    best = sorted(gained, key=lambda row: -row[1])
+    return [known for known, _ in best[: max(BEST, math.ceil(RACED * len(gained)))]]

@@ -50,15 +50,17 @@ def _advice(best: Compared | None, confirmation: Confirmation, unit: str) -> lis
     gains = {row.name: row.gain for row in confirmation.carried if row.gain is not None}
     ranked = sorted((row for row in confirmation.carried if row.name in gains), key=lambda row: -gains[row.name].mean)
     over = label_of(confirmation.reference)
-    if not ranked or ranked[0].p_holm >= ALPHA or (gain := gains[ranked[0].name]).mean <= 0:
+    # the highest mean may be of a function that scatters: one below it may be shown to be better, and that one is not
+    first = next((row for row in ranked if row.p_holm < ALPHA and gains[row.name].mean > 0), None)
+    if first is None:
         keep = "your network as it stands" if confirmation.reference == CURRENT else over
-        return [f"Keep {keep}: no function that was tried is shown to be better."]
+        return [f"Keep {keep}: no known function is shown to be better."]
+    gain = gains[first.name]
     ends = "" if gain.low is None or gain.high is None else f" ({gain.low:+.3f} {gain.high:+.3f})"
-    first, rest = ranked[0], ranked[1:]
-    lines = [
-        f"Use {_named(first)}: the best of {confirmation.known_tried} known functions here, "
-        f"{gain.mean:+.3f} {unit}{ends} over {over}."
-    ]
+    tried = f"{confirmation.known_tried} known functions"
+    which = f"the best of {tried} here" if first is ranked[0] else f"the best of {tried} that is shown to be better"
+    lines = [f"Use {_named(first)}: {which}, {gain.mean:+.3f} {unit}{ends} over {over}."]
+    rest = (row for row in ranked if row is not first)
     if equals := [label_of(row.name) for row in rest if _may_equal(first, row, confirmation)]:
         lines.append(f"Not shown to be worse than it: {', '.join(equals)}.")
     return lines

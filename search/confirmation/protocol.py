@@ -19,7 +19,7 @@ from primitives.expression.parsing import parse
 from primitives.user_file import is_reference, label
 from search.baseline.functions import catalogue_classes
 from search.config import Config
-from search.confirmation.carried import carried
+from search.confirmation.carried import carried, known_in
 from search.confirmation.comparison import (
     carried_rows,
     null_gains,
@@ -80,7 +80,7 @@ def confirm(config: Config, study: Study, workers: Workers, before: Confirmation
     return Confirmation(
         study.trials, setting, tuple(compared), null_gains(results), earlier,
         smallest_shown(said, len(said) + len(earlier), setting.ratio),
-        carried_rows(results, _controls(config) | known), len(study.baseline) + len(_controls(config)),
+        carried_rows(results, _controls(config) | known), len(known_in(study, config)) + len(_controls(config)),
         reference_readings(results),
     )  # fmt: skip
 

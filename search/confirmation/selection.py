@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from evaluators.expected_gain import Expected, expected_gains
+from evaluators.expected_gain import Expected, expected_gains, padded
 from evaluators.objectives import cost
-from evaluators.training.member import Array
 from primitives.expression.parsing import parse
 from search.baseline.functions import catalogue_classes
 from search.config import Config
 from search.confirmation.record import Estimate, Finalist
+from search.engine.racing import gains_by_seed
 from search.engine.study import Study
 from search.records.trial import TrialRecord
 
@@ -24,24 +22,21 @@ def finalists(study: Study, config: Config) -> list[Finalist]:
 
     The field that they were chosen from are the last 10,000 classes that were trained to the end. Those that thresholds
     let through are among them: a threshold cuts the field off from below, which says little of its upper end, while a
-    sample of a few hundred may hold none of the best.
+    sample of a few hundred may hold none of the best. Where not all have equally many seeds, the highest are those of
+    which most is expected: a gain on few seeds is more easily the highest by luck.
     """
     trials = study.store.trials
     best = sorted(study.front.numbers, key=lambda number: (-trials[number].objectives["gain"], number))
     known = catalogue_classes(exact=config.exact, signs=config.scoring.signs) if study.baseline else {}
     front = (trials[number] for number in best)
     better = [trial for trial in front if (trial.gain or 0.0) > 0 and trial.key not in known]
-    chosen = better[: config.confirmation.finalists]
-    expected = expected_gains(_seed_gains(study), [trial.gain or 0.0 for trial in chosen])
-    return [_finalist(trial, expected[n] if expected else None) for n, trial in enumerate(chosen)]
-
-
-def _seed_gains(study: Study) -> Array:
-    """Gains over the reference, trials x seeds, mean over the tasks."""
-    numbers = range(max(0, study.trials - RECENT), study.trials)
-    recent = (study.store.trials[number].gains for number in numbers)
-    tables = [list(gains.values()) for gains in recent if gains]
-    return np.array(tables, dtype=np.float64).mean(axis=1) if tables else np.zeros((0, 1))
+    field = [gains_by_seed(trials[number]) for number in range(max(0, study.trials - RECENT), study.trials)]
+    table = padded([*map(gains_by_seed, better), *(row for row in field if len(row))])
+    expected = expected_gains(table[len(better) :], table[: len(better)])
+    rows = [_finalist(trial, expected[n] if expected else None) for n, trial in enumerate(better)]
+    if config.aggregate == "mean" and len({trial.seeds for trial in better}) > 1:
+        rows.sort(key=lambda row: -row.expected.mean if row.expected else 0.0)
+    return rows[: config.confirmation.finalists]
 
 
 def _finalist(trial: TrialRecord, expected: Expected | None) -> Finalist:

@@ -6,7 +6,7 @@ import gc
 import math
 import time
 from collections.abc import Callable, Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from evaluators.results.records import CohortResult
@@ -14,6 +14,7 @@ from evaluators.results.reference_loss import check_reference
 from search.config import Config
 from search.engine.funnel_counts import FunnelCounts
 from search.engine.proposer import Proposer, expected
+from search.engine.racing import laps
 from search.engine.recorder import Recorder
 from search.engine.rejection import with_thresholds
 from search.engine.request import finished_cohort, request_for
@@ -110,10 +111,15 @@ def _settle() -> None:
 def _proposed(
     number: int, planned: int, proposer: Proposer, recorder: Recorder, plans: dict[int, Plan], lag: int
 ) -> Plan:
-    """The plan of a cohort that begins with candidate ``planned`` of the job; thresholds see what proposals see."""
+    """The plan of a cohort that begins with candidate ``planned`` of the job.
+
+    Thresholds and the limits of the race see what proposals see.
+    """
     pending = [plans[n] if n in plans else recorder.plan(n) for n in range(max(0, number - lag), number)]
     plan = proposer.propose(number, recorder.history(number - lag), pending)
-    return with_thresholds(plan, proposer.config, planned, recorder.uncensored(number - lag))
+    config = proposer.config
+    plan = replace(plan, race=laps(config.training.race, config.training.seeds, recorder.raced(number - lag)))
+    return with_thresholds(plan, config, planned, recorder.uncensored(number - lag))
 
 
 def _finish(store: Store, config: Config, plan: Plan, result: CohortResult) -> CohortRecord:

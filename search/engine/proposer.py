@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
+from evaluators.machine.threads import one_thread
 from evaluators.rejection.screens import screen
 from evaluators.results.reasons import SOFT, Reason
 from evaluators.seeds import numpy_generator, uniform
@@ -34,6 +35,7 @@ class Proposer:
         self.grammar = grammar(config.grammar)
         self.strategy = strategy(config.strategy, self.grammar, exact=config.exact)
 
+    @one_thread()
     def propose(self, number: int, history: Sequence[Result], pending: Sequence[Plan]) -> Plan:
         """The candidates of cohort ``number``, a function of its arguments and the run's seed alone."""
         started = time.perf_counter()

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from evaluators.objectives import mean_gain
 from evaluators.results.records import CohortResult
 from evaluators.results.records_codec import controls_digest
+from evaluators.training.member import Array
 from search.config import Config
 from search.engine.cohort_trials import trials_of
 from search.engine.funnel_counts import FunnelCounts
+from search.engine.racing import RECENT, gains_by_seed
 from search.engine.rejection import findings
 from search.engine.study import History, Study
 from search.records.cohort import CohortRecord, Plan, Planned
@@ -44,6 +46,11 @@ class Recorder:
         """The calibration set of early rejection after the first cohorts."""
         end = self._trained(cohorts)
         return [row for number, row in self.study.uncensored if number < end]
+
+    def raced(self, cohorts: int) -> list[Array]:
+        """What the limits of a race are learnt from: the last classes of the first cohorts."""
+        end = self._trained(cohorts)
+        return [gains_by_seed(self.store.trials[number]) for number in range(max(0, end - RECENT), end)]
 
     def _trained(self, cohorts: int) -> int:
         """Classes that the first cohorts trained."""

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from evaluators.comparison import averages
+from evaluators.objectives import mean_gain
 from evaluators.rejection import (
     SMALLEST_SET,
     CalibrationSet,
@@ -75,10 +76,12 @@ def schedules(config: Config) -> list[Schedule]:
 def relative_losses(record: CohortRecord, row: MemberResult, gain: float | None) -> tuple[float, ...]:
     """A trained candidate as a row of the calibration set: its relative loss at each rung.
 
-    At the end it is the gain's negative. Infinite from a failure on. Empty if it says nothing: its worker died,
-    or the reference has no loss, or the tasks have no common unit.
+    On the seeds that all candidates have, so that no race decides who belongs to the best of the set. At the end it is
+    the gain's negative there. Infinite from a failure on. Empty if it says nothing: its worker died, or the reference
+    has no loss, or the tasks have no common unit.
     """
-    reference = record.result.reference
+    seeds = record.result.seeds
+    row, reference = row.first(seeds), record.result.reference.first(seeds)
     reached = [(name, step) for name, step in record.rungs if step in row.losses.get(name, ())]
     common = averages([reference.comparison(name) for name in record.tasks])
     if not (reached and common) or (gain is None and not row.reason):
@@ -88,7 +91,7 @@ def relative_losses(record: CohortRecord, row: MemberResult, gain: float | None)
         for name, step in reached
     ]
     if gain is not None:
-        return (*at[:-1], -gain)
+        return (*at[:-1], -mean_gain(row, reference, record.tasks))
     return (*at[:-1], *[math.inf] * (len(record.rungs) - len(at) + 1))
 
 
@@ -108,6 +111,7 @@ def findings(
     return Findings(
         thresholds=thresholds,
         compute=_compute(record, schedules(config)),
+        seeds=_seeds(record) if record.plan.race else None,
         audited=len(audited),
         missed=tuple(t.gain for t in audited if _would_go(rung_rule(config.rejection.rule), t.relative_losses, record)),
         passed_on=tuple(t.gain for t in trials if t.exempt in SOFT),
@@ -134,12 +138,20 @@ def _compute(record: CohortRecord, planned: Sequence[Schedule]) -> float:
     return round(taken / full, 4)
 
 
+def _seeds(record: CohortRecord) -> float:
+    """Seeds of a class in the mean; those of a class that was not trained to the end are the first ones."""
+    rows = record.result.candidates
+    return round(sum(max(row.seeds, record.result.seeds) for row in rows) / len(rows), 4)
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """What early rejection and the audits come to.
 
     Args:
-        compute: as a share of training all candidates to the end; None where nothing was trained.
+        compute: as a share of training all candidates to the end on the seeds that all have; None where nothing was
+            trained.
+        seeds: of a class in the mean; None where that is not told.
         unpromising: how many thresholds rejected.
         audited: how many were exempt by lot.
         missed, missed_good: how many of these a threshold would have rejected, and how many of those are good.
@@ -148,6 +160,7 @@ class Summary:
     """
 
     compute: float | None
+    seeds: float | None
     unpromising: int
     audited: int
     missed: int
@@ -166,8 +179,10 @@ def summary(trace: Sequence[TraceEntry]) -> Summary:
     passed = [gain for findings, _ in entries for gain in findings.passed_on]
     trained = sum(size for _, size in entries)
     good, fair = _good(missed, bar), _good(passed, bar)
+    raced = [(f.seeds, size) for f, size in entries if f.seeds is not None]
     return Summary(
         compute=round(sum(f.compute * size for f, size in entries) / trained, 4) if trained else None,
+        seeds=round(sum(s * size for s, size in raced) / sum(size for _, size in raced), 4) if raced else None,
         unpromising=sum(entry.rejected.get(Reason.UNPROMISING, 0) for entry in trace),
         audited=sum(findings.audited for findings, _ in entries),
         missed=len(missed),
@@ -205,6 +220,8 @@ def announced(config: Config) -> str:
 def concluded(summary: Summary) -> str:
     """One line: what rejection saved, and what the audits say that it cost."""
     line = f"rejection: {summary.compute:.0%} of the full training steps, {summary.unpromising} unpromising"
+    if summary.seeds is not None:
+        line += f"; {summary.seeds:.2g} seeds a class"
     if summary.missed:
         line += f"; audit: of {summary.missed} that would have gone {_told(summary.missed_good, summary.good_share)}"
     if summary.passed_on:

@@ -40,6 +40,7 @@ def request_for(config: Config, plan: Plan, folder: RunFolder | None = None, *, 
         conditions=config.asked(*config.tasks),
         controls=more_controls(config.controls),
         current=current,
+        race=plan.race,
     )
 
 

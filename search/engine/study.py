@@ -92,6 +92,7 @@ def _as_result(trial: TrialRecord) -> Result:
         reason=code_of(trial.reason),
         by_task={name: sum(gains) / len(gains) for name, gains in trial.gains.items()},
         attributes=trial.attributes,
+        seeds=trial.seeds,
     )
 
 

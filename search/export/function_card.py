@@ -108,8 +108,8 @@ def evidence(
         f"- {origin} of run `{run}`: strategy `{config.strategy_label}`, grammar `{config.grammar}`, seed "
         f"{config.seed}, {trained} classes trained",
         f"- search: gain {'of that candidate ' if row.is_short_form else ''}{_number(row.origin.gain)} {unit} "
-        f"over {label_of(row.origin.reference)} on {', '.join(map(label, config.tasks))}; {t.seeds} seeds, {t.steps} "
-        f"steps; cost {_number(row.cost)} ReLUs",
+        f"over {label_of(row.origin.reference)} on {', '.join(map(label, config.tasks))}; {t.seeds_in_words}, "
+        f"{t.steps} steps; cost {_number(row.cost)} ReLUs",
         f"- conditions: {config.conditions_in_words}",
     ]
     if finalist and (expected := finalist.finalist.expected):
@@ -117,10 +117,20 @@ def evidence(
     if finalist and finalist.finalist.short not in ("", row.expression):
         lines.append(f"- short form, as good within noise in the search: `{finalist.finalist.short}`")
     if confirmation is None or finalist is None:
-        return [*lines, "- confirmation: none for this function"]
+        return [*lines, _carried(row, confirmation)]
     if not finalist.verdict.gains:
         return [*lines, f"- confirmation: failed ({finalist.verdict.reason})"]
     return [*lines, *_confirmed(finalist, confirmation.setting, confirmation.family)]
+
+
+def _carried(row: Exported, confirmation: Confirmation | None) -> str:
+    """What the fresh seeds say of a function that finalists were compared with."""
+    rows = confirmation.carried if confirmation else ()
+    gain = next((each.gain for each in rows if each.expression == row.expression), None)
+    if confirmation is None or gain is None:
+        return "- confirmation: none for this function"
+    over, seeds = label_of(confirmation.reference), confirmation.setting.seeds
+    return f"- confirmation: {_estimate(gain)} over {over} on {seeds} fresh seeds; finalists were compared with it"
 
 
 def _confirmed(finalist: Compared, setting: Setting, family: int) -> list[str]:
@@ -148,7 +158,7 @@ def _estimate(estimate: Estimate) -> str:
 
 def _lineage(rows: Sequence[ClassRow]) -> list[str]:
     if not rows:
-        return ["No parents: it was proposed from the grammar or the start list."]
+        return ["No parents: it was proposed from the grammar or the start list, or is a known function."]
     cells = (f"| {row.id} | {_code(row.expression)} | {_number(row.gain)} |" for row in rows)
     return ["| ancestor | expression | gain |", "|---|---|---|", *cells]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from evaluators.racing import Lap
 from evaluators.rejection import Rung, Thresholds
 from evaluators.results.reasons import Reason
 from evaluators.results.records import CohortResult
@@ -68,6 +69,7 @@ class Plan:
         proposals: the candidates.
         counts: what became of all proposals.
         thresholds: of early rejection, for all candidates that are not exempt.
+        race: the laps on more seeds.
         seconds: what it took to propose and to screen them, NaN where it is not known; nothing depends on it.
     """
 
@@ -75,6 +77,7 @@ class Plan:
     proposals: Sequence[Planned]
     counts: Counts
     thresholds: Thresholds = field(default_factory=dict)
+    race: tuple[Lap, ...] = ()
     seconds: float = field(default=0.0, compare=False)
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import datetime
 
+from evaluators.racing import Lap
 from evaluators.results.json_codec import Fields, JsonObject, decoded, finite
 from evaluators.results.reasons import SCREENS, Reason
 from evaluators.results.records_codec import cohort_from_json, cohort_to_json
@@ -24,6 +25,7 @@ def record_to_json(record: CohortRecord) -> JsonObject:
         "finished": time_to_json(record.finished),
         "counts": counts_to_json(plan.counts),
         "thresholds": list(plan.thresholds.values()),
+        **({"race": [[finite(lap.limit), lap.seeds] for lap in plan.race]} if plan.race else {}),
         "proposed_in": finite(plan.seconds),
         "proposals": [_planned_to_json(planned) for planned in plan.proposals],
         "result": cohort_to_json(record.result),
@@ -44,6 +46,7 @@ def record_from_json(fields: Fields) -> CohortRecord:
             proposals=tuple(map(_planned_from_json, fields.sections("proposals"))),
             counts=counts_from_json(fields),
             thresholds=dict(zip(rungs_of(tasks, result), limits, strict=False)),
+            race=_race_from_json(fields) if "race" in fields else (),
             seconds=fields.number("proposed_in") if "proposed_in" in fields else math.nan,
         ),
         tasks=tasks,
@@ -51,6 +54,14 @@ def record_from_json(fields: Fields) -> CohortRecord:
         finished=time_from_json(fields, "finished"),
         result=result,
     )
+
+
+def _race_from_json(fields: Fields) -> tuple[Lap, ...]:
+    """The laps; null stands for no limit."""
+    table = fields.table("race")
+    if table.shape[1] != 2 or not (table[:, 1] >= 1).all():
+        raise fields.refusal("race", "pairs of a gain, or null, and a number of seeds")
+    return tuple(Lap(-math.inf if math.isnan(limit) else limit, int(seeds)) for limit, seeds in table.tolist())
 
 
 def time_to_json(time: datetime) -> str:

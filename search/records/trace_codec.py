@@ -75,6 +75,7 @@ def _findings_to_json(findings: Findings) -> JsonObject:
         "missed": list(findings.missed),
         "passed_on": list(findings.passed_on),
         "bar": findings.bar,
+        **({} if findings.seeds is None else {"seeds": findings.seeds}),
     }
 
 
@@ -86,4 +87,5 @@ def _findings_from_json(fields: Fields) -> Findings:
         missed=fields.numbers_or_none("missed"),
         passed_on=fields.numbers_or_none("passed_on"),
         bar=fields.number_or_none("bar"),
+        seeds=fields.number_or_none("seeds"),
     )

@@ -16,11 +16,12 @@ class Findings:
 
     Args:
         thresholds: of the cohort, one for each rung, task after task; none while only failures go.
-        compute: share of all models' full steps that was taken.
+        compute: share of all models' full steps that was taken, on the seeds that all candidates have.
         audited: how many were exempt by lot while thresholds held.
         missed: gains of those that a threshold would have rejected; None for a failure later.
         passed_on: gains of the screened candidates that were trained; None for a failure.
         bar: the gain from which on a candidate is among the best of the calibration set; None if that is too small.
+        seeds: of a class in the mean, where there is a race; else None.
     """
 
     thresholds: tuple[float, ...] = ()
@@ -29,6 +30,7 @@ class Findings:
     missed: tuple[float | None, ...] = ()
     passed_on: tuple[float | None, ...] = ()
     bar: float | None = None
+    seeds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ class TrialRecord:
         failed_on: the task on which it was rejected or failed, or "".
         overflows_in: half-precision types in which it is not finite.
         gain_over: mean gain over each control that has a finite loss; empty if it failed.
-        gains: over the reference, by task and seed; empty if it failed.
+        gains: over the reference, by task and seed, of which the better classes have more; empty if it failed.
         exempt: why it was trained to the end whatever its losses were, or None.
         relative_losses: of an exempt one: at each rung, infinite from a failure on; the last is the gain's negative.
             Empty where its training says nothing.
@@ -49,6 +49,11 @@ class TrialRecord:
     def gain(self) -> float | None:
         """Mean gain over the reference, however the job aggregates it; None if it failed."""
         return self.gain_over.get(reference_name(self.gain_over))
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds its gains stand on; 0 if it failed."""
+        return max(map(len, self.gains.values()), default=0)
 
     @property
     def cohort(self) -> int:

@@ -47,7 +47,7 @@ def _objective(name: str) -> str:
 def _training(training: Training) -> str:
     rates = ", ".join(f"{rate:g}" for rate in training.learning_rates) or "each task's own"
     rungs = f", rungs at {', '.join(map(str, training.rungs))}" if training.rungs else ""
-    return f"{training.steps} steps{rungs}; {training.seeds} seeds; learning rates {rates}"
+    return f"{training.steps} steps{rungs}; {training.seeds_in_words}; learning rates {rates}"
 
 
 def _rejection(config: Config) -> str:

@@ -42,6 +42,7 @@ class Result:
         reason: why it failed, or "".
         by_task: mean gain on each task; empty if it failed.
         attributes: what the strategy gave with the proposal.
+        seeds: how many the gain is the mean of; 0 if it failed.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Result:
     reason: str
     by_task: dict[str, float] = field(default_factory=dict)
     attributes: Mapping[str, object] = field(default_factory=dict)
+    seeds: int = 0
 
     @property
     def gain(self) -> float:

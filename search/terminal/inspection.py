@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -22,6 +22,7 @@ from primitives.lowering import lower
 from search.baseline.stage import functions_of
 from search.config import Config
 from search.engine.proposer import Proposer
+from search.engine.racing import laps
 from search.engine.request import request_for
 from search.engine.study import Study
 from search.records.cohort import Counts
@@ -104,6 +105,7 @@ def dry_run(config: Config) -> DryRun:
     started = time.perf_counter()
     study = Study(MemoryStore(), config.scoring, more_controls(config.controls))
     plan = Proposer(config, study.known).propose(0, [], [])
+    plan = replace(plan, race=laps(config.training.race, config.training.seeds, []))
     proposing = time.perf_counter() - started
     started = time.perf_counter()
     run_cohort(request_for(config, plan))

@@ -230,9 +230,10 @@ def _over(over: Over | None) -> str:
 
 
 def _brief(control: str) -> str:
-    """A control's name in a narrow column: by its short name in brackets where it has one, broken where it is long."""
-    short = re.search(r"\((\w+)\)$", control)
-    return "\n".join(wrap(short[1] if short and len(control) > NARROW else control, NARROW))
+    """A control's name in a narrow column: what is in front of brackets or within, if short; else broken."""
+    parts = re.fullmatch(r"(.*) \((\w+|.*)\)", control)
+    short = next((part for part in (parts.groups() if parts else ()) if len(part) <= NARROW), control)
+    return "\n".join(wrap(short, NARROW))
 
 
 def _mean(estimate: Estimate | None) -> str:

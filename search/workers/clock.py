@@ -41,6 +41,7 @@ def _kind(request: CohortRequest) -> tuple[str, ...]:
 
 
 def _size(request: CohortRequest) -> int:
-    """Steps of all models, if none is rejected."""
+    """Steps of all models, if none is rejected and all run the whole race."""
     members = len(request.expressions) + len(CONTROLS) + len(request.controls) + request.nulls
-    return members * request.seeds * max(1, len(request.rates)) * request.steps
+    seeds = request.seeds + sum(lap.seeds for lap in request.race)
+    return members * seeds * max(1, len(request.rates)) * request.steps

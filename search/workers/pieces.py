@@ -74,7 +74,8 @@ class Pieces:
         """Enter a piece's result."""
         partial = self._partial[piece.ticket]
         partial.candidates.update(zip(piece.slots, result.candidates, strict=True))
-        partial.rest = result
+        if partial.rest is None or _length(partial.rest) < _length(result):
+            partial.rest = result
         self._close(piece)
 
     def failed(self, piece: Piece, reason: Reason, error: str) -> None:
@@ -122,6 +123,12 @@ class Pieces:
         return partial.number, replace(
             partial.rest, candidates=tuple(partial.candidates[slot] for slot in sorted(partial.candidates))
         )
+
+
+def _length(result: CohortResult) -> int:
+    """How far a race went: seeds of the reference on all tasks. That of the longest piece is the cohort's."""
+    reference = result.reference
+    return sum(len(reference.final(task)) for task in reference.losses)
 
 
 def _part(piece: Piece, start: int, stop: int | None) -> Piece:

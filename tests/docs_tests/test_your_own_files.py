@@ -35,6 +35,7 @@ tasks: [digits]
 budget: 48
 cohorts: {size: 12, lag: 1}
 training: {steps: 12, rungs: [4], learning_rates: [0.002]}
+baseline: {functions: none}
 confirmation: {finalists: 0}
 """
 

@@ -13,7 +13,7 @@ from evaluators.cohort import CohortRequest, run_cohort
 from evaluators.errors import TaskError
 from evaluators.tasks.base import Part, Task
 from evaluators.tasks.checks.settings import check_settings
-from evaluators.tasks.fresh_data import FreshData, fresh_data
+from evaluators.tasks.fresh_data import OWN_WEIGHTS, FreshData, fresh_data
 from evaluators.tasks.loop_task import LoopTask
 
 
@@ -47,7 +47,10 @@ class Loop(LoopTask):
 def test_the_digest_tells_the_data_and_the_ratio_is_the_splits() -> None:
     one, again, other = (fresh_data(Points(shift), "points") for shift in (0.0, 0.0, 0.5))
     assert one == again and one.data != other.data
-    assert one.ratio == other.ratio == 30 / (200 - 30 - 30)
+    assert one.ratio == other.ratio == OWN_WEIGHTS * 30 / (200 - 30 - 30)
+    same = Points()
+    same.pretrained = True
+    assert fresh_data(same, "points").ratio == 30 / (200 - 30 - 30)
 
 
 def test_a_loop_of_its_own_says_its_ratio() -> None:

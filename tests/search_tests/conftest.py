@@ -19,7 +19,7 @@ strategy: {name: evolution, population: 12, tournament: 3}
 budget: 24
 cohorts: {size: 6, lag: 1}
 baseline: {functions: none}
-training: {seeds: 2, steps: 12, rungs: [6], learning_rates: [0.002, 0.008]}
+training: {seeds: 2, race: [], steps: 12, rungs: [6], learning_rates: [0.002, 0.008]}
 confirmation: {finalists: 1, seeds: 6, steps: 12, rounds: 0, unseen: null}
 workers: {count: 0}
 """

@@ -19,7 +19,7 @@ BAD_CONFIGS = [
     ("seed: 1\n", ["bad.yaml: budget: required, but missing"]),
     ("budget: 0\n", ["bad.yaml: budget", "greater than or equal to 1"]),
     ("budget: 10\ntraining: {step: 3}\n", ["unknown key 'training.step'", "did you mean 'steps'"]),
-    ("budget: 10\ntraining: 7\n", ["bad.yaml: training: expected a section with keys of seeds, steps,"]),
+    ("budget: 10\ntraining: 7\n", ["bad.yaml: training: expected a section with keys of seeds, race,"]),
     ("budget: 10\ntraining: {seeds: true}\n", ["training.seeds: expected neither true nor false, got true"]),
     ("budget: 10\ntraining: {rungs: 5}\n", ["training.rungs: expected a list, as in [5], got '5'"]),
     (

@@ -49,6 +49,12 @@ def test_auto_sweeps_the_catalogue_where_that_is_a_quarter_of_the_budget() -> No
     assert known_functions("none", 10_000) == ()
 
 
+@pytest.mark.parametrize(("budget", "choice"), [(1000, "panel"), (1200, "catalogue")])
+def test_a_run_keeps_what_auto_came_to_whatever_its_budget_becomes(small: Path, budget: int, choice: str) -> None:
+    config = Job.load(small, ["baseline.functions=auto", f"budget={budget}"]).config
+    assert config.baseline.functions == choice
+
+
 def test_a_list_has_expressions_and_names_in_any_case() -> None:
     found = dict(known_functions(("sine", "x*erf(x)", "SINE"), 10))
     assert {name: expression.text for name, expression in found.items()} == {"sine": "sin(x)", "x*erf(x)": "x*erf(x)"}
@@ -105,6 +111,18 @@ def test_a_damaged_file_is_said_and_trained_again(small: Path) -> None:
     run.resume(reporter=ear)
     assert f"{path}: torn or changed; it is trained again" in ear.lines
     assert _of(run) == before
+
+
+def test_a_file_of_another_cohort_is_said_and_trained_again(small: Path) -> None:
+    changes = [FEW, "cohorts.size=2", "budget=2", "confirmation.finalists=0"]
+    run = Job.load(small, changes).launch("one")
+    before = run.known()
+    path, other = run.folder.known(0), run.folder.known(1)
+    path.write_bytes(other.read_bytes())
+    ear = Told()
+    run.resume(reporter=ear)
+    assert f"{path}: has other functions or tasks than this run; it is trained again" in ear.lines
+    assert run.known() == before
 
 
 def test_a_run_from_before_there_was_a_baseline_goes_on_without_one(small: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +12,15 @@ from evaluators.results.records import MemberResult
 from evaluators.training.member import Array
 from primitives import parse
 from primitives.catalogue import catalogue
+from primitives.equivalence.signs import sign_class
 from primitives.expression.expression import Expression
 from search import Job, Run
-from search.confirmation.carried import BEST, MOST, ranked_best
+from search.baseline.known import Known
+from search.confirmation.carried import BEST, MOST, carried, known_in, ranked_best
 from search.confirmation.comparison import carried_rows, verdicts, without_failed
 from search.confirmation.conclusion import conclusion
 from search.confirmation.record import Carried, Compared, Confirmation, Estimate, Field, Finalist, Setting, Verdict
+from search.records.trial import TrialRecord
 from search.strategies import Proposal
 from search.strategies.random import Random
 from tests.search_tests.conftest import Told
@@ -114,8 +117,17 @@ def test_what_is_said(gain: Estimate, confirmed: bool, said: list[str]) -> None:
 def test_where_nothing_is_better_the_reference_is_kept() -> None:
     weak = replace(SINE, p_holm=0.3)
     assert conclusion(_confirmation(Estimate(0.0, -0.1, 0.1), False, weak))[1] == (
-        "Keep ReLU: no function that was tried is shown to be better."
+        "Keep ReLU: no known function is shown to be better."
     )
+
+
+def test_a_function_that_is_shown_to_be_better_is_used_though_another_has_a_higher_mean() -> None:
+    scattered = replace(LIKE, gain=Estimate(0.4, -0.2, 1.0), by_seed=(0.1, 0.9, 0.2), p_holm=0.2)
+    assert conclusion(_confirmation(Estimate(0.0, -0.1, 0.1), False, SINE, scattered))[1:] == [
+        "Use Sine, sin(x): the best of 27 known functions that is shown to be better, +0.300 nats (+0.250 +0.350) "
+        "over ReLU.",
+        "Not shown to be worse than it: Tanh.",
+    ]
 
 
 def test_a_job_ends_with_the_function_to_use(small: Path) -> None:
@@ -125,7 +137,7 @@ def test_a_job_ends_with_the_function_to_use(small: Path) -> None:
     assert confirmation is not None
     names = {row.name for row in confirmation.carried}
     assert {"gelu", "silu"} < names <= {"gelu", "silu", "x*erf(x)"} | {entry.name for entry in catalogue()}
-    assert confirmation.known_tried == 7
+    assert confirmation.known_tried == 3 + len(known_in(run.read(), run.config)) >= 7
     for row in confirmation.finalists:
         assert set(row.verdict.gains) == {"relu", *names}
     assert conclusion(confirmation)
@@ -145,6 +157,69 @@ def test_a_known_function_that_the_search_comes_upon_is_no_finalist(
     assert confirmation.finalists == ()
     assert "Sine" in {row.name for row in confirmation.carried}
     assert len(conclusion(confirmation)) >= 1
+
+
+def test_known_functions_that_wait_for_a_confirmation_without_finalists_are_something_to_do(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.confirmation.protocol.finalists", lambda study, config: [])
+    run = Job.load(small, ["baseline.functions=[Tanh, Sine]", "budget=6"]).launch("one")
+    run.folder.confirmation.unlink()  # as after an interruption
+    run.resume()
+    confirmation = run.confirmation()
+    assert confirmation is not None
+    assert {"Tanh", "Sine"} <= {row.name for row in confirmation.carried}
+
+
+@dataclass
+class _Studied:
+    """What the rule looks at in a study."""
+
+    baseline: list[Known]
+    trials: list[TrialRecord]
+
+    @property
+    def store(self) -> _Studied:
+        return self
+
+
+def _trial(number: int, text: str, gain: float, objective: float | None = None) -> TrialRecord:
+    key = sign_class(parse(text), exact=False)
+    value = gain if objective is None else objective
+    return TrialRecord(f"1.{number}", text, key, gain_over={"relu": gain}, objectives={"gain": value})
+
+
+def _raced(small: Path, monkeypatch: pytest.MonkeyPatch, study: _Studied) -> set[str]:
+    """The expressions that get more seeds."""
+    raced: set[str] = set()
+
+    def gains(field: list[Expression], *_: object, **__: object) -> dict[Expression, Array]:
+        raced.update(each.text for each in field)
+        return {each: np.arange(4.0) for each in field}
+
+    monkeypatch.setattr("search.confirmation.carried.gains_in_search", gains)
+    carried(study, Job.load(small).config, None)  # type: ignore[arg-type]
+    return raced
+
+
+def test_ranks_within_a_cohort_do_not_choose_among_known_functions(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last one stood alone in its cohort, where its rank was 0."""
+    trials = [_trial(n, f.text, n / 10, 0.9) for n, f in enumerate(FUNCTIONS[:6])]
+    alone = _trial(6, "x*tanh(x)", 2.0, 0.0)
+    study = _Studied([Known("alone", alone), *(Known(t.expression, t) for t in trials)], [])
+    assert "x*tanh(x)" in _raced(small, monkeypatch, study)
+
+
+def test_a_known_function_that_the_search_came_upon_is_raced_off_the_front_too(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met, unknown = _trial(1, "x*tanh(x)", 0.5), _trial(2, "sin(x)*cos(x)*tanh(x)", 0.9)
+    known = [Known(f.text, _trial(n, f.text, n / 100)) for n, f in enumerate(FUNCTIONS[:6])]
+    raced = _raced(small, monkeypatch, _Studied(known, [met, unknown]))
+    assert "x*tanh(x)" in raced
+    assert unknown.expression not in raced
 
 
 def test_a_confirmation_with_known_functions_is_read_back(small: Path) -> None:

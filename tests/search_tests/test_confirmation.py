@@ -19,7 +19,7 @@ from evaluators.statistics import FEWEST_SEEDS, holm, smallest_effect, t_test
 from evaluators.tasks import task
 from evaluators.tasks.base import split
 from evaluators.tasks.examples import examples_of
-from evaluators.tasks.fresh_data import FreshData
+from evaluators.tasks.fresh_data import OWN_WEIGHTS, FreshData
 from primitives.expression.parsing import parse
 from search import Job, Run
 from search.confirmation import verdicts
@@ -254,7 +254,7 @@ def test_the_verdict_follows_from_the_file(small: Path) -> None:
     assert row["best_control"] == min(row["by_seed"], key=lambda name: sum(row["by_seed"][name]))
     tested = found["setting"]["tested"]["digits"]
     sizes = split(len(examples_of(task("digits"), "confirmation")), "confirmation", 0)
-    assert tested["ratio"] == len(sizes.test) / len(sizes.train) / 4  # each seed draws its own weights
+    assert tested["ratio"] == OWN_WEIGHTS * len(sizes.test) / len(sizes.train)
     assert row["p"] == max(t_test(gains, tested["ratio"]) for gains in row["by_seed"].values())
     half = stats.t.ppf(0.975, 5) * np.std(row["by_seed"]["relu"], ddof=1) * math.sqrt(1 / 6 + tested["ratio"])
     low, high = row["gains"]["relu"]["interval"]

@@ -129,6 +129,18 @@ def test_a_card_says_what_the_function_is_and_what_speaks_for_it(small: Path, tm
             assert f"short form of candidate {row['of']}" in card
 
 
+def test_a_card_of_a_known_function_has_what_the_fresh_seeds_say_of_it(small: Path, tmp_path: Path) -> None:
+    run = Job.load(small, ["baseline.functions=[Tanh]", "budget=6"]).launch()
+    found = run.confirmation()
+    assert found is not None
+    (gain,) = (row.gain for row in found.carried if row.name == "Tanh")
+    assert gain is not None
+    export(run, ["known.0"], ["torch"], tmp_path / "out")
+    card = (tmp_path / "out" / "act_known_0" / "README.md").read_text()
+    assert f"confirmation: {gain.mean:+.3f}" in card
+    assert "No parents: it was proposed from the grammar or the start list, or is a known function." in card
+
+
 def test_the_nearest_known_function() -> None:
     for text in ("3*tanh(x)", "gelu(x)", "x*sigmoid(1.702*x)"):
         near = nearest_known(parse(text))

@@ -29,6 +29,7 @@ def state_to_plain(state: CohortState) -> Plain:
     return {
         "rows": [member_to_json(row) for row in state.rows],
         "seconds": dict(state.seconds),
+        "done": state.done,
         "training": {
             "mark": training.step,
             "outcomes": [_outcome_to_plain(outcome) for outcome in training.outcomes],
@@ -43,6 +44,7 @@ def state_from_plain(plain: Plain, place: str) -> CohortState:
     return CohortState(
         rows=tuple(member_from_json(Fields(row, place)) for row in plain["rows"]),
         seconds=plain["seconds"],
+        done=plain["done"],
         training=TrainingState(
             outcomes=tuple(map(_outcome_from_plain, training["outcomes"])),
             step=training["mark"],

@@ -72,8 +72,16 @@ class TrainingState:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CohortState:
-    """A cohort: what its members did on the tasks that are done, the seconds these took, the training under way."""
+    """A cohort: what its members did in the trainings that are done, the seconds these took, the one under way.
+
+    Args:
+        rows: of the members.
+        seconds: by task.
+        training: the one under way.
+        done: how many trainings are: one for each task on the first seeds, and for each of a lap.
+    """
 
     rows: tuple[MemberResult, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     training: TrainingState | None = None
+    done: int = 0
