@@ -1,8 +1,8 @@
 """`(x+beta)*atan(x)` beside the best known functions, on the confirmation's data and larger network of mnist1d-cnn-2x8.
 
-The function is the best unknown one of ``benchmarks/data/mnist1d-cnn-2x8.npz``. The known functions are not those of the
-search's network, where the best are others, but the eight best of the catalogue on the very network and test data of
-the comparison, by other seeds: the comparison is hard on the function. Both are tuned over four learning rates.
+The function is the best unknown one of ``benchmarks/data/mnist1d-cnn-2x8.npz``. The known functions are not those of
+the search's network, where the best are others, but the eight best of the catalogue on the very network and test data
+of the comparison, by other seeds: the comparison is hard on the function. Both are tuned over four learning rates.
 
     python docs/results/mnist1d_cnn.py            # 12 minutes on one core
 """
