@@ -222,6 +222,13 @@ def test_a_known_function_that_the_search_came_upon_is_raced_off_the_front_too(
     assert unknown.expression not in raced
 
 
+def test_a_known_function_that_the_search_came_upon_has_its_own_name_not_that_of_other_signs(small: Path) -> None:
+    config = Job.load(small).config
+    assert config.scoring.signs
+    study = _Studied([Known("Tanh", _trial(0, "tanh(x)", 0.1))], [_trial(1, "softplus(x)", 0.5)])
+    assert [each.name for each in known_in(study, config)] == ["Tanh", "Softplus"]  # type: ignore[arg-type]
+
+
 def test_a_confirmation_with_known_functions_is_read_back(small: Path) -> None:
     ear = Told()
     run = Job.load(small, ["baseline.functions=[Tanh, Sine]"]).launch("one", reporter=ear)
