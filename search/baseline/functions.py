@@ -74,7 +74,19 @@ def checked_functions(value: object) -> str | tuple[str, ...]:
     return str(value)
 
 
-@lru_cache(maxsize=2)
+def catalogue_name(expression: Expression, *, exact: bool, signs: tuple[str, ...] = ()) -> str:
+    """The name of the catalogue's function in an expression's class; "" where there is none.
+
+    The function itself comes before one that differs in signs: softplus(x) is no LogSigmoid.
+    """
+    for each in ((), signs):
+        names = catalogue_classes(exact=exact, signs=each)
+        if name := names.get(sign_class(expression, exact=exact, signs=each)):
+            return name
+    return ""
+
+
+@lru_cache(maxsize=4)
 def catalogue_classes(*, exact: bool, signs: tuple[str, ...] = ()) -> Mapping[str, str]:
     """The catalogue's classes with the names of their first entries."""
     classes: dict[str, str] = {}

@@ -15,7 +15,7 @@ from evaluators.training.member import Array
 from primitives.equivalence.signs import sign_class
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
-from search.baseline.functions import catalogue_classes
+from search.baseline.functions import catalogue_classes, catalogue_name
 from search.baseline.known import Known
 from search.config import Config
 from search.confirmation.gains_in_search import gains_in_search
@@ -76,9 +76,11 @@ def known_in(study: Study, config: Config) -> list[Known]:
     """All known functions that a job trained: its baseline, and those of the catalogue that the search came upon."""
     if not study.baseline:
         return []
-    names = catalogue_classes(exact=config.exact, signs=config.scoring.signs)
-    met = (Known(names[trial.key], trial) for trial in study.store.trials if trial.key in names)
-    return [*reversed(study.baseline), *met]
+    exact, signs = config.exact, config.scoring.signs
+    classes = catalogue_classes(exact=exact, signs=signs)
+    met = (trial for trial in study.store.trials if trial.key in classes)
+    named = (Known(catalogue_name(parse(trial.expression), exact=exact, signs=signs), trial) for trial in met)
+    return [*reversed(study.baseline), *named]
 
 
 def _best_in_search(study: Study, config: Config) -> list[Known]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evaluators.results.control_labels import CURRENT, label_of
-from evaluators.statistics import ALPHA, interval
+from evaluators.statistics import ALPHA, interval, t_test
 from primitives.equivalence.builtin import as_builtin
 from primitives.expression.parsing import parse
 from search.confirmation.record import Carried, Compared, Confirmation
@@ -38,7 +38,11 @@ def _said(row: Compared, confirmation: Confirmation, unit: str) -> str:
         return f"{text} is better than {tried}: by at least {max(over.low, 0.0):.3f} {unit} than {name}, the closest."
     if over.high < 0:
         return f"{text} is worse than {name}, by at least {-over.high:.3f} {unit}."
-    return f"{text} is not shown to be better than {name}; it is at most {over.high:.3f} {unit} better."
+    if over.low > 0 and v.by_seed:  # it is another one, with more noise, that keeps it from being confirmed
+        ps = {each: t_test(gains, confirmation.setting.ratio) for each, gains in v.by_seed.items()}
+        least = max(ps, key=lambda each: ps[each])
+        name, over = label_of(least), v.gains[least]
+    return f"{text} is not shown to be better than {name}; it is at most {over.high or 0.0:.3f} {unit} better."
 
 
 def _advice(best: Compared | None, confirmation: Confirmation, unit: str) -> list[str]:

@@ -17,7 +17,7 @@ from evaluators.tasks import task
 from primitives.equivalence.signs import sign_class
 from primitives.expression.parsing import parse
 from primitives.user_file import is_reference, label
-from search.baseline.functions import catalogue_classes
+from search.baseline.functions import catalogue_name
 from search.config import Config
 from search.confirmation.carried import carried, known_in
 from search.confirmation.comparison import (
@@ -118,14 +118,13 @@ def _with_short_forms(
     named = [replace(row, short=form.text) for row, form in zip(rows, forms, strict=True)]
     exact, signs = config.exact, config.scoring.signs
     seen, added = {sign_class(each, exact=exact, signs=signs) for each in originals}, list[Finalist]()
-    names = catalogue_classes(exact=exact, signs=signs) if config.baseline.functions != "none" else {}
     met: dict[str, str] = {}
     for row, form in zip(rows, forms, strict=True):
         if (key := sign_class(form, exact=exact, signs=signs)) in seen:
             continue
         seen.add(key)
-        if key in names:
-            met[names[key]] = form.text
+        if config.baseline.functions != "none" and (name := catalogue_name(form, exact=exact, signs=signs)):
+            met[name] = form.text
         else:
             added.append(Finalist(f"{row.id}-short", form.text, cost(form), None, None, row.id, form.text))
     return [*named, *added], met

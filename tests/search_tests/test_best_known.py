@@ -114,6 +114,18 @@ def test_what_is_said(gain: Estimate, confirmed: bool, said: list[str]) -> None:
     assert conclusion(_confirmation(gain, confirmed, LESS, SINE, LIKE)) == said
 
 
+def test_the_control_that_keeps_it_open_is_named_not_a_closer_one_that_it_beats() -> None:
+    seeds = {"Sine": (0.1, 0.11, 0.09), "gelu": (0.9, -0.5, 0.2)}
+    gains = {name: Estimate.of(values) for name, values in seeds.items()}
+    verdict = Verdict(gains, seeds, best_control="Sine", gain_over_best_control=0.1)
+    made = _confirmation(Estimate(0.1, 0.08, 0.12), False)
+    row = replace(made.finalists[0], verdict=verdict)
+    high = gains["gelu"].high
+    assert conclusion(replace(made, finalists=(row,)))[0] == (
+        f"x*sin(x) is not shown to be better than GELU; it is at most {high:.3f} nats better."
+    )
+
+
 def test_where_nothing_is_better_the_reference_is_kept() -> None:
     weak = replace(SINE, p_holm=0.3)
     assert conclusion(_confirmation(Estimate(0.0, -0.1, 0.1), False, weak))[1] == (
@@ -220,6 +232,13 @@ def test_a_known_function_that_the_search_came_upon_is_raced_off_the_front_too(
     raced = _raced(small, monkeypatch, _Studied(known, [met, unknown]))
     assert "x*tanh(x)" in raced
     assert unknown.expression not in raced
+
+
+def test_a_known_function_that_the_search_came_upon_has_its_own_name_not_that_of_other_signs(small: Path) -> None:
+    config = Job.load(small).config
+    assert config.scoring.signs
+    study = _Studied([Known("Tanh", _trial(0, "tanh(x)", 0.1))], [_trial(1, "softplus(x)", 0.5)])
+    assert [each.name for each in known_in(study, config)] == ["Tanh", "Softplus"]  # type: ignore[arg-type]
 
 
 def test_a_confirmation_with_known_functions_is_read_back(small: Path) -> None:
