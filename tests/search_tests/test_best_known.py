@@ -98,7 +98,8 @@ LESS = Carried("gelu", "gelu(x)", 5.1, Estimate(0.1, 0.05, 0.15), (0.1, 0.11, 0.
     ("gain", "confirmed", "said"),
     [
         (Estimate(0.1, 0.06, 0.14), True,
-         ["x*sin(x) is better than every one of 27 known functions tried: by at least 0.060 nats than Sine.", "Use x*sin(x)."]),
+         ["x*sin(x) is better than every one of 27 known functions tried: by at least 0.060 nats than Sine.",
+          "Use x*sin(x)."]),
         (Estimate(0.01, -0.03, 0.05), False,
          ["x*sin(x) is not shown to be better than Sine; it is at most 0.050 nats better.",
           "Use Sine, sin(x): the best of 27 known functions here, +0.300 nats (+0.250 +0.350) over ReLU.",
