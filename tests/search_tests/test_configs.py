@@ -75,8 +75,10 @@ def test_a_tiny_budget_is_confirmed(name: str, tmp_path: Path) -> None:
     run = Job.load(name, [*TINY, *changes]).launch(str(tmp_path / "run"))
     found = confirmation(run)
     sums = [sum(gain or 0.0 for gain in row.by_task.values()) for row in run.front_rows()]
-    assert (found is None) == all(gain <= 0 for gain in sums)
-    assert found is None or sum("of" not in row for row in found["finalists"]) == 1
+    assert found is not None  # the known functions are there in any case
+    finalists = [row for row in found["finalists"] if "of" not in row]
+    assert len(finalists) <= any(gain > 0 for gain in sums)  # none is a known function
+    assert len(found["carried"]) >= 3
 
 
 @pytest.mark.slow
