@@ -43,7 +43,8 @@ FEWER = {
         "training.rungs=[4]",
     ],
 }
-ALL = ["--workers", "0", "--set", "training.seeds=2", "--set", "confirmation={finalists: 1, seeds: 7}"]
+KNOWN = ["--set", "baseline.functions=[tanh, sine]"]
+ALL = [*KNOWN, "--workers", "0", "--set", "training.seeds=2", "--set", "confirmation={finalists: 1, seeds: 7}"]
 
 
 def blocks() -> list[str]:

@@ -30,6 +30,7 @@ TINY = (
     "training.width=66",
     "training.device=cpu",
     "training.autocast=null",
+    "baseline.functions=[tanh, sine]",
     "confirmation.finalists=0",
     "workers={count: 0}",
 )

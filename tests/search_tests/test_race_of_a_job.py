@@ -68,6 +68,7 @@ def test_a_class_costs_what_the_shares_say(seed: int, noise: float) -> None:
     assert np.mean([len(row) for row in known]) == pytest.approx(2.0, abs=0.2)
 
 
+@pytest.mark.slow
 def test_workers_and_interruptions_change_nothing(small: Path) -> None:
     whole = Job.load(small, RACED).launch("whole")
     assert contents(Job.load(small, RACED).launch("workers", workers=2)) == contents(whole)
