@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 ALPHA = 0.05
 POWER = 0.8
@@ -53,6 +54,12 @@ def standard_error(gains: Sequence[float], ratio: float = 0.0) -> float:
             mean on these very examples is meant.
     """
     return float(np.std(gains, ddof=1)) * math.sqrt(1 / len(gains) + ratio)
+
+
+def in_errors(differences: NDArray[np.float64]) -> float:
+    """The mean in plain standard errors; infinite where all seeds agree in one that is not 0."""
+    mean, error = float(differences.mean()), float(differences.std(ddof=1)) / len(differences) ** 0.5
+    return mean / error if error > 0 else math.copysign(math.inf, mean) if mean else 0.0
 
 
 def t_test(gains: Sequence[float], ratio: float = 0.0) -> float:

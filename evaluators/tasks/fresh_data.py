@@ -34,12 +34,19 @@ class FreshData:
 def fresh_data(task: Task, name: str) -> FreshData:
     """What the models of a task are tested on; ``name`` is the task's in requests."""
     if isinstance(task, LoopTask):
-        return FreshData(name, float(task.test_ratio))
+        return FreshData(name, shared_ratio(task))
     examples = examples_of(task, "confirmation")
-    parts = split(len(examples), "confirmation", 0)  # the sizes are the same for all seeds
     digest = hashlib.sha256()
     for tensor in (*tensors(examples.inputs), *tensors(examples.targets)):
         digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().to("cpu").contiguous().view(torch.uint8).numpy().tobytes())
+    return FreshData(digest.hexdigest()[:16], shared_ratio(task))
+
+
+def shared_ratio(task: Task) -> float:
+    """The ratio alone, which needs only the number of examples; of a loop of its own what it says."""
+    if isinstance(task, LoopTask):
+        return float(task.test_ratio)
+    parts = split(len(examples_of(task, "confirmation")), "confirmation", 0)  # the sizes are the same for all seeds
     share = 1.0 if task.pretrained else OWN_WEIGHTS
-    return FreshData(digest.hexdigest()[:16], share * len(parts.test) / len(parts.train))
+    return share * len(parts.test) / len(parts.train)

@@ -45,14 +45,9 @@ def known_functions(
     if not isinstance(asked, str):
         return _distinct(((entry, function_of(entry)) for entry in asked), leave, exact=exact, signs=signs)
     whole = _distinct(_catalogue(exact=exact, signs=signs), leave, exact=exact, signs=signs)
-    if asked == "catalogue" or (asked == "auto" and is_cheap(len(whole), budget)):
+    if asked == "catalogue" or (asked == "auto" and len(whole) <= SHARE * budget):
         return whole
     return _distinct(((name, function_of(name)) for name in PANEL), leave, exact=exact, signs=signs)
-
-
-def is_cheap(functions: int, budget: int) -> bool:
-    """True if so many known functions are at most a quarter of the budget."""
-    return functions <= SHARE * budget
 
 
 def checked_functions(value: object) -> str | tuple[str, ...]:

@@ -12,7 +12,7 @@ from evaluators.controls import function_of, more_controls
 from evaluators.results.reference_loss import check_reference, notes
 from primitives.equivalence.signs import sign_class
 from primitives.expression.parsing import parse
-from search.baseline.functions import Named, is_cheap, known_functions
+from search.baseline.functions import Named, known_functions
 from search.baseline.known import Known
 from search.config import Config
 from search.engine.cohort_trials import trials_of
@@ -32,7 +32,7 @@ def settled(config: Config) -> Config:
     if config.baseline.functions != "auto":
         return config
     catalogue, panel = (_with_functions(config, name) for name in ("catalogue", "panel"))
-    return catalogue if is_cheap(len(functions_of(catalogue)), config.budget) else panel
+    return catalogue if functions_of(config) == functions_of(catalogue) else panel
 
 
 def _with_functions(config: Config, name: str) -> Config:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from evaluators.statistics import in_errors
 from evaluators.training.member import Array
 from primitives.equivalence.signs import sign_class
 from primitives.expression.expression import Expression
@@ -61,15 +62,7 @@ def ranked_best(rows: Sequence[tuple[Expression, Array]], *, exact: bool) -> lis
     if not kept:
         return []
     best = kept[0][1]
-    return [e for n, (e, gains) in enumerate(kept[:MOST]) if n < BEST or _errors_below(best, gains) <= WITHIN]
-
-
-def _errors_below(best: Array, gains: Array) -> float:
-    """How many standard errors a mean is below that of the best, paired by seed."""
-    below = best - gains
-    error = float(below.std(ddof=1)) / math.sqrt(len(below))
-    mean = float(below.mean())
-    return mean / error if error > 0 else (math.inf if mean > 0 else 0.0)
+    return [e for n, (e, gains) in enumerate(kept[:MOST]) if n < BEST or in_errors(best - gains) <= WITHIN]
 
 
 def known_in(study: Study, config: Config) -> list[Known]:

@@ -112,8 +112,7 @@ def _carried_to_json(row: Carried) -> JsonObject:
     made: JsonObject = {"name": row.name, "expression": row.expression, "cost": row.cost}
     if row.gain is None:
         return made
-    gain = {"mean": row.gain.mean, "interval": [row.gain.low, row.gain.high]}
-    said: JsonObject = {"gain": gain, "by_seed": list(row.by_seed), "p_holm": row.p_holm}
+    said: JsonObject = {"gain": _estimate_to_json(row.gain), "by_seed": list(row.by_seed), "p_holm": row.p_holm}
     return {**made, **said, **_readings_to_json("readings", row.readings)}
 
 

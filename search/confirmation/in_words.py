@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from evaluators.comparison import comparison_of
 from evaluators.statistics import smallest_effect
 from evaluators.tasks import task
-from evaluators.tasks.fresh_data import fresh_data
+from evaluators.tasks.fresh_data import shared_ratio
 from search.config import Config
 from search.confirmation.record import Confirmation
 from search.records.look import Look, looks_before
@@ -32,7 +32,7 @@ def power_expected(config: Config) -> str:
     c = config.confirmation
     if not c.finalists:
         return ""
-    ratio = max(fresh_data(task(name), name).ratio for name in config.tasks)
+    ratio = max(shared_ratio(task(name)) for name in config.tasks)
     effect = smallest_effect(c.seeds, 1.0, c.finalists * (2 if c.rounds else 1), ratio)
     nats = all(comparison_of(task(name)).is_ratio for name in config.tasks)
     said = f"{effect * USUAL_NOISE:.2f} nats, where its noise on a seed is {USUAL_NOISE:g} as in shipped jobs"

@@ -6,11 +6,11 @@ the confirmation says what it is worth.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from evaluators.statistics import in_errors
 from evaluators.training.member import Array
 from primitives.expression.expression import Expression
 from search.config import Config
@@ -56,14 +56,8 @@ def _step(
     if not np.isfinite(table[original]).all() or not np.isfinite(table[form]).all():
         return None
     trained = [each for each in tried if np.isfinite(table[each]).all()]
-    short = [e for e in trained if length(e) < length(form) and _errors(table[e] - table[original]) >= -1.0]
+    short = [e for e in trained if length(e) < length(form) and in_errors(table[e] - table[original]) >= -1.0]
     if short:
         return min(short, key=lambda each: (length(each), -float(table[each].mean())))
-    better = [e for e in trained if length(e) >= length(form) and _errors(table[e] - table[form]) >= BETTER]
+    better = [e for e in trained if length(e) >= length(form) and in_errors(table[e] - table[form]) >= BETTER]
     return max(better, key=lambda each: float(table[each].mean()), default=None)
-
-
-def _errors(differences: Array) -> float:
-    """Mean difference in standard errors; infinite where all seeds agree in one that is not 0."""
-    mean, error = float(differences.mean()), float(differences.std(ddof=1)) / len(differences) ** 0.5
-    return mean / error if error > 0 else math.copysign(math.inf, mean) if mean else 0.0
