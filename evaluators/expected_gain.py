@@ -66,7 +66,8 @@ def expected_gains(field: Array, chosen: Array, even: int = EVEN_ROWS) -> list[E
     weights = _weights(_likelihoods(means, grid, s))
     wider = (len(means) * weights + even / len(grid)) / (len(means) + even)
     likelihoods = _likelihoods(best, grid, s_best)
-    centres = _posteriors(likelihoods, weights) @ grid
+    # einsum: a BLAS adds a row otherwise when it is alone
+    centres = np.einsum("ik,k->i", _posteriors(likelihoods, weights), grid)
     ends = [_quantiles(row, grid) for row in _posteriors(likelihoods, wider)]
     return [Expected(float(mean), low, high) for mean, (low, high) in zip(centres, ends, strict=True)]
 

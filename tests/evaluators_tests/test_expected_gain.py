@@ -159,3 +159,11 @@ def test_any_raced_field_has_an_answer(rows: int, seeds: int, seed: int, unit: f
     found = expected_gains(field, field)
     assert found is not None
     assert all(np.isfinite([each.mean, each.low, each.high]).all() for each in found)
+
+
+def test_what_is_expected_of_one_does_not_depend_on_the_others_that_were_chosen() -> None:
+    """To the last bit: the record of one finalist and that of eight say the same of it."""
+    generator = np.random.default_rng(1)
+    field = generator.normal(0, 1, (60, 1)) + generator.normal(0, 1, (60, 3))
+    together = expected_gains(field, field[:20]) or []
+    assert together == [one for row in field[:20] for one in expected_gains(field, row[None]) or []]
