@@ -3,6 +3,8 @@
 The file is run, with the rights of the user who names it, and says so before. A reference is pinned by making the path
 absolute and by adding the beginning of the SHA-256 of the file: ``/home/me/file.py:Name@0123456789ab``. Then workers
 find the file, and a run that is resumed cannot go on with another one.
+
+A run folder may be a stranger's. Where it is only looked at, :func:`running_none` keeps its files from being run.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -24,8 +28,34 @@ from primitives.errors import ActsearchError, UserFileError, nearest
 
 T = TypeVar("T")
 
+CONSENT = "look at it, then say --trust"  #: the way out where a file of a run folder is not run unasked
+
 _REFERENCE = re.compile(r"(?P<path>.+\.py):(?P<name>[^:@/\\]*)(?:@(?P<digest>[0-9a-f]{12}))?", re.DOTALL)
 _LOGGER = logging.getLogger("actsearch")  # without a handler of the program's it prints to stderr
+_WITHHELD: ContextVar[set[str] | None] = ContextVar("withheld", default=None)  # None: files are run
+
+
+class FileNotRun(UserFileError):
+    """A file would have to be run, where none is."""
+
+
+@contextmanager
+def running_none(paths: set[str]) -> Iterator[None]:
+    """Here :func:`load` gives what was run before in this process, and runs nothing.
+
+    Args:
+        paths: gets the files that would have been run.
+    """
+    token = _WITHHELD.set(paths)
+    try:
+        yield
+    finally:
+        _WITHHELD.reset(token)
+
+
+def withheld() -> bool:
+    """True in :func:`running_none` once a file would have been run: what it brings is unknown."""
+    return bool(_WITHHELD.get())
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +90,11 @@ def parts_of(reference: str) -> tuple[str, str, str]:
     return match["path"], match["name"], match["digest"] or ""
 
 
+def names_file(text: str) -> bool:
+    """True for a text that :func:`load` could take."""
+    return _REFERENCE.fullmatch(text) is not None
+
+
 def label(name: str) -> str:
     """What a name is called in tables: itself; of a reference the file's name and the name in it."""
     if not is_reference(name):
@@ -80,14 +115,26 @@ def pinned(name: str) -> str:
     return f"{Path(path).resolve()}:{own}@{_digest(_content(name))}"
 
 
+def was_run(reference: str) -> bool:
+    """True if this process has run the file as it is now, and as it is pinned."""
+    try:
+        return _name(Path(parts_of(reference)[0]).resolve(), _content(reference)) in sys.modules
+    except UserFileError:
+        return False
+
+
 def load(reference: str, wanted: Wanted[T]) -> T:
     """What a reference names; the same object as long as neither path nor content change.
 
     Raises:
         UserFileError: there is no such file or name, the file is not the one that was pinned, what it has under the
             name is of another kind, or the file fails; the message names the file and the line.
+        FileNotRun: the file would have to be run, in :func:`running_none`.
     """
     path, name, _ = parts_of(reference)
+    if (paths := _WITHHELD.get()) is not None and not was_run(reference):
+        paths.add(path)
+        raise FileNotRun(f"the run names the file {path}, which is not run to look at a run; {CONSENT}")
     module = _module(Path(path).resolve(), _content(reference))
     if name not in vars(module):
         own = [key for key, value in vars(module).items() if wanted.fits(value) and _defined_in(value, module)]
@@ -155,6 +202,11 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:12]
 
 
+def _name(path: Path, content: bytes) -> str:
+    """What a file is called among Python's modules."""
+    return f"actsearch_file_{_digest(str(path).encode() + content)}"
+
+
 class _Source(importlib.abc.SourceLoader):
     """Loads the bytes that were hashed; neither reads nor writes compiled files, which are told apart by time."""
 
@@ -170,7 +222,7 @@ class _Source(importlib.abc.SourceLoader):
 
 def _module(path: Path, content: bytes) -> ModuleType:
     """The file as a module, run once in a process as long as neither path nor content change."""
-    name = f"actsearch_file_{_digest(str(path).encode() + content)}"
+    name = _name(path, content)
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path, loader=_Source(path, content))

@@ -47,21 +47,27 @@ def export(
     """
     for target in to:
         find_target(target)
-    study, confirmation = run.read(), run.confirmation()
-    tasks = run.config.tasks
-    rows = {row.id: row for row in [*class_rows(study, tasks), *(row for _, row in known_rows(study, tasks))]}
-    chosen = _chosen(run, ids, rows, confirmation) or [_best(run, study)]
-    written = [
-        (path, data)
-        for row in chosen
-        for path, data in _folder(run, row, rows, study.trials, confirmation, to, raw).items()
-    ]
+    with run.looking():
+        written = _written(run, ids, to, raw)
     paths = [(out or run.folder.exports) / path for path, _ in written]
     for path, (_, data) in zip(paths, written, strict=True):
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, data)
     return paths
+
+
+def _written(run: Run, ids: Sequence[str], to: Sequence[str], raw: bool) -> list[tuple[Path, str | bytes]]:
+    """The paths in the folder to write to, with what is written."""
+    study, confirmation = run.read(), run.confirmation()
+    tasks = run.config.tasks
+    rows = {row.id: row for row in [*class_rows(study, tasks), *(row for _, row in known_rows(study, tasks))]}
+    chosen = _chosen(run, ids, rows, confirmation) or [_best(run, study)]
+    return [
+        (path, data)
+        for row in chosen
+        for path, data in _folder(run, row, rows, study.trials, confirmation, to, raw).items()
+    ]
 
 
 def _chosen(

@@ -5,7 +5,7 @@ They are written in this order. What the trace does not name was not appended.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from search.engine.scoring import Scoring
@@ -20,7 +20,7 @@ from search.storage.memory import MemoryStore
 from search.storage.recovery import Say, recover
 from search.storage.run_folder import RunFolder
 from search.storage.trace import append_trace, read_trace
-from search.storage.trial_journal import TrialJournal, read_trials
+from search.storage.trial_journal import Direction, TrialJournal, directions_in, read_trials
 
 
 class JournalStore(Store):
@@ -76,6 +76,12 @@ def read_store(folder: RunFolder, scoring: Scoring) -> Store:
         )
     trials = read_trials(copy, scoring, folder.journal)
     return MemoryStore(trials, trace, lambda number: read_cohort(folder.cohort(number)))
+
+
+def recorded_objectives(folder: RunFolder) -> Mapping[str, Direction]:
+    """The objectives of a run with their directions, as its journal has them; none before the first cohort."""
+    trace = read_trace(folder.trace)
+    return directions_in(JournalCopy(folder.journal, trace[-1].journal_bytes)) if trace else {}
 
 
 def stored_trace(folder: RunFolder) -> list[TraceEntry]:

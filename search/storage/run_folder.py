@@ -13,8 +13,7 @@ from typing import TextIO
 from primitives.errors import nearest
 from search.errors import FileError, RunError
 from search.storage.files import writing
-
-RUNS = Path("runs")
+from search.trust import RUNS
 
 
 class RunFolder:

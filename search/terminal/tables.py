@@ -18,6 +18,7 @@ from evaluators.results.control_labels import RELU, label_of
 from evaluators.results.reasons import code_of
 from evaluators.results.records import reference_name
 from primitives.equivalence.builtin import as_builtin
+from primitives.errors import ExpressionError
 from primitives.expression.parsing import parse
 from search.confirmation.record import Compared, Confirmation, Estimate, Over, Readings, Verdict
 from search.records.class_row import ClassRow
@@ -49,8 +50,11 @@ def formula(text: str) -> str:
 
 
 def built_form(text: str) -> str:
-    """The built-in of torch that an expression equals, or the expression."""
-    return as_builtin(parse(text)).text
+    """The built-in of torch that an expression equals, or the expression; that of an unknown operator is as it is."""
+    try:
+        return as_builtin(parse(text)).text
+    except ExpressionError:
+        return text
 
 
 def rows_title(
