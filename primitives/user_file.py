@@ -13,6 +13,7 @@ import hashlib
 import importlib.abc
 import importlib.util
 import logging
+import os
 import re
 import sys
 import traceback
@@ -25,6 +26,8 @@ from types import ModuleType
 from typing import Generic, TypeGuard, TypeVar
 
 from primitives.errors import ActsearchError, UserFileError, nearest
+from primitives.plain_file import read_plain
+from primitives.quoting import quoted, visible
 
 T = TypeVar("T")
 
@@ -85,8 +88,8 @@ def parts_of(reference: str) -> tuple[str, str, str]:
         UserFileError: the text has another form.
     """
     match = _REFERENCE.fullmatch(reference)
-    if match is None or not match["name"]:
-        raise UserFileError(f"{reference!r}: expected a file and a name in it, as in path/to/file.py:Name")
+    if match is None or not match["name"] or visible(reference) != reference:
+        raise UserFileError(f"{quoted(reference)}: expected a file and a name in it, as in path/to/file.py:Name")
     return match["path"], match["name"], match["digest"] or ""
 
 
@@ -112,13 +115,15 @@ def pinned(name: str) -> str:
     if not is_reference(name):
         return name
     path, own, _ = parts_of(name)
-    return f"{Path(path).resolve()}:{own}@{_digest(_content(name))}"
+    content = _content(name)  # first, as it says what is wrong with a path
+    return f"{Path(path).resolve()}:{own}@{_digest(content)}"
 
 
 def was_run(reference: str) -> bool:
     """True if this process has run the file as it is now, and as it is pinned."""
     try:
-        return _name(Path(parts_of(reference)[0]).resolve(), _content(reference)) in sys.modules
+        content = _content(reference)
+        return _name(Path(parts_of(reference)[0]).resolve(), content) in sys.modules
     except UserFileError:
         return False
 
@@ -135,11 +140,12 @@ def load(reference: str, wanted: Wanted[T]) -> T:
     if (paths := _WITHHELD.get()) is not None and not was_run(reference):
         paths.add(path)
         raise FileNotRun(f"the run names the file {path}, which is not run to look at a run; {CONSENT}")
-    module = _module(Path(path).resolve(), _content(reference))
+    content = _content(reference)
+    module = _module(Path(path).resolve(), content)
     if name not in vars(module):
         own = [key for key, value in vars(module).items() if wanted.fits(value) and _defined_in(value, module)]
         raise UserFileError(
-            f"{path} has no {wanted.noun} {name!r}{nearest(name, own)}; available: {', '.join(own) or 'none'}"
+            f"{path} has no {wanted.noun} {quoted(name)}{nearest(name, own)}; available: {', '.join(own) or 'none'}"
         )
     found: object = vars(module)[name]
     if not wanted.fits(found):
@@ -186,10 +192,12 @@ def _content(reference: str) -> bytes:
     """The file's bytes, checked against the pin."""
     path, _, expected = parts_of(reference)
     try:
-        content = Path(path).read_bytes()
+        content = read_plain(path)
     except OSError as error:
-        near = nearest(Path(path).name, (other.name for other in Path(path).parent.glob("*.py") if other.is_file()))
-        raise UserFileError(f"{reference!r}: cannot read {path}: {error.strerror}{near}") from None
+        folder, own = os.path.split(path)
+        names = os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
+        near = nearest(own, (each for each in names if each.endswith(".py")))
+        raise UserFileError(f"{quoted(reference)}: cannot read {path}: {error.strerror}{near}") from None
     if expected and _digest(content) != expected:
         raise UserFileError(
             f"{path} was changed: expected a SHA-256 that begins with {expected}, got {_digest(content)}; "

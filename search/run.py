@@ -11,6 +11,7 @@ from evaluators.errors import EvaluationError, RecordError
 from evaluators.machine.backend import Backend
 from evaluators.objectives import check_names, stand_in
 from primitives.errors import ExpressionError, UserFileError
+from primitives.quoting import command
 from primitives.user_file import CONSENT, FileNotRun, is_reference, label, running_none, was_run
 from search.baseline.known import Known
 from search.baseline.stage import baseline_of, functions_of, known_trained, listed, settled
@@ -176,7 +177,7 @@ class Run:
         for number in range(len(store.trace)):
             if (record := store.cohort(number)) is None:
                 raise RunError(
-                    f"cohort {number} of {self.path} is missing or torn; actsearch resume {self.path} may mend it"
+                    f"cohort {number} of {self.path} is missing or torn; {command('resume', self.path)} may mend it"
                 )
             yield record
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from primitives.errors import UserFileError
+from primitives.quoting import quoted
 from primitives.user_file import CONSENT, names_file, parts_of, was_run
 
 RUNS = Path("runs")  #: where run folders lie, in the working folder
@@ -29,8 +30,8 @@ def check_references(data: Mapping[str, object], place: Path, *, trust: bool) ->
         path, _, pin = parts_of(reference)
         if not (pin and Path(path).is_absolute()):
             raise UserFileError(
-                f"{place}: {key}: {reference!r} is not pinned: in a run folder a file is named by its absolute path "
-                "and its hash, as launch writes them"
+                f"{place}: {key}: {quoted(reference)} is not pinned: in a run folder a file is named by its absolute "
+                "path and its hash, as launch writes them"
             )
         if not trust and not was_run(reference) and (why := _foreign(Path(path), place.parent)):
             raise UserFileError(f"{place}: {key}: the run names the file {path}, which lies {why}; {CONSENT}")

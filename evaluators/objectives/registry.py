@@ -19,6 +19,7 @@ from evaluators.objectives.robustness import Robustness
 from evaluators.objectives.saved_bytes import SavedBytes
 from evaluators.objectives.sparsity import Sparsity
 from primitives.errors import UserFileError, nearest
+from primitives.quoting import quoted
 from primitives.user_file import CONSENT, FileNotRun, Wanted, is_reference, load, made, parts_of
 
 DEFAULT = ("gain", "cost")
@@ -50,7 +51,9 @@ class _Unread(Objective):
     kind = "formula"
 
     def value(self, trained: Trained) -> float:
-        raise FileNotRun(f"the objective {self.name!r} is of a file, which is not run to look at a run; {CONSENT}")
+        raise FileNotRun(
+            f"the objective {quoted(self.name)} is of a file, which is not run to look at a run; {CONSENT}"
+        )
 
 
 def stand_in(reference: str, name: str, direction: Literal["maximize", "minimize"]) -> None:
@@ -74,7 +77,9 @@ def objective(name: str) -> Objective:
         return _LOADED[name][1]
     if name in _UNREAD:
         return _UNREAD[name]
-    raise EvaluationError(f"unknown objective {name!r}{nearest(name, OBJECTIVES)}; available: {', '.join(OBJECTIVES)}")
+    raise EvaluationError(
+        f"unknown objective {quoted(name)}{nearest(name, OBJECTIVES)}; available: {', '.join(OBJECTIVES)}"
+    )
 
 
 def _is_objective(found: object) -> TypeGuard[type[Objective]]:
@@ -97,11 +102,11 @@ def _of_file(reference: str) -> Objective:
         if not isinstance(getattr(own, attribute, None), str):
             raise UserFileError(f"{path}: {wanted} has no {attribute}, which must be a text")
     if own.direction not in ("maximize", "minimize"):
-        raise UserFileError(f"{path}: {wanted}: direction: expected maximize or minimize, got {own.direction!r}")
+        raise UserFileError(f"{path}: {wanted}: direction: expected maximize or minimize, got {quoted(own.direction)}")
     place = f"{Path(path).resolve()}:{wanted}"
     holder = "the package" if own.name in OBJECTIVES else _LOADED.get(own.name, (place,))[0]
     if holder != place:
-        raise UserFileError(f"{place}: {holder} has an objective of the name {own.name!r}; choose another one")
+        raise UserFileError(f"{place}: {holder} has an objective of the name {quoted(own.name)}; choose another one")
     _LOADED[own.name] = place, own
     return own
 

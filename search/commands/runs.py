@@ -29,7 +29,8 @@ def front(
     as_json: Json = False,
 ) -> None:
     """Show the Pareto front of a run, every class, or the known functions."""
-    from search.commands.shell import console, print_json, title
+    from primitives.quoting import visible
+    from search.commands.shell import console, print_json, say, title
     from search.engine.rows import class_rows, front_rows, known_cells, known_csv, known_rows, rows_csv
     from search.report import write_front
     from search.run import Run
@@ -49,12 +50,12 @@ def front(
             print_json(known_cells(best) if known else [row.cells for row in rows])
         elif as_csv:
             objectives = opened.config.scoring.objectives
-            print(known_csv(best, objectives) if known else rows_csv(rows, objectives), end="")
+            print(visible(known_csv(best, objectives) if known else rows_csv(rows, objectives)), end="")
         elif every:
             console.print(tables.front_table(rows, f"All {len(rows)} classes of {opened.path}"))
         else:
             console.print(tables.front_table(rows, title(opened, rows)))
-            console.print(tables.best_known_line(best, rows), highlight=False, markup=False)
+            say(tables.best_known_line(best, rows))
 
 
 def report(
@@ -91,7 +92,7 @@ def export(
 ) -> None:
     """Write functions of a run as code that needs nothing of this project."""
     from primitives.operators.of_files import register_of_files
-    from search.commands.shell import console, print_json
+    from search.commands.shell import print_json, say
     from search.export.export import export as export_functions
     from search.run import Run
 
@@ -102,4 +103,4 @@ def export(
         print_json([str(path) for path in paths])
     else:
         for path in paths:
-            console.print(str(path), markup=False, highlight=False, soft_wrap=True)
+            say(str(path), whole=True)

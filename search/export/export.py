@@ -9,6 +9,7 @@ from primitives.analysis import output_factor
 from primitives.errors import nearest
 from primitives.expression.parsing import parse
 from primitives.lowering import files, find_target
+from primitives.quoting import command, quoted
 from search.confirmation import Confirmation
 from search.engine.rows import class_rows, front_rows, known_rows
 from search.engine.study import Study
@@ -80,9 +81,8 @@ def _chosen(
         known[finalist.id] = Exported(finalist.id, finalist.expression, finalist.cost, rows[finalist.original])
     for name in ids:
         if name not in known:
-            raise RunError(
-                f"{run.path} has no candidate {name!r}{nearest(name, known)}; see actsearch front {run.name}"
-            )
+            shown = command("front", run.path, "--all")
+            raise RunError(f"{run.path} has no candidate {quoted(name)}{nearest(name, known)}; see {shown}")
     confirmed = [row.finalist.id for row in tested if row.verdict.confirmed]
     return [known[name] for name in dict.fromkeys(ids or confirmed)]
 
@@ -110,6 +110,8 @@ def _folder(
 
     expression = parse(row.expression)
     name = f"act_{row.id.replace('.', '_').replace('-', '_')}"
+    if not name.isidentifier():
+        raise RunError(f"{run.path}: {quoted(row.id)} is no id of a candidate")
     factor, exact = output_factor(expression), run.config.exact
     made: dict[str, str | bytes] = {}
     for target in to:

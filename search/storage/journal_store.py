@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from primitives.quoting import command
 from search.engine.scoring import Scoring
 from search.errors import RunError
 from search.records.cohort import CohortRecord
@@ -72,7 +73,8 @@ def read_store(folder: RunFolder, scoring: Scoring) -> Store:
     copy = JournalCopy(folder.journal, trace[-1].journal_bytes if trace else 0)
     if trace and copy.digest != trace[-1].journal_sha256:
         raise RunError(
-            f"{folder.journal} is missing or damaged; actsearch resume {folder.path} rebuilds it from the cohort files"
+            f"{folder.journal} is missing or damaged; {command('resume', folder.path)} rebuilds it from the "
+            "cohort files"
         )
     trials = read_trials(copy, scoring, folder.journal)
     return MemoryStore(trials, trace, lambda number: read_cohort(folder.cohort(number)))

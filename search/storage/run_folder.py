@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import TextIO
 
 from primitives.errors import nearest
+from primitives.quoting import quoted, visible
 from search.errors import FileError, RunError
 from search.storage.files import writing
 from search.trust import RUNS
+
+LONGEST = 1000  #: characters of a new run's path
 
 
 class RunFolder:
@@ -63,8 +66,11 @@ class RunFolder:
                 path.unlink(missing_ok=True)
 
     def check_free(self) -> None:
-        """Raise RunError if the folder exists; a run is never overwritten."""
-        if self.path.exists():
+        """Raise RunError if the folder exists, as a run is never overwritten, or has a name that cannot be shown."""
+        name = str(self.path)
+        if visible(name) != name or len(name) > LONGEST:
+            raise RunError(f"{quoted(name)}: expected at most {LONGEST} characters, none of them a control character")
+        if os.path.lexists(self.path):
             raise RunError(f"{self.path} exists already; resume it, or choose another name with --run")
 
     def create(self) -> None:
@@ -124,13 +130,25 @@ def find_run(name: str | Path) -> RunFolder:
     """A run by path, or by its name under ``runs/``.
 
     Raises:
-        RunError: there is none; the message names the nearest one.
+        RunError: there is none, the message names the nearest one; or a link in it leads out of it.
     """
     for path in (Path(name), RUNS / name):
-        if (path / "config.yaml").is_file():
+        if os.path.isfile(path / "config.yaml"):
+            _check_links(path)
             return RunFolder(path)
     others = sorted(p.parent.name for p in RUNS.glob("*/config.yaml"))
-    raise RunError(f"no run {str(name)!r}{nearest(str(name), others)}; under {RUNS}/: {', '.join(others) or 'none'}")
+    raise RunError(
+        f"no run {quoted(str(name))}{nearest(str(name), others)}; under {RUNS}/: {', '.join(others) or 'none'}"
+    )
+
+
+def _check_links(folder: Path) -> None:
+    """Refuse a folder with a link that leads out of it: reading and writing would touch what is not the run's."""
+    root = os.path.realpath(folder)
+    for parent, folders, names in os.walk(root):
+        for path in (os.path.join(parent, name) for name in (*folders, *names)):
+            if os.path.islink(path) and os.path.commonpath([root, os.path.realpath(path)]) != root:
+                raise RunError(f"{path} is a link that leads out of the run folder; expected none")
 
 
 def named_folder(name: str) -> RunFolder:
