@@ -31,7 +31,7 @@ from primitives.operators.of_files import register_of_files
 from primitives.plain_file import read_text
 from primitives.quoting import quoted
 from primitives.user_file import is_reference, label, parts_of, pinned, running_none, withheld
-from primitives.yaml_text import DEEPEST, YamlError, loaded
+from primitives.yaml_text import DEEPEST, LONGEST, YamlError, loaded
 from search.baseline.functions import checked_functions
 from search.conditions import Setting, asked_of, checked_setting, in_words, resolved
 from search.engine.scoring import Scoring
@@ -548,6 +548,15 @@ def _keys_of(sections: list[str]) -> list[str]:
 
 
 def to_yaml(config: Config) -> str:
-    """The config as YAML, every value written out; ``controls`` where there are some."""
+    """The config as YAML, every value written out; ``controls`` where there are some.
+
+    Raises:
+        ConfigError: the text is too long to be read again.
+    """
     left_out = None if config.controls else {"controls"}
-    return yaml.safe_dump(config.model_dump(mode="json", exclude=left_out), sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(config.model_dump(mode="json", exclude=left_out), sort_keys=False, allow_unicode=True)
+    if len(text) > LONGEST:
+        raise ConfigError(
+            f"the config: expected at most {LONGEST:,} characters when it is written out, got {len(text):,}"
+        )
+    return text

@@ -331,9 +331,10 @@ class Job:
         """
         folder = free_name(self.name) if run is None else named_folder(run)
         folder.check_free()
+        text = to_yaml(self.config)
         with _workers(self.config, workers) as pool:  # before anything is written: they may not start
             folder.create()
-            write_atomically(folder.config, to_yaml(self.config))
+            write_atomically(folder.config, text)
             write_json(folder.environment, environment())
             made = Run(folder)
             reporter = reporter or Silent()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -46,11 +47,14 @@ def export(
         UserFileError: a target of a file cannot be used.
         LoweringError: a target is unknown, or it has no word for an operator; the message names both.
     """
+    folder = out or run.folder.exports
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        raise RunError(f"{folder} is there and no folder; export writes a folder for each function into one")
     for target in to:
         find_target(target)
     with run.looking():
         written = _written(run, ids, to, raw)
-    paths = [(out or run.folder.exports) / path for path, _ in written]
+    paths = [folder / path for path, _ in written]
     for path, (_, data) in zip(paths, written, strict=True):
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -81,9 +81,10 @@ def read_store(folder: RunFolder, scoring: Scoring) -> Store:
 
 
 def recorded_objectives(folder: RunFolder) -> Mapping[str, Direction]:
-    """The objectives of a run with their directions, as its journal has them; none before the first cohort."""
+    """The objectives of a run with their directions, as its journal has them; none without a whole journal."""
     trace = read_trace(folder.trace)
-    return directions_in(JournalCopy(folder.journal, trace[-1].journal_bytes)) if trace else {}
+    copy = JournalCopy(folder.journal, trace[-1].journal_bytes if trace else 0)
+    return directions_in(copy) if trace and copy.digest == trace[-1].journal_sha256 else {}
 
 
 def stored_trace(folder: RunFolder) -> list[TraceEntry]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import platform
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -130,11 +131,12 @@ def find_run(name: str | Path) -> RunFolder:
     """A run by path, or by its name under ``runs/``.
 
     Raises:
-        RunError: there is none, the message names the nearest one; or a link in it leads out of it.
+        RunError: there is none, the message names the nearest one; or what lies in it is no plain
+            file, or leads out of it.
     """
     for path in (Path(name), RUNS / name):
         if os.path.isfile(path / "config.yaml"):
-            _check_links(path)
+            _check_plain(path)
             return RunFolder(path)
     others = sorted(p.parent.name for p in RUNS.glob("*/config.yaml"))
     raise RunError(
@@ -142,13 +144,21 @@ def find_run(name: str | Path) -> RunFolder:
     )
 
 
-def _check_links(folder: Path) -> None:
-    """Refuse a folder with a link that leads out of it: reading and writing would touch what is not the run's."""
+def _check_plain(folder: Path) -> None:
+    """Refuse a folder in which something is neither a file nor a folder, or a link that leads out of it.
+
+    Reading a pipe waits for ever; reading and writing through a link touches what is not the run's.
+    """
     root = os.path.realpath(folder)
     for parent, folders, names in os.walk(root):
         for path in (os.path.join(parent, name) for name in (*folders, *names)):
-            if os.path.islink(path) and os.path.commonpath([root, os.path.realpath(path)]) != root:
-                raise RunError(f"{path} is a link that leads out of the run folder; expected none")
+            with suppress(FileNotFoundError):  # a job at work replaces files
+                mode = os.lstat(path).st_mode
+                if stat.S_ISLNK(mode):
+                    if os.path.commonpath([root, os.path.realpath(path)]) != root:
+                        raise RunError(f"{path} is a link that leads out of the run folder; expected none")
+                elif not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                    raise RunError(f"{path} is neither a file nor a folder; expected nothing else in a run folder")
 
 
 def named_folder(name: str) -> RunFolder:
