@@ -239,7 +239,7 @@ def _module(path: Path, content: bytes) -> ModuleType:
     sys.modules[name] = module  # dataclasses look themselves up there
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))  # for what lies beside it, and last, so that it hides nothing
-    _LOGGER.warning("the file %s is run, because the config or the command names it", path)
+    _LOGGER.warning("the file %s is run, because the config or the command names it", visible(str(path)))
     try:
         spec.loader.exec_module(module)
     except BaseException as error:
