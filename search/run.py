@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from evaluators.controls import more_controls
-from evaluators.errors import RecordError
+from evaluators.errors import EvaluationError, RecordError
 from evaluators.machine.backend import Backend
-from search.baseline.stage import functions_of, known_trained, listed, settled
+from evaluators.objectives import check_names, stand_in
+from primitives.errors import ExpressionError, UserFileError
+from primitives.quoting import command
+from primitives.user_file import CONSENT, FileNotRun, is_reference, label, running_none, was_run
+from search.baseline.known import Known
+from search.baseline.stage import baseline_of, functions_of, known_trained, listed, settled
 from search.conditions import as_it_was_meant
-from search.config import Config, checked, load_config, read_yaml, to_yaml, with_pinned_files
+from search.config import (
+    Config,
+    check_files,
+    checked,
+    load_config,
+    looked_at,
+    read_yaml,
+    to_yaml,
+    with_pinned_files,
+)
 from search.confirmation import Confirmation, read_confirmation, to_confirm
 from search.confirmation.in_words import looks_in_words
 from search.engine.interruption import gently
@@ -28,7 +42,7 @@ from search.records.status import Status, status_of
 from search.records.timing_codec import read_timing
 from search.report import report_at_end, write_front, write_report
 from search.signs import in_words, with_signs
-from search.storage import open_store, read_store, stored_trace
+from search.storage import open_store, read_store, recorded_objectives, stored_trace
 from search.storage.files import Cell, read_json, write_atomically, write_json
 from search.storage.looks import ledger_of, read_looks
 from search.storage.run_folder import RunFolder, find_run, free_name, named_folder
@@ -41,29 +55,94 @@ class Run:
 
     Args:
         folder: of the run.
+        trust: the files that the run names may be run: where it is looked at, and wherever they lie.
+
+    Raises:
+        UserFileError: trusted, but a file is missing or was changed.
     """
 
-    def __init__(self, folder: RunFolder) -> None:
-        self.folder = folder
+    def __init__(self, folder: RunFolder, *, trust: bool = False) -> None:
+        self.folder, self.trust = folder, trust
         self.path, self.name = folder.path, folder.name
-        self.config = checked(as_it_was_meant(read_yaml(folder.config)), str(folder.config))
+        self._withheld: set[str] = set()
+        self.config = looked_at(self._written(), str(folder.config), self._withheld)
+        if trust:
+            self._run_files()
+        with self.looking():
+            self._stand_in()
 
     @classmethod
-    def open(cls, name: str | Path) -> Run:
+    def open(cls, name: str | Path, *, trust: bool = False) -> Run:
         """A run by path or by its name under ``runs/``.
+
+        Looking at a run runs no file that it names. :meth:`resume` and :meth:`confirm` run those beneath the working
+        folder that lie in no run folder.
+
+        Args:
+            name: the path or name.
+            trust: run all files that it names.
 
         Raises:
             RunError: there is no such run.
+            UserFileError: trusted, but a file is missing or was changed.
         """
-        return cls(find_run(name))
+        return cls(find_run(name), trust=trust)
 
-    def read(self) -> Study:
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Here no file is run; an error that comes of that names the file and the way out."""
+        try:
+            with running_none(self._withheld):
+                yield
+        except (ExpressionError, EvaluationError) as error:
+            if not self._withheld:
+                raise
+            files = ", ".join(sorted(self._withheld))
+            raise UserFileError(
+                f"{error}; the run names {files}, which is not run to look at a run; {CONSENT}"
+            ) from None
+
+    def _written(self) -> Mapping[str, object]:
+        return as_it_was_meant(read_yaml(self.folder.config))
+
+    def _run_files(self) -> None:
+        """Read the config with the operators and objectives of its files, if they may be run."""
+        check_files(self.config, self.folder.config, trust=self.trust)
+        self.config = checked(self._written(), str(self.folder.config))
+        check_names(filter(is_reference, self.config.objectives))
+        self._withheld.clear()
+
+    def _stand_in(self) -> None:
+        """Where objectives are of files that are not run, their names and directions are those of the journal."""
+        unread = [name for name in self.config.objectives if is_reference(name) and not was_run(name)]
+        recorded = dict(recorded_objectives(self.folder)) if unread else {}
+        names = list(recorded) if len(recorded) == len(self.config.objectives) else list(self.config.objectives)
+        for reference, name in zip(self.config.objectives, names, strict=True):
+            if reference in unread:
+                stand_in(reference, label(name), recorded.get(name, "maximize"))
+
+    def read(self, *, known: bool = False) -> Study:
         """The run as it is now; a running job is not disturbed.
+
+        Args:
+            known: its known functions are wanted; else they are left out where that needs a file that is not run.
 
         Raises:
             RunError: what was recorded is missing or damaged.
+            UserFileError: a file would have to be run, see :meth:`open`.
         """
-        return study_of(self.config, self.folder, read_store(self.folder, self.config.scoring))
+        with self.looking():
+            scoring = self.config.scoring
+            store = read_store(self.folder, scoring)
+            return Study(store, scoring, (), self._baseline(known))
+
+    def _baseline(self, wanted: bool) -> tuple[Known, ...]:
+        try:
+            return baseline_of(self.folder, self.config)
+        except (ExpressionError, FileNotRun):
+            if wanted or not self._withheld:
+                raise
+            return ()
 
     def front(self) -> list[dict[str, Cell]]:
         """The Pareto front, cheapest first: one dict a member, with the columns of ``front.csv``."""
@@ -75,15 +154,18 @@ class Run:
 
     def front_rows(self) -> list[ClassRow]:
         """The members of the Pareto front, cheapest first."""
-        return front_rows(self.read(), self.config.tasks)
+        with self.looking():
+            return front_rows(self.read(), self.config.tasks)
 
     def class_rows(self) -> list[ClassRow]:
         """Every trained class, in the order of training."""
-        return class_rows(self.read(), self.config.tasks)
+        with self.looking():
+            return class_rows(self.read(), self.config.tasks)
 
     def known(self) -> list[dict[str, Cell]]:
         """The known functions of the baseline, best first, with the columns of ``front.csv`` behind the name."""
-        return known_cells(known_rows(self.read(), self.config.tasks))
+        with self.looking():
+            return known_cells(known_rows(self.read(known=True), self.config.tasks))
 
     def cohorts(self) -> Iterator[CohortRecord]:
         """The recorded cohorts with their learning curves, in order.
@@ -95,7 +177,7 @@ class Run:
         for number in range(len(store.trace)):
             if (record := store.cohort(number)) is None:
                 raise RunError(
-                    f"cohort {number} of {self.path} is missing or torn; actsearch resume {self.path} may mend it"
+                    f"cohort {number} of {self.path} is missing or torn; {command('resume', self.path)} may mend it"
                 )
             yield record
 
@@ -106,9 +188,10 @@ class Run:
 
     def status(self) -> Status:
         """How far the run is."""
-        return status_of(
-            str(self.path), self.config, stored_trace(self.folder), self.confirmation(), known_trained(self.folder)
-        )
+        with self.looking():
+            return status_of(
+                str(self.path), self.config, stored_trace(self.folder), self.confirmation(), known_trained(self.folder)
+            )
 
     def confirmation(self) -> Confirmation | None:
         """What the confirmation found, or None if there was none yet, or its file is damaged."""
@@ -130,11 +213,13 @@ class Run:
         Raises:
             FileError: the file cannot be written.
         """
-        return write_report(self.folder, self.config, self.read(), None if path is None else Path(path))
+        with self.looking():
+            return write_report(self.folder, self.config, self.read(), None if path is None else Path(path))
 
     def draw_front(self, path: str | Path) -> None:
         """Draw the front to a .svg file; see :func:`search.report.write_front`."""
-        write_front(self.folder, self.config, self.read(), Path(path))
+        with self.looking():
+            write_front(self.folder, self.config, self.read(), Path(path))
 
     def resume(
         self, *, changes: Iterable[str] = (), workers: int | None = None, address: str | None = None,
@@ -151,8 +236,10 @@ class Run:
 
         Raises:
             RunError: the run is in use or damaged, or a change is not allowed.
+            UserFileError: the run names a file that is not pinned, was changed, or may not be run, see :meth:`open`.
         """
         reporter = reporter or Silent()
+        self._run_files()
         with self.folder.locked(reporter.say):
             self._change(list(changes))
             with_pinned_files(self.config)
@@ -166,7 +253,7 @@ class Run:
         wrong = [change for change in changes if not change.startswith("budget=")]
         if wrong:
             raise RunError(f"--set {wrong[0]}: a run can only be resumed with another budget; launch a new one")
-        changed = load_config(self.folder.config, changes)
+        changed = load_config(self.folder.config, changes, trust=self.trust)
         # an old file lacks some of it
         config = changed.model_copy(update={"training": self.config.training, "baseline": self.config.baseline})
         if config.budget < self.config.budget:
@@ -189,6 +276,7 @@ class Run:
     ) -> Confirmation:
         """Confirm the finalists (again) and write ``confirmation.json``; see :meth:`resume`."""
         reporter = reporter or Silent()
+        self._run_files()
         with self.folder.locked(reporter.say):
             store = open_store(self.folder, reporter.say, self.config.scoring)
             study = study_of(self.config, self.folder, store)
@@ -222,9 +310,9 @@ class Job:
         self.config, self.name = settled(with_signs(pinned)), name
 
     @classmethod
-    def load(cls, source: str | Path, changes: Iterable[str] = ()) -> Job:
+    def load(cls, source: str | Path, changes: Iterable[str] = (), *, trust: bool = False) -> Job:
         """Read a job from a path or the name of a shipped config; see :func:`search.config.load_config`."""
-        return cls(load_config(source, changes), Path(source).stem)
+        return cls(load_config(source, changes, trust=trust), Path(source).stem)
 
     def launch(
         self, run: str | None = None, *, workers: int | None = None, reporter: Reporter | None = None,
@@ -243,9 +331,10 @@ class Job:
         """
         folder = free_name(self.name) if run is None else named_folder(run)
         folder.check_free()
+        text = to_yaml(self.config)
         with _workers(self.config, workers) as pool:  # before anything is written: they may not start
             folder.create()
-            write_atomically(folder.config, to_yaml(self.config))
+            write_atomically(folder.config, text)
             write_json(folder.environment, environment())
             made = Run(folder)
             reporter = reporter or Silent()

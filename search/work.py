@@ -13,6 +13,7 @@ from evaluators.errors import RecordError
 from evaluators.machine.timing import time_ratios
 from evaluators.results.reference_loss import notes
 from primitives.expression.parsing import parse
+from primitives.quoting import command
 from primitives.user_file import label
 from search.baseline.stage import baseline_of, missing, train_baseline
 from search.config import Config
@@ -75,7 +76,7 @@ def work(
             _search_and_confirm(config, folder, study_of(config, folder, store), pool, reporter, until)
     except (KeyboardInterrupt, FileError, WorkerError) as error:
         ended = "interrupted" if isinstance(error, KeyboardInterrupt) else "ended by an error"
-        reporter.say(f"{ended}; nothing finished is lost. Continue with: actsearch resume {folder.path}")
+        reporter.say(f"{ended}; nothing finished is lost. Continue with: {command('resume', folder.path)}")
         raise
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from evaluators.errors import RecordError
 from evaluators.training.member import Array
+from primitives.quoting import quoted
 
 T = TypeVar("T")
 JsonObject = dict[str, object]  #: as JSON's writer takes it and its reader gives it
@@ -56,8 +57,8 @@ class Fields:
     def refusal(self, key: str, expected: str) -> RecordError:
         """What is raised where a key has no value of the expected kind."""
         if key not in self.values:
-            return RecordError(f"{self.place}: {key!r} is missing; expected {expected}")
-        return RecordError(f"{self.place}: {key!r}: expected {expected}, got {_kind(self.values[key])}")
+            return RecordError(f"{self.place}: {quoted(key)} is missing; expected {expected}")
+        return RecordError(f"{self.place}: {quoted(key)}: expected {expected}, got {_kind(self.values[key])}")
 
     def text(self, key: str) -> str:
         """A string."""
@@ -121,7 +122,7 @@ class Fields:
 
     def coded(self, key: str, known: Mapping[str, T]) -> T:
         """What a string stands for."""
-        return decoded(self.text(key), known, f"{self.place}: {key!r}")
+        return decoded(self.text(key), known, f"{self.place}: {quoted(key)}")
 
     def reason(self, key: str, known: Mapping[str, T]) -> T | None:
         """What a reason's code stands for, None for ""."""
@@ -161,7 +162,7 @@ def decoded(code: str, known: Mapping[str, T], place: str) -> T:
         RecordError: it is none of those that are known.
     """
     if code not in known:
-        raise RecordError(f"{place}: unknown code {code!r}; available: {', '.join(known)}")
+        raise RecordError(f"{place}: unknown code {quoted(code)}; available: {', '.join(known)}")
     return known[code]
 
 

@@ -67,7 +67,7 @@ class Checks:
     def per_channel(self, key: str, value: object) -> bool:
         """True for ``channel``, False for ``layer``."""
         if value not in ("layer", "channel"):
-            hint = nearest(str(value), ("layer", "channel"))
+            hint = nearest(value, ("layer", "channel"))
             raise self.fail(key, f"expected 'layer' or 'channel', got {shown(value)}{hint}")
         return value == "channel"
 

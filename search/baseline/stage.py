@@ -12,6 +12,7 @@ from evaluators.controls import function_of, more_controls
 from evaluators.results.reference_loss import check_reference, notes
 from primitives.equivalence.signs import sign_class
 from primitives.expression.parsing import parse
+from primitives.quoting import command
 from search.baseline.functions import Named, known_functions
 from search.baseline.known import Known
 from search.config import Config
@@ -135,7 +136,7 @@ def baseline_of(folder: RunFolder, config: Config) -> tuple[Known, ...]:
     found: list[Known] = []
     for path, record in known_cohorts(folder):
         if record is None:
-            raise RunError(f"{path} is torn or changed; actsearch resume {folder.path} trains it again")
+            raise RunError(f"{path} is torn or changed; {command('resume', folder.path)} trains it again")
         first = record.plan.number * config.cohorts.size  # an id stays what it is while an earlier file is missing
         found += [
             Known(str(trial.attributes[NAME]), replace(trial, id=f"known.{first + n}"))

@@ -44,7 +44,9 @@ def main() -> None:
         code = _exit_code(error)
         if code is None:
             raise
-        print(f"actsearch: {error}", file=sys.stderr)
+        from primitives.quoting import message  # late, as below
+
+        print(message(f"actsearch: {error}"), file=sys.stderr)
         sys.exit(code)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from primitives.analysis import output_factor
 from primitives.errors import nearest
 from primitives.expression.parsing import parse
 from primitives.lowering import files, find_target
+from primitives.quoting import command, quoted
 from search.confirmation import Confirmation
 from search.engine.rows import class_rows, front_rows, known_rows
 from search.engine.study import Study
@@ -45,23 +47,32 @@ def export(
         UserFileError: a target of a file cannot be used.
         LoweringError: a target is unknown, or it has no word for an operator; the message names both.
     """
+    folder = out or run.folder.exports
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        raise RunError(f"{folder} is there and no folder; export writes a folder for each function into one")
     for target in to:
         find_target(target)
-    study, confirmation = run.read(), run.confirmation()
-    tasks = run.config.tasks
-    rows = {row.id: row for row in [*class_rows(study, tasks), *(row for _, row in known_rows(study, tasks))]}
-    chosen = _chosen(run, ids, rows, confirmation) or [_best(run, study)]
-    written = [
-        (path, data)
-        for row in chosen
-        for path, data in _folder(run, row, rows, study.trials, confirmation, to, raw).items()
-    ]
-    paths = [(out or run.folder.exports) / path for path, _ in written]
+    with run.looking():
+        written = _written(run, ids, to, raw)
+    paths = [folder / path for path, _ in written]
     for path, (_, data) in zip(paths, written, strict=True):
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, data)
     return paths
+
+
+def _written(run: Run, ids: Sequence[str], to: Sequence[str], raw: bool) -> list[tuple[Path, str | bytes]]:
+    """The paths in the folder to write to, with what is written."""
+    study, confirmation = run.read(), run.confirmation()
+    tasks = run.config.tasks
+    rows = {row.id: row for row in [*class_rows(study, tasks), *(row for _, row in known_rows(study, tasks))]}
+    chosen = _chosen(run, ids, rows, confirmation) or [_best(run, study)]
+    return [
+        (path, data)
+        for row in chosen
+        for path, data in _folder(run, row, rows, study.trials, confirmation, to, raw).items()
+    ]
 
 
 def _chosen(
@@ -74,9 +85,8 @@ def _chosen(
         known[finalist.id] = Exported(finalist.id, finalist.expression, finalist.cost, rows[finalist.original])
     for name in ids:
         if name not in known:
-            raise RunError(
-                f"{run.path} has no candidate {name!r}{nearest(name, known)}; see actsearch front {run.name}"
-            )
+            shown = command("front", run.path, "--all")
+            raise RunError(f"{run.path} has no candidate {quoted(name)}{nearest(name, known)}; see {shown}")
     confirmed = [row.finalist.id for row in tested if row.verdict.confirmed]
     return [known[name] for name in dict.fromkeys(ids or confirmed)]
 
@@ -104,6 +114,8 @@ def _folder(
 
     expression = parse(row.expression)
     name = f"act_{row.id.replace('.', '_').replace('-', '_')}"
+    if not name.isidentifier():
+        raise RunError(f"{run.path}: {quoted(row.id)} is no id of a candidate")
     factor, exact = output_factor(expression), run.config.exact
     made: dict[str, str | bytes] = {}
     for target in to:

@@ -6,6 +6,7 @@ All that write raise a FileError that names the file: the folder may be read-onl
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import io
 import json
@@ -28,12 +29,16 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise FileError(f"cannot write {path}: {error.strerror}") from error
+    except ValueError as error:  # a NUL character, a name that is no UTF-8
+        raise FileError(f"cannot write {path}: {error}") from error
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Replace a file in one step; after a crash it has the old or the new content."""
     data = content.encode() if isinstance(content, str) else content
     with writing(path):
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EINVAL, "it is there and no plain file")
         replace_file(path, data, path.parent / f".{path.name}.tmp")
         _sync_folder(path.parent)
 

@@ -5,9 +5,10 @@ They are written in this order. What the trace does not name was not appended.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from primitives.quoting import command
 from search.engine.scoring import Scoring
 from search.errors import RunError
 from search.records.cohort import CohortRecord
@@ -20,7 +21,7 @@ from search.storage.memory import MemoryStore
 from search.storage.recovery import Say, recover
 from search.storage.run_folder import RunFolder
 from search.storage.trace import append_trace, read_trace
-from search.storage.trial_journal import TrialJournal, read_trials
+from search.storage.trial_journal import Direction, TrialJournal, directions_in, read_trials
 
 
 class JournalStore(Store):
@@ -72,10 +73,18 @@ def read_store(folder: RunFolder, scoring: Scoring) -> Store:
     copy = JournalCopy(folder.journal, trace[-1].journal_bytes if trace else 0)
     if trace and copy.digest != trace[-1].journal_sha256:
         raise RunError(
-            f"{folder.journal} is missing or damaged; actsearch resume {folder.path} rebuilds it from the cohort files"
+            f"{folder.journal} is missing or damaged; {command('resume', folder.path)} rebuilds it from the "
+            "cohort files"
         )
     trials = read_trials(copy, scoring, folder.journal)
     return MemoryStore(trials, trace, lambda number: read_cohort(folder.cohort(number)))
+
+
+def recorded_objectives(folder: RunFolder) -> Mapping[str, Direction]:
+    """The objectives of a run with their directions, as its journal has them; none without a whole journal."""
+    trace = read_trace(folder.trace)
+    copy = JournalCopy(folder.journal, trace[-1].journal_bytes if trace else 0)
+    return directions_in(copy) if trace and copy.digest == trace[-1].journal_sha256 else {}
 
 
 def stored_trace(folder: RunFolder) -> list[TraceEntry]:

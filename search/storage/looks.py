@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from evaluators.errors import RecordError
 from evaluators.results.json_codec import Fields
+from search.errors import FileError
 from search.records.look import Look
 from search.records.look_codec import look_from_json, look_to_json
 from search.storage.files import writing
@@ -28,6 +29,8 @@ def ledger_of(folder: RunFolder) -> Path:
 
 def read_looks(path: Path) -> list[Look]:
     """The looks in the order of their lines; none where the file is missing or cannot be read."""
+    if not path.is_file():  # a pipe would wait for ever
+        return []
     with suppress(OSError), path.open("rb") as file:
         return list(_looks(file, path))
     return []
@@ -39,6 +42,8 @@ def record_looks(path: Path, looks: Sequence[Look]) -> None:
     Raises:
         FileError: the file cannot be written.
     """
+    if path.exists() and not path.is_file():
+        raise FileError(f"cannot write {path}: it is there and no plain file")
     with writing(path), path.open("a+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed: another job's lines do not come between
         file.seek(0)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import fcntl
 import os
 import platform
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
 from primitives.errors import nearest
+from primitives.quoting import quoted, visible
 from search.errors import FileError, RunError
 from search.storage.files import writing
+from search.trust import RUNS
 
-RUNS = Path("runs")
+LONGEST = 1000  #: characters of a new run's path
 
 
 class RunFolder:
@@ -64,8 +67,11 @@ class RunFolder:
                 path.unlink(missing_ok=True)
 
     def check_free(self) -> None:
-        """Raise RunError if the folder exists; a run is never overwritten."""
-        if self.path.exists():
+        """Raise RunError if the folder exists, as a run is never overwritten, or has a name that cannot be shown."""
+        name = str(self.path)
+        if visible(name) != name or len(name) > LONGEST:
+            raise RunError(f"{quoted(name)}: expected at most {LONGEST} characters, none of them a control character")
+        if os.path.lexists(self.path):
             raise RunError(f"{self.path} exists already; resume it, or choose another name with --run")
 
     def create(self) -> None:
@@ -125,13 +131,34 @@ def find_run(name: str | Path) -> RunFolder:
     """A run by path, or by its name under ``runs/``.
 
     Raises:
-        RunError: there is none; the message names the nearest one.
+        RunError: there is none, the message names the nearest one; or what lies in it is no plain
+            file, or leads out of it.
     """
     for path in (Path(name), RUNS / name):
-        if (path / "config.yaml").is_file():
+        if os.path.isfile(path / "config.yaml"):
+            _check_plain(path)
             return RunFolder(path)
     others = sorted(p.parent.name for p in RUNS.glob("*/config.yaml"))
-    raise RunError(f"no run {str(name)!r}{nearest(str(name), others)}; under {RUNS}/: {', '.join(others) or 'none'}")
+    raise RunError(
+        f"no run {quoted(str(name))}{nearest(str(name), others)}; under {RUNS}/: {', '.join(others) or 'none'}"
+    )
+
+
+def _check_plain(folder: Path) -> None:
+    """Refuse a folder in which something is neither a file nor a folder, or a link that leads out of it.
+
+    Reading a pipe waits for ever; reading and writing through a link touches what is not the run's.
+    """
+    root = os.path.realpath(folder)
+    for parent, folders, names in os.walk(root):
+        for path in (os.path.join(parent, name) for name in (*folders, *names)):
+            with suppress(FileNotFoundError):  # a job at work replaces files
+                mode = os.lstat(path).st_mode
+                if stat.S_ISLNK(mode):
+                    if os.path.commonpath([root, os.path.realpath(path)]) != root:
+                        raise RunError(f"{path} is a link that leads out of the run folder; expected none")
+                elif not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                    raise RunError(f"{path} is neither a file nor a folder; expected nothing else in a run folder")
 
 
 def named_folder(name: str) -> RunFolder:

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import overload
+from typing import Literal, overload
 
 import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from evaluators.errors import RecordError
 from evaluators.results.json_codec import Fields
 from evaluators.results.reasons import Kind
 from search.engine.scoring import DEFAULT_SCORING, Scoring
@@ -22,6 +23,8 @@ from search.records.trial_codec import trial_from_json, trial_to_json
 from search.storage.journal import CohortJournal
 
 NAME = "actsearch"
+METRICS = "study:metric_names"  # of Optuna's, as set_metric_names writes it
+Direction = Literal["maximize", "minimize"]
 _STATES = {Kind.FAILED: TrialState.FAIL, Kind.REJECTED: TrialState.PRUNED}
 
 
@@ -58,6 +61,8 @@ class Trials(Sequence[TrialRecord]):
     def _decoded(self, trial: FrozenTrial) -> TrialRecord:
         fields = Fields(trial.user_attrs, f"{self._place}: trial {trial.number}")
         complete = trial.state is TrialState.COMPLETE
+        if complete and len(trial.values) != len(self._objectives):
+            raise RecordError(f"{fields.place}: expected a number for each of {', '.join(self._objectives)}")
         return replace(
             trial_from_json(fields, self._objectives),
             objectives=dict(zip(self._objectives, trial.values, strict=True)) if complete else {},
@@ -105,6 +110,14 @@ class TrialJournal:
 def read_trials(backend: BaseJournalBackend, scoring: Scoring, place: Path) -> Trials:
     """The trials of a journal for reading; none where it has no study yet."""
     return Trials(_storage(backend), scoring.objectives, place)
+
+
+def directions_in(backend: BaseJournalBackend) -> dict[str, Direction]:
+    """The names of the objectives with their directions; none where there is no study yet."""
+    studies = _storage(backend).get_all_studies()
+    names = studies[0].system_attrs.get(METRICS, []) if studies else []
+    ways: list[Direction] = ["maximize" if each.name == "MAXIMIZE" else "minimize" for each in studies[0].directions]
+    return dict(zip(names, ways, strict=False))
 
 
 def _storage(backend: BaseJournalBackend) -> JournalStorage:

@@ -10,6 +10,7 @@ from rich.constrain import Constrain
 from rich.live import Live
 from rich.text import Text
 
+from primitives.quoting import visible
 from search.engine.loop import Progress
 from search.terminal.panel import STOP, Pace, clock, line, panel
 
@@ -49,7 +50,7 @@ class Display:
         self._write_waiting()
         if not self.quiet:
             # in a group, as print would make one text that wraps of it; soft_wrap would hold for the panel, too
-            whole = Group(Text(text, no_wrap=True, overflow="ignore"))
+            whole = Group(Text(visible(text), no_wrap=True, overflow="ignore"))
             self.console.print(whole, crop=False)
 
     def step(self, progress: Progress) -> None:
@@ -64,7 +65,7 @@ class Display:
 
     def part(self, text: str) -> None:
         """How far the confirmation is: a line below the panel, or one every so many seconds."""
-        self._part = text
+        self._part = visible(text)
         if not (self.quiet or self._live.is_started) and time.monotonic() - self._written >= self.every:
             self._written = time.monotonic()
             self.say(text)
