@@ -37,7 +37,7 @@ from search.conditions import Setting, asked_of, checked_setting, in_words, reso
 from search.engine.scoring import Scoring
 from search.errors import ConfigError
 from search.strategies import settings_of, strategy
-from search.trust import check_references, in_run_folder
+from search.trust import check_address, check_references, in_run_folder
 from search.units import check_losses_units, check_units
 
 SHOWN = 20  #: problems of a config in a message
@@ -439,10 +439,11 @@ def load_config(source: str | Path, changes: Iterable[str] = (), *, trust: bool 
         ConfigError: names the file, the key, what was expected and the nearest valid key.
         UserFileError: a config in a run folder names a file that is not pinned or not the user's own.
     """
-    path = _find(str(source))
+    path, changes = _find(str(source)), list(changes)
     data = read_yaml(path)
     if in_run_folder(path):
-        check_files(looked_at(data, str(path)), path, trust=trust)
+        named = next((change for change in changes if change.startswith("workers.address=")), None)
+        check_trust(looked_at(data, str(path)), path, trust=trust, address=named)
     for change in changes:
         _change(data, change)
     return checked(data, str(path))
@@ -499,9 +500,18 @@ def looked_at(data: Mapping[str, object], place: str, paths: set[str] | None = N
         return checked(data, place)
 
 
-def check_files(config: Config, place: Path, *, trust: bool) -> None:
-    """See :func:`search.trust.check_references`."""
+def check_trust(config: Config, place: Path, *, trust: bool, address: str | None = None) -> None:
+    """Refuse to run what a config in a run folder names and the user has not said yes to; see :mod:`search.trust`.
+
+    Args:
+        config: as it is looked at.
+        place: of the config.
+        trust: the user's word.
+        address: of a Ray cluster, by the user.
+    """
     check_references(config.model_dump(exclude={"workers"}), place, trust=trust)
+    if not (trust or address):
+        check_address(config.workers.address, place)
 
 
 def checked(data: Mapping[str, object], place: str) -> Config:

@@ -18,7 +18,7 @@ from search.baseline.stage import baseline_of, functions_of, known_trained, list
 from search.conditions import as_it_was_meant
 from search.config import (
     Config,
-    check_files,
+    check_trust,
     checked,
     load_config,
     looked_at,
@@ -105,9 +105,9 @@ class Run:
     def _written(self) -> Mapping[str, object]:
         return as_it_was_meant(read_yaml(self.folder.config))
 
-    def _run_files(self) -> None:
+    def _run_files(self, address: str | None = None) -> None:
         """Read the config with the operators and objectives of its files, if they may be run."""
-        check_files(self.config, self.folder.config, trust=self.trust)
+        check_trust(self.config, self.folder.config, trust=self.trust, address=address)
         self.config = checked(self._written(), str(self.folder.config))
         check_names(filter(is_reference, self.config.objectives))
         self._withheld.clear()
@@ -239,7 +239,7 @@ class Run:
             UserFileError: the run names a file that is not pinned, was changed, or may not be run, see :meth:`open`.
         """
         reporter = reporter or Silent()
-        self._run_files()
+        self._run_files(address)
         with self.folder.locked(reporter.say):
             self._change(list(changes))
             with_pinned_files(self.config)
@@ -276,7 +276,7 @@ class Run:
     ) -> Confirmation:
         """Confirm the finalists (again) and write ``confirmation.json``; see :meth:`resume`."""
         reporter = reporter or Silent()
-        self._run_files()
+        self._run_files(address)
         with self.folder.locked(reporter.say):
             store = open_store(self.folder, reporter.say, self.config.scoring)
             study = study_of(self.config, self.folder, store)
@@ -337,6 +337,7 @@ class Job:
             write_atomically(folder.config, text)
             write_json(folder.environment, environment())
             made = Run(folder)
+            made.trust = True  # as what it names is the user's
             reporter = reporter or Silent()
             controls, scoring = more_controls(self.config.controls), self.config.scoring
             known = tuple((name, expression.text) for name, expression in functions_of(self.config))

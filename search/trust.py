@@ -8,6 +8,7 @@ from pathlib import Path
 from primitives.errors import UserFileError
 from primitives.quoting import quoted
 from primitives.user_file import CONSENT, names_file, parts_of, was_run
+from search.errors import RunError
 
 RUNS = Path("runs")  #: where run folders lie, in the working folder
 
@@ -35,6 +36,19 @@ def check_references(data: Mapping[str, object], place: Path, *, trust: bool) ->
             )
         if not trust and not was_run(reference) and (why := _foreign(Path(path), place.parent)):
             raise UserFileError(f"{place}: {key}: the run names the file {path}, which lies {why}; {CONSENT}")
+
+
+def check_address(address: str | None, place: Path) -> None:
+    """Refuse a Ray cluster that a config in a run folder names and the user does not: it sends objects that are code.
+
+    Raises:
+        RunError: the message names the address and the ways out.
+    """
+    if address not in (None, "auto", "local"):
+        raise RunError(
+            f"{place}: workers.address: the run names the Ray cluster {quoted(address)}, which can run code here; "
+            "if it is yours, say --address or --trust"
+        )
 
 
 def in_run_folder(path: Path) -> bool:

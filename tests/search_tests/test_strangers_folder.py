@@ -193,6 +193,20 @@ def test_whose_a_file_is(run: Run, small: Path, evil: Callable[..., tuple[Path, 
         shutil.rmtree(folder) if folder not in (run.path, run.path.parent, link) else None
 
 
+def test_a_cluster_is_the_users_or_asked_for(run: Run, command: Command) -> None:
+    data = yaml.safe_load(run.folder.config.read_text())
+    data["workers"] = {"count": 1, "address": "there:1"}
+    run.folder.config.write_text(yaml.safe_dump(data))
+    for arguments in (["resume", "one"], ["confirm", "one"], ["launch", "runs/one/config.yaml"]):
+        code, _, err = command(*arguments)
+        assert code == 2 and "workers.address: the run names the Ray cluster 'there:1'" in err
+        assert "say --address or --trust" in err
+    assert command("status", "one")[0] == command("front", "one")[0] == 0
+    assert Run.open("one", trust=True).config.workers.address == "there:1"
+    changes = ["workers.address=null", "workers.count=0"]
+    assert load_config(run.folder.config, changes).workers.address is None
+
+
 def test_a_stranger_may_not_hide_a_file_in_yaml(
     run: Run, evil: Callable[..., tuple[Path, Path]], command: Command
 ) -> None:
