@@ -28,7 +28,7 @@ from search.config import (
 )
 from search.confirmation import Confirmation, read_confirmation, to_confirm
 from search.confirmation.in_words import looks_in_words
-from search.engine.interruption import gently
+from search.engine.interruption import gently, resumable
 from search.engine.reporter import Reporter, Silent
 from search.engine.rows import class_rows, front_rows, known_cells, known_rows
 from search.engine.start import left_out
@@ -240,7 +240,7 @@ class Run:
         """
         reporter = reporter or Silent()
         self._run_files(address)
-        with self.folder.locked(reporter.say):
+        with self.folder.locked(reporter.say), resumable(self.folder, reporter.say):
             self._change(list(changes))
             with_pinned_files(self.config)
             self._check_machine(reporter)
@@ -277,7 +277,7 @@ class Run:
         """Confirm the finalists (again) and write ``confirmation.json``; see :meth:`resume`."""
         reporter = reporter or Silent()
         self._run_files(address)
-        with self.folder.locked(reporter.say):
+        with self.folder.locked(reporter.say), resumable(self.folder, reporter.say, "confirm"):
             store = open_store(self.folder, reporter.say, self.config.scoring)
             study = study_of(self.config, self.folder, store)
             if not to_confirm(self.config, study):
@@ -347,7 +347,7 @@ class Job:
             )
             for line in (*self.notes, *in_words(scoring.signs), *unused, *start):
                 reporter.say(line)
-            with folder.locked():
+            with folder.locked(), resumable(folder, reporter.say):
                 work(made.config, folder, nullcontext(pool), reporter, max_minutes)
         return made
 

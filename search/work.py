@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import gc
 import math
-import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 
 from evaluators.controls import more_controls
 from evaluators.errors import RecordError
+from evaluators.machine.running import seconds_run
 from evaluators.machine.timing import time_ratios
 from evaluators.results.reference_loss import notes
 from primitives.expression.parsing import parse
-from primitives.quoting import command
 from primitives.user_file import label
 from search.baseline.stage import baseline_of, missing, train_baseline
 from search.config import Config
@@ -29,7 +28,7 @@ from search.engine.reporter import Reporter
 from search.engine.rivals import keeps_current
 from search.engine.rows import write_front_csv
 from search.engine.study import Study
-from search.errors import FileError, WorkerError
+from search.errors import FileError
 from search.records.cohort import Passed
 from search.records.timing_codec import write_timing
 from search.records.trace_entry import TraceEntry
@@ -48,7 +47,7 @@ def work(
     max_minutes: float | None = None,
 ) -> None:  # fmt: skip
     """Search to the end and confirm; the caller holds the lock. Workers are started if there is something to do."""
-    until = math.inf if max_minutes is None else time.monotonic() + 60 * max_minutes
+    until = math.inf if max_minutes is None else seconds_run() + 60 * max_minutes
     reporter.say(f"{folder.path}: up to {config.budget} classes on {', '.join(map(label, config.tasks))}")
     reporter.say(config.conditions_in_words)
     reporter.say(announced(config))
@@ -63,21 +62,16 @@ def work(
     if not left and study.trials >= config.budget and not _to_confirm(config, folder, study):
         reporter.say(f"nothing is left to do: {study.trials} classes trained")
         return
-    try:
-        with workers as pool, gently(pool, reporter.say):
-            if left:
-                reporter.say(f"training {sum(len(plan.proposals) for plan in left)} known functions")
-                current = keeps_current(config, store)
-                if not train_baseline(
-                    left, config, folder, pool, reporter.say, reporter.part, current=current, until=until
-                ):
-                    reporter.say("ended: time, before all known functions were trained")
-                    return
-            _search_and_confirm(config, folder, study_of(config, folder, store), pool, reporter, until)
-    except (KeyboardInterrupt, FileError, WorkerError) as error:
-        ended = "interrupted" if isinstance(error, KeyboardInterrupt) else "ended by an error"
-        reporter.say(f"{ended}; nothing finished is lost. Continue with: {command('resume', folder.path)}")
-        raise
+    with workers as pool, gently(pool, reporter.say):
+        if left:
+            reporter.say(f"training {sum(len(plan.proposals) for plan in left)} known functions")
+            current = keeps_current(config, store)
+            if not train_baseline(
+                left, config, folder, pool, reporter.say, reporter.part, current=current, until=until
+            ):
+                reporter.say("ended: time, before all known functions were trained")
+                return
+        _search_and_confirm(config, folder, study_of(config, folder, store), pool, reporter, until)
 
 
 def study_of(config: Config, folder: RunFolder, store: Store) -> Study:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from evaluators.cohort import CONTROLS
 from evaluators.controls import function_of, more_controls
+from evaluators.machine.running import seconds_run
 from evaluators.results.reference_loss import check_reference, notes
 from primitives.equivalence.signs import sign_class
 from primitives.expression.parsing import parse
@@ -92,7 +92,7 @@ def train_baseline(
         say: is told what is wrong with a control.
         show: is told how far the stage is.
         current: compare with a network as it stands, see :class:`evaluators.cohort.CohortRequest`.
-        until: stop at the end of a cohort once ``time.monotonic()`` is past this.
+        until: stop at the end of a cohort once ``seconds_run()`` is past this.
 
     Returns:
         False where the time was over before the end.
@@ -105,7 +105,7 @@ def train_baseline(
     folder.sweep_checkpoints(lambda _: False)
     open_, waiting = list(left), dict[int, Plan]()
     while open_ or waiting:
-        if open_ and len(waiting) <= config.cohorts.lag and time.monotonic() < until:
+        if open_ and len(waiting) <= config.cohorts.lag and seconds_run() < until:
             plan = open_.pop(0)
             waiting[plan.number] = plan
             workers.submit(plan.number, replace(request_for(config, plan, folder, current=current), nulls=0))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.console import Console, Group, RenderableType
 from rich.constrain import Constrain
@@ -43,7 +46,8 @@ class Display:
     def __exit__(self, *error: object) -> None:
         self._write_waiting()
         self._ended = True
-        self._live.stop()  # gives the cursor back, after Ctrl-C too
+        with self._output():
+            self._live.stop()  # gives the cursor back, after Ctrl-C too
 
     def say(self, text: str) -> None:
         """A line of text; with a panel it goes above it."""
@@ -51,7 +55,8 @@ class Display:
         if not self.quiet:
             # in a group, as print would make one text that wraps of it; soft_wrap would hold for the panel, too
             whole = Group(Text(visible(text), no_wrap=True, overflow="ignore"))
-            self.console.print(whole, crop=False)
+            with self._output():
+                self.console.print(whole, crop=False)
 
     def step(self, progress: Progress) -> None:
         """A cohort was recorded."""
@@ -69,6 +74,17 @@ class Display:
         if not (self.quiet or self._live.is_started) and time.monotonic() - self._written >= self.every:
             self._written = time.monotonic()
             self.say(text)
+
+    @contextmanager
+    def _output(self) -> Iterator[None]:
+        """Go on without an output that is gone, as of a closed ssh: the job's files are what it works for."""
+        try:
+            yield
+        except OSError:
+            self.quiet = True
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.console.file.fileno())  # what is left in the buffer goes there, too
+            os.close(nowhere)
 
     def _write_waiting(self) -> None:
         """Write the last step's line, if it was not written."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from search.records.packages import installed
 #: The folders of the code, as this process has imported it; on a cluster they lie apart.
 PACKAGES = tuple(Path(name.__path__[0]).resolve() for name in (primitives, evaluators, search))
 
+#: Signals that Ray's processes on the driver's machine do not hear: whether a job stops is the driver's to decide.
+HELD = (signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP)
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -32,6 +36,7 @@ class Worker:
     """One actor: trains cohorts on one thread."""
 
     def __init__(self) -> None:
+        _hear_nothing()
         torch.set_num_threads(1)
         gc.disable()  # training makes no cycles; looking for them takes a tenth of its time
 
@@ -47,6 +52,14 @@ class Worker:
             return Refusal(str(error))
         gc.collect()
         return result
+
+
+def _hear_nothing() -> None:
+    """Do nothing at signals that the driver blocks in its workers, instead: what they start can be ended by SIGTERM."""
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ()) & set(HELD)
+    for number in blocked:
+        signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
 
 
 def versions() -> str:
