@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from functools import cached_property
 from pathlib import Path
 
 from evaluators.controls import more_controls
-from evaluators.errors import RecordError
 from evaluators.machine.backend import Backend
 from search.baseline.stage import functions_of, known_trained, listed, settled
-from search.conditions import as_it_was_meant
-from search.config import Config, checked, load_config, read_yaml, to_yaml, with_pinned_files
+from search.config import Config, load_config, to_yaml, with_pinned_files
 from search.confirmation import Confirmation, read_confirmation, to_confirm
 from search.confirmation.in_words import looks_in_words
 from search.engine.interruption import gently
@@ -20,7 +19,8 @@ from search.engine.rows import class_rows, front_rows, known_cells, known_rows
 from search.engine.start import left_out
 from search.engine.study import Study
 from search.engine.unit import unit_of
-from search.errors import RunError
+from search.errors import DamageError, RunError
+from search.launched import config_of, record_of, taken_up
 from search.records.class_row import ClassRow
 from search.records.cohort import CohortRecord
 from search.records.environment import differences, environment
@@ -28,10 +28,11 @@ from search.records.status import Status, status_of
 from search.records.timing_codec import read_timing
 from search.report import report_at_end, write_front, write_report
 from search.signs import in_words, with_signs
-from search.storage import open_store, read_store, stored_trace
-from search.storage.files import Cell, read_json, write_atomically, write_json
+from search.storage import Ahead, open_store, read_store, stored_trace
+from search.storage.files import Cell, read_sealed, write_atomically, write_sealed
 from search.storage.looks import ledger_of, read_looks
 from search.storage.run_folder import RunFolder, find_run, free_name, named_folder
+from search.storage.run_record import write_run_record
 from search.work import confirm_and_time, study_of, work
 from search.workers import Workers, start_workers
 
@@ -46,7 +47,11 @@ class Run:
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
         self.path, self.name = folder.path, folder.name
-        self.config = checked(as_it_was_meant(read_yaml(folder.config)), str(folder.config))
+
+    @cached_property
+    def config(self) -> Config:
+        """The job's; see :func:`search.launched.config_of`."""
+        return config_of(self.folder)
 
     @classmethod
     def open(cls, name: str | Path) -> Run:
@@ -61,9 +66,9 @@ class Run:
         """The run as it is now; a running job is not disturbed.
 
         Raises:
-            RunError: what was recorded is missing or damaged.
+            DamageError: what was recorded is missing or damaged.
         """
-        return study_of(self.config, self.folder, read_store(self.folder, self.config.scoring))
+        return study_of(self.config, self.folder, read_store(self.folder, self.config.scoring, self._ahead))
 
     def front(self) -> list[dict[str, Cell]]:
         """The Pareto front, cheapest first: one dict a member, with the columns of ``front.csv``."""
@@ -107,18 +112,32 @@ class Run:
     def status(self) -> Status:
         """How far the run is."""
         return status_of(
-            str(self.path), self.config, stored_trace(self.folder), self.confirmation(), known_trained(self.folder)
+            str(self.path),
+            self.config,
+            stored_trace(self.folder, self._ahead),
+            self.confirmation(),
+            known_trained(self.folder),
         )
 
+    @property
+    def _ahead(self) -> Ahead:
+        return Ahead(self.config.cohorts.lag + 1, self.config.cohorts.size)
+
     def confirmation(self) -> Confirmation | None:
-        """What the confirmation found, or None if there was none yet, or its file is damaged."""
-        with suppress(RecordError):
-            return read_confirmation(self.folder.confirmation)
-        return None
+        """What the confirmation found, or None if there was none yet.
+
+        Raises:
+            DamageError: its file is torn or changed.
+        """
+        return read_confirmation(self.folder.confirmation, self.folder.run)
 
     def timing(self) -> dict[str, float]:
-        """Measured time of the finalists by id, in ReLUs; empty if there was no confirmation yet."""
-        return read_timing(self.folder.timing)
+        """Measured time of the finalists by id, in ReLUs; empty if there was no confirmation yet.
+
+        Raises:
+            DamageError: its file is torn or changed.
+        """
+        return read_timing(self.folder.timing, self.folder.run)
 
     def looks_before(self, confirmation: Confirmation) -> list[str]:
         """A sentence for each task whose confirmation data were looked at before, by any run beside this one."""
@@ -154,35 +173,23 @@ class Run:
         """
         reporter = reporter or Silent()
         with self.folder.locked(reporter.say):
-            self._change(list(changes))
+            self.config = taken_up(self.folder, reporter.say, _budget(changes))
             with_pinned_files(self.config)
             self._check_machine(reporter)
             work(self.config, self.folder, _workers(self.config, workers, address), reporter, max_minutes)
         return self
 
-    def _change(self, changes: list[str]) -> None:
-        if not changes:
-            return
-        wrong = [change for change in changes if not change.startswith("budget=")]
-        if wrong:
-            raise RunError(f"--set {wrong[0]}: a run can only be resumed with another budget; launch a new one")
-        changed = load_config(self.folder.config, changes)
-        # an old file lacks some of it
-        config = changed.model_copy(update={"training": self.config.training, "baseline": self.config.baseline})
-        if config.budget < self.config.budget:
-            raise RunError(f"--set budget={config.budget}: the budget can only grow, from {self.config.budget}")
-        self.config = config
-        write_atomically(self.folder.config, to_yaml(config))
-
     def _check_machine(self, reporter: Reporter) -> None:
         """Say and record where bits may differ from here on."""
-        old, new = read_json(self.folder.environment), environment()
+        path, old, new = self.folder.environment, None, environment()
+        with suppress(DamageError):
+            old = read_sealed(path, self.folder.run)
         if old is None:
-            reporter.say(f"{self.folder.environment} is missing or damaged; results may differ from here on")
-            write_json(self.folder.environment, new)
+            reporter.say(f"{path} is missing or damaged; results may differ from here on")
+            write_sealed(path, new, self.folder.run, indent=1)
         elif changed := differences(old, new):
             reporter.say("this machine is of another kind; results may differ from here on: " + ", ".join(changed))
-            write_json(self.folder.environment, new | {"before": old})
+            write_sealed(path, new | {"before": old}, self.folder.run, indent=1)
 
     def confirm(
         self, *, workers: int | None = None, address: str | None = None, reporter: Reporter | None = None
@@ -190,6 +197,7 @@ class Run:
         """Confirm the finalists (again) and write ``confirmation.json``; see :meth:`resume`."""
         reporter = reporter or Silent()
         with self.folder.locked(reporter.say):
+            self.config = taken_up(self.folder, reporter.say)
             store = open_store(self.folder, reporter.say, self.config.scoring)
             study = study_of(self.config, self.folder, store)
             if not to_confirm(self.config, study):
@@ -246,7 +254,8 @@ class Job:
         with _workers(self.config, workers) as pool:  # before anything is written: they may not start
             folder.create()
             write_atomically(folder.config, to_yaml(self.config))
-            write_json(folder.environment, environment())
+            write_run_record(folder.record, record_of(self.config))
+            write_sealed(folder.environment, environment(), folder.run, indent=1)
             made = Run(folder)
             reporter = reporter or Silent()
             controls, scoring = more_controls(self.config.controls), self.config.scoring
@@ -260,6 +269,20 @@ class Job:
             with folder.locked():
                 work(made.config, folder, nullcontext(pool), reporter, max_minutes)
         return made
+
+
+def _budget(changes: Iterable[str]) -> int | None:
+    """The budget that is asked for; the last one counts."""
+    budget = None
+    for change in changes:
+        key, _, value = change.partition("=")
+        if key.strip() != "budget":
+            raise RunError(f"--set {change}: a run can only be resumed with another budget; launch a new one")
+        try:
+            budget = int(value)
+        except ValueError:
+            raise RunError(f"--set {change}: expected a whole number") from None
+    return budget
 
 
 @contextmanager

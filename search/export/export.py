@@ -12,7 +12,7 @@ from primitives.lowering import files, find_target
 from search.confirmation import Confirmation
 from search.engine.rows import class_rows, front_rows, known_rows
 from search.engine.study import Study
-from search.errors import RunError
+from search.errors import DamageError, RunError
 from search.export.exported import Exported
 from search.export.function_card import evidence, function_card
 from search.export.lineage import ancestors
@@ -70,8 +70,11 @@ def _chosen(
     """The functions that were named, or else the confirmed ones; none where there are none."""
     tested = confirmation.finalists if confirmation else ()
     known = {row.id: Exported(row.id, row.expression, row.cost, row) for row in rows.values()}
-    for finalist in (row.finalist for row in tested if row.finalist.of):
-        known[finalist.id] = Exported(finalist.id, finalist.expression, finalist.cost, rows[finalist.original])
+    for finalist in (row.finalist for row in tested):
+        if finalist.original not in known:
+            raise DamageError(f"{run.folder.confirmation}: finalist {finalist.id} is not in the run")
+        if finalist.of:
+            known[finalist.id] = Exported(finalist.id, finalist.expression, finalist.cost, rows[finalist.original])
     for name in ids:
         if name not in known:
             raise RunError(

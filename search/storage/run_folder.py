@@ -7,12 +7,14 @@ import os
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 
 from primitives.errors import nearest
 from search.errors import FileError, RunError
 from search.storage.files import writing
+from search.storage.run_record import read_run_record
 
 RUNS = Path("runs")
 
@@ -28,6 +30,7 @@ class RunFolder:
         self.path = path
         self.name = path.name
         self.config = path / "config.yaml"
+        self.record = path / "run.json"
         self.environment = path / "environment.json"
         self.baseline = path / "baseline"
         self.cohorts = path / "cohorts"
@@ -42,6 +45,16 @@ class RunFolder:
         self.report = path / "report.html"
         self.exports = path / "exports"
         self._lock = path / "lock"
+
+    @cached_property
+    def run(self) -> str:
+        """The run's id, which its sealed files have; "" for a run of an older version.
+
+        Raises:
+            DamageError: ``run.json`` is torn or changed.
+        """
+        record = read_run_record(self.record)
+        return "" if record is None else record.id
 
     def cohort(self, number: int) -> Path:
         """The file of a finished cohort."""
@@ -128,7 +141,7 @@ def find_run(name: str | Path) -> RunFolder:
         RunError: there is none; the message names the nearest one.
     """
     for path in (Path(name), RUNS / name):
-        if (path / "config.yaml").is_file():
+        if any((path / file).is_file() for file in ("config.yaml", "run.json")):
             return RunFolder(path)
     others = sorted(p.parent.name for p in RUNS.glob("*/config.yaml"))
     raise RunError(f"no run {str(name)!r}{nearest(str(name), others)}; under {RUNS}/: {', '.join(others) or 'none'}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from search import Run
 from search.commands.cli import main
 from search.engine.reporter import Silent
+from search.storage.files import seal
 
 SMALL = """\
 grammar: default
@@ -42,6 +44,14 @@ class Told(Silent):
 
     def say(self, text: str) -> None:
         self.lines.append(text)
+
+
+def resealed(path: Path, changes: Mapping[str, object], *, without: str = "") -> None:
+    """Change a sealed file as its run would have written it."""
+    data = json.loads(path.read_text()) | changes
+    data.pop("sha256")
+    data.pop(without, None)
+    path.write_text(json.dumps(seal(data)))
 
 
 def contents(run: Run) -> tuple[str, list[object], object]:
