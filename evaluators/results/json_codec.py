@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
@@ -19,6 +20,7 @@ JsonObject = dict[str, object]  #: as JSON's writer takes it and its reader give
 
 DEEPEST = 64  #: objects and lists within one another
 _DIGITS = 20  # of a whole number: those of 64 bits
+_ID = re.compile(r"(\d{1,9}|known)\.\d{1,9}(-short)?")
 _QUOTED = 80  # characters of a value in a message
 
 
@@ -126,6 +128,13 @@ class Fields:
             parse(text)
         except ActsearchError as error:
             raise RecordError(f"{self.place}: {key!r}: {error}") from None
+        return text
+
+    def id(self, key: str) -> str:
+        """The id of a candidate, of a known function, or of a short form."""
+        text = self.text(key)
+        if not _ID.fullmatch(text):
+            raise self.refusal(key, "an id such as 12.7, known.3 or 12.7-short")
         return text
 
     def flag(self, key: str) -> bool:

@@ -160,12 +160,12 @@ def _compared_from_json(fields: Fields) -> Compared:
 
 def _finalist_from_json(fields: Fields) -> Finalist:
     return Finalist(
-        id=fields.text("id"),
+        id=fields.id("id"),
         expression=fields.expression("expression"),
         cost=fields.number("cost"),
         search_gain=fields.number_or_none("search_gain"),
         expected=_expected_from_json(fields),
-        of=fields.text("of") if "of" in fields else None,
+        of=fields.id("of") if "of" in fields else None,
         short=fields.text("short") if "short" in fields else "",
     )
 

@@ -211,8 +211,8 @@ def test_what_later_confirmations_add_is_shown(run: Run) -> None:
     unseen = {"spirals": {"mean": 0.456, "interval": [0.4, 0.5]}, "odd": None}
     rows = [
         finalist(row, drop_in=drop_in, unseen=unseen),
-        finalist(row, id="short", of=row["id"], expression="sin(x)"),
-        finalist(row, id="bare", expression="x*sin(x)", confirmed=False),
+        finalist(row, id=f"{row['id']}-short", of=row["id"], expression="sin(x)"),
+        finalist(row, id="0.99", expression="x*sin(x)", confirmed=False),
     ]
     write_confirmation(run, rows)
     found = read(run)
@@ -232,7 +232,7 @@ def test_nothing_from_a_run_becomes_markup(run: Run) -> None:
     evil = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'>"
     rows = confirmed(run, gains={}, reason="raised", best_control=evil)
     unseen = {evil: {"mean": 0.1, "interval": [0.0, 0.2]}}
-    rows.append(finalist(rows[0] | {"gain": 0.1}, id=evil, of=evil, unseen=unseen, by_task=unseen, best_control=evil))
+    rows.append(finalist(rows[0] | {"gain": 0.1}, id="0.99", unseen=unseen, by_task=unseen, best_control=evil))
     setting = {"seeds": 6, "steps": 12, "tasks": [evil], "networks": {evil: evil}, "alpha": 0.05}
     write_confirmation(run, rows, setting=setting)
     write_sealed(run.folder.environment, {evil: evil, "packages": {evil: evil}})
