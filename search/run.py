@@ -252,10 +252,7 @@ class Job:
         folder = free_name(self.name) if run is None else named_folder(run)
         folder.check_free()
         with _workers(self.config, workers) as pool:  # before anything is written: they may not start
-            folder.create()
-            write_atomically(folder.config, to_yaml(self.config))
-            write_run_record(folder.record, record_of(self.config))
-            write_sealed(folder.environment, environment(), folder.run, indent=1)
+            folder.create(self._write)
             made = Run(folder)
             reporter = reporter or Silent()
             controls, scoring = more_controls(self.config.controls), self.config.scoring
@@ -269,6 +266,12 @@ class Job:
             with folder.locked():
                 work(made.config, folder, nullcontext(pool), reporter, max_minutes)
         return made
+
+    def _write(self, folder: RunFolder) -> None:
+        """The first files of a run."""
+        write_atomically(folder.config, to_yaml(self.config))
+        write_run_record(folder.record, record_of(self.config))
+        write_sealed(folder.environment, environment(), folder.run, indent=1)
 
 
 def _budget(changes: Iterable[str]) -> int | None:

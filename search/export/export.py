@@ -18,7 +18,7 @@ from search.export.function_card import evidence, function_card
 from search.export.lineage import ancestors
 from search.records.class_row import ClassRow, best_of
 from search.run import Run
-from search.storage.files import write_atomically, writing
+from search.storage.folders import write_folders
 
 ANCESTORS = 12  # on a card
 
@@ -43,6 +43,7 @@ def export(
     Raises:
         RunError: an id is not in the run; the message names the nearest one.
         UserFileError: a target of a file cannot be used.
+        FileError: a file cannot be written.
         LoweringError: a target is unknown, or it has no word for an operator; the message names both.
     """
     for target in to:
@@ -51,17 +52,12 @@ def export(
     tasks = run.config.tasks
     rows = {row.id: row for row in [*class_rows(study, tasks), *(row for _, row in known_rows(study, tasks))]}
     chosen = _chosen(run, ids, rows, confirmation) or [_best(run, study)]
-    written = [
-        (path, data)
-        for row in chosen
-        for path, data in _folder(run, row, rows, study.trials, confirmation, to, raw).items()
-    ]
-    paths = [(out or run.folder.exports) / path for path, _ in written]
-    for path, (_, data) in zip(paths, written, strict=True):
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, data)
-    return paths
+    written: dict[Path, str | bytes] = {}
+    for row in chosen:
+        written |= _folder(run, row, rows, study.trials, confirmation, to, raw)
+    home = out or run.folder.exports
+    write_folders(home, written)
+    return [home / path for path in written]
 
 
 def _chosen(

@@ -33,7 +33,7 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise FileError(f"cannot write {path}: {error.strerror}") from error
+        raise FileError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import platform
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -70,29 +71,39 @@ class RunFolder:
 
     def sweep_checkpoints(self, done: Callable[[int], bool]) -> None:
         """Make the folder of states, and delete those of the cohorts for whose number ``done`` is true."""
-        self.checkpoints.mkdir(exist_ok=True)
-        for path in self.checkpoints.iterdir():
-            number, _, _ = path.name.partition("-")
-            if number.isdigit() and done(int(number)):
-                path.unlink(missing_ok=True)
+        with writing(self.checkpoints):
+            self.checkpoints.mkdir(exist_ok=True)
+            for path in self.checkpoints.iterdir():
+                number, _, _ = path.name.partition("-")
+                if number.isdigit() and done(int(number)):
+                    path.unlink(missing_ok=True)
 
     def check_free(self) -> None:
         """Raise RunError if the folder exists; a run is never overwritten."""
         if self.path.exists():
             raise RunError(f"{self.path} exists already; resume it, or choose another name with --run")
 
-    def create(self) -> None:
-        """Make the folder.
+    def create(self, write: Callable[[RunFolder], object] = str) -> None:
+        """Make the folder with its first files, all of them or nothing: it is made beside its place and renamed.
+
+        Args:
+            write: writes the files into the folder that it is given.
 
         Raises:
             RunError: it exists already or cannot be made.
+            FileError: a file cannot be written.
         """
         self.check_free()
+        fresh = RunFolder(self.path.with_name(f".{self.name}.new-{os.getpid()}"))
         try:
-            self.path.mkdir(parents=True)
+            fresh.path.mkdir(parents=True)
+            fresh.cohorts.mkdir()
+            write(fresh)
+            fresh.path.rename(self.path)
         except OSError as error:
             raise RunError(f"cannot make {self.path}: {error.strerror}") from None
-        self.cohorts.mkdir()
+        finally:
+            shutil.rmtree(fresh.path, ignore_errors=True)
 
     @contextmanager
     def locked(self, say: Callable[[str], object] = str) -> Iterator[None]:
