@@ -557,14 +557,27 @@ def _keys_of(sections: list[str]) -> list[str]:
     return list(model.model_fields)
 
 
+def plain(config: Config) -> JsonObject:
+    """The config in JSON's types, every value written out; ``controls`` where there are some."""
+    return config.model_dump(mode="json", exclude=None if config.controls else {"controls"})
+
+
 def to_yaml(config: Config) -> str:
-    """The config as YAML, every value written out; ``controls`` where there are some.
+    """The config as YAML, every value written out.
 
     Raises:
         ConfigError: the text is too long to be read again.
     """
-    left_out = None if config.controls else {"controls"}
-    text = yaml.safe_dump(config.model_dump(mode="json", exclude=left_out), sort_keys=False, allow_unicode=True)
+    return yaml_text(plain(config))
+
+
+def yaml_text(settings: JsonObject) -> str:
+    """Settings as YAML.
+
+    Raises:
+        ConfigError: the text is too long to be read again.
+    """
+    text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
     if len(text) > LONGEST:
         raise ConfigError(
             f"the config: expected at most {LONGEST:,} characters when it is written out, got {len(text):,}"

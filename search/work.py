@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 
 from evaluators.controls import more_controls
@@ -28,9 +28,9 @@ from search.engine.reporter import Reporter
 from search.engine.rivals import keeps_current
 from search.engine.rows import write_front_csv
 from search.engine.study import Study
-from search.errors import FileError
+from search.errors import DamageError, FileError
 from search.records.cohort import Passed
-from search.records.timing_codec import write_timing
+from search.records.timing_codec import read_timing, write_timing
 from search.records.trace_entry import TraceEntry
 from search.report import report_at_end
 from search.storage import Store, open_store
@@ -60,6 +60,7 @@ def work(
     study = Study(store, config.scoring, more_controls(config.controls), known)
     write_front_csv(folder, study, config.tasks)
     if not left and study.trials >= config.budget and not _to_confirm(config, folder, study):
+        _time_again(folder, reporter.say)
         reporter.say(f"nothing is left to do: {study.trials} classes trained")
         return
     with workers as pool, gently(pool, reporter.say):
@@ -128,16 +129,32 @@ def confirm_and_time(
 
     What is trained is kept in ``confirmation/`` until both files are written.
     """
-    cache = ResultCache(workers, folder.confirming, reporter.part)
+    cache = ResultCache(workers, folder.confirming, reporter.part, folder.run)
     before = _before(folder, reporter)
     confirmation = confirm(config, study, cache, before)
-    write_confirmation(folder.confirmation, confirmation)
+    write_confirmation(folder.confirmation, confirmation, folder.run)
     _record_looks(folder, confirmation, reporter)
-    chosen = [row.finalist for row in confirmation.finalists]
-    ratios = time_ratios([parse(finalist.expression) for finalist in chosen])
-    write_timing(folder.timing, {row.id: round(ratio, 2) for row, ratio in zip(chosen, ratios, strict=True)})
+    _time(folder, confirmation)
     cache.clear()
     return confirmation
+
+
+def _time(folder: RunFolder, confirmation: Confirmation) -> None:
+    """Measure the finalists' time."""
+    chosen = [row.finalist for row in confirmation.finalists]
+    ratios = time_ratios([parse(finalist.expression) for finalist in chosen])
+    times = {row.id: round(ratio, 2) for row, ratio in zip(chosen, ratios, strict=True)}
+    write_timing(folder.timing, times, folder.run)
+
+
+def _time_again(folder: RunFolder, say: Callable[[str], object]) -> None:
+    """Measure it anew where its file is damaged; the confirmation is whole."""
+    try:
+        read_timing(folder.timing, folder.run)
+    except (DamageError, RecordError) as error:
+        if (confirmation := read_confirmation(folder.confirmation, folder.run)) is not None:
+            _time(folder, confirmation)
+            say(f"{error}; measured again")
 
 
 def _record_looks(folder: RunFolder, confirmation: Confirmation, reporter: Reporter) -> None:
@@ -150,21 +167,20 @@ def _record_looks(folder: RunFolder, confirmation: Confirmation, reporter: Repor
 
 def _before(folder: RunFolder, reporter: Reporter) -> Confirmation | None:
     """What an earlier confirmation found; a damaged file is said and counts as none."""
-    why = "is damaged"
     try:
-        if (confirmation := read_confirmation(folder.confirmation)) is not None:
-            return confirmation
-    except RecordError as error:
-        why = f"is damaged ({str(error).removeprefix(f'{folder.confirmation}: ')})"
-    if folder.confirmation.exists():
-        reporter.say(f"{folder.confirmation} {why}; it is written anew, and earlier confirmations are not counted")
+        return read_confirmation(folder.confirmation, folder.run)
+    except (DamageError, RecordError) as error:
+        why = str(error).removeprefix(f"{folder.confirmation}: ")
+        reporter.say(
+            f"{folder.confirmation} is damaged ({why}); it is written anew, and earlier confirmations are not counted"
+        )
     return None
 
 
 def _to_confirm(config: Config, folder: RunFolder, study: Study) -> bool:
     """True if there is something to confirm, and what is trained now was not confirmed to the end yet."""
-    with suppress(RecordError):
-        confirmation = read_confirmation(folder.confirmation)
+    with suppress(DamageError, RecordError):
+        confirmation = read_confirmation(folder.confirmation, folder.run)
         if confirmation is not None and confirmation.trained == study.trials and not folder.confirming.exists():
             return False
     return to_confirm(config, study)

@@ -12,14 +12,12 @@ from evaluators.machine.running import seconds_run
 from evaluators.results.reference_loss import check_reference, notes
 from primitives.equivalence.signs import sign_class
 from primitives.expression.parsing import parse
-from primitives.quoting import command
 from search.baseline.functions import Named, known_functions
 from search.baseline.known import Known
 from search.config import Config
 from search.engine.cohort_trials import trials_of
 from search.engine.racing import laps
 from search.engine.request import finished_cohort, request_for
-from search.errors import RunError
 from search.records.cohort import CohortRecord, Plan, Planned
 from search.storage.baseline_files import keep_known, known_cohort, known_cohorts
 from search.storage.run_folder import RunFolder
@@ -131,12 +129,10 @@ def baseline_of(folder: RunFolder, config: Config) -> tuple[Known, ...]:
     """The known functions that a run has trained, in the order of the catalogue; none without a baseline.
 
     Raises:
-        RunError: a file was damaged since.
+        DamageError: a file was damaged since.
     """
     found: list[Known] = []
-    for path, record in known_cohorts(folder):
-        if record is None:
-            raise RunError(f"{path} is torn or changed; {command('resume', folder.path)} trains it again")
+    for record in known_cohorts(folder):
         first = record.plan.number * config.cohorts.size  # an id stays what it is while an earlier file is missing
         found += [
             Known(str(trial.attributes[NAME]), replace(trial, id=f"known.{first + n}"))
@@ -146,8 +142,12 @@ def baseline_of(folder: RunFolder, config: Config) -> tuple[Known, ...]:
 
 
 def known_trained(folder: RunFolder) -> int:
-    """How many known functions a run has trained so far; damaged files are not counted."""
-    return sum(len(record.plan.proposals) for _, record in known_cohorts(folder) if record)
+    """How many known functions a run has trained so far.
+
+    Raises:
+        DamageError: a file was damaged since.
+    """
+    return sum(len(record.plan.proposals) for record in known_cohorts(folder))
 
 
 def _is_there(plan: Plan, config: Config, folder: RunFolder, say: Callable[[str], object]) -> bool:

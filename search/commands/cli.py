@@ -59,10 +59,11 @@ def _exit_code(error: Exception) -> int | None:
     if isinstance(error, OSError):
         return 1
     # imported late: with its package comes torch, and the help needs neither
-    from evaluators.errors import ReferenceLossError
+    from evaluators.errors import RecordError, ReferenceLossError
     from primitives.errors import ActsearchError
-    from search.errors import FileError, WorkerError
+    from search.errors import DamageError, FileError, WorkerError
 
     if isinstance(error, ActsearchError):
-        return 1 if isinstance(error, WorkerError | FileError | ReferenceLossError) else 2
+        around = WorkerError | FileError | DamageError | RecordError | ReferenceLossError
+        return 1 if isinstance(error, around) else 2
     return None

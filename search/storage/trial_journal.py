@@ -25,6 +25,7 @@ from search.storage.journal import CohortJournal
 NAME = "actsearch"
 METRICS = "study:metric_names"  # of Optuna's, as set_metric_names writes it
 Direction = Literal["maximize", "minimize"]
+HEADER = 2  #: lines of a journal before its first trial
 _STATES = {Kind.FAILED: TrialState.FAIL, Kind.REJECTED: TrialState.PRUNED}
 
 
@@ -61,11 +62,12 @@ class Trials(Sequence[TrialRecord]):
     def _decoded(self, trial: FrozenTrial) -> TrialRecord:
         fields = Fields(trial.user_attrs, f"{self._place}: trial {trial.number}")
         complete = trial.state is TrialState.COMPLETE
-        if complete and len(trial.values) != len(self._objectives):
+        values = trial.values if complete else []
+        if complete and len(values) != len(self._objectives):
             raise RecordError(f"{fields.place}: expected a number for each of {', '.join(self._objectives)}")
         return replace(
             trial_from_json(fields, self._objectives),
-            objectives=dict(zip(self._objectives, trial.values, strict=True)) if complete else {},
+            objectives=dict(zip(self._objectives, values, strict=True)) if complete else {},
             attributes=trial.system_attrs,
         )
 
@@ -108,8 +110,15 @@ class TrialJournal:
 
 
 def read_trials(backend: BaseJournalBackend, scoring: Scoring, place: Path) -> Trials:
-    """The trials of a journal for reading; none where it has no study yet."""
-    return Trials(_storage(backend), scoring.objectives, place)
+    """The trials of a journal for reading; none where it has no study yet.
+
+    Raises:
+        RecordError: its lines are no study's, or a trial has another shape.
+    """
+    try:
+        return Trials(_storage(backend), scoring.objectives, place)
+    except (LookupError, TypeError, ValueError, AttributeError, AssertionError) as error:  # Optuna takes it as it comes
+        raise RecordError(f"{place} is no journal of a study: {type(error).__name__}: {error}") from None
 
 
 def directions_in(backend: BaseJournalBackend) -> dict[str, Direction]:

@@ -17,6 +17,7 @@ from primitives.operators.table import operators, remove_operator
 from primitives.user_file import pinned
 from search import Job, Run
 from search.config import load_config
+from tests.search_tests.conftest import forged_config
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -116,7 +117,7 @@ def name_in(run: Run, key: str, file: object, *, pin: bool = True) -> None:
     if key == "tasks":  # as launch settles them
         data["training"] |= {"initial": ["drawn"], "scale": ["unit"]}
     data[key] = data[key] | value if isinstance(value, dict) and key != "strategy" else value
-    run.folder.config.write_text(yaml.safe_dump(data))
+    forged_config(run, data)
 
 
 LOOKS = (
@@ -196,7 +197,7 @@ def test_whose_a_file_is(run: Run, small: Path, evil: Callable[..., tuple[Path, 
 def test_a_cluster_is_the_users_or_asked_for(run: Run, command: Command) -> None:
     data = yaml.safe_load(run.folder.config.read_text())
     data["workers"] = {"count": 1, "address": "there:1"}
-    run.folder.config.write_text(yaml.safe_dump(data))
+    forged_config(run, data)
     for arguments in (["resume", "one"], ["confirm", "one"], ["launch", "runs/one/config.yaml"]):
         code, _, err = command(*arguments)
         assert code == 2 and "workers.address: the run names the Ray cluster 'there:1'" in err
@@ -214,7 +215,7 @@ def test_a_stranger_may_not_hide_a_file_in_yaml(
     file, mark = evil(run.path)
     data = yaml.safe_load(run.folder.config.read_text())
     data["strategy"] = f"{{name: '{pinned(f'{file}:Drawn')}'}}"
-    run.folder.config.write_text(yaml.safe_dump(data))
+    forged_config(run, data)
     code, _, err = command("resume", "one")
     assert code == 2 and "strategy.name" in err and "in a run folder" in err and not mark.exists()
 

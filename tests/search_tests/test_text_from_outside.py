@@ -97,7 +97,7 @@ def forged(small: Path) -> Run:
         carried=(Carried(EVIL, "sin(x)", 1.0, one), Carried("gelu", "gelu(x)", 1.0)), known_tried=2,
         reference_readings={EVIL: {EVIL: 0.5}},
     )  # fmt: skip
-    write_confirmation(run.folder.confirmation, confirmation)
+    write_confirmation(run.folder.confirmation, confirmation, run.folder.run)
     folder = run.path.parent / "[" / "x] $(reboot) `a` [bold] \u202e\x1b"
     folder.parent.mkdir()
     return Run.open(run.path.rename(folder))
