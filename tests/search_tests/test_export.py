@@ -86,7 +86,7 @@ def test_unknown_id_or_target_writes_nothing(run: Run, tmp_path: Path) -> None:
 
 def test_a_file_in_the_place_of_the_folder_is_named(run: Run, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine")
-    with pytest.raises(RunError, match=r"out is there and no folder"):
+    with pytest.raises(RunError, match="out is there and no folder"):
         export(run, [], ["torch"], tmp_path / "out")
     assert (tmp_path / "out").read_text() == "mine"
 
