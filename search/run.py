@@ -210,7 +210,8 @@ class Run:
 
     def looks_before(self, confirmation: Confirmation) -> list[str]:
         """A sentence for each task whose confirmation data were looked at before, by any run beside this one."""
-        return looks_in_words(confirmation, read_looks(ledger_of(self.folder)))
+        ledger = read_looks(ledger_of(self.folder))
+        return [*looks_in_words(confirmation, ledger.looks), *ledger.damage]
 
     def report(self, path: str | Path | None = None) -> Path:
         """Write the run's page and return its path; ``report.html`` in the run folder by default.

@@ -147,6 +147,7 @@ def gather(folder: RunFolder, config: Config, study: Study) -> RunData:
     """
     candidates = [Candidate(trial, trial.objectives) for trial in study.store.trials]
     confirmation = read_confirmation(folder.confirmation, folder.run)
+    ledger = read_looks(ledger_of(folder))
     return RunData(
         path=folder.path,
         config=config,
@@ -160,7 +161,7 @@ def gather(folder: RunFolder, config: Config, study: Study) -> RunData:
         timing=read_timing(folder.timing, folder.run),
         errors=_errors(study.store, candidates),
         units={label(name): unit for name, unit in units_by_task(study.store, config.tasks).items()},
-        looks=looks_in_words(confirmation, read_looks(ledger_of(folder))) if confirmation else (),
+        looks=[*looks_in_words(confirmation, ledger.looks), *ledger.damage] if confirmation else (),
     )
 
 

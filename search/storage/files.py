@@ -98,6 +98,20 @@ def unsealed(text: bytes, place: str, run: str = "") -> JsonObject:
         DamageError: it is torn or was changed since it was sealed.
         RunError: it is of another run.
     """
+    data = unhashed(text, place, needed=bool(run))
+    if (other := data.pop("run", "")) != run:
+        if not run:
+            raise DamageError(f"{place} is of run {other}, whose run.json is missing beside it")
+        raise RunError(f"{place} is of {f'run {other}' if other else 'a run without an id'}; this is run {run}")
+    return data
+
+
+def unhashed(text: bytes, place: str, *, needed: bool = False) -> JsonObject:
+    """The data in a JSON object, without their hash, which may be missing unless it is needed.
+
+    Raises:
+        DamageError: they are torn or were changed since.
+    """
     try:
         data = parsed_json(text, place)
     except RecordError as error:
@@ -105,12 +119,8 @@ def unsealed(text: bytes, place: str, run: str = "") -> JsonObject:
     if not isinstance(data, dict):
         raise _damage(place, " (it is no object)")
     digest = data.pop("sha256", None)
-    if digest != _digest(data) and (run or digest is not None):
+    if digest != _digest(data) and (needed or digest is not None):
         raise _damage(place)
-    if (other := data.pop("run", "")) != run:
-        if not run:
-            raise DamageError(f"{place} is of run {other}, whose run.json is missing beside it")
-        raise RunError(f"{place} is of {f'run {other}' if other else 'a run without an id'}; this is run {run}")
     return data
 
 
