@@ -32,6 +32,10 @@ class UserFileError(ActsearchError):
     """A file of the user's is missing, was changed, or has not what it was named for."""
 
 
+class EndsProcessError(UserFileError):
+    """A file of the user's has tried to end the process."""
+
+
 def nearest(name: object, options: Iterable[str]) -> str:
     """Return ``"; did you mean 'y'?"`` for the closest option, whatever its case, or ``""`` where none is close.
 

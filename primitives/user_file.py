@@ -15,7 +15,9 @@ import importlib.util
 import logging
 import os
 import re
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +27,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Generic, TypeGuard, TypeVar
 
-from primitives.errors import ActsearchError, UserFileError, nearest
+from primitives.errors import ActsearchError, EndsProcessError, UserFileError, nearest
 from primitives.plain_file import read_plain
 from primitives.quoting import quoted, visible
 
@@ -162,11 +164,39 @@ def made(reference: str, noun: str, make: Callable[[], T]) -> T:
     """
     path, name, _ = parts_of(reference)
     try:
-        return make()
+        with contained():
+            return make()
     except ActsearchError:
         raise
     except Exception as error:
         raise UserFileError(f"{noun} {name} fails: {blame(error, str(Path(path).resolve()))}") from error
+
+
+@contextmanager
+def contained() -> Iterator[None]:
+    """Run a user's code, which must not end the process by ``sys.exit()`` or a KeyboardInterrupt of its own.
+
+    Raises:
+        EndsProcessError: it tries; the message names the file and the line.
+        KeyboardInterrupt: of a signal.
+    """
+    try:
+        yield
+    except (SystemExit, KeyboardInterrupt) as end:
+        if isinstance(end, KeyboardInterrupt) and _of_a_signal(end):
+            raise
+        at = traceback.extract_tb(end.__traceback__)[-1]
+        text = f"{type(end).__name__}: {end}".removesuffix(": ")
+        error = EndsProcessError(f"{at.filename}, line {at.lineno}: {text}: a file of yours must not end the process")
+        raise error.with_traceback(end.__traceback__) from None
+
+
+def _of_a_signal(end: KeyboardInterrupt) -> bool:
+    """True where a handler of this project has raised it, or may Python's own, which does so wherever it was heard."""
+    frame = [frame for frame, _ in traceback.walk_tb(end.__traceback__)][-1]
+    ours = str(frame.f_globals.get("__name__")).partition(".")[0] in ("search", "evaluators", "primitives")
+    main = threading.current_thread() is threading.main_thread()
+    return ours or (main and signal.getsignal(signal.SIGINT) is signal.default_int_handler)
 
 
 def blame(error: BaseException, file: str | None) -> str:
@@ -241,10 +271,11 @@ def _module(path: Path, content: bytes) -> ModuleType:
         sys.path.append(str(path.parent))  # for what lies beside it, and last, so that it hides nothing
     _LOGGER.warning("the file %s is run, because the config or the command names it", visible(str(path)))
     try:
-        spec.loader.exec_module(module)
+        with contained():
+            spec.loader.exec_module(module)
     except BaseException as error:
         del sys.modules[name]
-        if not isinstance(error, Exception):
+        if isinstance(error, EndsProcessError) or not isinstance(error, Exception):
             raise
         raise UserFileError(f"{path} fails: {blame(error, str(path))}") from error
     return module

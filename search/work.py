@@ -13,7 +13,7 @@ from evaluators.machine.running import seconds_run
 from evaluators.machine.timing import time_ratios
 from evaluators.results.reference_loss import notes
 from primitives.expression.parsing import parse
-from primitives.user_file import label
+from primitives.user_file import contained, label
 from search.baseline.stage import baseline_of, missing, train_baseline
 from search.config import Config
 from search.confirmation import Confirmation, confirm, read_confirmation, to_confirm, write_confirmation
@@ -63,7 +63,7 @@ def work(
         _time_again(folder, reporter.say)
         reporter.say(f"nothing is left to do: {study.trials} classes trained")
         return
-    with workers as pool, gently(pool, reporter.say):
+    with workers as pool, gently(pool, reporter.say), contained():
         if left:
             reporter.say(f"training {sum(len(plan.proposals) for plan in left)} known functions")
             current = keeps_current(config, store)

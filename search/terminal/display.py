@@ -80,7 +80,7 @@ class Display:
         """Go on without an output that is gone, as of a closed ssh: the job's files are what it works for."""
         try:
             yield
-        except OSError:
+        except (OSError, SystemExit):  # rich ends the process at a pipe that is closed
             self.quiet = True
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.console.file.fileno())  # what is left in the buffer goes there, too

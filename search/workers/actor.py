@@ -15,7 +15,8 @@ import primitives
 import search
 from evaluators.cohort import CohortRequest, run_cohort
 from evaluators.results.records import CohortResult
-from primitives.errors import ActsearchError
+from primitives.errors import ActsearchError, EndsProcessError
+from primitives.user_file import contained
 from search.records.packages import installed
 
 #: The folders of the code, as this process has imported it; on a cluster they lie apart.
@@ -47,7 +48,10 @@ class Worker:
     def run(self, request: CohortRequest) -> CohortResult | Refusal:
         """Train; a refusal where it is the task's or the network's fault: every candidate would fail."""
         try:
-            result = run_cohort(request)
+            with contained():
+                result = run_cohort(request)
+        except EndsProcessError:
+            raise  # it may be the doing of one candidate
         except ActsearchError as error:
             return Refusal(str(error))
         gc.collect()
@@ -56,7 +60,7 @@ class Worker:
 
 def _hear_nothing() -> None:
     """Do nothing at signals that the driver blocks in its workers, instead: what they start can be ended by SIGTERM."""
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ()) & set(HELD)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ()) & {signal.SIGINT, *HELD}
     for number in blocked:
         signal.signal(number, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -348,7 +349,8 @@ def test_a_confirmation_killed_after_its_verdicts_is_finished(
     whole = Job.load(small).launch("whole")
 
     def killed(*_: object) -> None:
-        raise KeyboardInterrupt
+        for _time in range(2):  # the first Ctrl-C would wait for it
+            signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(call, killed)

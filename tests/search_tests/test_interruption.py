@@ -154,6 +154,12 @@ def test_nohup_stays_in_force(small: Path) -> None:
         assert process.wait() == 0
 
 
+def twice() -> None:
+    """Ctrl-C, and again."""
+    for _ in range(2):
+        signal.raise_signal(signal.SIGINT)
+
+
 def test_an_interrupted_confirmation_goes_on(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = contents(Job.load(small).launch("whole"))
     trained: list[object] = []
@@ -162,7 +168,7 @@ def test_an_interrupted_confirmation_goes_on(small: Path, monkeypatch: pytest.Mo
         if request.purpose == "confirmation":
             trained.append(request)
             if len(trained) == 3:
-                raise KeyboardInterrupt
+                twice()
         return run_cohort(request)
 
     monkeypatch.setattr("search.workers.in_process.run_cohort", three_at_most)
