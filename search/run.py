@@ -338,6 +338,7 @@ class Job:
         """
         folder = free_name(self.name) if run is None else named_folder(run)
         folder.check_free()
+        to_yaml(self.config)  # one that is too long is refused before anything is there
         with _workers(self.config, workers) as pool:  # before anything is written: they may not start
             folder.create(self._write)
             made = Run(folder, trust=True)  # what it names is the user's
