@@ -9,8 +9,9 @@ import pytest
 
 from evaluators.cohort import CohortRequest
 from evaluators.results.reasons import Reason
+from primitives.ending import contained
 from primitives.errors import EndsProcessError
-from primitives.user_file import Wanted, contained, load
+from primitives.user_file import Wanted, load
 from search.stopping import at_once
 from search.workers import InProcess
 
