@@ -110,6 +110,21 @@ def test_a_working_folder_hides_nothing_from_the_command(hiding: Path) -> None:
     assert ended.returncode == 0, ended.stderr
 
 
+@pytest.mark.parametrize("name", ["random", "tempfile", "statistics"])
+def test_a_file_that_hides_a_module_of_pythons_is_named(name: str, tmp_path: Path) -> None:
+    """In the working folder of `python -c` and on PYTHONPATH, which come before Python's own modules."""
+    (tmp_path / f"{name}.py").touch()
+    code = "from search.commands.cli import main; main()"
+    path = os.pathsep.join([str(Path(temp_dir.__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    ended = subprocess.run(
+        [sys.executable, "-c", code, "show", "tanh(x)"], cwd=tmp_path, env=os.environ | {"PYTHONPATH": path},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"actsearch: {tmp_path}/{name}.py hides Python's own module {name}: ")
+    assert "Traceback" not in ended.stderr
+
+
 def test_ray_here_listens_on_this_machine_alone_and_finds_no_module_in_the_working_folder(
     hiding: Path, short: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
