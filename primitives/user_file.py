@@ -15,9 +15,7 @@ import importlib.util
 import logging
 import os
 import re
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +25,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Generic, TypeGuard, TypeVar
 
+from primitives.ending import PREFIX, brought, contained
 from primitives.errors import ActsearchError, EndsProcessError, UserFileError, nearest
 from primitives.plain_file import read_plain
 from primitives.quoting import quoted, visible
@@ -172,33 +171,6 @@ def made(reference: str, noun: str, make: Callable[[], T]) -> T:
         raise UserFileError(f"{noun} {name} fails: {blame(error, str(Path(path).resolve()))}") from error
 
 
-@contextmanager
-def contained() -> Iterator[None]:
-    """Run a user's code, which must not end the process by ``sys.exit()`` or a KeyboardInterrupt of its own.
-
-    Raises:
-        EndsProcessError: it tries; the message names the file and the line.
-        KeyboardInterrupt: of a signal.
-    """
-    try:
-        yield
-    except (SystemExit, KeyboardInterrupt) as end:
-        if isinstance(end, KeyboardInterrupt) and _of_a_signal(end):
-            raise
-        at = traceback.extract_tb(end.__traceback__)[-1]
-        text = f"{type(end).__name__}: {end}".removesuffix(": ")
-        error = EndsProcessError(f"{at.filename}, line {at.lineno}: {text}: a file of yours must not end the process")
-        raise error.with_traceback(end.__traceback__) from None
-
-
-def _of_a_signal(end: KeyboardInterrupt) -> bool:
-    """True where a handler of this project has raised it, or may Python's own, which does so wherever it was heard."""
-    frame = [frame for frame, _ in traceback.walk_tb(end.__traceback__)][-1]
-    ours = str(frame.f_globals.get("__name__")).partition(".")[0] in ("search", "evaluators", "primitives")
-    main = threading.current_thread() is threading.main_thread()
-    return ours or (main and signal.getsignal(signal.SIGINT) is signal.default_int_handler)
-
-
 def blame(error: BaseException, file: str | None) -> str:
     """An error in one line: the last line of the file that it came through, its type and its text."""
     text = f"{type(error).__name__}: {error}"
@@ -242,7 +214,7 @@ def _digest(content: bytes) -> str:
 
 def _name(path: Path, content: bytes) -> str:
     """What a file is called among Python's modules."""
-    return f"actsearch_file_{_digest(str(path).encode() + content)}"
+    return f"{PREFIX}{_digest(str(path).encode() + content)}"
 
 
 class _Source(importlib.abc.SourceLoader):
@@ -269,6 +241,7 @@ def _module(path: Path, content: bytes) -> ModuleType:
     sys.modules[name] = module  # dataclasses look themselves up there
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))  # for what lies beside it, and last, so that it hides nothing
+    brought(path.parent)
     _LOGGER.warning("the file %s is run, because the config or the command names it", visible(str(path)))
     try:
         with contained():

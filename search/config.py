@@ -204,6 +204,7 @@ class Workers(Section):
     count: int = Field(2, ge=0, le=100_000)
     gpus: float = Field(0.0, ge=0.0, le=64.0)  # of each; with 0 they see all that are there
     address: str | None = None
+    temp_dir: str | None = None  # for the files of a Ray on this machine
     checkpoint_seconds: float = Field(60.0, ge=0.0)  # a cohort under way saves its state at a rung this often
 
 

@@ -229,7 +229,7 @@ class Run:
 
     def resume(
         self, *, changes: Iterable[str] = (), workers: int | None = None, address: str | None = None,
-        reporter: Reporter | None = None, max_minutes: float | None = None,
+        temp_dir: str | None = None, reporter: Reporter | None = None, max_minutes: float | None = None,
     ) -> Run:  # fmt: skip
         """Continue to the budget, or to a larger one.
 
@@ -237,6 +237,7 @@ class Run:
             changes: ``budget=N`` only; everything else would make another run of it.
             workers: number of workers; results do not depend on it.
             address: address of a Ray cluster, instead of the config's.
+            temp_dir: short folder for the files of a Ray on this machine, instead of the config's.
             reporter: is told the progress.
             max_minutes: stop at the end of a cohort after this time.
 
@@ -249,7 +250,7 @@ class Run:
             self._take_up(reporter.say, address, _budget(changes))
             with_pinned_files(self.config)
             self._check_machine(reporter)
-            work(self.config, self.folder, _workers(self.config, workers, address), reporter, max_minutes)
+            work(self.config, self.folder, _workers(self.config, workers, address, temp_dir), reporter, max_minutes)
         return self
 
     def _take_up(self, say: Callable[[str], object], address: str | None, budget: int | None = None) -> None:
@@ -279,8 +280,9 @@ class Run:
             write_sealed(path, new | {"before": old}, self.folder.run, indent=1)
 
     def confirm(
-        self, *, workers: int | None = None, address: str | None = None, reporter: Reporter | None = None
-    ) -> Confirmation:
+        self, *, workers: int | None = None, address: str | None = None, temp_dir: str | None = None,
+        reporter: Reporter | None = None,
+    ) -> Confirmation:  # fmt: skip
         """Confirm the finalists (again) and write ``confirmation.json``; see :meth:`resume`."""
         reporter = reporter or Silent()
         with self.folder.locked(reporter.say), resumable(self.folder, reporter.say, "confirm"):
@@ -292,7 +294,7 @@ class Run:
                     f"{self.path}: nothing to confirm: no class has a gain above 0, or confirmation.finalists is 0"
                 )
             with_pinned_files(self.config)
-            with _workers(self.config, workers, address) as pool, gently(pool, reporter.say):
+            with _workers(self.config, workers, address, temp_dir) as pool, gently(pool, reporter.say):
                 confirmation = confirm_and_time(self.config, self.folder, study, pool, reporter)
             report_at_end(self.folder, self.config, study, reporter)
             return confirmation
@@ -377,11 +379,14 @@ def _budget(changes: Iterable[str]) -> int | None:
 
 
 @contextmanager
-def _workers(config: Config, count: int | None, address: str | None = None) -> Iterator[Workers]:
+def _workers(
+    config: Config, count: int | None, address: str | None = None, temp_dir: str | None = None
+) -> Iterator[Workers]:
     asked = config.workers
-    if not (address or asked.address):  # a cluster's machines have devices of their own
+    count, address = asked.count if count is None else count, address or asked.address
+    if not address:  # a cluster's machines have devices of their own
         Backend(config.training.device).check()
-    pool = start_workers(asked.count if count is None else count, address or asked.address, asked.gpus)
+    pool = start_workers(count, address, asked.gpus, temp_dir or asked.temp_dir)
     try:
         yield pool
     finally:

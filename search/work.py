@@ -12,8 +12,9 @@ from evaluators.errors import RecordError
 from evaluators.machine.running import seconds_run
 from evaluators.machine.timing import time_ratios
 from evaluators.results.reference_loss import notes
+from primitives.ending import contained
 from primitives.expression.parsing import parse
-from primitives.user_file import contained, label
+from primitives.user_file import label
 from search.baseline.stage import baseline_of, missing, train_baseline
 from search.config import Config
 from search.confirmation import Confirmation, confirm, read_confirmation, to_confirm, write_confirmation

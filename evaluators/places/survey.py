@@ -19,10 +19,11 @@ from evaluators.places.watching import Call, Probe, Watched, watched
 from evaluators.tasks.base import BLOCK, Inputs, Part, Task
 from evaluators.tasks.examples import examples_of
 from evaluators.training.initialisation import initial_network
+from primitives.ending import contained
 from primitives.errors import ActsearchError, ExpressionError
 from primitives.layers.call_places import ALL, can_lead, lead_calls, leads_calls
 from primitives.layers.called import make_called
-from primitives.user_file import blame_on, contained
+from primitives.user_file import blame_on
 
 
 @dataclass(frozen=True, slots=True)

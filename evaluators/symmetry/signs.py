@@ -21,9 +21,9 @@ from evaluators.training.calling import call
 from evaluators.training.initialisation import initial_network
 from evaluators.training.plain import PlainModel
 from evaluators.training.randomness import begin_step, own_random_numbers
+from primitives.ending import contained
 from primitives.equivalence.signs import SIGNS, Signed, sign_orbit
 from primitives.expression.parsing import parse
-from primitives.user_file import contained
 
 _STEPS = 3
 _TOLERANCE = 1e-9  # of a loss in float64; by the wrong signs losses differ from the first digits on

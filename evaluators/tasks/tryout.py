@@ -24,9 +24,10 @@ from evaluators.training.outputs import of_loss
 from evaluators.training.randomness import own_random_numbers
 from evaluators.training.stacking.stackable import unstackable
 from evaluators.training.train import train
+from primitives.ending import contained
 from primitives.errors import ActsearchError
 from primitives.expression.parsing import parse
-from primitives.user_file import blame_on, contained
+from primitives.user_file import blame_on
 
 _FORMULAS = ("relu(x)", "x*sigmoid(beta*x); beta=1.0:channel")
 

@@ -27,9 +27,9 @@ from evaluators.training.checkpoints.checkpoint import NONE, Checkpoint
 from evaluators.training.checkpoints.states import TrainingState
 from evaluators.training.initialisation import applied_in, initial_network
 from evaluators.training.member import CohortMember, Outcome, Schedule, better_rates
+from primitives.ending import contained
 from primitives.expression.expression import Expression
 from primitives.layers.activation import Activation
-from primitives.user_file import contained
 
 TRACEBACK = 4000  # characters kept, the last ones
 

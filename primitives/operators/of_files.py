@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeGuard
 
+from primitives.ending import contained
 from primitives.errors import OperatorError
 from primitives.operators.registration import register
 from primitives.operators.table import Operator, operators
@@ -23,7 +24,7 @@ def register_of_files(references: Iterable[str]) -> None:
     """Register operators by references to rows in files, ``path/to/file.py:row``; what is registered is left alone.
 
     Raises:
-        UserFileError: see :func:`primitives.user_file.load`.
+        UserFileError: see :func:`primitives.user_file.load`; or the row ends the process.
         OperatorError: an operator is refused; the message names the file.
     """
     for reference in references:
@@ -31,7 +32,8 @@ def register_of_files(references: Iterable[str]) -> None:
         if operators().get(row.name) is row:
             continue
         try:
-            register(row)
+            with contained():
+                register(row)
         except OperatorError as error:
             path = Path(parts_of(reference)[0])
             again = " (a file that was changed needs a new process)" if row.name in operators() else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import sys
 from contextlib import suppress
 from typing import Annotated
@@ -40,6 +41,8 @@ def _options(
 
 def main() -> None:
     """Entry point: the user's mistakes end in one clear message and exit code 2."""
+    if not faulthandler.is_enabled():
+        faulthandler.enable(2, all_threads=False)  # a user's code may call C that aborts
     try:
         with at_once():
             app()

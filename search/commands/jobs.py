@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from search.commands.options import EVERY, Address, Changes, Every, Json, Minutes, Quiet, RunName, Trust, WorkerCount
+from search.commands.options import (
+    EVERY,
+    Address,
+    Changes,
+    Every,
+    Json,
+    Minutes,
+    Quiet,
+    RunName,
+    TempDir,
+    Trust,
+    WorkerCount,
+)
 
 
 def launch(
@@ -18,6 +32,7 @@ def launch(
     seed: Annotated[int | None, typer.Option(min=0, help="The run's seed.")] = None,
     workers: WorkerCount = None,
     address: Address = None,
+    temp_dir: TempDir = None,
     max_minutes: Minutes = None,
     trust: Trust = False,
     dry: Annotated[bool, typer.Option("--dry-run", help="Screen and time one cohort; write nothing.")] = False,
@@ -28,9 +43,8 @@ def launch(
     """Run a job in a new run folder."""
     from search.config import load_config
 
-    given = {"seed": seed, "workers.count": workers, "workers.address": address}
-    changes = [*change, *(f"{key}={value}" for key, value in given.items() if value is not None)]
-    loaded = load_config(config, changes, trust=trust)
+    given = {"seed": seed, "workers.count": workers, "workers.address": address, "workers.temp_dir": temp_dir}
+    loaded = load_config(config, [*change, *_as_changes(given)], trust=trust)
 
     # only now: a config that is refused need not wait for the engine and the report to load
     from search.commands.shell import console, print_results, print_row
@@ -54,6 +68,7 @@ def resume(
     change: Changes = [],  # noqa: B006
     workers: WorkerCount = None,
     address: Address = None,
+    temp_dir: TempDir = None,
     max_minutes: Minutes = None,
     trust: Trust = False,
     every: Every = EVERY,
@@ -67,7 +82,14 @@ def resume(
 
     opened = Run.open(run, trust=trust)
     with Display(console, quiet=quiet or as_json, every=every) as reporter:
-        opened.resume(changes=change, workers=workers, address=address, reporter=reporter, max_minutes=max_minutes)
+        opened.resume(
+            changes=change,
+            workers=workers,
+            address=address,
+            temp_dir=temp_dir,
+            reporter=reporter,
+            max_minutes=max_minutes,
+        )
     print_results(opened, as_json)
 
 
@@ -76,6 +98,7 @@ def confirm(
     *,
     workers: WorkerCount = None,
     address: Address = None,
+    temp_dir: TempDir = None,
     trust: Trust = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -88,7 +111,7 @@ def confirm(
 
     opened = Run.open(run, trust=trust)
     with Display(console, quiet=quiet or as_json, every=EVERY) as reporter:
-        confirmation = opened.confirm(workers=workers, address=address, reporter=reporter)
+        confirmation = opened.confirm(workers=workers, address=address, temp_dir=temp_dir, reporter=reporter)
     if as_json:
         print_json(confirmation_to_json(confirmation))
     else:
@@ -102,6 +125,7 @@ def tabulate(
     out: Annotated[Path | None, typer.Option(help="CSV file to write; default: table.csv in the run folder.")] = None,
     change: Changes = [],  # noqa: B006
     workers: WorkerCount = None,
+    temp_dir: TempDir = None,
     trust: Trust = False,
     every: Every = EVERY,
     quiet: Quiet = False,
@@ -113,8 +137,13 @@ def tabulate(
     from search.tabular.tabulate import CHANGES, tabulated, write_table
     from search.terminal.display import Display
 
-    job = Job.load(config, [*change, *CHANGES], trust=trust)
+    job = Job.load(config, [*change, *CHANGES, *_as_changes({"workers.temp_dir": temp_dir})], trust=trust)
     with Display(console, quiet=quiet or as_json, every=every) as reporter:
         made = tabulated(job, run, workers=workers, reporter=reporter)
     path = out or made.folder.table
     print_row({"table": str(path), "classes": write_table(made, path)}, as_json)
+
+
+def _as_changes(given: Mapping[str, object]) -> list[str]:
+    """Options as changes of the config."""
+    return [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]

@@ -26,6 +26,9 @@ WorkerCount = Annotated[
     int | None, typer.Option("--workers", min=0, help="Number of workers; results do not depend on it.")
 ]
 Address = Annotated[str | None, typer.Option("--address", help="Address of a Ray cluster.")]
+TempDir = Annotated[
+    str | None, typer.Option("--temp-dir", metavar="DIR", help="Short folder for Ray's files, instead of TMPDIR.")
+]
 Trust = Annotated[
     bool, typer.Option("--trust", help="Run the files that the run names; look at them before, they have your rights.")
 ]

@@ -43,8 +43,10 @@ def tabulated(
         return job.launch(str(folder.path), workers=workers, reporter=reporter)
     run = Run.open(folder.path)
     _check_same(run, job.config)
-    address = job.config.workers.address
-    return run.resume(changes=[f"budget={job.config.budget}"], workers=workers, address=address, reporter=reporter)
+    asked, changes = job.config.workers, [f"budget={job.config.budget}"]
+    return run.resume(
+        changes=changes, workers=workers, address=asked.address, temp_dir=asked.temp_dir, reporter=reporter
+    )
 
 
 def _check_same(run: Run, config: Config) -> None:

@@ -8,6 +8,6 @@ from search.workers.ray_workers import RayWorkers
 __all__ = ["Clock", "Finished", "InProcess", "RayWorkers", "Workers", "start_workers"]
 
 
-def start_workers(count: int, address: str | None, gpus: float = 0.0) -> Workers:
+def start_workers(count: int, address: str | None, gpus: float = 0.0, temp_dir: str | None = None) -> Workers:
     """The workers that a config asks for."""
-    return RayWorkers(count, address, gpus) if count else InProcess()
+    return RayWorkers(count, address, gpus, temp_dir) if count else InProcess()

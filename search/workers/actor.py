@@ -15,9 +15,10 @@ import primitives
 import search
 from evaluators.cohort import CohortRequest, run_cohort
 from evaluators.results.records import CohortResult
+from primitives.ending import contained
 from primitives.errors import ActsearchError, EndsProcessError
-from primitives.user_file import contained
 from search.records.packages import installed
+from search.workers.crash import written_to
 
 #: The folders of the code, as this process has imported it; on a cluster they lie apart.
 PACKAGES = tuple(Path(name.__path__[0]).resolve() for name in (primitives, evaluators, search))
@@ -34,10 +35,15 @@ class Refusal:
 
 
 class Worker:
-    """One actor: trains cohorts on one thread."""
+    """One actor: trains cohorts on one thread.
 
-    def __init__(self) -> None:
+    Args:
+        crash: file for the lines in which it crashes, on the driver's machine.
+    """
+
+    def __init__(self, crash: str | None = None) -> None:
         _hear_nothing()
+        self._crash = None if crash is None else written_to(crash)
         torch.set_num_threads(1)
         gc.disable()  # training makes no cycles; looking for them takes a tenth of its time
 

@@ -7,7 +7,7 @@ from collections import deque
 import torch
 
 from evaluators.cohort import CohortRequest, run_cohort
-from primitives.user_file import contained
+from primitives.ending import contained
 from search.workers.base import Finished, Workers
 
 

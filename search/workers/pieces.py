@@ -99,7 +99,7 @@ class Pieces:
             self._give_up(piece, reason, error)
         else:
             number = self._partial[piece.ticket].number
-            raise WorkerError(f"the controls of cohort {number} cannot be trained: {error}")
+            raise WorkerError(f"the controls of cohort {number} cannot be trained: {error.partition(chr(10))[0]}")
 
     def _give_up(self, piece: Piece, reason: Reason, error: str) -> None:
         partial = self._partial[piece.ticket]

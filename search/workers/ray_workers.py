@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -10,11 +11,13 @@ from typing import Any
 from evaluators.cohort import CohortRequest
 from evaluators.machine.running import seconds_run
 from evaluators.results.reasons import Reason
+from primitives.errors import EndsProcessError
 from search.errors import WorkerError
 from search.workers.actor import Refusal, Worker, versions
 from search.workers.base import Finished, Workers
 from search.workers.clock import Clock
 from search.workers.cluster import RayHere
+from search.workers.crash import crash_in
 from search.workers.pieces import ATTEMPTS, Piece, Pieces
 
 #: Seconds for the first worker to start, and for a new one to take the place of the last.
@@ -24,11 +27,19 @@ START = 300.0
 PAUSE, GRACE = 1.0, 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Hired:
+    """An actor, and the file for the lines in which it crashes; None on a cluster."""
+
+    actor: Any
+    crash: str | None
+
+
 @dataclass(slots=True)
 class _Work:
     """A piece in training."""
 
-    actor: Any
+    worker: _Hired
     piece: Piece
     started: float
 
@@ -40,25 +51,29 @@ class RayWorkers(Workers):
         count: number of actors; the search begins as soon as the first is up.
         address: of a running cluster; None starts Ray on this machine.
         gpus: share of a GPU that each actor takes; with 0 each sees all of its machine.
+        temp_dir: for the files of a Ray on this machine; None takes TMPDIR.
         clock: says when a worker counts as hung.
 
     Raises:
         WorkerError: Ray or the workers cannot be started, or a worker runs another version.
+        ConfigError: the temporary folder cannot be used.
     """
 
     def __init__(
-        self, count: int, address: str | None = None, gpus: float = 0.0, *, clock: Clock | None = None
-    ) -> None:
+        self, count: int, address: str | None = None, gpus: float = 0.0, temp_dir: str | None = None, *,
+        clock: Clock | None = None,
+    ) -> None:  # fmt: skip
         import ray
 
         self._ray: Any = ray
         self._clock, self._versions = clock or Clock(), versions()
-        self._here = RayHere(ray, count, address)
+        self._here = RayHere(ray, count, address, temp_dir)
         self._actor = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(Worker)
         self._pieces = Pieces()
-        self._idle: list[Any] = []
+        self._idle: list[_Hired] = []
         self._busy: dict[Any, _Work] = {}
-        self._starting: dict[Any, Any] = {}
+        self._starting: dict[Any, _Hired] = {}
+        self._numbers = itertools.count()
         self._later: deque[float] = deque()  # when to try again
         self._failing_since: float | None = None
         try:
@@ -94,8 +109,8 @@ class RayWorkers(Workers):
     def _assign(self) -> None:
         """Give pieces to idle workers."""
         while self._idle and self._waiting():
-            actor, piece = self._idle.pop(), self._pieces.take()
-            self._busy[actor.run.remote(piece.request)] = _Work(actor, piece, seconds_run())
+            worker, piece = self._idle.pop(), self._pieces.take()
+            self._busy[worker.actor.run.remote(piece.request)] = _Work(worker, piece, seconds_run())
 
     def _look(self, patience: float = 1.0) -> None:
         """Wait for a worker that is done, lost or up, but not for longer than ``patience`` seconds."""
@@ -115,12 +130,16 @@ class RayWorkers(Workers):
         try:
             result = self._ray.get(answer)
         except self._ray.exceptions.RayError as error:
-            # Ray has no error of its own for it
-            self._replace(
-                work, Reason.NODE_LOST if "its node has died" in str(error) else Reason.WORKER_DIED, str(error)
-            )
+            cause = getattr(error, "cause", None)
+            if isinstance(cause, EndsProcessError):
+                self._replace(work, Reason.WORKER_DIED, str(cause))
+            elif "its node has died" in str(error):  # Ray has no error of its own for it
+                self._replace(work, Reason.NODE_LOST, str(error))
+            else:
+                where = crash_in(work.worker.crash, work.piece.request.tasks)
+                self._replace(work, Reason.WORKER_DIED, f"{where}\n{error}")
             return
-        self._idle.append(work.actor)
+        self._idle.append(work.worker)
         if isinstance(result, Refusal):
             raise WorkerError(result.error)
         self._clock.finished(work.piece.request, seconds_run() - work.started)
@@ -137,15 +156,17 @@ class RayWorkers(Workers):
                 )
 
     def _replace(self, work: _Work, reason: Reason, error: str) -> None:
-        self._ray.kill(work.actor)
+        self._ray.kill(work.worker.actor)
         self._start_actor()
         self._pieces.failed(work.piece, reason, error)
 
     def _start_actor(self) -> None:
-        actor: Any = self._actor.remote()
-        self._starting[actor.versions.remote()] = actor
+        folder = self._here.folder
+        crash = None if folder is None else f"{folder}/crash-{next(self._numbers)}"
+        actor: Any = self._actor.remote(crash)
+        self._starting[actor.versions.remote()] = _Hired(actor, crash)
 
-    def _greet(self, answer: Any, actor: Any) -> None:
+    def _greet(self, answer: Any, worker: _Hired) -> None:
         """Take a worker that is up, if it runs what the driver runs; try again where it could not start."""
         try:
             versions = self._ray.get(answer)
@@ -159,7 +180,7 @@ class RayWorkers(Workers):
         if versions != self._versions:
             raise WorkerError(f"the worker runs {versions}, the driver {self._versions}")
         self._failing_since = None
-        self._idle.append(actor)
+        self._idle.append(worker)
 
     def _wait_for_one(self) -> None:
         end = seconds_run() + START

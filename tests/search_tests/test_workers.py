@@ -207,12 +207,12 @@ def test_a_worker_that_does_not_start_is_tried_again_for_a_while(
     tries = tmp_path / "tries"
 
     class Late(Worker):
-        def __init__(self) -> None:
+        def __init__(self, crash: str | None = None) -> None:
             with tries.open("a") as file:
                 file.write("x")
             if tries.stat().st_size <= needed:
                 raise OSError("the machine is dead")
-            super().__init__()
+            super().__init__(crash)
 
     monkeypatch.setattr(ray_workers, "Worker", Late)
     needed = 2  # a try takes 2 s, on a loaded machine 13
