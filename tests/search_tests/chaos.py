@@ -32,7 +32,6 @@ from pathlib import Path
 from search import Run
 from tests.search_tests.conftest import SMALL, contents
 
-CHANGES = ("budget=48", "confirmation.seeds=8", "confirmation.steps=24")
 TARGETS = "torch,latex,c"
 MARK = "ACTSEARCH_CHAOS"  # in the environment of all processes of a command
 HARMS = ("kill", "terminate", "fill the disk")
@@ -40,6 +39,8 @@ MOST = 3  # harms to one command; then it is left alone
 PATIENCE = 180.0  # seconds for a command: more than any takes
 RAY_START = 15.0  # seconds, about
 OURS = {0, 1, 2, 143}  # exit codes
+READY = b"ready\n"  # said before the work begins: what comes earlier hits Python's own start
+WRITTEN_ONLY = ("exports", "report.html", "front.csv", "table.csv")
 RUNS, RUN, TABLE = Path("runs"), "harmed", "table"
 
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -60,7 +61,11 @@ def _command(arguments: tuple[str, ...], folder: str, out: Connection, mark: str
     for descriptor in (1, 2):
         os.dup2(out.fileno(), descriptor)
     sys.argv = ["actsearch", *arguments]
-    main()
+    os.write(1, READY)
+    try:
+        main()
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # all is done: the interpreter ends
 
 
 class Command:
@@ -72,12 +77,12 @@ class Command:
     """
 
     def __init__(self, arguments: tuple[str, ...], folder: Path) -> None:
-        self._said = bytearray()
         self.mark = f"{os.getpid()}-{time.monotonic_ns()}"
         reading, writing = _CONTEXT.Pipe(duplex=False)
         self._process = _CONTEXT.Process(target=_command, args=(arguments, str(folder), writing, self.mark))
         self._process.start()
         writing.close()
+        self._said = bytearray(os.read(reading.fileno(), len(READY)))
         self._reader = threading.Thread(target=self._read, args=(reading,), daemon=True)
         self._reader.start()
 
@@ -94,7 +99,7 @@ class Command:
     @property
     def said(self) -> str:
         """What it printed so far."""
-        return self._said.decode(errors="replace")
+        return self._said.removeprefix(READY).decode(errors="replace")
 
     def wait(self, seconds: float) -> int | None:
         """Its exit code, negative after a signal; None if it is still at work."""
@@ -134,13 +139,12 @@ def processes(mark: str) -> Iterator[tuple[int, str]]:
 
 def job(workers: int) -> dict[str, tuple[str, ...]]:
     """The commands of a round, in order."""
-    changes = [f"--set={change}" for change in CHANGES]
     count = ("--workers", str(workers))
     return {
-        "launch": ("launch", "small.yaml", "--run", RUN, *count, *changes),
+        "launch": ("launch", "small.yaml", "--run", RUN, *count),
         "report": ("report", RUN),
         "export": ("export", RUN, "--to", TARGETS),
-        "tabulate": ("tabulate", "small.yaml", "--run", TABLE, *count, *changes),
+        "tabulate": ("tabulate", "small.yaml", "--run", TABLE, *count),
     }
 
 
@@ -309,7 +313,7 @@ class Round:
 
     def _flip(self, run: Path) -> None:
         """Flip a bit of a file that is read again."""
-        read = [run / path for path in snapshot(run) if not path.startswith(("exports", "report.html"))]
+        read = [run / path for path in snapshot(run) if not path.startswith(WRITTEN_ONLY)]
         files = [path for path in read if path.stat().st_size]
         if files:
             path = self._rng.choice(files)
