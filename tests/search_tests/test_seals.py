@@ -254,6 +254,14 @@ def test_a_confirmation_with_what_is_not_the_runs_is_refused(
     assert not Path("out").exists()
 
 
+def test_a_cohort_of_other_tasks_than_its_losses_is_refused(run: Run, command: Command) -> None:
+    """A stranger can seal."""
+    resealed(run.folder.known(0), {"tasks": ["<script>\u001b"]})
+    for words in (["front"], ["report"], ["export"]):
+        code, _, said = command(words[0], "./run")
+        assert code == 1 and "no finite loss on '<script>\\x1b'" in said and "Traceback" not in said
+
+
 def test_one_id_for_one_config() -> None:
     settings = {"seed": 0, "budget": 5, "tasks": ["/a/task.py:T@0123456789ab"]}
     assert id_of(settings) == id_of(settings | {"budget": 9, "workers": {}, "tasks": ["/b/task.py:T@0123456789ab"]})
