@@ -117,7 +117,7 @@ def pinned(name: str) -> str:
         return name
     path, own, _ = parts_of(name)
     content = _content(name)  # first, as it says what is wrong with a path
-    return f"{Path(path).resolve()}:{own}@{_digest(content)}"
+    return f"{Path(path).resolve()}:{own}@{pin_of(content)}"
 
 
 def was_run(reference: str) -> bool:
@@ -200,21 +200,22 @@ def _content(reference: str) -> bytes:
         names = os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
         near = nearest(own, (each for each in names if each.endswith(".py")))
         raise UserFileError(f"{quoted(reference)}: cannot read {path}: {error.strerror}{near}") from None
-    if expected and _digest(content) != expected:
+    if expected and pin_of(content) != expected:
         raise UserFileError(
-            f"{path} was changed: expected a SHA-256 that begins with {expected}, got {_digest(content)}; "
+            f"{path} was changed: expected a SHA-256 that begins with {expected}, got {pin_of(content)}; "
             "put the old file back, or launch a new run with this one"
         )
     return content
 
 
-def _digest(content: bytes) -> str:
+def pin_of(content: bytes) -> str:
+    """What pins a file: the first 12 hexadecimal digits of its SHA-256."""
     return hashlib.sha256(content).hexdigest()[:12]
 
 
 def _name(path: Path, content: bytes) -> str:
     """What a file is called among Python's modules."""
-    return f"{PREFIX}{_digest(str(path).encode() + content)}"
+    return f"{PREFIX}{pin_of(str(path).encode() + content)}"
 
 
 class _Source(importlib.abc.SourceLoader):

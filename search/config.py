@@ -26,7 +26,7 @@ from evaluators.training.train import WIDTH
 from primitives.equivalence.signs import SIGNS
 from primitives.errors import ActsearchError, nearest
 from primitives.expression.parsing import parse
-from primitives.grammars import grammar
+from primitives.grammars import grammar, is_pinned, pinned_grammar
 from primitives.operators.of_files import register_of_files
 from primitives.plain_file import read_text
 from primitives.quoting import quoted
@@ -240,7 +240,9 @@ class Config(Section):
     @field_validator("grammar")
     @classmethod
     def _grammar(cls, name: str) -> str:
-        return _known(name, lambda: grammar(name))
+        return _known(
+            name, lambda: None if is_pinned(name) else grammar(name)
+        )  # an old run can be looked at without it
 
     @field_validator("tasks")
     @classmethod
@@ -357,6 +359,7 @@ def with_pinned_files(config: Config) -> tuple[Config, tuple[str, ...]]:
 
     Raises:
         UserFileError: a file is missing, is not the one that was pinned, or has not what it was named for.
+        GrammarError: likewise, of a grammar.
         TaskError: a task of a file does not work.
         ConfigError: a strategy of a file has other settings, or the gains of the tasks have no common unit.
     """
@@ -395,6 +398,7 @@ def _pinned(config: Config) -> dict[str, object]:
     unseen = config.confirmation.unseen
     return {
         "operators": tuple(map(pinned, config.operators)),
+        "grammar": pinned_grammar(config.grammar),
         "tasks": tuple(map(pinned, config.tasks)),
         # a path can be written in several ways
         "objectives": tuple(dict.fromkeys(map(pinned, config.objectives))),

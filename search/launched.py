@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 
 from evaluators.results.json_codec import JsonObject
+from primitives.grammars import is_pinned
 from primitives.user_file import names_file, parts_of
 from search.conditions import as_it_was_meant
 from search.config import Config, checked, plain, read_yaml, yaml_text
@@ -118,6 +119,8 @@ def _mended(folder: RunFolder, say: Callable[[str], object]) -> RunRecord | None
     own = next(filter(None, map(run_in, (folder.environment, folder.cohort(0), folder.known(0)))), "")
     if record is None and (own or wrong == "damaged"):
         settings = read_yaml(folder.config)
+        if own not in ("", id_of(settings)):
+            settings = plain(_checked(settings, folder))  # an edit may have left defaults out
         record = RunRecord(id_of(settings), settings)
         if own not in ("", record.id):
             raise DamageError(
@@ -153,6 +156,8 @@ def _portable(value: object) -> object:
     if isinstance(value, str) and names_file(value):
         path, name, pin = parts_of(value)
         return f"{path.rpartition('/')[2]}:{name}@{pin}"
+    if isinstance(value, str) and is_pinned(value):
+        return value.rpartition("/")[2]
     return value
 
 

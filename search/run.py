@@ -185,7 +185,7 @@ class Run:
                 self.config,
                 stored_trace(self.folder, self._ahead),
                 self.confirmation(),
-                known_trained(self.folder),
+                known_trained(self.folder, self.config),
             )
 
     @property

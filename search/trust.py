@@ -60,6 +60,8 @@ def in_run_folder(path: Path) -> bool:
 def _foreign(path: Path, run: Path) -> str:
     """Where a file lies that is not the user's own; "" for one of his: beneath the working folder, and of no run."""
     here, file = Path.cwd().resolve(), path.resolve()
+    if file != path:  # as /proc/self/cwd, which is any user's folder; launch writes a path without links
+        return f"behind a link, at {file}"
     if here not in file.parents or here == here.parent:
         return "outside this folder"
     return "in a run folder" if run.resolve() in file.parents or in_run_folder(file) else ""

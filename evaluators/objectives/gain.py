@@ -8,9 +8,11 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from evaluators.errors import ReferenceLossError
 from evaluators.objectives.objective import Objective, Trained
 from evaluators.results.records import MemberResult
 from evaluators.training.member import Array, best_rate
+from primitives.quoting import quoted
 
 Aggregate = Literal["mean", "minimum", "rank"]
 AGGREGATES: tuple[str, ...] = get_args(Aggregate)
@@ -65,13 +67,17 @@ def gains(
     Returns:
         Array (tasks, seeds), NaN where the member has no loss. Where one of the two was trained on more seeds than the
         other, the seeds are those that both have.
+
+    Raises:
+        ReferenceLossError: the control has no finite loss on a task.
     """
     seeds = min(row.seeds or control.seeds, control.seeds)
     row, control = row.first(seeds), control.first(seeds)
     table = []
     for name in tasks:
         rate = chosen_rate(control, name)
-        assert rate is not None
+        if rate is None:
+            raise ReferenceLossError(f"the control has no finite loss on {quoted(name)}, so there are no gains")
         reference = _losses_at(control, name, rate, test)
         chosen = chosen_rate(row, name)
         if chosen is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -20,9 +21,11 @@ from primitives.grammars.mutation import KINDS
 from primitives.grammars.template import Rng, with_factors
 from primitives.plain_file import read_text
 from primitives.quoting import quoted
+from primitives.user_file import pin_of
 
 _TRIES = 50  # changes that leave the expression as it was are drawn again
 _CHILDREN = 8  # children that equal a parent are drawn again
+_PINNED = re.compile(r"(?P<path>.+)@(?P<pin>[0-9a-f]{12})", re.DOTALL)
 
 #: A weighted template and a derivation of it.
 Read = tuple[Weighted, Reading]
@@ -223,19 +226,51 @@ def _drawn(options: Sequence[T], weights: Sequence[float], rng: Rng) -> T:
 def grammar(name_or_path: str | Path) -> Grammar:
     """Load a preset by name, or a YAML file by its path (one with a ``/`` or ending in ``.yaml`` or ``.yml``).
 
+    A path may be pinned, see :func:`pinned_grammar`.
+
     Raises:
-        GrammarError: there is no such preset or file, or its declaration is wrong; the message names the place,
-            what was expected and the nearest valid name.
+        GrammarError: there is no such preset or file, its declaration is wrong, or it is not the file that was pinned;
+            the message names the place, what was expected and the nearest valid name.
     """
     name = str(name_or_path)
-    if isinstance(name_or_path, Path) or "/" in name or "\\" in name or name.endswith((".yaml", ".yml")):
-        return _assembled(_file_text(Path(name)), name)
+    if isinstance(name_or_path, Path) or _is_file(name):
+        path, pin = (name, "") if isinstance(name_or_path, Path) else _parts(name)
+        return _assembled(_file_text(Path(path), pin), path)
     if name not in grammar_names():
         known = ", ".join(grammar_names())
         raise GrammarError(
             f"unknown grammar {quoted(name)}{nearest(name, grammar_names())}; available: {known}, or a file"
         )
     return _preset(name)
+
+
+def pinned_grammar(name: str) -> str:
+    """The absolute path of a grammar's file with the beginning of its SHA-256, as ``/home/me/mine.yaml@0123456789ab``.
+
+    A pin that is there already is checked; the name of a preset stays as it is.
+
+    Raises:
+        GrammarError: the file cannot be read, or is not the one that was pinned.
+    """
+    if not _is_file(name):
+        return name
+    path, pin = _parts(name)
+    return f"{Path(path).resolve()}@{pin_of(_file_text(Path(path), pin).encode())}"
+
+
+def is_pinned(name: str) -> bool:
+    """True for the path of a grammar's file with a pin."""
+    return _is_file(name) and bool(_parts(name)[1])
+
+
+def _is_file(name: str) -> bool:
+    return "/" in name or "\\" in name or _parts(name)[0].endswith((".yaml", ".yml"))
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """Path and pin, which may be ""."""
+    match = _PINNED.fullmatch(name)
+    return (match["path"], match["pin"]) if match else (name, "")
 
 
 @cache
@@ -256,12 +291,18 @@ def _assembled(text: str, source: str) -> Grammar:
     return Grammar(declared.name, declared.description, declared.source, declared.templates, declared.mutations, coder)
 
 
-def _file_text(path: Path) -> str:
+def _file_text(path: Path, pin: str) -> str:
     try:
-        return read_text(path)
+        text = read_text(path)
     except FileNotFoundError:
         raise GrammarError(f"{path}: no such file; presets: {', '.join(grammar_names())}") from None
     except OSError as error:
         raise GrammarError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise GrammarError(f"{path}: cannot be read as text: {error.reason} at byte {error.start}") from None
+    if pin and (found := pin_of(text.encode())) != pin:
+        raise GrammarError(
+            f"{path} was changed: expected a SHA-256 that begins with {pin}, got {found}; put the old file back, or "
+            "launch a new run with this one"
+        )
+    return text

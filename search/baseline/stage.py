@@ -12,12 +12,14 @@ from evaluators.machine.running import seconds_run
 from evaluators.results.reference_loss import check_reference, notes
 from primitives.equivalence.signs import sign_class
 from primitives.expression.parsing import parse
+from primitives.quoting import command
 from search.baseline.functions import Named, known_functions
 from search.baseline.known import Known
 from search.config import Config
 from search.engine.cohort_trials import trials_of
 from search.engine.racing import laps
 from search.engine.request import finished_cohort, request_for
+from search.errors import DamageError
 from search.records.cohort import CohortRecord, Plan, Planned
 from search.storage.baseline_files import keep_known, known_cohort, known_cohorts
 from search.storage.run_folder import RunFolder
@@ -129,11 +131,11 @@ def baseline_of(folder: RunFolder, config: Config) -> tuple[Known, ...]:
     """The known functions that a run has trained, in the order of the catalogue; none without a baseline.
 
     Raises:
-        DamageError: a file was damaged since.
+        DamageError: a file was damaged since, or is missing.
     """
     found: list[Known] = []
-    for record in known_cohorts(folder):
-        first = record.plan.number * config.cohorts.size  # an id stays what it is while an earlier file is missing
+    for record in _trained(folder, config):
+        first = record.plan.number * config.cohorts.size
         found += [
             Known(str(trial.attributes[NAME]), replace(trial, id=f"known.{first + n}"))
             for n, trial in enumerate(trials_of(record, config.scoring))
@@ -141,13 +143,26 @@ def baseline_of(folder: RunFolder, config: Config) -> tuple[Known, ...]:
     return tuple(found)
 
 
-def known_trained(folder: RunFolder) -> int:
+def known_trained(folder: RunFolder, config: Config) -> int:
     """How many known functions a run has trained so far.
 
     Raises:
-        DamageError: a file was damaged since.
+        DamageError: a file was damaged since, or is missing.
     """
-    return sum(len(record.plan.proposals) for record in known_cohorts(folder))
+    return sum(len(record.plan.proposals) for record in _trained(folder, config))
+
+
+def _trained(folder: RunFolder, config: Config) -> list[CohortRecord]:
+    """The finished cohorts; once the search has begun none may be missing."""
+    records = list(known_cohorts(folder))
+    if folder.trace.exists() and folder.trace.stat().st_size:
+        there = {record.plan.number for record in records}
+        lost = next((number for number in range(len(there)) if number not in there), None)
+        if lost is not None or (not there and functions_of(config)):
+            raise DamageError(
+                f"{folder.known(lost or 0)} is missing; {command('resume', folder.path)} trains its functions again"
+            )
+    return records
 
 
 def _is_there(plan: Plan, config: Config, folder: RunFolder, say: Callable[[str], object]) -> bool:

@@ -24,7 +24,7 @@ def write_folders(home: Path, files: Mapping[Path, str | bytes]) -> None:
     Raises:
         FileError: a file cannot be written; the message names it.
     """
-    with _made(home):
+    with made(home):
         with writing(home):
             fresh = Path(tempfile.mkdtemp(prefix=".writing-", dir=home))
         try:
@@ -46,8 +46,12 @@ def write_folders(home: Path, files: Mapping[Path, str | bytes]) -> None:
 
 
 @contextmanager
-def _made(home: Path) -> Iterator[None]:
-    """A folder with those above it; what was missing goes again if the block fails."""
+def made(home: Path) -> Iterator[None]:
+    """A folder with those above it; what was missing goes again if the block fails.
+
+    Raises:
+        FileError: it cannot be made.
+    """
     missing = [folder for folder in (home, *home.parents) if not folder.exists()]
     try:
         with writing(home):

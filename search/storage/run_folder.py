@@ -17,6 +17,7 @@ from primitives.errors import nearest
 from primitives.quoting import quoted, visible
 from search.errors import FileError, RunError
 from search.storage.files import writing
+from search.storage.folders import made
 from search.storage.run_record import read_run_record
 from search.trust import RUNS
 
@@ -101,15 +102,16 @@ class RunFolder:
         """
         self.check_free()
         fresh = RunFolder(self.path.with_name(f".{self.name}.new-{os.getpid()}"))
-        try:
-            fresh.path.mkdir(parents=True)
-            fresh.cohorts.mkdir()
-            write(fresh)
-            fresh.path.rename(self.path)
-        except OSError as error:
-            raise RunError(f"cannot make {self.path}: {error.strerror}") from None
-        finally:
-            shutil.rmtree(fresh.path, ignore_errors=True)
+        with made(self.path.parent):
+            try:
+                fresh.path.mkdir()
+                fresh.cohorts.mkdir()
+                write(fresh)
+                fresh.path.rename(self.path)
+            except OSError as error:
+                raise RunError(f"cannot make {self.path}: {error.strerror}") from None
+            finally:
+                shutil.rmtree(fresh.path, ignore_errors=True)
 
     @contextmanager
     def locked(self, say: Callable[[str], object] = str) -> Iterator[None]:

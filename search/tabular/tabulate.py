@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evaluators.results.json_codec import all_finite
 from evaluators.training.member import best_rate
+from primitives.grammars import pinned_grammar
 from primitives.user_file import label
 from search.config import Config
 from search.engine.reporter import Reporter
@@ -51,7 +52,7 @@ def tabulated(
 
 def _check_same(run: Run, config: Config) -> None:
     """Refuse to continue a run that another job made; only budget and workers may differ."""
-    old, new = run.config.model_dump(), config.model_dump()
+    old, new = (each.model_dump() | {"grammar": pinned_grammar(each.grammar)} for each in (run.config, config))
     others = [key for key in new if key not in ("budget", "workers") and new[key] != old[key]]
     if others:
         raise RunError(f"{run.path} is a run of another job: {', '.join(others)} differ; choose another --run")

@@ -114,6 +114,7 @@ def cohort_record(cohort: int, expressions: list[str], reasons: dict[int, str] |
 def _config(budget: int) -> dict[str, Any]:
     return {
         "budget": budget,
+        "baseline": {"functions": "none"},
         "strategy": {"name": "evolution", "population": 12, "tournament": 3},
         "cohorts": {"size": 6},
         "training": {"seeds": 2, "steps": 12, "rungs": [6], "learning_rates": [0.002, 0.008]},

@@ -13,6 +13,7 @@ import yaml
 
 from evaluators.errors import RecordError
 from evaluators.results.json_codec import parsed_json
+from primitives.errors import GrammarError
 from search import Job, Run, RunError
 from search.errors import DamageError
 from search.launched import id_of
@@ -149,6 +150,46 @@ def test_a_missing_config_is_said_and_written_again(run: Run) -> None:
     assert any("config.yaml was missing" in line for line in told.lines)
 
 
+def test_a_lost_record_is_written_from_a_config_without_its_defaults(run: Run, original: Run) -> None:
+    settings = yaml.safe_load(run.folder.config.read_text())
+    del settings["seed"], settings["rejection"], settings["training"]["width"]
+    run.folder.config.write_text(yaml.safe_dump(settings))
+    run.folder.record.unlink()
+    assert contents(Run.open("./run").resume()) == contents(original)
+
+
+def test_known_functions_that_are_lost_are_not_none(run: Run, command: Command) -> None:
+    whole = files_of(run)
+    run.folder.known(0).unlink()
+    for words in (["status"], ["front"], ["front", "--known"], ["report"], ["export"]):
+        code, _, said = command(words[0], "./run", *words[1:])
+        assert code == 1 and "000000.json is missing; actsearch resume run trains its functions again" in said
+    assert files_of(run).items() <= whole.items()
+
+
+GRAMMAR = "name: own\ndescription: few\nunary: [a, {}, 'a**2']\nbinary: [a+b, 'a*b']\ntemplates: [{{units: 2}}]\n"
+
+
+def test_an_edited_grammar_is_refused_and_another_place_makes_no_other_run(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("here", "there"):
+        Path(folder).mkdir()
+        Path(folder, "own.yaml").write_text(GRAMMAR.format("tanh(a)"))
+    changes = ["budget=6", "confirmation.finalists=0"]
+    run, other = (Job.load(small, [f"grammar={each}/own.yaml", *changes]).launch(each) for each in ("here", "there"))
+    assert run.folder.run == other.folder.run and contents(run) == contents(other)
+    path = run.path.absolute()
+    monkeypatch.chdir("here")
+    Run.open(path).resume()
+    monkeypatch.chdir("..")
+    Path("here/own.yaml").write_text(GRAMMAR.format("sin(a)"))
+    with pytest.raises(GrammarError, match=r"own\.yaml was changed: expected a SHA-256 that begins with"):
+        Run.open("here").resume(changes=["budget=12"])
+    Path("here/own.yaml").unlink()
+    assert contents(Run.open("here")) == contents(other), "a run can be looked at without it"
+
+
 def test_a_run_of_an_older_version_opens_and_says_what_it_lacks(run: Run, original: Run) -> None:
     for path in run.path.rglob("*.json"):
         resealed(path, {}, without="run")
@@ -211,6 +252,14 @@ def test_a_confirmation_with_what_is_not_the_runs_is_refused(
     code, _, said = command("export", "./run", "--out", "out")
     assert code == 1 and "confirmation.json" in said and "Traceback" not in said
     assert not Path("out").exists()
+
+
+def test_a_cohort_of_other_tasks_than_its_losses_is_refused(run: Run, command: Command) -> None:
+    """A stranger can seal."""
+    resealed(run.folder.known(0), {"tasks": ["<script>\u001b"]})
+    for words in (["front"], ["report"], ["export"]):
+        code, _, said = command(words[0], "./run")
+        assert code == 1 and "no finite loss on '<script>\\x1b'" in said and "Traceback" not in said
 
 
 def test_one_id_for_one_config() -> None:

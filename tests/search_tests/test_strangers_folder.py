@@ -194,6 +194,24 @@ def test_whose_a_file_is(run: Run, small: Path, evil: Callable[..., tuple[Path, 
         shutil.rmtree(folder) if folder not in (run.path, run.path.parent, link) else None
 
 
+@pytest.mark.parametrize("way", ["/proc/self/cwd", "linked", ".."])
+def test_a_path_that_fits_any_users_folder_is_asked_for(
+    way: str, run: Run, small: Path, evil: Callable[..., tuple[Path, Path]], command: Command
+) -> None:
+    """A stranger can lay a file beside the run folder, but not know where his reader's folder is."""
+    file, mark = evil(small.parent)
+    Path("linked").symlink_to(small.parent)
+    reference = pinned(f"{file}:Mine").partition("evil.py")
+    before = {"linked": f"{reference[0]}linked/", "..": f"{reference[0]}runs/../"}.get(way, f"{way}/")
+    data = yaml.safe_load(run.folder.config.read_text())
+    data["confirmation"]["unseen"] = "".join((before, *reference[1:]))
+    forged_config(run, data)
+    for verb in ("resume", "confirm"):
+        code, _, err = command(verb, "one")
+        assert code == 2 and "which lies behind a link, at" in err and "say --trust" in err
+    assert not mark.exists()
+
+
 def test_a_cluster_is_the_users_or_asked_for(run: Run, command: Command) -> None:
     data = yaml.safe_load(run.folder.config.read_text())
     data["workers"] = {"count": 1, "address": "there:1"}
