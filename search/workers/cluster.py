@@ -126,7 +126,7 @@ def _join(ray: Any, address: str) -> None:
         with socket.create_connection((host, int(port)), timeout=10):
             pass
     modules = [str(path) for path in PACKAGES]
-    ray.init(address=address, runtime_env={"py_modules": modules, "env_vars": ENVIRONMENT}, **_quiet(ray))
+    ray.init(address=address, runtime_env={"py_modules": modules, "env_vars": ENVIRONMENT}, **_settings(ray))
 
 
 def _start(ray: Any, count: int, folder: str) -> None:
@@ -134,7 +134,7 @@ def _start(ray: Any, count: int, folder: str) -> None:
     with _variables(ENVIRONMENT | _RAY | {"PYTHONPATH": paths}), _alone(ray):
         ray.init(
             "local", num_cpus=count, include_dashboard=False, object_store_memory=100 << 20, _temp_dir=folder,
-            **_quiet(ray),
+            **_settings(ray),
         )  # fmt: skip
     if faulthandler.is_enabled():  # Ray has taken its signals
         faulthandler.disable()
@@ -211,7 +211,7 @@ class _NoFolders(list[str]):
         """Ray adds the working folder: in front of Python's own modules and ours, which files there would hide."""
 
 
-def _quiet(ray: Any) -> dict[str, object]:
+def _settings(ray: Any) -> dict[str, object]:
     job = ray.job_config.JobConfig()
     job._py_driver_sys_path = _NoFolders()
     return {"job_config": job, "log_to_driver": False, "logging_level": logging.ERROR}

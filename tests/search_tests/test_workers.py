@@ -62,7 +62,10 @@ def undisturbed(kind: str, request: CohortRequest) -> dict[str, Any]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "clock", "reason", "error"),
-    [("Hangs", Impatient(), "timeout", "no answer after 4 s, 2 times"), ("Segfaults", None, "worker-died", "died")],
+    [
+        ("Hangs", Impatient(), "timeout", "no answer after 4 s, 2 times"),
+        ("Segfaults", None, "worker-died", "Segmentation fault"),
+    ],
 )
 def test_the_offender_alone_fails(kind: str, clock: Clock | None, reason: str, error: str) -> None:
     request = faulty(kind)
