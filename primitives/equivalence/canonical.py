@@ -7,7 +7,7 @@ from collections import Counter
 from functools import lru_cache
 
 from primitives.expression.expression import MAX_SIZE, Expression, constant, make_node, parameter, with_args
-from primitives.expression.parameters import Parameter
+from primitives.expression.parameters import GRANULARITIES, Parameter
 from primitives.expression.traversal import rewrite
 from primitives.operators.formulas import expand
 from primitives.operators.table import find_operator, fold
@@ -61,10 +61,10 @@ def _in_order(left: Expression, right: Expression) -> bool:
     return False
 
 
-def _key(node: Expression) -> tuple[bool, int, str, float, bool]:
+def _key(node: Expression) -> tuple[bool, int, str, float, int]:
     if isinstance(node.value, Parameter):
-        return False, 1, node.op, node.value.initial, node.value.per_channel
-    return isinstance(node.value, float), node.size, node.op, node.value or 0.0, False
+        return False, 1, node.op, node.value.initial, GRANULARITIES.index(node.value.per)
+    return isinstance(node.value, float), node.size, node.op, node.value or 0.0, 0
 
 
 def _identity(op: str, args: tuple[Expression, ...]) -> Expression | None:
@@ -115,7 +115,7 @@ def _with_numbered_parameters(root: Expression) -> Expression:
     def change(node: Expression, args: tuple[Expression, ...]) -> Expression:
         if isinstance(node.value, Parameter):
             old = node.value
-            return parameter(names[old], old.initial, per_channel=old.per_channel)
+            return parameter(names[old], old.initial, per=old.per)
         return with_args(node, args)
 
     return rewrite(root, change)

@@ -88,10 +88,10 @@ def _wide_outputs(expression: Expression) -> Array:
 
 
 def kind_of(expression: Expression) -> str:
-    """Granularities of the learnable parameters, "l" or "c" each: a part of every class, for a candidate with other
-    parameters trains differently, whatever its initial outputs.
+    """Granularities of the learnable parameters, "l", "c" or "n" each: a part of every class, for a candidate with
+    other parameters trains differently, whatever its initial outputs.
     """
-    return "".join(["c" if p.per_channel else "l" for p in canonical(expression).parameters])
+    return "".join([p.per[0] for p in canonical(expression).parameters])
 
 
 @lru_cache(maxsize=8192)

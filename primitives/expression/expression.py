@@ -8,7 +8,7 @@ from functools import cached_property
 from weakref import WeakValueDictionary
 
 from primitives.errors import ExpressionError
-from primitives.expression.parameters import Parameter
+from primitives.expression.parameters import Granularity, Parameter
 from primitives.expression.printing import to_text
 from primitives.expression.traversal import postorder
 from primitives.operators.table import find_operator, needs_formula
@@ -129,9 +129,9 @@ def constant(value: float) -> Expression:
     return _intern("constant", (), value + 0.0)  # -0.0 + 0.0 is 0.0: one zero
 
 
-def parameter(name: str, initial: float = 1.0, *, per_channel: bool = False) -> Expression:
+def parameter(name: str, initial: float = 1.0, *, per: Granularity = "layer") -> Expression:
     """A learnable scalar with its initial value."""
-    return _intern("parameter", (), Parameter(name, float(initial), per_channel))
+    return _intern("parameter", (), Parameter(name, float(initial), per))
 
 
 def operation(op: str, *args: Expression) -> Expression:

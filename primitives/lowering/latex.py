@@ -160,13 +160,13 @@ def _symbols(parameters: Sequence[Parameter]) -> Mapping[str, str]:
 
 def _written_out(p: Parameter) -> str:
     name = p.name.replace("_", r"\_")
-    return rf"\mathsf{{{name}}}" + ("_c" if p.per_channel else "")
+    return rf"\mathsf{{{name}}}" + ("_c" if p.per == "channel" else "")
 
 
 def _parameter(p: Parameter) -> str:
     match = re.fullmatch(r"([A-Za-z]+?)_?(\d*)", p.name)
     stem, number = match.groups() if match else (p.name, "")
-    index = ",".join([*filter(None, [number]), *(["c"] if p.per_channel else [])])
+    index = ",".join([*filter(None, [number]), *(["c"] if p.per == "channel" else [])])
     symbol = _symbol(stem)
     return symbol if not index else f"{symbol}_{index}" if len(index) == 1 else f"{symbol}_{{{index}}}"
 

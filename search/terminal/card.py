@@ -40,9 +40,7 @@ def card(description: Description, curve: list[float]) -> Iterator[tuple[str, li
 
 def _function(description: Description, curve: list[float]) -> list[tuple[str, str]]:
     expression, known = description.expression, description.known
-    parameters = (
-        f"{p.name} = {p.initial:g} per {'channel' if p.per_channel else 'layer'}" for p in expression.parameters
-    )
+    parameters = (f"{p.name} = {p.initial:g} per {p.per}" for p in expression.parameters)
     return [
         ("expression", expression.text),
         ("canonical form", canonical(expression).text),

@@ -201,8 +201,8 @@ def test_equal_functions_of_the_literature_are_one_class(names: tuple[str, ...])
 
 
 def test_what_a_source_lets_learn_is_a_parameter_with_its_granularity() -> None:
-    channel = {p.per_channel for known in catalogue() for p in known.expression.parameters}
-    assert channel == {False, True}
+    granularities = {p.per for known in catalogue() for p in known.expression.parameters}
+    assert granularities == {"layer", "channel"}
     assert entry("PReLU").expression.text == "where(x>=0,x,a*x); a=0.25:channel"
     assert entry("GoLU").constants == "alpha=1, beta=1, gamma=1"
     for known in catalogue():

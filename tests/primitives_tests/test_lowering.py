@@ -74,7 +74,7 @@ def random_expression(rng: random.Random, first: str, depth: int = 4) -> Express
 
 def random_leaf(rng: random.Random) -> Expression:
     leaves = [variable(), variable(), constant(rng.choice([-2.0, 0.3, 2.0, 0.0])), parameter("lambda", 0.7)]
-    return rng.choice([*leaves, parameter("a", -1.3, per_channel=True)])
+    return rng.choice([*leaves, parameter("a", -1.3, per="channel")])
 
 
 def random_expressions() -> list[Expression]:

@@ -51,7 +51,9 @@ def trees() -> st.SearchStrategy[Expression]:
     leaves = st.one_of(
         st.just(x_leaf()),
         NUMBERS.map(constant),
-        st.sampled_from(["a", "beta"]).map(lambda name: parameter(name, 0.5, per_channel=name == "a")),
+        st.sampled_from(["a", "beta"]).map(
+            lambda name: parameter(name, 0.5, per="channel" if name == "a" else "layer")
+        ),
     )
 
     def grow(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression]:
@@ -73,7 +75,7 @@ def random_tree(rng: random.Random, levels: int) -> Expression:
     """A tree over every operator, defined ones too, with parameters per layer and per channel and any constant."""
     if levels == 0 or rng.random() < 0.2:
         number = rng.choice([rng.gauss(0, 1), -1e-300, 5e-324, 1e22, -3.0, 0.1, 1.7976931348623157e308])
-        leaves = [x_leaf(), constant(number), parameter("a", -0.25), parameter("max_", 1e-9, per_channel=True)]
+        leaves = [x_leaf(), constant(number), parameter("a", -0.25), parameter("max_", 1e-9, per="channel")]
         return rng.choice(leaves)
     row = rng.choice(list(operators().values()))
     return within_limits(row.name, *(random_tree(rng, levels - 1) for _ in range(row.arity)))

@@ -118,7 +118,7 @@ def torch_source(expression: Expression, *, name: str = "activation", factor: fl
     root = builtin if factor == 1.0 else make_node("mul", constant(factor), builtin)
     arguments = ["x", *names.values()]
     source = _MODULE.substitute(
-        _module_parts(expression, names),
+        _module_parts(expression, names, module),
         function=name,
         module=module,
         text=expression.text,
@@ -156,17 +156,18 @@ def _completed(source: str) -> str:
     return source.replace("$imports", imports, 1).replace("$helpers", helpers, 1).rstrip() + "\n"
 
 
-def _module_parts(expression: Expression, names: Mapping[str, str]) -> dict[str, str]:
+def _module_parts(expression: Expression, names: Mapping[str, str], module: str) -> dict[str, str]:
     """What the parameters add to the signature and to the ``nn.Module``."""
     signature, passed, declarations, resets = ["x: torch.Tensor"], ["x"], [""], [""]
     for p in expression.parameters:
         name, initial = names[p.name], python_number(p.initial)
-        shape = "channels" if p.per_channel else "1"
+        shape = "channels" if p.per == "channel" else "1"
         signature.append(f"{name}: torch.Tensor | float = {initial}")
-        passed.append(f"self.{name}" if p.per_channel else f"self.{name}.squeeze(0)")
+        passed.append(f"self.{name}" if p.per == "channel" else f"self.{name}.squeeze(0)")
         declarations.append(f"self.{name} = nn.Parameter(torch.empty({shape}, device=device, dtype=dtype))")
         resets.append(f"nn.init.constant_(self.{name}, {initial})")
     needed = has_channels(expression)
+    shared = [names[p.name] for p in expression.parameters if p.per == "network"]
     return channel_parts(expression, names) | {
         "signature": ", ".join(signature),
         "passed": ", ".join(passed),
@@ -176,11 +177,22 @@ def _module_parts(expression: Expression, names: Mapping[str, str]) -> dict[str,
         "pass_own_dim": ", channel_dim=self.channel_dim" if needed else "",
         "channels_help": "their number; 1: one value for all." if needed else "not used.",
         "dim_help": _DIM_HELP if needed else "not used.",
+        "share": _SHARE.substitute(module=module, names=shared) if shared else "",
+        "network_help": f"\n    ``replace`` makes {', '.join(shared)} one for all layers that it puts in."
+        if shared
+        else "",
     }
 
 
 _DIM_HELP = """dimension of channels in the input, as torch counts: 1 in (N, C, ...), -1 where they come last. By
             default it is dimension 1, as for nn.PReLU, or the last one where that alone has so many entries."""
+
+_SHARE = Template("""\
+    own = [part for new in made.values() for part in new.modules() if isinstance(part, $module)]
+    for part in own[1:]:
+        for name in $names:
+            setattr(part, name, getattr(own[0], name))
+""")
 
 _CHECK = """
         if channels is None or channels < 1:
