@@ -118,7 +118,7 @@ class Rule:
 
     @cached_property
     def _written(self) -> _Growth:
-        return _Growth(expand(self.pattern, "forward"), self.arity)
+        return _Growth(expand(self.pattern, "canonical"), self.arity)
 
     @cached_property
     def _printed(self) -> _Growth:

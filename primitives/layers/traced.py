@@ -64,7 +64,8 @@ class PlainForm:
 def plain_form(expression: Expression) -> PlainForm:
     """Make the plain form of an expression."""
     names = ("x", *(p.name for p in expression.parameters))
-    return PlainForm(expression, compiled((expression,)), compiled(tuple(derivative(expression, wrt) for wrt in names)))
+    slopes = compiled(tuple(derivative(expression, wrt) for wrt in names))
+    return PlainForm(expression, compiled((expression,), pairs=expression.is_paired), slopes)
 
 
 def without_autocast(x: Tensor) -> AbstractContextManager[Any]:

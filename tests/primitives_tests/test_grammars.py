@@ -210,7 +210,10 @@ BAD = [
         "factors.maximum: unknown key; .*expected max",
     ),
     ("name: n\nfactors: {max: 0}\ntemplates: [{tree_size: 3}]", "factors.max: expected 1 to 10, got 0"),
-    ("name: n\nfactors: {per: neuron}\ntemplates: [{tree_size: 3}]", "factors.per: expected 'layer' or 'channel'"),
+    (
+        "name: n\nfactors: {per: neuron}\ntemplates: [{tree_size: 3}]",
+        "factors.per: expected 'layer', 'channel' or 'network'",
+    ),
     (
         "name: n\nparameters: {beta: {}}\nfactors: {max: 2}\ntemplates: [{tree_size: 3}]",
         "parameters.beta: starts at 1 per layer as the factors do",
@@ -243,7 +246,7 @@ BAD = [
     ),
     (
         "name: n\nparameters: {c: {per: chanel}}\ntemplates: [{tree_size: 3}]",
-        r"parameters.c.per: expected 'layer' or 'channel', got 'chanel'; did you mean 'channel'",
+        r"parameters.c.per: expected 'layer', 'channel' or 'network', got 'chanel'; did you mean 'channel'",
     ),
     (
         "name: n\nparameters: {beta: {}}\nunary: [bta*a]\ntemplates: [{tree_size: 3}]",

@@ -215,7 +215,7 @@ def test_aquasurf_names_mean_what_they_mean_there(name: str) -> None:
         ("beta*x; beta=q", "position 13: expected a number, got 'q'"),
         ("beta*x; beta=nan", "position 13: expected a number, got 'nan'"),
         ("beta*x; beta=1e400", "position 13: '1e400' is not finite"),
-        ("beta*x; beta=1:row", "position 15: expected 'layer' or 'channel', got 'row'"),
+        ("beta*x; beta=1:row", "position 15: expected 'layer', 'channel' or 'network', got 'row'"),
         ("beta*x; beta", "position 12: expected '=' and the initial value of 'beta', got the end"),
         ("a*b*x; a=1 b=2", "position 11: expected ',' or the end, got 'b'"),
         ("a*x; a=1;; b=2", "position 9: expected a parameter, as in beta=1 or beta=1:channel, got ';'"),
