@@ -120,7 +120,7 @@ def test_parameters_are_compared_at_three_settings() -> None:
 
 
 def test_catalogue_has_264_curves_and_no_others_are_merged() -> None:
-    """318 rows, 264 distinct at 1e-9, as the catalogue's notes count, and 9 pairs; comparing all pairs gives the same partition."""
+    """318 rows that are no pairs, 264 distinct at 1e-9, as the notes count; comparing each with each agrees."""
     fixed = [frozen(entry.expression) for entry in catalogue() if not entry.expression.is_paired]
     classes = np.array([fingerprint(expression).exact for expression in fixed])
     assert len(set(classes)) == 264
