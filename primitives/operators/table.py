@@ -183,7 +183,9 @@ _ROWS = (
 
 
 # by its formula nothing of b is computed where values are wanted
-_PAIRS = (Operator(name=PAIR, arity=2, formula="a", tangent="db", source="HeLU, arXiv 2308.13186, and others"),)
+_PAIRS = (
+    Operator(name=PAIR, arity=2, formula="a", tangent="db", source="HeLU, arXiv 2411.10573; BiPer, arXiv 2404.01278"),
+)
 
 _R10 = "3.1622776601683795"  # sqrt(10); GRAFS keeps outputs within 10
 
