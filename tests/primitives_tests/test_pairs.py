@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad, grad, gradcheck
 
-from primitives import Activation, Operator, analyse, canonical, known_name, parse, register, value_at
+from primitives import Activation, Operator, analyse, canonical, catalogue, known_name, parse, register, value_at
 from primitives.equivalence.builtin import as_builtin
 from primitives.equivalence.classes import fingerprint, has_own_slope, same_function
 from primitives.errors import OperatorError
@@ -173,3 +174,47 @@ def test_the_exported_plain_form_and_higher_derivatives_of_torch(tmp_path: Path)
             torch.testing.assert_close(value, value_at(own, x.detach()), rtol=1e-10, atol=1e-10)
     forward = torch.func.jvp(module.act_1_plain, (x.detach(),), (torch.ones_like(x),))[1]
     torch.testing.assert_close(forward, value_at(derivative(f), x.detach()), rtol=1e-10, atol=1e-10)
+
+
+def _steps(x: Tensor, heights: list[float], borders: list[float]) -> Tensor:
+    total = torch.zeros_like(x)
+    for height, border in zip(heights, borders, strict=True):
+        total = total + height * (x > border).double()
+    return total
+
+
+def _sugar(x: Tensor) -> Tensor:
+    s = torch.sigmoid(x)
+    return s + (x + 1.67) * s * (1 - s)
+
+
+#: The rule for the gradient, as the sources have it.
+RULES: dict[str, Callable[[Tensor], Tensor]] = {
+    "HeLU": lambda x: (x > -0.05).double(),
+    "BiPer": lambda x: 20 * torch.cos(20 * x),
+    "Sign with clipped-triangle backward": lambda x: (2 - 2 * x.abs()).clamp(min=0),
+    "Sign with straight-through backward": lambda x: (x.abs() <= 1).double(),
+    "Step with straight-through backward": torch.ones_like,
+    "ReGELU2": lambda x: _steps(
+        x,
+        [-0.04922261145617846, 1.0979632065417297, -0.048740595085551286],
+        [-3.1858810036855245, -0.001178821281161997, 3.190832613414926],
+    ),
+    "ReSiLU2": lambda x: _steps(
+        x,
+        [-0.04060357190528599, 1.080925428529668, -0.040321856624382146],
+        [-6.3050461001646445, -0.0008684942046214787, 6.325815242089708],
+    ),
+    "SUGAR with B-SiLU": _sugar,
+    "SUGAR with NeLU": lambda x: torch.where(x > 0, 1.0, 0.4 * x / (1 + x * x) ** 2),
+}
+
+
+def test_known_pairs_have_the_rule_of_their_source() -> None:
+    pairs = {known.name: known.expression for known in catalogue() if known.expression.is_paired}
+    assert pairs.keys() == RULES.keys()
+    x = torch.linspace(-8.0, 8.0, 641, dtype=torch.float64) + 2**0.5 / 1000
+    for name, f in pairs.items():
+        torch.testing.assert_close(value_at(derivative(f), x), RULES[name](x), rtol=1e-12, atol=1e-12, msg=name)
+        assert (match := known_name(f)) is not None
+        assert (match.name, match.relation) == (name, "equal")
