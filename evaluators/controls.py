@@ -11,6 +11,7 @@ from primitives.equivalence.classes import fingerprint
 from primitives.errors import ExpressionError, nearest
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
+from primitives.quoting import quoted
 
 Named = tuple[tuple[str, str], ...]
 
@@ -30,7 +31,7 @@ def more_controls(entries: Iterable[str]) -> Named:
         expression = function_of(entry)
         key = fingerprint(expression).exact
         if key in known:
-            raise EvaluationError(f"{entry!r} is the control {known[key]!r} already; leave it out")
+            raise EvaluationError(f"{quoted(entry)} is the control {quoted(known[key])} already; leave it out")
         known[key] = entry
         named.append((entry, expression.text))
     return tuple(named)
@@ -49,5 +50,5 @@ def function_of(entry: str) -> Expression:
         return parse(entry)
     except ExpressionError as error:
         raise EvaluationError(
-            f"{entry!r} is no expression: {error}; nor is it a name of the catalogue{nearest(entry, by_name)}"
+            f"{quoted(entry)} is no expression: {error}; nor is it a name of the catalogue{nearest(entry, by_name)}"
         ) from None

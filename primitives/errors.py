@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from primitives.quoting import MOST, quoted
+
 
 class ActsearchError(Exception):
     """Base of every error that is the user's to mend; its text is the whole message."""
@@ -30,8 +32,18 @@ class UserFileError(ActsearchError):
     """A file of the user's is missing, was changed, or has not what it was named for."""
 
 
-def nearest(name: str, options: Iterable[str]) -> str:
-    """Return ``"; did you mean 'y'?"`` for the closest option, whatever its case, or ``""`` where none is close."""
-    folded = {option.casefold(): option for option in options}
+class EndsProcessError(UserFileError):
+    """A file of the user's has tried to end the process."""
+
+
+def nearest(name: object, options: Iterable[str]) -> str:
+    """Return ``"; did you mean 'y'?"`` for the closest option, whatever its case, or ``""`` where none is close.
+
+    The time grows with the square of a name's length; names beyond 80 characters, and what is
+    no text, are near to nothing.
+    """
+    if not isinstance(name, str) or len(name) > MOST:
+        return ""
+    folded = {option.casefold(): option for option in options if len(option) <= MOST}
     close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
-    return f"; did you mean {folded[close[0]]!r}?" if close else ""
+    return f"; did you mean {quoted(folded[close[0]])}?" if close else ""

@@ -3,6 +3,8 @@
 The file is run, with the rights of the user who names it, and says so before. A reference is pinned by making the path
 absolute and by adding the beginning of the SHA-256 of the file: ``/home/me/file.py:Name@0123456789ab``. Then workers
 find the file, and a run that is resumed cannot go on with another one.
+
+A run folder may be a stranger's. Where it is only looked at, :func:`running_none` keeps its files from being run.
 """
 
 from __future__ import annotations
@@ -11,21 +13,54 @@ import hashlib
 import importlib.abc
 import importlib.util
 import logging
+import os
 import re
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Generic, TypeGuard, TypeVar
 
-from primitives.errors import ActsearchError, UserFileError, nearest
+from primitives.errors import ActsearchError, EndsProcessError, UserFileError, nearest
+from primitives.plain_file import read_plain
+from primitives.quoting import quoted, visible
 
 T = TypeVar("T")
 
+CONSENT = "look at it, then say --trust"  #: the way out where a file of a run folder is not run unasked
+
 _REFERENCE = re.compile(r"(?P<path>.+\.py):(?P<name>[^:@/\\]*)(?:@(?P<digest>[0-9a-f]{12}))?", re.DOTALL)
 _LOGGER = logging.getLogger("actsearch")  # without a handler of the program's it prints to stderr
+_WITHHELD: ContextVar[set[str] | None] = ContextVar("withheld", default=None)  # None: files are run
+
+
+class FileNotRun(UserFileError):
+    """A file would have to be run, where none is."""
+
+
+@contextmanager
+def running_none(paths: set[str]) -> Iterator[None]:
+    """Here :func:`load` gives what was run before in this process, and runs nothing.
+
+    Args:
+        paths: gets the files that would have been run.
+    """
+    token = _WITHHELD.set(paths)
+    try:
+        yield
+    finally:
+        _WITHHELD.reset(token)
+
+
+def withheld() -> bool:
+    """True in :func:`running_none` once a file would have been run: what it brings is unknown."""
+    return bool(_WITHHELD.get())
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +90,14 @@ def parts_of(reference: str) -> tuple[str, str, str]:
         UserFileError: the text has another form.
     """
     match = _REFERENCE.fullmatch(reference)
-    if match is None or not match["name"]:
-        raise UserFileError(f"{reference!r}: expected a file and a name in it, as in path/to/file.py:Name")
+    if match is None or not match["name"] or visible(reference) != reference:
+        raise UserFileError(f"{quoted(reference)}: expected a file and a name in it, as in path/to/file.py:Name")
     return match["path"], match["name"], match["digest"] or ""
+
+
+def names_file(text: str) -> bool:
+    """True for a text that :func:`load` could take."""
+    return _REFERENCE.fullmatch(text) is not None
 
 
 def label(name: str) -> str:
@@ -77,7 +117,17 @@ def pinned(name: str) -> str:
     if not is_reference(name):
         return name
     path, own, _ = parts_of(name)
-    return f"{Path(path).resolve()}:{own}@{_digest(_content(name))}"
+    content = _content(name)  # first, as it says what is wrong with a path
+    return f"{Path(path).resolve()}:{own}@{_digest(content)}"
+
+
+def was_run(reference: str) -> bool:
+    """True if this process has run the file as it is now, and as it is pinned."""
+    try:
+        content = _content(reference)
+        return _name(Path(parts_of(reference)[0]).resolve(), content) in sys.modules
+    except UserFileError:
+        return False
 
 
 def load(reference: str, wanted: Wanted[T]) -> T:
@@ -86,13 +136,18 @@ def load(reference: str, wanted: Wanted[T]) -> T:
     Raises:
         UserFileError: there is no such file or name, the file is not the one that was pinned, what it has under the
             name is of another kind, or the file fails; the message names the file and the line.
+        FileNotRun: the file would have to be run, in :func:`running_none`.
     """
     path, name, _ = parts_of(reference)
-    module = _module(Path(path).resolve(), _content(reference))
+    if (paths := _WITHHELD.get()) is not None and not was_run(reference):
+        paths.add(path)
+        raise FileNotRun(f"the run names the file {path}, which is not run to look at a run; {CONSENT}")
+    content = _content(reference)
+    module = _module(Path(path).resolve(), content)
     if name not in vars(module):
         own = [key for key, value in vars(module).items() if wanted.fits(value) and _defined_in(value, module)]
         raise UserFileError(
-            f"{path} has no {wanted.noun} {name!r}{nearest(name, own)}; available: {', '.join(own) or 'none'}"
+            f"{path} has no {wanted.noun} {quoted(name)}{nearest(name, own)}; available: {', '.join(own) or 'none'}"
         )
     found: object = vars(module)[name]
     if not wanted.fits(found):
@@ -109,11 +164,39 @@ def made(reference: str, noun: str, make: Callable[[], T]) -> T:
     """
     path, name, _ = parts_of(reference)
     try:
-        return make()
+        with contained():
+            return make()
     except ActsearchError:
         raise
     except Exception as error:
         raise UserFileError(f"{noun} {name} fails: {blame(error, str(Path(path).resolve()))}") from error
+
+
+@contextmanager
+def contained() -> Iterator[None]:
+    """Run a user's code, which must not end the process by ``sys.exit()`` or a KeyboardInterrupt of its own.
+
+    Raises:
+        EndsProcessError: it tries; the message names the file and the line.
+        KeyboardInterrupt: of a signal.
+    """
+    try:
+        yield
+    except (SystemExit, KeyboardInterrupt) as end:
+        if isinstance(end, KeyboardInterrupt) and _of_a_signal(end):
+            raise
+        at = traceback.extract_tb(end.__traceback__)[-1]
+        text = f"{type(end).__name__}: {end}".removesuffix(": ")
+        error = EndsProcessError(f"{at.filename}, line {at.lineno}: {text}: a file of yours must not end the process")
+        raise error.with_traceback(end.__traceback__) from None
+
+
+def _of_a_signal(end: KeyboardInterrupt) -> bool:
+    """True where a handler of this project has raised it, or may Python's own, which does so wherever it was heard."""
+    frame = [frame for frame, _ in traceback.walk_tb(end.__traceback__)][-1]
+    ours = str(frame.f_globals.get("__name__")).partition(".")[0] in ("search", "evaluators", "primitives")
+    main = threading.current_thread() is threading.main_thread()
+    return ours or (main and signal.getsignal(signal.SIGINT) is signal.default_int_handler)
 
 
 def blame(error: BaseException, file: str | None) -> str:
@@ -139,10 +222,12 @@ def _content(reference: str) -> bytes:
     """The file's bytes, checked against the pin."""
     path, _, expected = parts_of(reference)
     try:
-        content = Path(path).read_bytes()
+        content = read_plain(path)
     except OSError as error:
-        near = nearest(Path(path).name, (other.name for other in Path(path).parent.glob("*.py") if other.is_file()))
-        raise UserFileError(f"{reference!r}: cannot read {path}: {error.strerror}{near}") from None
+        folder, own = os.path.split(path)
+        names = os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
+        near = nearest(own, (each for each in names if each.endswith(".py")))
+        raise UserFileError(f"{quoted(reference)}: cannot read {path}: {error.strerror}{near}") from None
     if expected and _digest(content) != expected:
         raise UserFileError(
             f"{path} was changed: expected a SHA-256 that begins with {expected}, got {_digest(content)}; "
@@ -153,6 +238,11 @@ def _content(reference: str) -> bytes:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:12]
+
+
+def _name(path: Path, content: bytes) -> str:
+    """What a file is called among Python's modules."""
+    return f"actsearch_file_{_digest(str(path).encode() + content)}"
 
 
 class _Source(importlib.abc.SourceLoader):
@@ -170,7 +260,7 @@ class _Source(importlib.abc.SourceLoader):
 
 def _module(path: Path, content: bytes) -> ModuleType:
     """The file as a module, run once in a process as long as neither path nor content change."""
-    name = f"actsearch_file_{_digest(str(path).encode() + content)}"
+    name = _name(path, content)
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path, loader=_Source(path, content))
@@ -179,12 +269,13 @@ def _module(path: Path, content: bytes) -> ModuleType:
     sys.modules[name] = module  # dataclasses look themselves up there
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))  # for what lies beside it, and last, so that it hides nothing
-    _LOGGER.warning("the file %s is run, because the config or the command names it", path)
+    _LOGGER.warning("the file %s is run, because the config or the command names it", visible(str(path)))
     try:
-        spec.loader.exec_module(module)
+        with contained():
+            spec.loader.exec_module(module)
     except BaseException as error:
         del sys.modules[name]
-        if not isinstance(error, Exception):
+        if isinstance(error, EndsProcessError) or not isinstance(error, Exception):
             raise
         raise UserFileError(f"{path} fails: {blame(error, str(path))}") from error
     return module

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from evaluators.tasks import task
 from evaluators.tasks.conditions import Conditions, conditions_of, under
 from primitives.errors import nearest
+from primitives.quoting import quoted
 from primitives.user_file import is_reference, label
 
 #: A setting of a config: one value for all tasks, one for each, or None for the tasks' own.
@@ -29,7 +30,7 @@ def checked_setting(value: object, known: Sequence[str]) -> Setting:
     for each in values:
         if each not in known:
             expected = f"{' or '.join(known)}, a list of one for each task, or null for the tasks' own"
-            raise ValueError(f"expected {expected}; got {str(each)[:60]!r}{nearest(str(each), known)}")
+            raise ValueError(f"expected {expected}; got {quoted(each)}{nearest(each, known)}")
     return tuple(map(str, values)) if isinstance(value, list | tuple) else str(value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -27,14 +28,20 @@ from primitives.errors import ActsearchError, nearest
 from primitives.expression.parsing import parse
 from primitives.grammars import grammar
 from primitives.operators.of_files import register_of_files
-from primitives.user_file import is_reference, label, parts_of, pinned
-from primitives.yaml_text import YamlError, loaded
+from primitives.plain_file import read_text
+from primitives.quoting import quoted
+from primitives.user_file import is_reference, label, parts_of, pinned, running_none, withheld
+from primitives.yaml_text import DEEPEST, LONGEST, YamlError, loaded
 from search.baseline.functions import checked_functions
 from search.conditions import Setting, asked_of, checked_setting, in_words, resolved
 from search.engine.scoring import Scoring
 from search.errors import ConfigError
 from search.strategies import settings_of, strategy
+from search.trust import check_address, check_references, in_run_folder
 from search.units import check_losses_units, check_units
+
+SHOWN = 20  #: problems of a config in a message
+FEW = 100  #: entries of a list of tasks, objectives, operators or controls
 
 
 class Section(BaseModel):
@@ -156,6 +163,8 @@ class Baseline(Section):
         try:
             return checked_functions(value)
         except ActsearchError as error:
+            if withheld():
+                return value
             raise ValueError(str(error)) from None
 
 
@@ -201,14 +210,16 @@ class Workers(Section):
 class Config(Section):
     """All that decides a job's results, and where it runs."""
 
-    operators: tuple[str, ...] = ()  # of files; first, as all below may be written with them
+    operators: tuple[str, ...] = Field((), max_length=FEW)  # of files; first, as all below may be written with them
     grammar: str = "default"
-    tasks: tuple[str, ...] = Field(default=("digits",), min_length=1)
-    objectives: tuple[str, ...] = DEFAULT
+    tasks: tuple[str, ...] = Field(default=("digits",), min_length=1, max_length=FEW)
+    objectives: tuple[str, ...] = Field(DEFAULT, max_length=FEW)
     aggregate: Aggregate = "mean"
     strategy: dict[str, object] = Field(default_factory=lambda: dict[str, object](name="evolution"))
     start: tuple[str, ...] = ()
-    controls: tuple[str, ...] = ()  # beside those that every job has; expressions, or names of the catalogue
+    controls: tuple[str, ...] = Field(
+        (), max_length=FEW
+    )  # beside those that every job has; expressions, or names of the catalogue
     budget: int = Field(..., ge=1)
     seed: int = Field(0, ge=0)
     cohorts: Cohorts = Field(default_factory=lambda: Cohorts.model_validate({}))
@@ -321,7 +332,8 @@ class Config(Section):
         try:
             more_controls(entries)
         except ActsearchError as error:
-            raise ValueError(str(error)) from None
+            if not withheld():
+                raise ValueError(str(error)) from None
         return entries
 
     @field_validator("strategy", mode="before")
@@ -397,11 +409,14 @@ def _known_task(name: str) -> str:
 
 
 def _known(value: str, look: Any) -> str:
-    """Let a look-up fail as a validation error, with its own message."""
+    """Let a look-up fail as a validation error, with its own message; where a file is not run, it may fail."""
     try:
         look()
     except ActsearchError as error:
-        raise ValueError(f"{value!r}: {error}" if value not in str(error) else str(error)) from None
+        if withheld():
+            return value
+        said = str(error)
+        raise ValueError(said if quoted(value)[1:-1] in said else f"{quoted(value)}: {said}") from None
     return value
 
 
@@ -412,18 +427,23 @@ def shipped_configs() -> dict[str, Path]:
     return {} if folder is None else {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def load_config(source: str | Path, changes: Iterable[str] = ()) -> Config:
+def load_config(source: str | Path, changes: Iterable[str] = (), *, trust: bool = False) -> Config:
     """Read a config.
 
     Args:
         source: a path, or the name of a shipped config.
         changes: ``key=value`` with dots for sections, as in ``training.steps=200``; values are YAML.
+        trust: files that a config in a run folder names may be run, wherever they lie.
 
     Raises:
         ConfigError: names the file, the key, what was expected and the nearest valid key.
+        UserFileError: a config in a run folder names a file that is not pinned or not the user's own.
     """
-    path = _find(str(source))
+    path, changes = _find(str(source)), list(changes)
     data = read_yaml(path)
+    if in_run_folder(path):
+        named = next((change for change in changes if change.startswith("workers.address=")), None)
+        check_trust(looked_at(data, str(path)), path, trust=trust, address=named)
     for change in changes:
         _change(data, change)
     return checked(data, str(path))
@@ -433,11 +453,10 @@ def _find(source: str) -> Path:
     shipped = shipped_configs()
     if source in shipped:
         return shipped[source]
-    path = Path(source)
-    if path.is_file():
-        return path
+    if os.path.exists(source):
+        return Path(source)
     raise ConfigError(
-        f"no config file {source!r} and no shipped config of that name{nearest(source, shipped)}; "
+        f"no config file {quoted(source)} and no shipped config of that name{nearest(source, shipped)}; "
         f"available: {', '.join(shipped)}"
     )
 
@@ -445,7 +464,7 @@ def _find(source: str) -> Path:
 def read_yaml(path: Path) -> JsonObject:
     """The mapping in a YAML file; a ConfigError names file and line where there is none."""
     try:
-        data = loaded(path.read_text(encoding="utf-8"), str(path))
+        data = loaded(read_text(path), str(path))
     except YamlError as error:
         raise ConfigError(str(error)) from None
     except UnicodeDecodeError as error:
@@ -460,17 +479,39 @@ def read_yaml(path: Path) -> JsonObject:
 def _change(data: JsonObject, change: str) -> None:
     key, equals, value = change.partition("=")
     if not equals or not key.strip():
-        raise ConfigError(f"--set {change!r}: expected key=value, as in training.steps=200")
+        raise ConfigError(f"--set {quoted(change)}: expected key=value, as in training.steps=200")
     *sections, last = key.strip().split(".")
+    if len(sections) > DEEPEST:
+        raise ConfigError(f"--set {quoted(change)}: expected at most {DEEPEST} dots in a key, got {len(sections)}")
     for section in sections:
         inner = data.setdefault(section, {})
         if not isinstance(inner, dict):
-            raise ConfigError(f"--set {change!r}: {section!r} is not a section")
+            raise ConfigError(f"--set {quoted(change)}: {quoted(section)} is not a section")
         data = inner
     try:
         data[last] = loaded(value, "value")
     except YamlError:
-        raise ConfigError(f"--set {change!r}: {value!r} is not a YAML value") from None
+        raise ConfigError(f"--set {quoted(change)}: {quoted(value)} is not a YAML value") from None
+
+
+def looked_at(data: Mapping[str, object], place: str, paths: set[str] | None = None) -> Config:
+    """:func:`checked` without running a file; ``paths`` gets those that would have been run."""
+    with running_none(set() if paths is None else paths):
+        return checked(data, place)
+
+
+def check_trust(config: Config, place: Path, *, trust: bool, address: str | None = None) -> None:
+    """Refuse to run what a config in a run folder names and the user has not said yes to; see :mod:`search.trust`.
+
+    Args:
+        config: as it is looked at.
+        place: of the config.
+        trust: the user's word.
+        address: of a Ray cluster, by the user.
+    """
+    check_references(config.model_dump(exclude={"workers"}), place, trust=trust)
+    if not (trust or address):
+        check_address(config.workers.address, place)
 
 
 def checked(data: Mapping[str, object], place: str) -> Config:
@@ -478,7 +519,10 @@ def checked(data: Mapping[str, object], place: str) -> Config:
     try:
         return Config.model_validate(dict(data))
     except ValidationError as error:
-        problems = [f"{place}: {_explain(problem)}" for problem in error.errors()]
+        found = error.errors(include_url=False)
+        problems = [f"{place}: {_explain(problem)}" for problem in found[:SHOWN]]
+        if len(found) > SHOWN:
+            problems.append(f"{place}: and {len(found) - SHOWN} more")
         raise ConfigError("\n".join(problems)) from None
 
 
@@ -488,16 +532,18 @@ def _explain(problem: ErrorDetails) -> str:
     key = ".".join(keys)
     if problem["type"] == "extra_forbidden":
         options = _keys_of(keys[:-1])
-        return f"unknown key {key!r}{nearest(keys[-1], options)}; available: {', '.join(options)}"
+        return f"unknown key {quoted(key)}{nearest(keys[-1], options)}; available: {', '.join(options)}"
     if problem["type"] == "missing":
         return f"{key}: required, but missing"
-    got = str(problem["input"])[:60]
-    shown = "" if problem["type"] == "value_error" else f", got {got!r}"
+    given = problem["input"]
+    got = given if isinstance(given, str) else quoted(given)
+    shown = "" if problem["type"] == "value_error" else f", got {quoted(got)}"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "tuple_type":
-        message = f"expected a list, as in [{got}]" if got else "expected a list"
+        message = f"expected a list, as in [{quoted(got)[1:-1]}]" if got else "expected a list"
     if problem["type"] == "model_type":
         message = f"expected a section with keys of {', '.join(_keys_of(keys))}"
+    key = quoted(key)[1:-1]
     return f"{key}: {message}{shown}" if key else f"{message}{shown}"
 
 
@@ -511,7 +557,29 @@ def _keys_of(sections: list[str]) -> list[str]:
     return list(model.model_fields)
 
 
+def plain(config: Config) -> JsonObject:
+    """The config in JSON's types, every value written out; ``controls`` where there are some."""
+    return config.model_dump(mode="json", exclude=None if config.controls else {"controls"})
+
+
 def to_yaml(config: Config) -> str:
-    """The config as YAML, every value written out; ``controls`` where there are some."""
-    left_out = None if config.controls else {"controls"}
-    return yaml.safe_dump(config.model_dump(mode="json", exclude=left_out), sort_keys=False, allow_unicode=True)
+    """The config as YAML, every value written out.
+
+    Raises:
+        ConfigError: the text is too long to be read again.
+    """
+    return yaml_text(plain(config))
+
+
+def yaml_text(settings: JsonObject) -> str:
+    """Settings as YAML.
+
+    Raises:
+        ConfigError: the text is too long to be read again.
+    """
+    text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+    if len(text) > LONGEST:
+        raise ConfigError(
+            f"the config: expected at most {LONGEST:,} characters when it is written out, got {len(text):,}"
+        )
+    return text

@@ -11,6 +11,10 @@ class RunError(ActsearchError):
     """A run is missing, in use, of another version, or damaged beyond repair."""
 
 
+class DamageError(RunError):
+    """A file of a run is torn, was changed, or is missing where it was written; the message names it."""
+
+
 class ReplayError(ActsearchError):
     """A table of scores cannot be read, or a replay makes no sense."""
 
@@ -20,4 +24,4 @@ class WorkerError(ActsearchError):
 
 
 class FileError(ActsearchError):
-    """A file of a run cannot be written; the message names it."""
+    """A file of a run cannot be written or read; the message names it."""

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from functools import cached_property
 from pathlib import Path
 
 from evaluators.controls import more_controls
-from evaluators.errors import RecordError
+from evaluators.errors import EvaluationError
 from evaluators.machine.backend import Backend
-from search.baseline.stage import functions_of, known_trained, listed, settled
-from search.conditions import as_it_was_meant
-from search.config import Config, checked, load_config, read_yaml, to_yaml, with_pinned_files
+from evaluators.objectives import check_names, stand_in
+from primitives.errors import ExpressionError, UserFileError
+from primitives.quoting import command
+from primitives.user_file import CONSENT, FileNotRun, is_reference, label, running_none, was_run
+from search.baseline.known import Known
+from search.baseline.stage import baseline_of, functions_of, known_trained, listed, settled
+from search.config import Config, check_trust, load_config, to_yaml, with_pinned_files
 from search.confirmation import Confirmation, read_confirmation, to_confirm
 from search.confirmation.in_words import looks_in_words
-from search.engine.interruption import gently
+from search.engine.interruption import gently, resumable
 from search.engine.reporter import Reporter, Silent
 from search.engine.rows import class_rows, front_rows, known_cells, known_rows
 from search.engine.start import left_out
 from search.engine.study import Study
 from search.engine.unit import unit_of
-from search.errors import RunError
+from search.errors import DamageError, RunError
+from search.launched import config_of, record_of, taken_up
 from search.records.class_row import ClassRow
 from search.records.cohort import CohortRecord
 from search.records.environment import differences, environment
@@ -28,10 +34,11 @@ from search.records.status import Status, status_of
 from search.records.timing_codec import read_timing
 from search.report import report_at_end, write_front, write_report
 from search.signs import in_words, with_signs
-from search.storage import open_store, read_store, stored_trace
-from search.storage.files import Cell, read_json, write_atomically, write_json
+from search.storage import Ahead, open_store, read_store, recorded_objectives, stored_trace
+from search.storage.files import Cell, read_sealed, write_atomically, write_sealed
 from search.storage.looks import ledger_of, read_looks
 from search.storage.run_folder import RunFolder, find_run, free_name, named_folder
+from search.storage.run_record import write_run_record
 from search.work import confirm_and_time, study_of, work
 from search.workers import Workers, start_workers
 
@@ -41,29 +48,92 @@ class Run:
 
     Args:
         folder: of the run.
+        trust: the files that the run names may be run: where it is looked at, and wherever they lie.
+
+    Raises:
+        UserFileError: trusted, but a file is missing or was changed.
     """
 
-    def __init__(self, folder: RunFolder) -> None:
-        self.folder = folder
+    def __init__(self, folder: RunFolder, *, trust: bool = False) -> None:
+        self.folder, self.trust = folder, trust
         self.path, self.name = folder.path, folder.name
-        self.config = checked(as_it_was_meant(read_yaml(folder.config)), str(folder.config))
+        self._withheld: set[str] = set()
+        if trust:
+            self.config  # noqa: B018  (what is wrong with a file is said here)
+
+    @cached_property
+    def config(self) -> Config:
+        """The job's; see :func:`search.launched.config_of`."""
+        with running_none(self._withheld):
+            config = config_of(self.folder)
+        if self.trust:
+            config = self._with_files(config)
+        with self.looking():
+            self._stand_in(config)
+        return config
 
     @classmethod
-    def open(cls, name: str | Path) -> Run:
+    def open(cls, name: str | Path, *, trust: bool = False) -> Run:
         """A run by path or by its name under ``runs/``.
+
+        Looking at a run runs no file that it names. :meth:`resume` and :meth:`confirm` run those beneath the working
+        folder that lie in no run folder.
+
+        Args:
+            name: the path or name.
+            trust: run all files that it names.
 
         Raises:
             RunError: there is no such run.
+            UserFileError: trusted, but a file is missing or was changed.
         """
-        return cls(find_run(name))
+        return cls(find_run(name), trust=trust)
 
-    def read(self) -> Study:
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Here no file is run; an error that comes of that names the file and the way out."""
+        try:
+            with running_none(self._withheld):
+                yield
+        except (ExpressionError, EvaluationError) as error:
+            if not self._withheld:
+                raise
+            files = ", ".join(sorted(self._withheld))
+            raise UserFileError(
+                f"{error}; the run names {files}, which is not run to look at a run; {CONSENT}"
+            ) from None
+
+    def _stand_in(self, config: Config) -> None:
+        """Where objectives are of files that are not run, their names and directions are those of the journal."""
+        unread = [name for name in config.objectives if is_reference(name) and not was_run(name)]
+        recorded = dict(recorded_objectives(self.folder)) if unread else {}
+        names = list(recorded) if len(recorded) == len(config.objectives) else list(config.objectives)
+        for reference, name in zip(config.objectives, names, strict=True):
+            if reference in unread:
+                stand_in(reference, label(name), recorded.get(name, "maximize"))
+
+    def read(self, *, known: bool = False) -> Study:
         """The run as it is now; a running job is not disturbed.
 
+        Args:
+            known: its known functions are wanted; else they are left out where that needs a file that is not run.
+
         Raises:
-            RunError: what was recorded is missing or damaged.
+            DamageError: what was recorded is missing or damaged.
+            UserFileError: a file would have to be run, see :meth:`open`.
         """
-        return study_of(self.config, self.folder, read_store(self.folder, self.config.scoring))
+        with self.looking():
+            scoring = self.config.scoring
+            store = read_store(self.folder, scoring, self._ahead)
+            return Study(store, scoring, (), self._baseline(known))
+
+    def _baseline(self, wanted: bool) -> tuple[Known, ...]:
+        try:
+            return baseline_of(self.folder, self.config)
+        except (ExpressionError, FileNotRun):
+            if wanted or not self._withheld:
+                raise
+            return ()
 
     def front(self) -> list[dict[str, Cell]]:
         """The Pareto front, cheapest first: one dict a member, with the columns of ``front.csv``."""
@@ -75,15 +145,18 @@ class Run:
 
     def front_rows(self) -> list[ClassRow]:
         """The members of the Pareto front, cheapest first."""
-        return front_rows(self.read(), self.config.tasks)
+        with self.looking():
+            return front_rows(self.read(), self.config.tasks)
 
     def class_rows(self) -> list[ClassRow]:
         """Every trained class, in the order of training."""
-        return class_rows(self.read(), self.config.tasks)
+        with self.looking():
+            return class_rows(self.read(), self.config.tasks)
 
     def known(self) -> list[dict[str, Cell]]:
         """The known functions of the baseline, best first, with the columns of ``front.csv`` behind the name."""
-        return known_cells(known_rows(self.read(), self.config.tasks))
+        with self.looking():
+            return known_cells(known_rows(self.read(known=True), self.config.tasks))
 
     def cohorts(self) -> Iterator[CohortRecord]:
         """The recorded cohorts with their learning curves, in order.
@@ -95,7 +168,7 @@ class Run:
         for number in range(len(store.trace)):
             if (record := store.cohort(number)) is None:
                 raise RunError(
-                    f"cohort {number} of {self.path} is missing or torn; actsearch resume {self.path} may mend it"
+                    f"cohort {number} of {self.path} is missing or torn; {command('resume', self.path)} may mend it"
                 )
             yield record
 
@@ -106,23 +179,39 @@ class Run:
 
     def status(self) -> Status:
         """How far the run is."""
-        return status_of(
-            str(self.path), self.config, stored_trace(self.folder), self.confirmation(), known_trained(self.folder)
-        )
+        with self.looking():
+            return status_of(
+                str(self.path),
+                self.config,
+                stored_trace(self.folder, self._ahead),
+                self.confirmation(),
+                known_trained(self.folder),
+            )
+
+    @property
+    def _ahead(self) -> Ahead:
+        return Ahead(self.config.cohorts.lag + 1, self.config.cohorts.size)
 
     def confirmation(self) -> Confirmation | None:
-        """What the confirmation found, or None if there was none yet, or its file is damaged."""
-        with suppress(RecordError):
-            return read_confirmation(self.folder.confirmation)
-        return None
+        """What the confirmation found, or None if there was none yet.
+
+        Raises:
+            DamageError: its file is torn or changed.
+        """
+        return read_confirmation(self.folder.confirmation, self.folder.run)
 
     def timing(self) -> dict[str, float]:
-        """Measured time of the finalists by id, in ReLUs; empty if there was no confirmation yet."""
-        return read_timing(self.folder.timing)
+        """Measured time of the finalists by id, in ReLUs; empty if there was no confirmation yet.
+
+        Raises:
+            DamageError: its file is torn or changed.
+        """
+        return read_timing(self.folder.timing, self.folder.run)
 
     def looks_before(self, confirmation: Confirmation) -> list[str]:
         """A sentence for each task whose confirmation data were looked at before, by any run beside this one."""
-        return looks_in_words(confirmation, read_looks(ledger_of(self.folder)))
+        ledger = read_looks(ledger_of(self.folder))
+        return [*looks_in_words(confirmation, ledger.looks), *ledger.damage]
 
     def report(self, path: str | Path | None = None) -> Path:
         """Write the run's page and return its path; ``report.html`` in the run folder by default.
@@ -130,11 +219,13 @@ class Run:
         Raises:
             FileError: the file cannot be written.
         """
-        return write_report(self.folder, self.config, self.read(), None if path is None else Path(path))
+        with self.looking():
+            return write_report(self.folder, self.config, self.read(), None if path is None else Path(path))
 
     def draw_front(self, path: str | Path) -> None:
         """Draw the front to a .svg file; see :func:`search.report.write_front`."""
-        write_front(self.folder, self.config, self.read(), Path(path))
+        with self.looking():
+            write_front(self.folder, self.config, self.read(), Path(path))
 
     def resume(
         self, *, changes: Iterable[str] = (), workers: int | None = None, address: str | None = None,
@@ -151,45 +242,49 @@ class Run:
 
         Raises:
             RunError: the run is in use or damaged, or a change is not allowed.
+            UserFileError: the run names a file that is not pinned, was changed, or may not be run, see :meth:`open`.
         """
         reporter = reporter or Silent()
-        with self.folder.locked(reporter.say):
-            self._change(list(changes))
+        with self.folder.locked(reporter.say), resumable(self.folder, reporter.say):
+            self._take_up(reporter.say, address, _budget(changes))
             with_pinned_files(self.config)
             self._check_machine(reporter)
             work(self.config, self.folder, _workers(self.config, workers, address), reporter, max_minutes)
         return self
 
-    def _change(self, changes: list[str]) -> None:
-        if not changes:
-            return
-        wrong = [change for change in changes if not change.startswith("budget=")]
-        if wrong:
-            raise RunError(f"--set {wrong[0]}: a run can only be resumed with another budget; launch a new one")
-        changed = load_config(self.folder.config, changes)
-        # an old file lacks some of it
-        config = changed.model_copy(update={"training": self.config.training, "baseline": self.config.baseline})
-        if config.budget < self.config.budget:
-            raise RunError(f"--set budget={config.budget}: the budget can only grow, from {self.config.budget}")
-        self.config = config
-        write_atomically(self.folder.config, to_yaml(config))
+    def _take_up(self, say: Callable[[str], object], address: str | None, budget: int | None = None) -> None:
+        """The config to work with, and the files that it names; what is damaged is written again."""
+        with running_none(self._withheld):
+            config = taken_up(self.folder, say, budget)
+        self.config = self._with_files(config, address)
+
+    def _with_files(self, config: Config, address: str | None = None) -> Config:
+        """The config with the operators and objectives of its files, if they may be run."""
+        check_trust(config, self.folder.config, trust=self.trust, address=address)
+        config = config_of(self.folder)
+        check_names(filter(is_reference, config.objectives))
+        self._withheld.clear()
+        return config
 
     def _check_machine(self, reporter: Reporter) -> None:
         """Say and record where bits may differ from here on."""
-        old, new = read_json(self.folder.environment), environment()
+        path, old, new = self.folder.environment, None, environment()
+        with suppress(DamageError):
+            old = read_sealed(path, self.folder.run)
         if old is None:
-            reporter.say(f"{self.folder.environment} is missing or damaged; results may differ from here on")
-            write_json(self.folder.environment, new)
+            reporter.say(f"{path} is missing or damaged; results may differ from here on")
+            write_sealed(path, new, self.folder.run, indent=1)
         elif changed := differences(old, new):
             reporter.say("this machine is of another kind; results may differ from here on: " + ", ".join(changed))
-            write_json(self.folder.environment, new | {"before": old})
+            write_sealed(path, new | {"before": old}, self.folder.run, indent=1)
 
     def confirm(
         self, *, workers: int | None = None, address: str | None = None, reporter: Reporter | None = None
     ) -> Confirmation:
         """Confirm the finalists (again) and write ``confirmation.json``; see :meth:`resume`."""
         reporter = reporter or Silent()
-        with self.folder.locked(reporter.say):
+        with self.folder.locked(reporter.say), resumable(self.folder, reporter.say, "confirm"):
+            self._take_up(reporter.say, address)
             store = open_store(self.folder, reporter.say, self.config.scoring)
             study = study_of(self.config, self.folder, store)
             if not to_confirm(self.config, study):
@@ -222,9 +317,9 @@ class Job:
         self.config, self.name = settled(with_signs(pinned)), name
 
     @classmethod
-    def load(cls, source: str | Path, changes: Iterable[str] = ()) -> Job:
+    def load(cls, source: str | Path, changes: Iterable[str] = (), *, trust: bool = False) -> Job:
         """Read a job from a path or the name of a shipped config; see :func:`search.config.load_config`."""
-        return cls(load_config(source, changes), Path(source).stem)
+        return cls(load_config(source, changes, trust=trust), Path(source).stem)
 
     def launch(
         self, run: str | None = None, *, workers: int | None = None, reporter: Reporter | None = None,
@@ -244,10 +339,8 @@ class Job:
         folder = free_name(self.name) if run is None else named_folder(run)
         folder.check_free()
         with _workers(self.config, workers) as pool:  # before anything is written: they may not start
-            folder.create()
-            write_atomically(folder.config, to_yaml(self.config))
-            write_json(folder.environment, environment())
-            made = Run(folder)
+            folder.create(self._write)
+            made = Run(folder, trust=True)  # what it names is the user's
             reporter = reporter or Silent()
             controls, scoring = more_controls(self.config.controls), self.config.scoring
             known = tuple((name, expression.text) for name, expression in functions_of(self.config))
@@ -257,9 +350,29 @@ class Job:
             )
             for line in (*self.notes, *in_words(scoring.signs), *unused, *start):
                 reporter.say(line)
-            with folder.locked():
+            with folder.locked(), resumable(folder, reporter.say):
                 work(made.config, folder, nullcontext(pool), reporter, max_minutes)
         return made
+
+    def _write(self, folder: RunFolder) -> None:
+        """The first files of a run."""
+        write_atomically(folder.config, to_yaml(self.config))
+        write_run_record(folder.record, record_of(self.config))
+        write_sealed(folder.environment, environment(), folder.run, indent=1)
+
+
+def _budget(changes: Iterable[str]) -> int | None:
+    """The budget that is asked for; the last one counts."""
+    budget = None
+    for change in changes:
+        key, _, value = change.partition("=")
+        if key.strip() != "budget":
+            raise RunError(f"--set {change}: a run can only be resumed with another budget; launch a new one")
+        try:
+            budget = int(value)
+        except ValueError:
+            raise RunError(f"--set {change}: expected a whole number") from None
+    return budget
 
 
 @contextmanager

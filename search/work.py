@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import gc
 import math
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 
 from evaluators.controls import more_controls
 from evaluators.errors import RecordError
+from evaluators.machine.running import seconds_run
 from evaluators.machine.timing import time_ratios
 from evaluators.results.reference_loss import notes
 from primitives.expression.parsing import parse
-from primitives.user_file import label
+from primitives.user_file import contained, label
 from search.baseline.stage import baseline_of, missing, train_baseline
 from search.config import Config
 from search.confirmation import Confirmation, confirm, read_confirmation, to_confirm, write_confirmation
@@ -28,9 +28,9 @@ from search.engine.reporter import Reporter
 from search.engine.rivals import keeps_current
 from search.engine.rows import write_front_csv
 from search.engine.study import Study
-from search.errors import FileError, WorkerError
+from search.errors import DamageError, FileError
 from search.records.cohort import Passed
-from search.records.timing_codec import write_timing
+from search.records.timing_codec import read_timing, write_timing
 from search.records.trace_entry import TraceEntry
 from search.report import report_at_end
 from search.storage import Store, open_store
@@ -47,7 +47,7 @@ def work(
     max_minutes: float | None = None,
 ) -> None:  # fmt: skip
     """Search to the end and confirm; the caller holds the lock. Workers are started if there is something to do."""
-    until = math.inf if max_minutes is None else time.monotonic() + 60 * max_minutes
+    until = math.inf if max_minutes is None else seconds_run() + 60 * max_minutes
     reporter.say(f"{folder.path}: up to {config.budget} classes on {', '.join(map(label, config.tasks))}")
     reporter.say(config.conditions_in_words)
     reporter.say(announced(config))
@@ -60,23 +60,19 @@ def work(
     study = Study(store, config.scoring, more_controls(config.controls), known)
     write_front_csv(folder, study, config.tasks)
     if not left and study.trials >= config.budget and not _to_confirm(config, folder, study):
+        _time_again(folder, reporter.say)
         reporter.say(f"nothing is left to do: {study.trials} classes trained")
         return
-    try:
-        with workers as pool, gently(pool, reporter.say):
-            if left:
-                reporter.say(f"training {sum(len(plan.proposals) for plan in left)} known functions")
-                current = keeps_current(config, store)
-                if not train_baseline(
-                    left, config, folder, pool, reporter.say, reporter.part, current=current, until=until
-                ):
-                    reporter.say("ended: time, before all known functions were trained")
-                    return
-            _search_and_confirm(config, folder, study_of(config, folder, store), pool, reporter, until)
-    except (KeyboardInterrupt, FileError, WorkerError) as error:
-        ended = "interrupted" if isinstance(error, KeyboardInterrupt) else "ended by an error"
-        reporter.say(f"{ended}; nothing finished is lost. Continue with: actsearch resume {folder.path}")
-        raise
+    with workers as pool, gently(pool, reporter.say), contained():
+        if left:
+            reporter.say(f"training {sum(len(plan.proposals) for plan in left)} known functions")
+            current = keeps_current(config, store)
+            if not train_baseline(
+                left, config, folder, pool, reporter.say, reporter.part, current=current, until=until
+            ):
+                reporter.say("ended: time, before all known functions were trained")
+                return
+        _search_and_confirm(config, folder, study_of(config, folder, store), pool, reporter, until)
 
 
 def study_of(config: Config, folder: RunFolder, store: Store) -> Study:
@@ -133,16 +129,32 @@ def confirm_and_time(
 
     What is trained is kept in ``confirmation/`` until both files are written.
     """
-    cache = ResultCache(workers, folder.confirming, reporter.part)
+    cache = ResultCache(workers, folder.confirming, reporter.part, folder.run)
     before = _before(folder, reporter)
     confirmation = confirm(config, study, cache, before)
-    write_confirmation(folder.confirmation, confirmation)
+    write_confirmation(folder.confirmation, confirmation, folder.run)
     _record_looks(folder, confirmation, reporter)
-    chosen = [row.finalist for row in confirmation.finalists]
-    ratios = time_ratios([parse(finalist.expression) for finalist in chosen])
-    write_timing(folder.timing, {row.id: round(ratio, 2) for row, ratio in zip(chosen, ratios, strict=True)})
+    _time(folder, confirmation)
     cache.clear()
     return confirmation
+
+
+def _time(folder: RunFolder, confirmation: Confirmation) -> None:
+    """Measure the finalists' time."""
+    chosen = [row.finalist for row in confirmation.finalists]
+    ratios = time_ratios([parse(finalist.expression) for finalist in chosen])
+    times = {row.id: round(ratio, 2) for row, ratio in zip(chosen, ratios, strict=True)}
+    write_timing(folder.timing, times, folder.run)
+
+
+def _time_again(folder: RunFolder, say: Callable[[str], object]) -> None:
+    """Measure it anew where its file is damaged; the confirmation is whole."""
+    try:
+        read_timing(folder.timing, folder.run)
+    except (DamageError, RecordError) as error:
+        if (confirmation := read_confirmation(folder.confirmation, folder.run)) is not None:
+            _time(folder, confirmation)
+            say(f"{error}; measured again")
 
 
 def _record_looks(folder: RunFolder, confirmation: Confirmation, reporter: Reporter) -> None:
@@ -155,21 +167,20 @@ def _record_looks(folder: RunFolder, confirmation: Confirmation, reporter: Repor
 
 def _before(folder: RunFolder, reporter: Reporter) -> Confirmation | None:
     """What an earlier confirmation found; a damaged file is said and counts as none."""
-    why = "is damaged"
     try:
-        if (confirmation := read_confirmation(folder.confirmation)) is not None:
-            return confirmation
-    except RecordError as error:
-        why = f"is damaged ({str(error).removeprefix(f'{folder.confirmation}: ')})"
-    if folder.confirmation.exists():
-        reporter.say(f"{folder.confirmation} {why}; it is written anew, and earlier confirmations are not counted")
+        return read_confirmation(folder.confirmation, folder.run)
+    except (DamageError, RecordError) as error:
+        why = str(error).removeprefix(f"{folder.confirmation}: ")
+        reporter.say(
+            f"{folder.confirmation} is damaged ({why}); it is written anew, and earlier confirmations are not counted"
+        )
     return None
 
 
 def _to_confirm(config: Config, folder: RunFolder, study: Study) -> bool:
     """True if there is something to confirm, and what is trained now was not confirmed to the end yet."""
-    with suppress(RecordError):
-        confirmation = read_confirmation(folder.confirmation)
+    with suppress(DamageError, RecordError):
+        confirmation = read_confirmation(folder.confirmation, folder.run)
         if confirmation is not None and confirmation.trained == study.trials and not folder.confirming.exists():
             return False
     return to_confirm(config, study)

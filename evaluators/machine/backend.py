@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from evaluators.errors import EvaluationError
+from primitives.quoting import quoted
 
 #: What autocast may lower to, by the name that configs use.
 AUTOCAST: dict[str, torch.dtype] = {"bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -59,7 +60,7 @@ class Backend:
         count = torch.cuda.device_count() if device.type == "cuda" else 1
         if device.type == "cuda" and not (torch.cuda.is_available() and (device.index or 0) < count):
             there = ", ".join(["cpu", *(f"cuda:{n}" for n in range(count))])
-            raise EvaluationError(f"device {self.device!r} is not here; available: {there}")
+            raise EvaluationError(f"device {quoted(self.device)} is not here; available: {there}")
 
 
 CPU = Backend()

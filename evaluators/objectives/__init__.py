@@ -12,6 +12,7 @@ from evaluators.objectives.registry import (
     measured_names,
     measured_objectives,
     objective,
+    stand_in,
 )
 from evaluators.objectives.saved_bytes import saved_bytes
 from evaluators.objectives.scores import cohort_gains, score
@@ -39,4 +40,5 @@ __all__ = [
     "objective",
     "saved_bytes",
     "score",
+    "stand_in",
 ]

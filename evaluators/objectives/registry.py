@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeGuard
+from typing import ClassVar, Literal, TypeGuard
 
 from evaluators.errors import EvaluationError
 from evaluators.objectives.complexity import Complexity
@@ -13,13 +13,14 @@ from evaluators.objectives.gain import Gain
 from evaluators.objectives.lipschitz import Lipschitz
 from evaluators.objectives.measured import MeasuredObjective
 from evaluators.objectives.noise import Noise
-from evaluators.objectives.objective import Objective
+from evaluators.objectives.objective import Objective, Trained
 from evaluators.objectives.reproducibility import Reproducibility
 from evaluators.objectives.robustness import Robustness
 from evaluators.objectives.saved_bytes import SavedBytes
 from evaluators.objectives.sparsity import Sparsity
 from primitives.errors import UserFileError, nearest
-from primitives.user_file import Wanted, is_reference, load, made, parts_of
+from primitives.quoting import quoted
+from primitives.user_file import CONSENT, FileNotRun, Wanted, is_reference, load, made, parts_of
 
 DEFAULT = ("gain", "cost")
 
@@ -39,6 +40,26 @@ OBJECTIVES: dict[str, Objective] = {
 }
 #: Those of users' files that this process has loaded, by name; results have the name, not the file.
 _LOADED: dict[str, tuple[str, Objective]] = {}
+#: Those of files that are not run, by reference and by name.
+_UNREAD: dict[str, Objective] = {}
+
+
+class _Unread(Objective):
+    unit = "units of its own"
+    formula: ClassVar[str] = ""
+    source: ClassVar[str] = ""
+    kind = "formula"
+
+    def value(self, trained: Trained) -> float:
+        raise FileNotRun(
+            f"the objective {quoted(self.name)} is of a file, which is not run to look at a run; {CONSENT}"
+        )
+
+
+def stand_in(reference: str, name: str, direction: Literal["maximize", "minimize"]) -> None:
+    """Let :func:`objective` know by name and direction, as a run recorded them, one whose file it may not run."""
+    own = type("Unread", (_Unread,), {"name": name, "direction": direction})()
+    _UNREAD.update({reference: own, name: own})
 
 
 def objective(name: str) -> Objective:
@@ -54,7 +75,11 @@ def objective(name: str) -> Objective:
         return OBJECTIVES[name]
     if name in _LOADED:
         return _LOADED[name][1]
-    raise EvaluationError(f"unknown objective {name!r}{nearest(name, OBJECTIVES)}; available: {', '.join(OBJECTIVES)}")
+    if name in _UNREAD:
+        return _UNREAD[name]
+    raise EvaluationError(
+        f"unknown objective {quoted(name)}{nearest(name, OBJECTIVES)}; available: {', '.join(OBJECTIVES)}"
+    )
 
 
 def _is_objective(found: object) -> TypeGuard[type[Objective]]:
@@ -65,18 +90,23 @@ _WANTED = Wanted("objective", "a subclass of FormulaObjective or MeasuredObjecti
 
 
 def _of_file(reference: str) -> Objective:
-    kind = load(reference, _WANTED)
+    try:
+        kind = load(reference, _WANTED)
+    except FileNotRun:
+        if reference in _UNREAD:
+            return _UNREAD[reference]
+        raise
     own = made(reference, "objective", kind)
     path, wanted, _ = parts_of(reference)
     for attribute in ("name", "unit", "direction", "formula", "source", "kind"):
         if not isinstance(getattr(own, attribute, None), str):
             raise UserFileError(f"{path}: {wanted} has no {attribute}, which must be a text")
     if own.direction not in ("maximize", "minimize"):
-        raise UserFileError(f"{path}: {wanted}: direction: expected maximize or minimize, got {own.direction!r}")
+        raise UserFileError(f"{path}: {wanted}: direction: expected maximize or minimize, got {quoted(own.direction)}")
     place = f"{Path(path).resolve()}:{wanted}"
     holder = "the package" if own.name in OBJECTIVES else _LOADED.get(own.name, (place,))[0]
     if holder != place:
-        raise UserFileError(f"{place}: {holder} has an objective of the name {own.name!r}; choose another one")
+        raise UserFileError(f"{place}: {holder} has an objective of the name {quoted(own.name)}; choose another one")
     _LOADED[own.name] = place, own
     return own
 

@@ -11,6 +11,7 @@ from evaluators.objectives.registry import objective
 from evaluators.tasks.base import Task
 from primitives.errors import UserFileError
 from primitives.expression.parsing import parse
+from primitives.quoting import quoted
 from primitives.user_file import made
 
 _FORMULA = "x*sigmoid(beta*x); beta=1.0"
@@ -36,4 +37,4 @@ def try_out_objective(reference: str, task: Task, seeds: int) -> None:
     with torch.random.fork_rng(devices=[]):
         found = made(reference, "objective", value)
     if not isinstance(found, float | int):
-        raise UserFileError(f"objective {own.name!r}: expected a number, got {found!r}")
+        raise UserFileError(f"objective {quoted(own.name)}: expected a number, got {quoted(found)}")

@@ -22,7 +22,7 @@ from evaluators.training.initialisation import initial_network
 from primitives.errors import ActsearchError, ExpressionError
 from primitives.layers.call_places import ALL, can_lead, lead_calls, leads_calls
 from primitives.layers.called import make_called
-from primitives.user_file import blame_on
+from primitives.user_file import blame_on, contained
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,11 @@ def survey_of(task: Task, part: Part = "search") -> Survey:
             :func:`evaluators.places.rehearsal.rehearse`; or it fails, the message names file and line.
     """
     try:
-        inputs = examples_of(task, part).rows(slice(BLOCK)).mapped(CPU.place).inputs
-        network = initial_network(task, 0)
-        found = survey(network, task, inputs)
-        rehearse(network, task, found.sites, inputs)
+        with contained():
+            inputs = examples_of(task, part).rows(slice(BLOCK)).mapped(CPU.place).inputs
+            network = initial_network(task, 0)
+            found = survey(network, task, inputs)
+            rehearse(network, task, found.sites, inputs)
         return found
     except ActsearchError:
         raise

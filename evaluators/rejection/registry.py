@@ -10,6 +10,7 @@ from evaluators.rejection.failures import Failures
 from evaluators.rejection.median import Median
 from evaluators.rejection.recall import Recall
 from primitives.errors import nearest
+from primitives.quoting import quoted
 from primitives.user_file import Wanted, is_reference, load, made
 
 RULES: dict[str, RungRule] = {rule.name: rule for rule in (Recall(), Median(), Failures())}
@@ -32,5 +33,5 @@ def rung_rule(name: str) -> RungRule:
     if is_reference(name):
         return made(name, "rung rule", load(name, _WANTED))
     if name not in RULES:
-        raise EvaluationError(f"unknown rung rule {name!r}{nearest(name, RULES)}; available: {', '.join(RULES)}")
+        raise EvaluationError(f"unknown rung rule {quoted(name)}{nearest(name, RULES)}; available: {', '.join(RULES)}")
     return RULES[name]

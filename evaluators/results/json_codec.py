@@ -1,8 +1,10 @@
-"""Shared by all codecs: JSON objects read key by key; the one place where non-finite numbers become null."""
+"""Shared by all codecs: strict JSON, read key by key; the one place where non-finite numbers become null."""
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
@@ -10,9 +12,66 @@ import numpy as np
 
 from evaluators.errors import RecordError
 from evaluators.training.member import Array
+from primitives.errors import ActsearchError
+from primitives.expression.parsing import parse
+from primitives.quoting import quoted
 
 T = TypeVar("T")
 JsonObject = dict[str, object]  #: as JSON's writer takes it and its reader gives it
+
+DEEPEST = 64  #: objects and lists within one another
+_DIGITS = 20  # of a whole number: those of 64 bits
+_ID = re.compile(r"(\d{1,9}|known)\.\d{1,9}(-short)?")
+_QUOTED = 80  # characters of a value in a message
+
+
+def parsed_json(text: bytes | str, place: str) -> object:
+    """What strict JSON says: UTF-8, numbers that are finite, at most :data:`DEEPEST` levels.
+
+    Args:
+        text: of a file, or of a line.
+        place: names it in messages.
+
+    Raises:
+        RecordError: it is no such JSON.
+    """
+    try:
+        text = text.decode() if isinstance(text, bytes) else text
+        value: object = json.loads(text, parse_constant=_no_number, parse_float=_finite_float, parse_int=_short_integer)
+    except json.JSONDecodeError as error:
+        raise RecordError(f"{place} is no JSON: {error.msg} at character {error.pos}") from None
+    except UnicodeDecodeError as error:
+        raise RecordError(f"{place} is no JSON: {error.reason} at byte {error.start}") from None
+    except ValueError as error:
+        raise RecordError(f"{place}: {error}") from None
+    except RecursionError:
+        raise RecordError(f"{place}: more than {DEEPEST} objects and lists within one another") from None
+    if text.count("[") + text.count("{") > DEEPEST and _is_deep(value):
+        raise RecordError(f"{place}: more than {DEEPEST} objects and lists within one another")
+    return value
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"expected finite numbers or null, got {text}")
+
+
+def _finite_float(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _no_number(text[:_DIGITS])
+
+
+def _short_integer(text: str) -> int:
+    if len(text) > _DIGITS:
+        raise ValueError(f"expected whole numbers of at most {_DIGITS} digits, got {text[:_DIGITS]}...")
+    return int(text)
+
+
+def _is_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(DEEPEST):
+        parts = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        level = [each for part in parts for each in part]
+    return any(isinstance(each, dict | list) for each in level)
 
 
 def finite(value: float) -> float | None:
@@ -56,12 +115,28 @@ class Fields:
     def refusal(self, key: str, expected: str) -> RecordError:
         """What is raised where a key has no value of the expected kind."""
         if key not in self.values:
-            return RecordError(f"{self.place}: {key!r} is missing; expected {expected}")
-        return RecordError(f"{self.place}: {key!r}: expected {expected}, got {_kind(self.values[key])}")
+            return RecordError(f"{self.place}: {quoted(key)} is missing; expected {expected}")
+        return RecordError(f"{self.place}: {quoted(key)}: expected {expected}, got {_kind(self.values[key])}")
 
     def text(self, key: str) -> str:
         """A string."""
         return self._of(key, str, "a string")
+
+    def expression(self, key: str) -> str:
+        """The text of an expression."""
+        text = self.text(key)
+        try:
+            parse(text)
+        except ActsearchError as error:
+            raise RecordError(f"{self.place}: {key!r}: {error}") from None
+        return text
+
+    def id(self, key: str) -> str:
+        """The id of a candidate, of a known function, or of a short form."""
+        text = self.text(key)
+        if not _ID.fullmatch(text):
+            raise self.refusal(key, "an id such as 12.7, known.3 or 12.7-short")
+        return text
 
     def flag(self, key: str) -> bool:
         """True or false."""
@@ -121,7 +196,7 @@ class Fields:
 
     def coded(self, key: str, known: Mapping[str, T]) -> T:
         """What a string stands for."""
-        return decoded(self.text(key), known, f"{self.place}: {key!r}")
+        return decoded(self.text(key), known, f"{self.place}: {quoted(key)}")
 
     def reason(self, key: str, known: Mapping[str, T]) -> T | None:
         """What a reason's code stands for, None for ""."""
@@ -161,7 +236,7 @@ def decoded(code: str, known: Mapping[str, T], place: str) -> T:
         RecordError: it is none of those that are known.
     """
     if code not in known:
-        raise RecordError(f"{place}: unknown code {code!r}; available: {', '.join(known)}")
+        raise RecordError(f"{place}: unknown code {quoted(code)}; available: {', '.join(known)}")
     return known[code]
 
 
@@ -169,5 +244,5 @@ def _kind(value: object) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int | float | str):
-        return repr(value)
+        return repr(value)[:_QUOTED]
     return "an object" if isinstance(value, dict) else "a list"

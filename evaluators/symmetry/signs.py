@@ -23,6 +23,7 @@ from evaluators.training.plain import PlainModel
 from evaluators.training.randomness import begin_step, own_random_numbers
 from primitives.equivalence.signs import SIGNS, Signed, sign_orbit
 from primitives.expression.parsing import parse
+from primitives.user_file import contained
 
 _STEPS = 3
 _TOLERANCE = 1e-9  # of a loss in float64; by the wrong signs losses differ from the first digits on
@@ -61,7 +62,7 @@ def signs_of(task: Task, part: Part = "search") -> Signs:
     if task.pretrained and task.initial == "own":
         return _none("its weights are the same for every seed")
     try:
-        with own_random_numbers():
+        with own_random_numbers(), contained():
             return _found(task, part)
     except Exception as error:  # a user's network may fail in any way; then it trains as if nothing were known
         return _none(f"the test fails: {str(error) or type(error).__name__}"[:200])

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from evaluators.errors import TaskError
 from evaluators.tasks.base import Task
 from primitives.errors import nearest
+from primitives.quoting import quoted
 
 #: ``"own"``: as ``network()`` makes them under the model's seed; ``"drawn"``: drawn anew, see
 #: :func:`evaluators.training.initialisation.initial_network`.
@@ -67,6 +68,6 @@ def check_word(task: Task, setting: str, value: str, known: Iterable[str]) -> No
     """
     if value not in known:
         raise TaskError(
-            f"task {task.name!r}: {setting}: expected {' or '.join(map(repr, known))}, got {value!r}"
-            f"{nearest(str(value), known)}"
+            f"task {quoted(task.name)}: {setting}: expected {' or '.join(map(repr, known))}, got {quoted(value)}"
+            f"{nearest(value, known)}"
         )

@@ -17,6 +17,7 @@ from evaluators.tasks.shipped.sized import SizedTask
 from evaluators.tasks.shipped.source_text import SourceText
 from evaluators.tasks.shipped.tabular import Table
 from primitives.errors import nearest
+from primitives.quoting import quoted
 from primitives.user_file import Wanted, is_reference, load, made, parts_of
 
 _TASKS: dict[str, Callable[[], Task]] = {
@@ -68,7 +69,7 @@ def task(name: str | Task) -> Task:
     if is_reference(name):
         return _of_file(name)
     if name in _GROUPS:
-        raise TaskError(f"{name!r} is a group of tasks, here one is needed: {', '.join(_GROUPS[name])}")
+        raise TaskError(f"{quoted(name)} is a group of tasks, here one is needed: {', '.join(_GROUPS[name])}")
     tasks = _TASKS | _WITH_DATA
     if name in tasks:
         return tasks[name]()
@@ -76,8 +77,8 @@ def task(name: str | Task) -> Task:
         return sized
     known = (*tasks, *_GROUPS)
     raise TaskError(
-        f"unknown task {name!r}{nearest(name, known)}; available: {', '.join(known)}, those with a network of another "
-        "depth and width, as in digits-5x32, and classes in files, as in path/to/my_task.py:MyTask"
+        f"unknown task {quoted(name)}{nearest(name, known)}; available: {', '.join(known)}, those with a network of "
+        "another depth and width, as in digits-5x32, and classes in files, as in path/to/my_task.py:MyTask"
     )
 
 

@@ -26,7 +26,7 @@ from evaluators.training.stacking.stackable import unstackable
 from evaluators.training.train import train
 from primitives.errors import ActsearchError
 from primitives.expression.parsing import parse
-from primitives.user_file import blame_on
+from primitives.user_file import blame_on, contained
 
 _FORMULAS = ("relu(x)", "x*sigmoid(beta*x); beta=1.0:channel")
 
@@ -53,7 +53,7 @@ def try_out(task: Task, asked: Conditions = OWN, *, steps: int | None = None) ->
     members = [CohortMember(expression, (0,), protected=True) for expression in tried]
     notes: list[str] = []
     try:
-        with own_random_numbers():
+        with own_random_numbers(), contained():
             if not isinstance(task, LoopTask):
                 _check_parts(task)
             pairs: list[tuple[Part, Task]] = [("search", task), ("confirmation", task.larger() or task)]

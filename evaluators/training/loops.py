@@ -29,6 +29,7 @@ from evaluators.training.initialisation import initial_network
 from evaluators.training.member import CohortMember, Outcome, Schedule, better_rates
 from evaluators.training.putting import put_candidate
 from primitives.expression.expression import Expression
+from primitives.user_file import contained
 
 TRACEBACK = 4000  # characters kept, the last ones
 
@@ -102,7 +103,7 @@ class _Loop:
 
     def next(self, place: str) -> float:
         """Train up to the next loss."""
-        with self._inside():
+        with self._inside(), contained():
             loss = next(self.losses, None)
         if loss is None:
             raise TaskError(f"task {self.task!r}: its loop fit() ended before it yielded the loss at {place}")

@@ -70,7 +70,7 @@ class Checks:
         for per in GRANULARITIES:
             if value == per:
                 return per
-        hint = nearest(str(value), GRANULARITIES)
+        hint = nearest(value, GRANULARITIES)
         raise self.fail(key, f"expected 'layer', 'channel' or 'network', got {shown(value)}{hint}")
 
 

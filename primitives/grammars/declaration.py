@@ -35,6 +35,7 @@ from primitives.grammars.mutation import KINDS
 from primitives.grammars.patterns import METAVARIABLES, Rule, same_parameter
 from primitives.grammars.template import Template
 from primitives.grammars.trees import MAX_TREE_SIZE, Trees
+from primitives.quoting import quoted
 from primitives.yaml_text import YamlError, loaded
 
 MAX_UNITS = 8
@@ -163,7 +164,7 @@ class _Reader:
         for index, rule in enumerate(rules):
             if first.setdefault(rule.pattern, index) != index:
                 earlier = f"{kind}[{first[rule.pattern]}]"
-                raise self.check.fail(f"{kind}[{index}]", f"{rule.text!r} is there already: {earlier}")
+                raise self.check.fail(f"{kind}[{index}]", f"{quoted(rule.text)} is there already: {earlier}")
 
     def factors(self, content: object, parameters: Mapping[str, Expression]) -> Factors:
         if content is None:

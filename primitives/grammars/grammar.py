@@ -18,6 +18,8 @@ from primitives.grammars.declaration import Weighted, declaration
 from primitives.grammars.derivation import Derivation, Reading, write
 from primitives.grammars.mutation import KINDS
 from primitives.grammars.template import Rng, with_factors
+from primitives.plain_file import read_text
+from primitives.quoting import quoted
 
 _TRIES = 50  # changes that leave the expression as it was are drawn again
 _CHILDREN = 8  # children that equal a parent are drawn again
@@ -80,7 +82,9 @@ class Grammar:
         parts = [part for part in self.templates if size is None or size in part[0].sizes()]
         if not parts:
             known = ", ".join(str(n) for n in self.sizes())
-            raise GrammarError(f"the grammar {self.name!r} has no expressions of size {size}; it has sizes {known}")
+            raise GrammarError(
+                f"the grammar {quoted(self.name)} has no expressions of size {size}; it has sizes {known}"
+            )
         template, _ = _drawn(parts, [weight for _, weight in parts], rng)
         return write(with_factors(template.sample(rng, size), template.factors, rng))
 
@@ -105,7 +109,7 @@ class Grammar:
             GrammarError: ``f`` is not a member, or the kind is unknown or impossible for it.
         """
         if kind is not None and kind not in KINDS:
-            raise GrammarError(f"unknown mutation {kind!r}{nearest(kind, KINDS)}; available: {', '.join(KINDS)}")
+            raise GrammarError(f"unknown mutation {quoted(kind)}{nearest(kind, KINDS)}; available: {', '.join(KINDS)}")
         readings = self._readings(f)
         weights = {name: weight for name, weight in self.mutations.items() if weight} if kind is None else {kind: 1.0}
         same = (f, write(self._filled(readings[0], rng)))
@@ -116,7 +120,9 @@ class Grammar:
             if changed not in same:
                 return changed
         if kind is not None and changed is None:
-            raise GrammarError(f"mutation {kind!r} is impossible for {f.text!r} in the grammar {self.name!r}")
+            raise GrammarError(
+                f"mutation {quoted(kind)} is impossible for {quoted(f.text)} in the grammar {quoted(self.name)}"
+            )
         return f
 
     def _change(self, readings: Sequence[Read], weights: Mapping[str, float], rng: Rng) -> Expression | None:
@@ -190,7 +196,9 @@ class Grammar:
     def _readings(self, f: Expression) -> tuple[Read, ...]:
         """The templates that have the expression, each with a derivation of it."""
         if not (readings := _read(self, f)):
-            raise GrammarError(f"{f.text!r} is not in the grammar {self.name!r}; only its members can be varied")
+            raise GrammarError(
+                f"{quoted(f.text)} is not in the grammar {quoted(self.name)}; only its members can be varied"
+            )
         return readings
 
 
@@ -224,7 +232,9 @@ def grammar(name_or_path: str | Path) -> Grammar:
         return _assembled(_file_text(Path(name)), name)
     if name not in grammar_names():
         known = ", ".join(grammar_names())
-        raise GrammarError(f"unknown grammar {name!r}{nearest(name, grammar_names())}; available: {known}, or a file")
+        raise GrammarError(
+            f"unknown grammar {quoted(name)}{nearest(name, grammar_names())}; available: {known}, or a file"
+        )
     return _preset(name)
 
 
@@ -248,8 +258,10 @@ def _assembled(text: str, source: str) -> Grammar:
 
 def _file_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except FileNotFoundError:
         raise GrammarError(f"{path}: no such file; presets: {', '.join(grammar_names())}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise GrammarError(f"{path}: cannot be read as text: {error}") from None
+    except OSError as error:
+        raise GrammarError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise GrammarError(f"{path}: cannot be read as text: {error.reason} at byte {error.start}") from None

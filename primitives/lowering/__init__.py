@@ -17,6 +17,7 @@ from primitives.lowering.sympy.source import SYMPY
 from primitives.lowering.target import Target
 from primitives.lowering.torch.source import TORCH
 from primitives.lowering.triton.source import TRITON
+from primitives.quoting import quoted
 from primitives.user_file import Wanted, is_reference, load, made
 
 __all__ = ["TARGETS", "Target", "files", "find_target", "lower", "targets"]
@@ -88,7 +89,9 @@ def find_target(target: str) -> Target:
     if is_reference(target):
         return load(target, _WANTED)
     if target not in TARGETS:
-        raise LoweringError(f"unknown target {target!r}{nearest(target, TARGETS)}; available: {', '.join(TARGETS)}")
+        raise LoweringError(
+            f"unknown target {quoted(target)}{nearest(target, TARGETS)}; available: {', '.join(TARGETS)}"
+        )
     return TARGETS[target]
 
 

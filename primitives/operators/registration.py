@@ -13,6 +13,7 @@ from primitives.expression.parsing import parse_body
 from primitives.lowering import targets
 from primitives.operators.probing import wrong_behaviour
 from primitives.operators.table import ALIASES, CHAINS, INPUTS, Operator, add_operator, operators, remove_operator
+from primitives.quoting import quoted
 
 _RESERVED = ("x", "pi", "constant", "parameter", "y", *INPUTS, *(f"d{name}" for name in INPUTS))
 _attempts = count()
@@ -34,7 +35,7 @@ def register(row: Operator) -> Operator:
         OperatorError: the operator is refused; the message says why, and at which input.
     """
     for reason in chain(_wrong_row(row), _wrong_when_used(row)):
-        raise OperatorError(f"operator {row.name!r} is refused: {reason}")
+        raise OperatorError(f"operator {quoted(row.name)} is refused: {reason}")
     add_operator(row)
     return row
 
@@ -66,7 +67,8 @@ def _wrong_row(row: Operator) -> Iterator[str]:
     yield from _unreadable("tangent", row.tangent, (*inputs, *(f"d{name}" for name in inputs), "y"))
     for target, template in row.code.items():
         if target not in targets():
-            yield f"code: unknown target {target!r}{nearest(target, targets())}; available: {', '.join(targets())}"
+            known = ", ".join(targets())
+            yield f"code: unknown target {quoted(target)}{nearest(target, targets())}; available: {known}"
         try:
             template.format(*inputs)
         except (IndexError, KeyError, ValueError) as error:
@@ -78,4 +80,4 @@ def _unreadable(column: str, text: str, names: tuple[str, ...]) -> Iterator[str]
         if text and parse_body(text, {name: parameter(name) for name in names}).is_paired:
             yield f"{column} {text!r}: paired(f, g) is for expressions and grammars, an operator has one derivative"
     except ExpressionError as error:
-        yield f"{column} {text!r} over {', '.join(names)}: {error}"
+        yield f"{column} {quoted(text)} over {', '.join(names)}: {error}"

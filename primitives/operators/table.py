@@ -26,6 +26,7 @@ from torch import Tensor
 
 from primitives.errors import OperatorError, nearest
 from primitives.operators import kernels
+from primitives.quoting import quoted
 
 INPUTS = ("a", "b", "c", "d", "e")
 
@@ -268,7 +269,7 @@ def find_operator(name: str) -> Operator:
     """
     row = _TABLE.get(ALIASES.get(name, name))
     if row is None:
-        raise OperatorError(f"unknown operator {name!r}{nearest(name, [*_TABLE, *ALIASES])}")
+        raise OperatorError(f"unknown operator {quoted(name)}{nearest(name, [*_TABLE, *ALIASES])}")
     return row
 
 

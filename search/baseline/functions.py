@@ -11,6 +11,7 @@ from primitives.catalogue import catalogue
 from primitives.equivalence.signs import sign_class
 from primitives.errors import nearest
 from primitives.expression.expression import Expression
+from primitives.quoting import quoted
 from search.baseline.panel import PANEL
 from search.errors import ConfigError
 
@@ -64,7 +65,7 @@ def checked_functions(value: object) -> str | tuple[str, ...]:
     if value not in CHOICES:
         raise ConfigError(
             f"expected {', '.join(CHOICES)}, or a list of expressions and names of the catalogue; got "
-            f"{str(value)[:60]!r}{nearest(str(value), CHOICES)}"
+            f"{quoted(value)}{nearest(value, CHOICES)}"
         )
     return str(value)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from evaluators.cohort import CONTROLS
 from evaluators.controls import function_of, more_controls
+from evaluators.machine.running import seconds_run
 from evaluators.results.reference_loss import check_reference, notes
 from primitives.equivalence.signs import sign_class
 from primitives.expression.parsing import parse
@@ -18,7 +18,6 @@ from search.config import Config
 from search.engine.cohort_trials import trials_of
 from search.engine.racing import laps
 from search.engine.request import finished_cohort, request_for
-from search.errors import RunError
 from search.records.cohort import CohortRecord, Plan, Planned
 from search.storage.baseline_files import keep_known, known_cohort, known_cohorts
 from search.storage.run_folder import RunFolder
@@ -91,7 +90,7 @@ def train_baseline(
         say: is told what is wrong with a control.
         show: is told how far the stage is.
         current: compare with a network as it stands, see :class:`evaluators.cohort.CohortRequest`.
-        until: stop at the end of a cohort once ``time.monotonic()`` is past this.
+        until: stop at the end of a cohort once ``seconds_run()`` is past this.
 
     Returns:
         False where the time was over before the end.
@@ -104,7 +103,7 @@ def train_baseline(
     folder.sweep_checkpoints(lambda _: False)
     open_, waiting = list(left), dict[int, Plan]()
     while open_ or waiting:
-        if open_ and len(waiting) <= config.cohorts.lag and time.monotonic() < until:
+        if open_ and len(waiting) <= config.cohorts.lag and seconds_run() < until:
             plan = open_.pop(0)
             waiting[plan.number] = plan
             workers.submit(plan.number, replace(request_for(config, plan, folder, current=current), nulls=0))
@@ -130,12 +129,10 @@ def baseline_of(folder: RunFolder, config: Config) -> tuple[Known, ...]:
     """The known functions that a run has trained, in the order of the catalogue; none without a baseline.
 
     Raises:
-        RunError: a file was damaged since.
+        DamageError: a file was damaged since.
     """
     found: list[Known] = []
-    for path, record in known_cohorts(folder):
-        if record is None:
-            raise RunError(f"{path} is torn or changed; actsearch resume {folder.path} trains it again")
+    for record in known_cohorts(folder):
         first = record.plan.number * config.cohorts.size  # an id stays what it is while an earlier file is missing
         found += [
             Known(str(trial.attributes[NAME]), replace(trial, id=f"known.{first + n}"))
@@ -145,8 +142,12 @@ def baseline_of(folder: RunFolder, config: Config) -> tuple[Known, ...]:
 
 
 def known_trained(folder: RunFolder) -> int:
-    """How many known functions a run has trained so far; damaged files are not counted."""
-    return sum(len(record.plan.proposals) for _, record in known_cohorts(folder) if record)
+    """How many known functions a run has trained so far.
+
+    Raises:
+        DamageError: a file was damaged since.
+    """
+    return sum(len(record.plan.proposals) for record in known_cohorts(folder))
 
 
 def _is_there(plan: Plan, config: Config, folder: RunFolder, say: Callable[[str], object]) -> bool:

@@ -1,14 +1,16 @@
-"""The command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+"""The command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP."""
 
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from search.commands import functions, jobs, runs
 from search.records.packages import installed
+from search.stopping import at_once
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Search for activation functions."
@@ -39,12 +41,16 @@ def _options(
 def main() -> None:
     """Entry point: the user's mistakes end in one clear message and exit code 2."""
     try:
-        app()
+        with at_once():
+            app()
     except Exception as error:
         code = _exit_code(error)
         if code is None:
             raise
-        print(f"actsearch: {error}", file=sys.stderr)
+        from primitives.quoting import message  # late, as below
+
+        with suppress(OSError):  # of an output that is gone
+            print(message(f"actsearch: {error}"), file=sys.stderr)
         sys.exit(code)
 
 
@@ -53,10 +59,11 @@ def _exit_code(error: Exception) -> int | None:
     if isinstance(error, OSError):
         return 1
     # imported late: with its package comes torch, and the help needs neither
-    from evaluators.errors import ReferenceLossError
+    from evaluators.errors import RecordError, ReferenceLossError
     from primitives.errors import ActsearchError
-    from search.errors import FileError, WorkerError
+    from search.errors import DamageError, FileError, WorkerError
 
     if isinstance(error, ActsearchError):
-        return 1 if isinstance(error, WorkerError | FileError | ReferenceLossError) else 2
+        around = WorkerError | FileError | DamageError | RecordError | ReferenceLossError
+        return 1 if isinstance(error, around) else 2
     return None

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -48,7 +46,7 @@ def evaluate(
     from evaluators.tasks.conditions import Conditions, conditions_of, under
     from primitives.operators.of_files import register_of_files
     from primitives.user_file import is_reference, label
-    from search.commands.shell import console, print_json
+    from search.commands.shell import complain, console, print_json, say
     from search.conditions import in_words
     from search.terminal import tables
 
@@ -59,10 +57,10 @@ def evaluate(
         try_out_objective(name, chosen, seeds)
     evaluations = evaluate_expressions(
         expressions, task, seeds=seeds, steps=steps, seed=seed, objectives=names, initial=initial, scale=scale,
-        controls=controls, say=partial(print, file=sys.stderr),
+        controls=controls, say=complain,
     )  # fmt: skip
     for line in tables.control_notes(evaluations):
-        print(line, file=sys.stderr)
+        complain(line)
     if as_json:
         print_json([evaluation_to_json(each) for each in evaluations])
         return
@@ -78,8 +76,8 @@ def evaluate(
     title = f"{label(task)}, {seeds} seeds: gain in {evaluations[0].unit} over {label_of(own)}"
     console.print(tables.table(title, heads, rows))
     for line in tables.evaluated_readings(evaluations, label_of(own)):
-        console.print(line, highlight=False, markup=False)
-    console.print(in_words([task], [conditions_of(chosen)]), highlight=False)
+        say(line)
+    say(in_words([task], [conditions_of(chosen)]))
 
 
 def show(
@@ -93,7 +91,7 @@ def show(
     """Show what an expression is: formula, class, known name, analysis, and a picture."""
     from primitives.expression.parsing import parse
     from primitives.operators.of_files import register_of_files
-    from search.commands.shell import console, print_json
+    from search.commands.shell import print_json, say
     from search.terminal.card import card
     from search.terminal.inspection import curve, describe
     from search.terminal.inspection_codec import description_to_json
@@ -109,9 +107,9 @@ def show(
         print_json(description_to_json(description))
         return
     for heading, lines in card(description, curve(parsed)):
-        console.print(heading, style="bold", highlight=False)
+        say(heading, "bold")
         for name, text in lines:
-            console.print(f"  {name:<22} {text}".rstrip(), markup=False, highlight=False, soft_wrap=True)
+            say(f"  {name:<22} {text}".rstrip(), whole=True)
 
 
 def places(
@@ -122,7 +120,7 @@ def places(
 ) -> None:
     """Show the activations of a task's network: which ones a candidate takes the place of, and which stay."""
     from primitives.user_file import label
-    from search.commands.shell import console, print_json
+    from search.commands.shell import console, print_json, say
     from search.terminal import tables
     from search.terminal.places import HINT, places
 
@@ -131,7 +129,7 @@ def places(
         print_json(rows)
         return
     console.print(tables.table(f"{label(task)}: places", list(rows[0]), ([*row.values()] for row in rows)))
-    console.print(HINT, highlight=False)
+    say(HINT)
 
 
 def replay(
@@ -162,7 +160,7 @@ def replay(
     """Compare strategies on a table of known scores."""
     from primitives.grammars import grammar
     from primitives.operators.of_files import register_of_files
-    from search.commands.shell import console, print_json
+    from search.commands.shell import console, print_json, say
     from search.strategies import settings_of
     from search.tabular.compare import compare
     from search.tabular.replay import Setting, labelled, said, seen_by_default
@@ -177,7 +175,7 @@ def replay(
     if as_json:
         print_json({name: asdict(row) for name, row in comparisons.items()})
         return
-    console.print(said(known, setting), highlight=False)
+    say(said(known, setting))
     console.print(tables.replay_table(comparisons, "rank", f"Rank of the best, {repeats} repeats: median (quartiles)"))
     console.print(tables.replay_table(comparisons, "regret", "What it lacks of the best gain: median (quartiles)"))
     console.print(tables.hits_table(comparisons))

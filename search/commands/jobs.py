@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from search.commands.options import EVERY, Address, Changes, Every, Json, Minutes, Quiet, RunName, WorkerCount
+from search.commands.options import EVERY, Address, Changes, Every, Json, Minutes, Quiet, RunName, Trust, WorkerCount
 
 
 def launch(
@@ -19,6 +19,7 @@ def launch(
     workers: WorkerCount = None,
     address: Address = None,
     max_minutes: Minutes = None,
+    trust: Trust = False,
     dry: Annotated[bool, typer.Option("--dry-run", help="Screen and time one cohort; write nothing.")] = False,
     every: Every = EVERY,
     quiet: Quiet = False,
@@ -28,7 +29,8 @@ def launch(
     from search.config import load_config
 
     given = {"seed": seed, "workers.count": workers, "workers.address": address}
-    loaded = load_config(config, [*change, *(f"{key}={value}" for key, value in given.items() if value is not None)])
+    changes = [*change, *(f"{key}={value}" for key, value in given.items() if value is not None)]
+    loaded = load_config(config, changes, trust=trust)
 
     # only now: a config that is refused need not wait for the engine and the report to load
     from search.commands.shell import console, print_results, print_row
@@ -53,6 +55,7 @@ def resume(
     workers: WorkerCount = None,
     address: Address = None,
     max_minutes: Minutes = None,
+    trust: Trust = False,
     every: Every = EVERY,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -62,14 +65,20 @@ def resume(
     from search.run import Run
     from search.terminal.display import Display
 
-    opened = Run.open(run)
+    opened = Run.open(run, trust=trust)
     with Display(console, quiet=quiet or as_json, every=every) as reporter:
         opened.resume(changes=change, workers=workers, address=address, reporter=reporter, max_minutes=max_minutes)
     print_results(opened, as_json)
 
 
 def confirm(
-    run: RunName, workers: WorkerCount = None, address: Address = None, quiet: Quiet = False, as_json: Json = False
+    run: RunName,
+    *,
+    workers: WorkerCount = None,
+    address: Address = None,
+    trust: Trust = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Train the finalists again on fresh seeds, data and networks."""
     from search.commands.shell import console, print_confirmation, print_json
@@ -77,7 +86,7 @@ def confirm(
     from search.run import Run
     from search.terminal.display import Display
 
-    opened = Run.open(run)
+    opened = Run.open(run, trust=trust)
     with Display(console, quiet=quiet or as_json, every=EVERY) as reporter:
         confirmation = opened.confirm(workers=workers, address=address, reporter=reporter)
     if as_json:
@@ -93,6 +102,7 @@ def tabulate(
     out: Annotated[Path | None, typer.Option(help="CSV file to write; default: table.csv in the run folder.")] = None,
     change: Changes = [],  # noqa: B006
     workers: WorkerCount = None,
+    trust: Trust = False,
     every: Every = EVERY,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -103,7 +113,7 @@ def tabulate(
     from search.tabular.tabulate import CHANGES, tabulated, write_table
     from search.terminal.display import Display
 
-    job = Job.load(config, [*change, *CHANGES])
+    job = Job.load(config, [*change, *CHANGES], trust=trust)
     with Display(console, quiet=quiet or as_json, every=every) as reporter:
         made = tabulated(job, run, workers=workers, reporter=reporter)
     path = out or made.folder.table

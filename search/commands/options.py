@@ -26,6 +26,9 @@ WorkerCount = Annotated[
     int | None, typer.Option("--workers", min=0, help="Number of workers; results do not depend on it.")
 ]
 Address = Annotated[str | None, typer.Option("--address", help="Address of a Ray cluster.")]
+Trust = Annotated[
+    bool, typer.Option("--trust", help="Run the files that the run names; look at them before, they have your rights.")
+]
 Minutes = Annotated[
     float | None, typer.Option("--max-minutes", min=0, help="Stop at the end of a cohort after this time.")
 ]

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 
 from evaluators.results.control_labels import RELU
+from primitives.quoting import command, visible
 from search.confirmation import Confirmation, confirmation_to_json
 from search.confirmation.conclusion import conclusion
 from search.confirmation.in_words import power_in_words
@@ -19,7 +20,17 @@ from search.records.status_codec import status_to_json
 from search.run import Run
 from search.terminal import tables
 
-console = Console(width=None if sys.stdout.isatty() else 110)
+console = Console(width=None if sys.stdout.isatty() else 110, markup=False, emoji=False, highlight=False)
+
+
+def say(line: str, style: str = "", *, whole: bool = False) -> None:
+    """Print a line of text as it is; ``whole`` leaves it to the terminal where it breaks."""
+    console.print(tables.shown(line), style=style, soft_wrap=whole)
+
+
+def complain(line: str) -> None:
+    """Print a line for people beside the results."""
+    print(visible(line), file=sys.stderr)
 
 
 def print_results(run: Run, as_json: bool) -> None:
@@ -33,10 +44,10 @@ def print_results(run: Run, as_json: bool) -> None:
         print_json({"status": status_to_json(status), "front": front, "known": known, "confirmation": told})
         return
     console.print(tables.front_table(rows, title(run, rows)))
-    console.print(tables.best_known_line(best, rows), highlight=False, markup=False)
+    say(tables.best_known_line(best, rows))
     if confirmation:
         print_confirmation(confirmation, run)
-    console.print(f"actsearch export {run.path} --to torch,latex", markup=False, highlight=False, soft_wrap=True)
+    say(command("export", run.path, "--to", "torch,latex"), whole=True)
 
 
 def title(run: Run, rows: Sequence[ClassRow], what: str = "Pareto front") -> str:
@@ -58,10 +69,10 @@ def print_confirmation(confirmation: Confirmation, run: Run) -> None:
         *run.looks_before(confirmation),
     ]
     for line in filter(None, lines):
-        console.print(line, highlight=False, markup=False)
-    console.print(tables.nulls_line(confirmation.nulls, confirmation.reference), highlight=False)
+        say(line)
+    say(tables.nulls_line(confirmation.nulls, confirmation.reference))
     if confirmation.finalists:
-        console.print(tables.times_line(confirmation, run.timing()), highlight=False)
+        say(tables.times_line(confirmation, run.timing()))
 
 
 def print_row(row: Mapping[str, object], as_json: bool) -> None:
@@ -71,9 +82,9 @@ def print_row(row: Mapping[str, object], as_json: bool) -> None:
         return
     for key, value in row.items():
         shown = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else tables.number(value, ".6g")
-        console.print(f"{key:<20} {shown}", markup=False, highlight=False, soft_wrap=True)
+        say(f"{key:<20} {shown}", whole=True)
 
 
 def print_json(data: object) -> None:
     """Print JSON; a number that is not finite is an error."""
-    print(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False))
+    print(visible(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)))

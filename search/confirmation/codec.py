@@ -23,24 +23,25 @@ from search.confirmation.record import (
     Tried,
     Verdict,
 )
-from search.storage.files import read_json, write_json
+from search.storage.files import read_sealed, write_sealed
 
 T = TypeVar("T")
 
 
-def read_confirmation(path: Path) -> Confirmation | None:
-    """The file; None if it is missing or torn.
+def read_confirmation(path: Path, run: str = "") -> Confirmation | None:
+    """The file; None if it is missing.
 
     Raises:
+        DamageError: it is torn or changed.
         RecordError: it is whole and has another shape, or an unknown code.
     """
-    content = read_json(path)
+    content = read_sealed(path, run)
     return None if content is None else confirmation_from_json(Fields(content, str(path)))
 
 
-def write_confirmation(path: Path, confirmation: Confirmation) -> None:
+def write_confirmation(path: Path, confirmation: Confirmation, run: str = "") -> None:
     """Write the file."""
-    write_json(path, confirmation_to_json(confirmation))
+    write_sealed(path, confirmation_to_json(confirmation), run, indent=1)
 
 
 def confirmation_to_json(confirmation: Confirmation) -> JsonObject:
@@ -90,7 +91,7 @@ def confirmation_from_json(fields: Fields) -> Confirmation:
         ),
         finalists=tuple(map(_compared_from_json, fields.sections("finalists"))),
         nulls=fields.numbers("nulls"),
-        earlier=tuple(Tried(row.text("expression"), row.number("p")) for row in earlier),
+        earlier=tuple(Tried(row.expression("expression"), row.number("p")) for row in earlier),
         smallest_effect=fields.number_or_none("smallest_effect"),
         carried=tuple(map(_carried_from_json, fields.sections("carried"))) if "carried" in fields else (),
         known_tried=fields.integer("known_tried") if "known_tried" in fields else 0,
@@ -117,7 +118,7 @@ def _carried_to_json(row: Carried) -> JsonObject:
 
 
 def _carried_from_json(fields: Fields) -> Carried:
-    named = fields.text("name"), fields.text("expression"), fields.number("cost")
+    named = fields.text("name"), fields.expression("expression"), fields.number("cost")
     if "gain" not in fields:
         return Carried(*named)
     gain = _estimate_from_json(fields.section("gain"))
@@ -159,12 +160,12 @@ def _compared_from_json(fields: Fields) -> Compared:
 
 def _finalist_from_json(fields: Fields) -> Finalist:
     return Finalist(
-        id=fields.text("id"),
-        expression=fields.text("expression"),
+        id=fields.id("id"),
+        expression=fields.expression("expression"),
         cost=fields.number("cost"),
         search_gain=fields.number_or_none("search_gain"),
         expected=_expected_from_json(fields),
-        of=fields.text("of") if "of" in fields else None,
+        of=fields.id("of") if "of" in fields else None,
         short=fields.text("short") if "short" in fields else "",
     )
 

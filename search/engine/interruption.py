@@ -1,31 +1,38 @@
-"""Ctrl-C: the first lets what is in flight end, the second stops at once."""
+"""A job that is asked to stop: the first signal lets what is in flight end, the second stops at once."""
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from primitives.quoting import command
+from search.errors import FileError, WorkerError
+from search.stopping import heard
+from search.storage.run_folder import RunFolder
 from search.workers import Workers
 
 
 @contextmanager
 def gently(workers: Workers, say: Callable[[str], object]) -> Iterator[None]:
-    """Let the first Ctrl-C drain the workers, the second raise KeyboardInterrupt; only the main thread hears them."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    """Let the first signal drain the workers, the second stop at once; see :func:`search.stopping.heard`."""
 
-    def heard(*_: object) -> None:
+    def stop() -> None:
         if workers.draining:
             raise KeyboardInterrupt
         workers.drain()
-        with suppress(RuntimeError):  # of an output that was interrupted itself
+        with suppress(RuntimeError, OSError):  # of an output that was interrupted itself, or is gone
             say("finishing what is in flight; Ctrl-C again stops at once")
 
-    before = signal.signal(signal.SIGINT, heard)
+    with heard(stop):
+        yield
+
+
+@contextmanager
+def resumable(folder: RunFolder, say: Callable[[str], object], verb: str = "resume") -> Iterator[None]:
+    """Say how to go on with a run whose work ends early."""
     try:
         yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    except (KeyboardInterrupt, SystemExit, FileError, WorkerError) as error:
+        ended = "ended by an error" if isinstance(error, Exception) else "interrupted"
+        say(f"{ended}; nothing finished is lost. Continue with: {command(verb, folder.path)}")
+        raise

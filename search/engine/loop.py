@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gc
 import math
-import time
 from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from evaluators.machine.running import seconds_run
 from evaluators.results.records import CohortResult
 from evaluators.results.reference_loss import check_reference
 from search.config import Config
@@ -53,7 +53,7 @@ def search(
         workers: train the cohorts.
         show: called after each cohort.
         folder: of the run, where unfinished cohorts are saved at rungs; none are without one.
-        until: stop at the end of a cohort once ``time.monotonic()`` is past this.
+        until: stop at the end of a cohort once ``seconds_run()`` is past this.
 
     Returns:
         Why it ended.
@@ -98,7 +98,7 @@ def search(
         _settle()
         told += 1
         plans.pop(told - 1 - lag, None)
-        if time.monotonic() > until and recorder.study.trials < config.budget:
+        if seconds_run() > until and recorder.study.trials < config.budget:
             return "time"
 
 

@@ -1,4 +1,4 @@
-"""The unit of a run's gains, out of its first cohort: an old run is read without the files of its tasks."""
+"""The unit of a run's gains, out of its first whole cohort: an old run is read without the files of its tasks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from search.storage import Store
 
 def units_by_task(store: Store, tasks: Sequence[str]) -> Mapping[str, str]:
     """The unit of the gains on each task; nats where no cohort is there that says otherwise."""
-    record = store.cohort(0) if store.trace else None
+    record = next(filter(None, map(store.cohort, range(len(store.trace)))), None)
     return {name: "nats" if record is None else record.result.reference.comparison(name).unit_of_gain for name in tasks}
 
 

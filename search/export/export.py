@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,16 +10,17 @@ from primitives.analysis import output_factor
 from primitives.errors import nearest
 from primitives.expression.parsing import parse
 from primitives.lowering import files, find_target
+from primitives.quoting import command, quoted
 from search.confirmation import Confirmation
 from search.engine.rows import class_rows, front_rows, known_rows
 from search.engine.study import Study
-from search.errors import RunError
+from search.errors import DamageError, RunError
 from search.export.exported import Exported
 from search.export.function_card import evidence, function_card
 from search.export.lineage import ancestors
 from search.records.class_row import ClassRow, best_of
 from search.run import Run
-from search.storage.files import write_atomically, writing
+from search.storage.folders import write_folders
 
 ANCESTORS = 12  # on a card
 
@@ -43,25 +45,30 @@ def export(
     Raises:
         RunError: an id is not in the run; the message names the nearest one.
         UserFileError: a target of a file cannot be used.
+        FileError: a file cannot be written.
         LoweringError: a target is unknown, or it has no word for an operator; the message names both.
     """
+    folder = out or run.folder.exports
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        raise RunError(f"{folder} is there and no folder; export writes a folder for each function into one")
     for target in to:
         find_target(target)
+    with run.looking():
+        written = _written(run, ids, to, raw)
+    write_folders(folder, written)
+    return [folder / path for path in written]
+
+
+def _written(run: Run, ids: Sequence[str], to: Sequence[str], raw: bool) -> dict[Path, str | bytes]:
+    """What is written, by the path in the folder to write to."""
     study, confirmation = run.read(), run.confirmation()
     tasks = run.config.tasks
     rows = {row.id: row for row in [*class_rows(study, tasks), *(row for _, row in known_rows(study, tasks))]}
     chosen = _chosen(run, ids, rows, confirmation) or [_best(run, study)]
-    written = [
-        (path, data)
-        for row in chosen
-        for path, data in _folder(run, row, rows, study.trials, confirmation, to, raw).items()
-    ]
-    paths = [(out or run.folder.exports) / path for path, _ in written]
-    for path, (_, data) in zip(paths, written, strict=True):
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, data)
-    return paths
+    written: dict[Path, str | bytes] = {}
+    for row in chosen:
+        written |= _folder(run, row, rows, study.trials, confirmation, to, raw)
+    return written
 
 
 def _chosen(
@@ -70,13 +77,15 @@ def _chosen(
     """The functions that were named, or else the confirmed ones; none where there are none."""
     tested = confirmation.finalists if confirmation else ()
     known = {row.id: Exported(row.id, row.expression, row.cost, row) for row in rows.values()}
-    for finalist in (row.finalist for row in tested if row.finalist.of):
-        known[finalist.id] = Exported(finalist.id, finalist.expression, finalist.cost, rows[finalist.original])
+    for finalist in (row.finalist for row in tested):
+        if finalist.original not in known:
+            raise DamageError(f"{run.folder.confirmation}: finalist {finalist.id} is not in the run")
+        if finalist.of:
+            known[finalist.id] = Exported(finalist.id, finalist.expression, finalist.cost, rows[finalist.original])
     for name in ids:
         if name not in known:
-            raise RunError(
-                f"{run.path} has no candidate {name!r}{nearest(name, known)}; see actsearch front {run.name}"
-            )
+            shown = command("front", run.path, "--all")
+            raise RunError(f"{run.path} has no candidate {quoted(name)}{nearest(name, known)}; see {shown}")
     confirmed = [row.finalist.id for row in tested if row.verdict.confirmed]
     return [known[name] for name in dict.fromkeys(ids or confirmed)]
 
@@ -104,6 +113,8 @@ def _folder(
 
     expression = parse(row.expression)
     name = f"act_{row.id.replace('.', '_').replace('-', '_')}"
+    if not name.isidentifier():
+        raise RunError(f"{run.path}: {quoted(row.id)} is no id of a candidate")
     factor, exact = output_factor(expression), run.config.exact
     made: dict[str, str | bytes] = {}
     for target in to:

@@ -14,6 +14,7 @@ from primitives.user_file import label
 from search.config import Config
 from search.confirmation.record import Compared, Confirmation, Estimate, Setting
 from search.export.exported import Exported
+from search.export.markdown import code, code_cell, plain
 from search.records.class_row import ClassRow
 from search.records.packages import installed
 from search.terminal.card import INIT_SCALE, card
@@ -52,7 +53,7 @@ def function_card(
     written = "left out of the files: multiply by it" if raw else "written into the files"
     return "\n".join(
         [
-            *(f"# {name}", "", f"![value and derivative]({name}.svg)", ""),
+            *(f"# {plain(name)}", "", f"![value and derivative]({name}.svg)", ""),
             *("```", f"f(x) = {expression.text}", "```", ""),
             *(f"$$f(x) = {lower(expression, 'latex')!s}$$", ""),
             f"- factor: {_AS_IT_IS if exact else f'{factor!r}, 1/sqrt(E f(z)^2) for a standard normal z; {written}'}",
@@ -77,13 +78,13 @@ def _known(expression: Expression, exact: bool) -> list[str]:
     if known := known_name(expression, input_scale=True, input_shift=True):
         scale = "" if abs(known.input_scale) == 1.0 else f", its input times {known.input_scale:.6g}"
         form = f": {known.formula}" if known.is_shifted else scale
-        return [f"- known as: {known.name} ({known.said(factor=exact)}{form}); {known.entry.source}"]
+        return ["- " + plain(f"known as: {known.name} ({known.said(factor=exact)}{form}); {known.entry.source}")]
     near = nearest_known(expression)
     lines = ["- known as: no function of the catalogue"]
     if near:
         lines.append(
-            f"- nearest known function: {near.entry.name}, {near.entry.expression.text}; distance {near.distance:.3f} "
-            "(root of the mean squared difference for normal inputs, both scaled to mean square 1)"
+            f"- nearest known function: {near.entry.name}, {plain(near.entry.expression.text)}; distance "
+            f"{near.distance:.3f} (root of the mean squared difference for normal inputs, both scaled to mean square 1)"
         )
     return lines
 
@@ -105,21 +106,23 @@ def evidence(
     origin = f"short form of candidate {row.origin.id}" if row.is_short_form else f"candidate {row.id}"
     t = config.training
     lines = [
-        f"- {origin} of run `{run}`: strategy `{config.strategy_label}`, grammar `{config.grammar}`, seed "
-        f"{config.seed}, {trained} classes trained",
-        f"- search: gain {'of that candidate ' if row.is_short_form else ''}{_number(row.origin.gain)} {unit} "
-        f"over {label_of(row.origin.reference)} on {', '.join(map(label, config.tasks))}; {t.seeds_in_words}, "
-        f"{t.steps} steps; cost {_number(row.cost)} ReLUs",
-        f"- conditions: {config.conditions_in_words}",
+        f"- {plain(origin)} of run {code(run)}: strategy {code(config.strategy_label)}, grammar "
+        f"{code(config.grammar)}, seed {config.seed}, {trained} classes trained",
+        _item(
+            f"search: gain {'of that candidate ' if row.is_short_form else ''}{_number(row.origin.gain)} {unit} "
+            f"over {label_of(row.origin.reference)} on {', '.join(map(label, config.tasks))}; {t.seeds_in_words}, "
+            f"{t.steps} steps; cost {_number(row.cost)} ReLUs"
+        ),
+        _item(f"conditions: {config.conditions_in_words}"),
     ]
     if finalist and (expected := finalist.finalist.expected):
         lines.append(f"- expected of the search's gain, which is the best of many: {_estimate(expected)}")
     if finalist and finalist.finalist.short not in ("", row.expression):
-        lines.append(f"- short form, as good within noise in the search: `{finalist.finalist.short}`")
+        lines.append(f"- short form, as good within noise in the search: {code(finalist.finalist.short)}")
     if confirmation is None or finalist is None:
         return [*lines, _carried(row, confirmation)]
     if not finalist.verdict.gains:
-        return [*lines, f"- confirmation: failed ({finalist.verdict.reason})"]
+        return [*lines, _item(f"confirmation: failed ({finalist.verdict.reason})")]
     return [*lines, *_confirmed(finalist, confirmation.setting, confirmation.family)]
 
 
@@ -130,25 +133,25 @@ def _carried(row: Exported, confirmation: Confirmation | None) -> str:
     if confirmation is None or gain is None:
         return "- confirmation: none for this function"
     over, seeds = label_of(confirmation.reference), confirmation.setting.seeds
-    return f"- confirmation: {_estimate(gain)} over {over} on {seeds} fresh seeds; finalists were compared with it"
+    return _item(f"confirmation: {_estimate(gain)} over {over} on {seeds} fresh seeds; finalists were compared with it")
 
 
 def _confirmed(finalist: Compared, setting: Setting, family: int) -> list[str]:
     verdict = finalist.verdict
     where = ", ".join(setting.networks[name] for name in setting.tasks)
     over = ", ".join(f"{_estimate(g)} over {name}" for name, g in verdict.gains.items())
-    lines = [f"- confirmation: {setting.seeds} fresh seeds, {setting.steps} steps, held-out data, {where}: {over}"]
+    lines = [f"confirmation: {setting.seeds} fresh seeds, {setting.steps} steps, held-out data, {where}: {over}"]
     own = reference_name(verdict.gains)
     if drop_in := verdict.drop_in.get(own):
-        lines.append(f"- dropped in at {label_of(own)}'s learning rate: {_estimate(drop_in)} over {own}")
+        lines.append(f"dropped in at {label_of(own)}'s learning rate: {_estimate(drop_in)} over {own}")
     for task, best in finalist.unseen.items():
         gain = f"{_estimate(best.gain)} over {best.control or 'its reference'}" if best else "failed"
-        lines.append(f"- on {task}, which was not searched: {gain}")
+        lines.append(f"on {task}, which was not searched: {gain}")
     said = "confirmed" if verdict.confirmed else "not confirmed"
     p = f"p = {_number(verdict.p_holm)}, corrected for {family} that were tried"
     if len(verdict.on_task) > 1:
         said += f"; on {verdict.confirmed_on} of {len(verdict.on_task)} tasks alone"
-    return [*lines, f"- better than {', '.join(verdict.gains)}, each of them: {p}: {said}"]
+    return [_item(line) for line in (*lines, f"better than {', '.join(verdict.gains)}, each of them: {p}: {said}")]
 
 
 def _estimate(estimate: Estimate) -> str:
@@ -159,7 +162,7 @@ def _estimate(estimate: Estimate) -> str:
 def _lineage(rows: Sequence[ClassRow]) -> list[str]:
     if not rows:
         return ["No parents: it was proposed from the grammar or the start list, or is a known function."]
-    cells = (f"| {row.id} | {_code(row.expression)} | {_number(row.gain)} |" for row in rows)
+    cells = (f"| {plain(row.id)} | {code_cell(row.expression)} | {_number(row.gain)} |" for row in rows)
     return ["| ancestor | expression | gain |", "|---|---|---|", *cells]
 
 
@@ -167,19 +170,15 @@ def _properties(expression: Expression) -> list[str]:
     groups = [lines for heading, lines in card(describe(expression), curve(expression)) if heading in _GROUPS]
     skipped = ("expression", "LaTeX", "known as", "on [-3, 3]")
     rows = [(_LABELS.get(key, key), value) for lines in groups for key, value in lines if key not in skipped]
-    return ["| property | value |", "|---|---|", *(f"| {_cell(key)} | {_cell(value)} |" for key, value in rows)]
+    return ["| property | value |", "|---|---|", *(f"| {plain(key)} | {plain(value)} |" for key, value in rows)]
 
 
 def _files(names: Sequence[str]) -> list[str]:
     return [f"- `{name}`" for name in names]
 
 
-def _code(text: str) -> str:
-    return f"`{_cell(text)}`"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+def _item(text: str) -> str:
+    return f"- {plain(text)}"
 
 
 def _number(value: float | None) -> str:

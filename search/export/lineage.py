@@ -19,7 +19,8 @@ def ancestors(name: str, rows: Mapping[str, ClassRow], most: int) -> list[ClassR
     for parent in (queue := list(names)):
         if len(names) >= most:
             break
-        new = [each for each in rows[parent].parents if each not in names and each != name]
+        elders = rows[parent].parents if parent in rows else ()
+        new = [each for each in elders if each not in names and each != name]
         names.update(dict.fromkeys(new))
         queue += new
-    return [rows[each] for each in list(names)[:most]]
+    return [rows[each] for each in list(names)[:most] if each in rows]

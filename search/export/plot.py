@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import matplotlib
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from primitives.errors import ActsearchError, nearest
 from primitives.expression.expression import Expression
+from primitives.quoting import quoted
 from search.report.pictures.sampling import limits, shortened, value_and_slope, with_gaps
 from search.storage.files import write_atomically
 
@@ -31,9 +33,11 @@ def draw(expression: Expression, path: Path, title: str = "") -> None:
     """
     if path.suffix not in SUFFIXES:
         hint = nearest(path.suffix, SUFFIXES)
-        raise ActsearchError(f"cannot draw to {str(path)!r}: the name must end in {' or '.join(SUFFIXES)}{hint}")
-    if not path.parent.is_dir():
-        raise ActsearchError(f"cannot draw to {str(path)!r}: the folder {str(path.parent)!r} does not exist")
+        raise ActsearchError(f"cannot draw to {quoted(str(path))}: the name must end in {' or '.join(SUFFIXES)}{hint}")
+    if not os.path.isdir(path.parent):
+        raise ActsearchError(
+            f"cannot draw to {quoted(str(path))}: the folder {quoted(str(path.parent))} does not exist"
+        )
     write_atomically(path, picture(expression, path.suffix, title))
 
 

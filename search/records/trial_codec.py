@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 from evaluators.results.json_codec import Fields, JsonObject, all_finite
 from evaluators.results.reasons import TRAINED, Reason, Unmeasured, code_of, unmeasured
 from search.records.cohort_codec import EXEMPT, exempt_code
 from search.records.trial import TrialRecord
+
+_ID = re.compile(r"\d{1,9}\.\d{1,9}")
 
 
 def trial_to_json(trial: TrialRecord) -> JsonObject:
@@ -42,8 +45,10 @@ def trial_from_json(fields: Fields, objectives: Sequence[str]) -> TrialRecord:
     gains = fields.section("gains")
     reasons: dict[str, Reason | Unmeasured] = {**unmeasured(objectives), **TRAINED}
     exempt = "spared" in fields
+    if not _ID.fullmatch(name := fields.text("id")):
+        raise fields.refusal("id", "cohort and slot, as in 12.7")
     return TrialRecord(
-        id=fields.text("id"),
+        id=name,
         expression=fields.text("expression"),
         key=fields.text("class"),
         parents=fields.texts("parents"),

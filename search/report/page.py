@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from evaluators.results.control_labels import listed
+from primitives.quoting import command
 from primitives.user_file import label
 from search.confirmation import Estimate
 from search.confirmation.conclusion import conclusion
@@ -201,11 +202,10 @@ def _timeline(run_data: RunData) -> dict[str, object]:
 def _repeat(run_data: RunData) -> dict[str, str]:
     """The command that makes the run again, in a folder of its own, and the one that compares the two."""
     again = f"{run_data.path}-again"
-    quoted = [shlex.quote(str(path)) for path in (run_data.path / "config.yaml", again, run_data.path / "front.csv")]
-    copy = shlex.quote(str(named_folder(again).path / "front.csv"))
+    copy = named_folder(again).path / "front.csv"
     return {
-        "launch": f"actsearch launch {quoted[0]} --run {quoted[1]}",
-        "compare": f"cmp {quoted[2]} {copy}",
+        "launch": command("launch", run_data.path / "config.yaml", "--run", again),
+        "compare": shlex.join(["cmp", str(run_data.path / "front.csv"), str(copy)]),
     }
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from evaluators.errors import RecordError
 from evaluators.results.control_labels import label_of
 from evaluators.results.json_codec import JsonObject
 from evaluators.results.reasons import Reason, code_of
 from evaluators.results.records import reference_name
 from primitives.user_file import label
-from search.config import Config
+from search.config import Config, to_yaml
 from search.confirmation import Confirmation, read_confirmation
 from search.confirmation.in_words import looks_in_words
 from search.confirmation.record import Compared
@@ -26,12 +24,13 @@ from search.records.timing_codec import read_timing
 from search.records.trace_entry import TraceEntry
 from search.records.trial import TrialRecord
 from search.storage import Store
-from search.storage.files import read_json
+from search.storage.files import read_sealed
 from search.storage.looks import ledger_of, read_looks
 from search.storage.run_folder import RunFolder
 
 #: Their rows have the worker's last words.
 _WITH_WORDS = {Reason.WORKER_DIED, Reason.TIMEOUT, Reason.NODE_LOST, Reason.RAISED}
+_LOST = "not known: the file of its cohort is missing, torn or changed"
 _ERRORS = 10  # read and shown, the first ones
 
 
@@ -85,7 +84,7 @@ class RunData:
     Args:
         path: the folder, as it was given.
         config: the job's.
-        config_text: of the file.
+        config_text: the same as YAML.
         trace: one line a cohort.
         candidates: in the order of training.
         front: the Pareto front, cheapest first.
@@ -147,36 +146,30 @@ def gather(folder: RunFolder, config: Config, study: Study) -> RunData:
         study: of the run; it may be at work.
     """
     candidates = [Candidate(trial, trial.objectives) for trial in study.store.trials]
-    confirmation = _confirmation(folder)
+    confirmation = read_confirmation(folder.confirmation, folder.run)
+    ledger = read_looks(ledger_of(folder))
     return RunData(
         path=folder.path,
         config=config,
-        config_text=folder.config.read_text(encoding="utf-8"),
+        config_text=to_yaml(config),
         trace=study.store.trace,
         candidates=candidates,
         front=front_rows(study, config.tasks),
         known=known_rows(study, config.tasks),
-        environment=read_json(folder.environment) or {},
+        environment=read_sealed(folder.environment, folder.run) or {},
         confirmation=confirmation,
-        timing=read_timing(folder.timing),
+        timing=read_timing(folder.timing, folder.run),
         errors=_errors(study.store, candidates),
         units={label(name): unit for name, unit in units_by_task(study.store, config.tasks).items()},
-        looks=looks_in_words(confirmation, read_looks(ledger_of(folder))) if confirmation else (),
+        looks=[*looks_in_words(confirmation, ledger.looks), *ledger.damage] if confirmation else (),
     )
 
 
-def _confirmation(folder: RunFolder) -> Confirmation | None:
-    """A damaged file is as none."""
-    with suppress(RecordError):
-        return read_confirmation(folder.confirmation)
-    return None
-
-
 def _errors(store: Store, candidates: Sequence[Candidate]) -> dict[str, str]:
-    """The last words of the first few workers that died; "" where the cohort is lost."""
+    """The last words of the first few workers that died, or that their cohort's file is lost."""
     broken = [c.trial for c in candidates if c.trial.reason in _WITH_WORDS][:_ERRORS]
     records = {number: store.cohort(number) for number in {trial.cohort for trial in broken}}
     return {
-        trial.id: record.result.candidates[trial.slot].error if (record := records[trial.cohort]) else ""
+        trial.id: record.result.candidates[trial.slot].error if (record := records[trial.cohort]) else _LOST
         for trial in broken
     }

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from primitives.errors import ActsearchError
+from primitives.quoting import command, quoted, visible
 from search.config import Config
 from search.engine.study import Study
 from search.report.page import front_svg, page
@@ -37,7 +38,7 @@ def write_report(folder: RunFolder, config: Config, study: Study, path: Path | N
         FileError: the file cannot be written.
     """
     path = path or folder.report
-    write_atomically(path, page(gather(folder, config, study)))
+    write_atomically(path, visible(page(gather(folder, config, study))))
     return path
 
 
@@ -49,8 +50,8 @@ def write_front(folder: RunFolder, config: Config, study: Study, path: Path) -> 
         FileError: the file cannot be written.
     """
     if path.suffix != ".svg":
-        raise ActsearchError(f"cannot draw to {str(path)!r}: the name must end in .svg")
-    write_atomically(path, front_svg(gather(folder, config, study)))
+        raise ActsearchError(f"cannot draw to {quoted(str(path))}: the name must end in .svg")
+    write_atomically(path, visible(front_svg(gather(folder, config, study))))
 
 
 def report_at_end(folder: RunFolder, config: Config, study: Study, reporter: Says) -> None:
@@ -58,4 +59,4 @@ def report_at_end(folder: RunFolder, config: Config, study: Study, reporter: Say
     try:
         reporter.say(f"report: {write_report(folder, config, study)}")
     except Exception as error:  # a picture is no reason to lose a job
-        reporter.say(f"report: not written, {type(error).__name__}: {error}; try: actsearch report {folder.path}")
+        reporter.say(f"report: not written, {type(error).__name__}: {error}; try: {command('report', folder.path)}")

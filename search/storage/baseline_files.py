@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from search.records.cohort import CohortRecord
-from search.storage.cohort_files import read_cohort, write_cohort
+from search.storage.cohort_files import read_cohort, whole_cohort, write_cohort
 from search.storage.files import writing
 from search.storage.run_folder import RunFolder
 
 
 def known_cohort(folder: RunFolder, number: int) -> CohortRecord | None:
     """A finished cohort of known functions; None if it is missing, torn or changed."""
-    return read_cohort(folder.known(number))
+    return whole_cohort(folder.known(number), folder.run)
 
 
-def known_cohorts(folder: RunFolder) -> Iterator[tuple[Path, CohortRecord | None]]:
-    """All files in order, with None where one is torn or changed."""
-    return ((path, read_cohort(path)) for path in sorted(folder.baseline.glob("??????.json")))
+def known_cohorts(folder: RunFolder) -> Iterator[CohortRecord]:
+    """All that are finished, in order.
+
+    Raises:
+        DamageError: a file is torn or changed.
+    """
+    for path in sorted(folder.baseline.glob("??????.json")):
+        if (record := read_cohort(path, folder.run)) is not None:
+            yield record
 
 
 def keep_known(folder: RunFolder, record: CohortRecord) -> None:
@@ -29,4 +34,4 @@ def keep_known(folder: RunFolder, record: CohortRecord) -> None:
     """
     with writing(folder.baseline):
         folder.baseline.mkdir(exist_ok=True)
-    write_cohort(folder.known(record.plan.number), record)
+    write_cohort(folder.known(record.plan.number), record, folder.run)

@@ -1,24 +1,31 @@
 """Files with sealed content, written atomically: under a temporary name, synced, renamed.
 
-All that write raise a FileError that names the file: the folder may be read-only, the disk full.
+A seal is the id of the run and a SHA-256 of all that is before it. Runs of older versions have no id, and their files
+may have no hash. All that write raise a FileError that names the file: the folder may be read-only, the disk full.
 """
 
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from evaluators.atomic import replace_file
-from evaluators.results.json_codec import JsonObject
-from search.errors import FileError
+from evaluators.errors import RecordError
+from evaluators.results.json_codec import JsonObject, parsed_json
+from primitives.errors import ActsearchError
+from primitives.plain_file import read_plain
+from search.errors import DamageError, FileError, RunError
 
 Cell = str | float | None  #: of a flat table
+
+MOST = 4 << 30  # bytes of a file of a run
 
 
 @contextmanager
@@ -27,13 +34,17 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise FileError(f"cannot write {path}: {error.strerror}") from error
+        raise FileError(f"cannot write {path}: {error.strerror or error}") from error
+    except ValueError as error:  # a NUL character, a name that is no UTF-8
+        raise FileError(f"cannot write {path}: {error}") from error
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Replace a file in one step; after a crash it has the old or the new content."""
     data = content.encode() if isinstance(content, str) else content
     with writing(path):
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EINVAL, "it is there and no plain file")
         replace_file(path, data, path.parent / f".{path.name}.tmp")
         _sync_folder(path.parent)
 
@@ -55,41 +66,91 @@ def append(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def write_json(path: Path, data: object) -> None:
-    """Write strict JSON atomically: no NaN, no infinity."""
-    write_atomically(path, json.dumps(data, allow_nan=False, indent=1) + "\n")
+def read_file(path: Path) -> bytes | None:
+    """The bytes of a file of a run; None if it is missing.
 
-
-def read_json(path: Path) -> JsonObject | None:
-    """Read a mapping from JSON; None if the file is missing, torn, or no mapping."""
+    Raises:
+        FileError: it cannot be read, or is no plain file.
+    """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
+        return read_plain(path, MOST)
+    except FileNotFoundError:
         return None
-    return content if isinstance(content, dict) else None
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {error.strerror}") from error
 
 
-def seal(data: JsonObject) -> JsonObject:
-    """The data with a SHA-256 of it as ``sha256``, the last key."""
-    return data | {"sha256": _digest(data)}
+def seal(data: JsonObject, run: str = "") -> JsonObject:
+    """The data with the id of their run, if it has one, and a SHA-256 of all as ``sha256``, the last key."""
+    named = data | ({"run": run} if run else {})
+    return named | {"sha256": _digest(named)}
 
 
-def unsealed(data: object) -> JsonObject | None:
-    """The data without its ``sha256``; None where that is not the data's, or they are no mapping."""
+def unsealed(text: bytes, place: str, run: str = "") -> JsonObject:
+    """The data in a sealed JSON object, without the seal.
+
+    Args:
+        text: of the object.
+        place: the file, and the line if it has several objects, for messages.
+        run: id of the run, "" for one of an older version, where a hash may be missing.
+
+    Raises:
+        DamageError: it is torn or was changed since it was sealed.
+        RunError: it is of another run.
+    """
+    data = unhashed(text, place, needed=bool(run))
+    if (other := data.pop("run", "")) != run:
+        if not run:
+            raise DamageError(f"{place} is of run {other}, whose run.json is missing beside it")
+        raise RunError(f"{place} is of {f'run {other}' if other else 'a run without an id'}; this is run {run}")
+    return data
+
+
+def unhashed(text: bytes, place: str, *, needed: bool = False) -> JsonObject:
+    """The data in a JSON object, without their hash, which may be missing unless it is needed.
+
+    Raises:
+        DamageError: they are torn or were changed since.
+    """
+    try:
+        data = parsed_json(text, place)
+    except RecordError as error:
+        raise _damage(place, f" ({str(error).removeprefix(place).lstrip(': ')})") from None
     if not isinstance(data, dict):
-        return None
+        raise _damage(place, " (it is no object)")
     digest = data.pop("sha256", None)
-    return data if digest in (None, _digest(data)) else None  # None: written before there were seals
+    if digest != _digest(data) and (needed or digest is not None):
+        raise _damage(place)
+    return data
 
 
-def write_sealed(path: Path, data: JsonObject) -> None:
+def _damage(place: str, why: str = "") -> DamageError:
+    return DamageError(f"{place}: torn or changed{why}; actsearch resume mends it, or says what is lost")
+
+
+def run_in(path: Path) -> str:
+    """The id of the run that a sealed file is of; "" where it has none, or is missing or damaged."""
+    with suppress(ActsearchError):
+        data = parsed_json(read_file(path) or b"", str(path))
+        if isinstance(data, dict) and data.pop("sha256", None) == _digest(data):
+            return str(data.get("run", ""))
+    return ""
+
+
+def write_sealed(path: Path, data: JsonObject, run: str = "", *, indent: int | None = None) -> None:
     """Write sealed JSON atomically, on one line: indented it takes Python's own encoder, ten times as long."""
-    write_atomically(path, json.dumps(seal(data), allow_nan=False) + "\n")
+    write_atomically(path, json.dumps(seal(data, run), allow_nan=False, indent=indent) + "\n")
 
 
-def read_sealed(path: Path) -> JsonObject | None:
-    """Read sealed JSON; None if the file is missing, torn or changed."""
-    return unsealed(read_json(path))
+def read_sealed(path: Path, run: str = "") -> JsonObject | None:
+    """The data in a file of sealed JSON; None if it is missing.
+
+    Raises:
+        DamageError, RunError: see :func:`unsealed`.
+        FileError: it cannot be read, or is no plain file.
+    """
+    text = read_file(path)
+    return None if text is None else unsealed(text, str(path), run)
 
 
 def _digest(data: JsonObject) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from optuna.storages.journal import BaseJournalBackend
 
-from evaluators.results.json_codec import JsonObject
+from evaluators.results.json_codec import Fields, JsonObject, parsed_json
 from search.storage.files import append, writing
 
 WRITER = "actsearch"
@@ -55,7 +55,7 @@ class CohortJournal(BaseJournalBackend):
             with self.path.open("rb") as file:
                 for number, line in enumerate(file):
                     if number >= log_number_from:
-                        yield json.loads(line)
+                        yield _log(line, self.path, number)
         yield from self._waiting[max(0, log_number_from - self._lines) :]
 
     def append_logs(self, logs: list[JsonObject]) -> None:
@@ -98,8 +98,8 @@ class JournalCopy(BaseJournalBackend):
     """
 
     def __init__(self, path: Path, length: int) -> None:
-        content = b""
-        if length and path.exists():
+        self.path, content = path, b""
+        if length and path.is_file():
             with path.open("rb") as file:
                 content = file.read(length)
         self.digest = hashlib.sha256(content).hexdigest()
@@ -107,7 +107,7 @@ class JournalCopy(BaseJournalBackend):
 
     def read_logs(self, log_number_from: int) -> Iterator[JsonObject]:
         """Lines from a number on."""
-        return map(json.loads, self._lines[log_number_from:])
+        return (_log(self._lines[n], self.path, n) for n in range(log_number_from, len(self._lines)))
 
     def append_logs(self, logs: list[JsonObject]) -> None:
         """Refused."""
@@ -116,6 +116,20 @@ class JournalCopy(BaseJournalBackend):
 
 def _line(log: JsonObject) -> str:
     return json.dumps(log, separators=(",", ":")) + "\n"
+
+
+def _log(line: bytes, path: Path, number: int) -> JsonObject:
+    place = f"{path}, line {number + 1}"
+    return Fields(parsed_json(line, place), place).values
+
+
+def lines_behind(path: Path, length: int) -> int:
+    """How many lines there are behind the first ``length`` bytes of a file; 0 if it is missing."""
+    if not path.is_file():
+        return 0
+    with path.open("rb") as file:
+        file.seek(length)
+        return sum(1 for _ in file)
 
 
 def digest_of(path: Path, length: int) -> str:

@@ -1,6 +1,7 @@
 """The ledger of looks, ``looks.jsonl`` beside the runs: whose confirmations saw which data.
 
-It is appended to, a line a look, by all jobs whose runs lie in one folder. A line that is torn counts as none.
+It is appended to, a sealed line a look, by all jobs whose runs lie in one folder. It is no run's: a line that is
+damaged is said, and counts as none. What a kill left of a line is cut off by the next look.
 """
 
 from __future__ import annotations
@@ -8,16 +9,17 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from evaluators.errors import RecordError
 from evaluators.results.json_codec import Fields
+from search.errors import DamageError, FileError
 from search.records.look import Look
 from search.records.look_codec import look_from_json, look_to_json
-from search.storage.files import writing
+from search.storage.files import read_file, seal, unhashed, writing
 from search.storage.run_folder import RunFolder
 
 
@@ -26,11 +28,25 @@ def ledger_of(folder: RunFolder) -> Path:
     return folder.path.absolute().parent / "looks.jsonl"
 
 
-def read_looks(path: Path) -> list[Look]:
-    """The looks in the order of their lines; none where the file is missing or cannot be read."""
-    with suppress(OSError), path.open("rb") as file:
-        return list(_looks(file, path))
-    return []
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What is in a ledger.
+
+    Args:
+        looks: in the order of their lines.
+        damage: a sentence for each line that cannot be read, or for the file.
+    """
+
+    looks: tuple[Look, ...] = ()
+    damage: tuple[str, ...] = ()
+
+
+def read_looks(path: Path) -> Ledger:
+    """The ledger; an empty one where the file is missing."""
+    try:
+        return _ledger((read_file(path) or b"").splitlines(keepends=True), path)
+    except FileError as error:
+        return Ledger(damage=(f"{error}; looks at the same data are not counted.",))
 
 
 def record_looks(path: Path, looks: Sequence[Look]) -> None:
@@ -39,30 +55,39 @@ def record_looks(path: Path, looks: Sequence[Look]) -> None:
     Raises:
         FileError: the file cannot be written.
     """
+    if path.exists() and not path.is_file():
+        raise FileError(f"cannot write {path}: it is there and no plain file")
     with writing(path), path.open("a+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed: another job's lines do not come between
         file.seek(0)
-        known = {(look.run, look.numbers) for look in _looks(file, path)}
+        known = {(look.run, look.numbers) for look in _ledger(file, path).looks}
         new = [look for look in looks if (look.run, look.numbers) not in known]
         if new:
-            file.write(_torn_end(file) + b"".join(_line(look) for look in new))
+            file.truncate(_whole_end(file))
+            file.write(b"".join(_line(look) for look in new))
             file.flush()
             os.fsync(file.fileno())
 
 
-def _looks(lines: Iterable[bytes], path: Path) -> Iterator[Look]:
-    for line in lines:
-        with suppress(ValueError, RecordError):  # torn, or of a later version
-            yield look_from_json(Fields(json.loads(line), str(path)))
+def _ledger(lines: Iterable[bytes], path: Path) -> Ledger:
+    looks, damage = list[Look](), list[str]()
+    for number, line in enumerate(lines, 1):
+        if not line.endswith(b"\n"):
+            break  # a job is writing it, or was killed
+        place = f"{path}, line {number}"
+        try:
+            looks.append(look_from_json(Fields(unhashed(line, place), place)))
+        except (DamageError, RecordError):
+            if b"sha256" in line:  # else of an older version, which left torn lines where they were
+                damage.append(f"{place}: torn or changed; its look is not counted.")
+    return Ledger(tuple(looks), tuple(damage))
 
 
 def _line(look: Look) -> bytes:
-    return (json.dumps(look_to_json(look), allow_nan=False) + "\n").encode()
+    return (json.dumps(seal(look_to_json(look)), allow_nan=False) + "\n").encode()
 
 
-def _torn_end(file: BinaryIO) -> bytes:
-    """What ends a line that a kill left torn."""
-    if (size := file.seek(0, os.SEEK_END)) == 0:
-        return b""
-    file.seek(size - 1)
-    return b"" if file.read(1) == b"\n" else b"\n"
+def _whole_end(file: BinaryIO) -> int:
+    """Where the last whole line ends."""
+    file.seek(0)
+    return sum(len(line) for line in file if line.endswith(b"\n"))

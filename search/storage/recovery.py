@@ -8,13 +8,14 @@ Damaged files are kept beside what takes their place.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from search.engine.cohort_trials import trials_of
 from search.engine.scoring import Scoring
-from search.errors import RunError
+from search.errors import DamageError
 from search.records.trace_entry import TraceEntry
-from search.storage.cohort_files import read_cohort
+from search.storage.cohort_files import whole_cohort
 from search.storage.files import read_sealed, writing
 from search.storage.journal import digest_of
 from search.storage.run_folder import RunFolder
@@ -28,14 +29,14 @@ def recover(folder: RunFolder, say: Say, scoring: Scoring) -> None:
     """Repair the files: trace and journal end with the same cohort.
 
     Raises:
-        RunError: the journal is damaged and a cohort file that could rebuild it is missing or was changed.
+        DamageError: the journal is damaged and a cohort file that could rebuild it is missing or was changed.
         FileError: the folder cannot be written to.
     """
     with writing(folder.journal):
         folder.journal.with_name(folder.journal.name + ".lock").unlink(missing_ok=True)
-    if line := cut_trace(folder.trace):
+    if line := cut_trace(folder.trace, folder.run):
         say(f"{folder.trace.name}: torn or changed in line {line}; cut there and written again")
-    trace = read_trace(folder.trace)
+    trace = read_trace(folder.trace, folder.run)
     _check_cohorts(folder, len(trace), say)
     if not _whole(folder.journal, trace):
         _rebuild(folder, trace, say, scoring)
@@ -52,15 +53,16 @@ def _whole(journal: Path, trace: list[TraceEntry]) -> bool:
     if not trace:
         return True
     length, digest = trace[-1].journal_bytes, trace[-1].journal_sha256
-    return journal.exists() and digest_of(journal, length) == digest
+    return journal.is_file() and digest_of(journal, length) == digest
 
 
 def _check_cohorts(folder: RunFolder, recorded: int, say: Say) -> None:
     """Say which cohort files are damaged; those that were not recorded yet make room for a repetition."""
     names = {folder.cohort(number) for number in range(recorded)}
     for path in sorted(names | set(folder.cohorts.glob("??????.json"))):
-        if read_sealed(path) is not None:
-            continue
+        with suppress(DamageError):
+            if read_sealed(path, folder.run) is not None:
+                continue
         if path in names:
             say(f"{path}: missing, torn or changed; the study has its results, but its learning curves are lost")
         else:
@@ -76,22 +78,23 @@ def _rebuild(folder: RunFolder, trace: list[TraceEntry], say: Say, scoring: Scor
     made = TrialJournal(fresh, scoring)
     for entry in trace:
         path = folder.cohort(entry.cohort)
-        record = read_cohort(path)
+        record = whole_cohort(path, folder.run)
         if record is None:
             line = _first_difference(folder, fresh)
-            raise RunError(
+            raise DamageError(
                 f"{folder.journal} is damaged in line {line} or behind it, and {path}, needed to rebuild it, "
                 "is missing, torn or changed"
             )
         made.add(trials_of(record, scoring), record.started, record.finished)
         if made.journal.digest != entry.journal_sha256:
-            raise RunError(f"{folder.journal} is damaged and {path} is not what was recorded in {folder.trace.name}")
+            raise DamageError(f"{folder.journal} is damaged and {path} is not what was recorded in {folder.trace.name}")
     if folder.journal.exists():
         line, kept = _first_difference(folder, fresh), _set_aside(folder.journal)
         say(f"{folder.journal.name}: line {line} was damaged; rebuilt, the old one is {kept.name}")
     else:
         say(f"{folder.journal.name}: was missing; rebuilt from the cohort files")
-    fresh.replace(folder.journal)
+    with writing(folder.journal):
+        fresh.replace(folder.journal)
 
 
 def _first_difference(folder: RunFolder, fresh: Path) -> int:

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import overload
+from typing import Literal, overload
 
 import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from evaluators.errors import RecordError
 from evaluators.results.json_codec import Fields
 from evaluators.results.reasons import Kind
 from search.engine.scoring import DEFAULT_SCORING, Scoring
@@ -22,6 +23,9 @@ from search.records.trial_codec import trial_from_json, trial_to_json
 from search.storage.journal import CohortJournal
 
 NAME = "actsearch"
+METRICS = "study:metric_names"  # of Optuna's, as set_metric_names writes it
+Direction = Literal["maximize", "minimize"]
+HEADER = 2  #: lines of a journal before its first trial
 _STATES = {Kind.FAILED: TrialState.FAIL, Kind.REJECTED: TrialState.PRUNED}
 
 
@@ -58,9 +62,12 @@ class Trials(Sequence[TrialRecord]):
     def _decoded(self, trial: FrozenTrial) -> TrialRecord:
         fields = Fields(trial.user_attrs, f"{self._place}: trial {trial.number}")
         complete = trial.state is TrialState.COMPLETE
+        values = trial.values if complete else []
+        if complete and len(values) != len(self._objectives):
+            raise RecordError(f"{fields.place}: expected a number for each of {', '.join(self._objectives)}")
         return replace(
             trial_from_json(fields, self._objectives),
-            objectives=dict(zip(self._objectives, trial.values, strict=True)) if complete else {},
+            objectives=dict(zip(self._objectives, values, strict=True)) if complete else {},
             attributes=trial.system_attrs,
         )
 
@@ -103,8 +110,23 @@ class TrialJournal:
 
 
 def read_trials(backend: BaseJournalBackend, scoring: Scoring, place: Path) -> Trials:
-    """The trials of a journal for reading; none where it has no study yet."""
-    return Trials(_storage(backend), scoring.objectives, place)
+    """The trials of a journal for reading; none where it has no study yet.
+
+    Raises:
+        RecordError: its lines are no study's, or a trial has another shape.
+    """
+    try:
+        return Trials(_storage(backend), scoring.objectives, place)
+    except (LookupError, TypeError, ValueError, AttributeError, AssertionError) as error:  # Optuna takes it as it comes
+        raise RecordError(f"{place} is no journal of a study: {type(error).__name__}: {error}") from None
+
+
+def directions_in(backend: BaseJournalBackend) -> dict[str, Direction]:
+    """The names of the objectives with their directions; none where there is no study yet."""
+    studies = _storage(backend).get_all_studies()
+    names = studies[0].system_attrs.get(METRICS, []) if studies else []
+    ways: list[Direction] = ["maximize" if each.name == "MAXIMIZE" else "minimize" for each in studies[0].directions]
+    return dict(zip(names, ways, strict=False))
 
 
 def _storage(backend: BaseJournalBackend) -> JournalStorage:

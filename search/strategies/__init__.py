@@ -9,6 +9,7 @@ from typing import TypeGuard
 
 from primitives.errors import nearest
 from primitives.grammars import Grammar, grammar
+from primitives.quoting import quoted
 from primitives.user_file import Wanted, is_reference, load, made
 from primitives.yaml_text import YamlError, loaded
 from search.errors import ConfigError
@@ -71,7 +72,7 @@ def strategy(settings: Settings, source: Grammar | None = None, *, exact: bool =
     known = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
     for key, value in arguments.items():
         if key not in known:
-            raise ConfigError(f"strategy {name!r}: unknown setting {key!r}{nearest(str(key), known)}")
+            raise ConfigError(f"strategy {quoted(name)}: unknown setting {quoted(key)}{nearest(key, known)}")
         _check(name, key, value, known[key], kind.choices.get(key, ()))
     make: Callable[..., Strategy] = kind
     own = source or grammar("default")
@@ -91,14 +92,16 @@ def _kind(name: str) -> type[Strategy]:
     if is_reference(name):
         return load(name, _WANTED)
     if name not in STRATEGIES:
-        raise ConfigError(f"unknown strategy {name!r}{nearest(name, STRATEGIES)}; available: {', '.join(STRATEGIES)}")
+        raise ConfigError(
+            f"unknown strategy {quoted(name)}{nearest(name, STRATEGIES)}; available: {', '.join(STRATEGIES)}"
+        )
     return STRATEGIES[name]
 
 
 def _check(name: str, key: str, value: object, default: object, choices: tuple[str, ...]) -> None:
     """A setting is one of its choices, or of its default's kind: a probability, a number above 0, a name, a section."""
     if choices:
-        near = nearest(str(value), choices)
+        near = nearest(value, choices)
         fits, expected = value in choices, f"one of {', '.join(choices)}{near}"
     elif isinstance(default, float):
         fits, expected = isinstance(value, int | float) and 0 <= value <= 1, "a number from 0 to 1"
@@ -109,4 +112,4 @@ def _check(name: str, key: str, value: object, default: object, choices: tuple[s
     else:
         fits, expected = isinstance(value, int) and value >= 1, "a whole number from 1"
     if isinstance(value, bool) or not fits:
-        raise ConfigError(f"strategy {name!r}: {key}: expected {expected}, got {value!r}")
+        raise ConfigError(f"strategy {quoted(name)}: {quoted(key)[1:-1]}: expected {expected}, got {quoted(value)}")

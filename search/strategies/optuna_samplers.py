@@ -11,6 +11,7 @@ import optuna
 from optuna.samplers import BaseSampler
 
 from primitives.errors import nearest
+from primitives.quoting import quoted
 from search.errors import ConfigError
 
 #: Sampler -> why it is refused.
@@ -48,11 +49,11 @@ def make_sampler(name: str, arguments: Mapping[str, object], seed: int) -> BaseS
         ConfigError: the sampler or an argument is unknown or cannot be used; names the nearest.
     """
     if name in REFUSED:
-        raise ConfigError(f"sampler {name!r} cannot be used: {REFUSED[name]}")
+        raise ConfigError(f"sampler {quoted(name)} cannot be used: {REFUSED[name]}")
     if name not in (names := sampler_names()):
-        raise ConfigError(f"unknown sampler {name!r}{nearest(name, names)}; available: {', '.join(names)}")
+        raise ConfigError(f"unknown sampler {quoted(name)}{nearest(name, names)}; available: {', '.join(names)}")
     if name == "CmaEsSampler" and importlib.util.find_spec("cmaes") is None:
-        raise ConfigError(f"sampler {name!r} needs the package 'cmaes': pip install cmaes")
+        raise ConfigError(f"sampler {quoted(name)} needs the package 'cmaes': pip install cmaes")
     kind = getattr(optuna.samplers, name)
     _check(name, kind, arguments)
     try:
@@ -61,7 +62,7 @@ def make_sampler(name: str, arguments: Mapping[str, object], seed: int) -> BaseS
             quiet = {"warn_independent_sampling": False} if name in _WARNING else {}
             sampler: BaseSampler = kind(**quiet | dict(arguments), seed=seed)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"sampler {name!r}: {error}") from None
+        raise ConfigError(f"sampler {quoted(name)}: {error}") from None
     return sampler
 
 
@@ -72,12 +73,12 @@ def _check(name: str, kind: type, arguments: Mapping[str, object]) -> None:
     plain = {key: accepted for key, accepted in kinds.items() if set(accepted) - {"None"}}
     for key, value in arguments.items():
         if key == "seed":
-            raise ConfigError(f"sampler {name!r}: the seed comes from the run's seed and the cohort")
+            raise ConfigError(f"sampler {quoted(name)}: the seed comes from the run's seed and the cohort")
         if key not in plain:
-            raise ConfigError(f"sampler {name!r}: unknown argument {key!r}{nearest(str(key), plain)}")
+            raise ConfigError(f"sampler {quoted(name)}: unknown argument {quoted(key)}{nearest(key, plain)}")
         expected = [_KINDS[word] for word in plain[key]]
         if type(value) not in expected and not (type(value) is int and float in expected):
-            raise ConfigError(f"sampler {name!r}: {key}: expected {' or '.join(plain[key])}, got {value!r}")
+            raise ConfigError(f"sampler {quoted(name)}: {key}: expected {' or '.join(plain[key])}, got {quoted(value)}")
 
 
 def _plain_kinds(annotation: object) -> list[str]:

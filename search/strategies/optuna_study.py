@@ -81,7 +81,7 @@ class DecisionStudy:
             vector = self.grammar.encode(each.expression) if each.expression in self.grammar else None
             if vector is None:
                 continue
-            attributes = _moved(each.attributes, -self._first)
+            attributes = _moved(_plain(each.attributes), -self._first)
             if isinstance(self.sampler, CmaEsSampler) and _generation(attributes) > generation:
                 generation, optimizer = _generation(attributes), self._optimizer()
             self.study.add_trial(self._trial(each, vector, attributes | optimizer))
@@ -92,7 +92,7 @@ class DecisionStudy:
 
     def _carried(self, attributes: Attributes) -> dict[str, object]:
         """A trial's attributes that its sampler must see again, and where the study's sequence stands."""
-        told = {key: value for key, value in attributes.items() if not any(word in key for word in _DROPPED)}
+        told = _plain(attributes)
         of_study = self.study._storage.get_study_system_attrs(self.study._study_id)
         sequence = {key: value for key, value in of_study.items() if key.startswith(_SEQUENCE)}
         return _moved(told, self._first) | sequence
@@ -135,6 +135,11 @@ def _distribution(choices: Sequence[str], numeric: bool) -> BaseDistribution:
 def _generation(attributes: Attributes) -> int:
     generations = (value for key, value in attributes.items() if key.endswith(_GENERATION))
     return next((value for value in generations if isinstance(value, int)), 0)
+
+
+def _plain(attributes: Attributes) -> dict[str, object]:
+    """Attributes without those that are not carried; those of a run folder may be a stranger's."""
+    return {key: value for key, value in attributes.items() if not any(word in key for word in _DROPPED)}
 
 
 def _moved(attributes: Attributes, by: int) -> dict[str, object]:

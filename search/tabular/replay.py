@@ -15,6 +15,7 @@ import numpy as np
 from evaluators.seeds import numpy_generator
 from evaluators.training.member import Array
 from primitives.grammars import Grammar
+from primitives.quoting import quoted
 from primitives.user_file import label
 from search.errors import ReplayError
 from search.strategies import Proposal, Result, Settings, strategy
@@ -175,6 +176,6 @@ def labelled(strategies: Sequence[Settings]) -> dict[str, Settings]:
         name = label(str(settings["name"]))
         whole = f"{name} ({extra})" if extra else name
         if whole in by_label:
-            raise ReplayError(f"strategy {whole!r} is named twice")
+            raise ReplayError(f"strategy {quoted(whole)} is named twice")
         by_label[whole] = settings
     return by_label

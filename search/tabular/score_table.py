@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -21,10 +22,13 @@ from primitives.equivalence.signs import sign_class
 from primitives.errors import ActsearchError
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
+from primitives.plain_file import read_text
+from primitives.quoting import quoted
 from search.errors import ReplayError
 from search.strategies.features import shape, size
 
 SCALE = "scale"  # a column
+ROWS, COLUMNS = 1_000_000, 10_000  #: at most, of a table; a field has at most 131,072 characters
 
 
 @dataclass(frozen=True)
@@ -125,15 +129,20 @@ def read_table(path: Path) -> Table:
         ReplayError: names the file, the line and what was expected.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            header = reader.fieldnames or ()
-            scores, losses = _scores(path, header), _losses(header)
-            exact, rows = False, []
-            for row in reader:
-                exact |= row.get(SCALE) == "none"
-                rows.append(_row(path, reader.line_num, row, [*scores, *losses]))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
+        header = reader.fieldnames or ()
+        if len(header) > COLUMNS:
+            raise ReplayError(f"{path}: expected at most {COLUMNS:,} columns, got {len(header):,}")
+        scores, losses = _scores(path, header), _losses(header)
+        exact, rows = False, []
+        for row in reader:
+            exact |= row.get(SCALE) == "none"
+            rows.append(_row(path, reader.line_num, row, [*scores, *losses]))
+            if len(rows) > ROWS:
+                raise ReplayError(f"{path}: expected at most {ROWS:,} rows, got more")
+    except OSError as error:
+        raise ReplayError(f"{path}: cannot be read: {error.strerror}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
         raise ReplayError(f"{path}: cannot be read: {error}") from None
     first: dict[str, tuple[Expression, list[float]]] = {}
     for expression, numbers in rows:
@@ -156,7 +165,7 @@ def _scores(path: Path, header: Sequence[str]) -> list[str]:
     losses = [name for name in header if re.fullmatch(r"loss\d+(:[^@]+)?", name)]
     columns = [name for name in header if name in OBJECTIVES] if "gain" in header else losses
     if "expression" not in header or not columns:
-        named = ", ".join(header) or "nothing"
+        named = quoted(", ".join(header))[1:-1] or "nothing"
         raise ReplayError(f"{path}: expected columns 'expression' and 'gain', or 'loss0', ...; found {named}")
     return columns
 

@@ -43,7 +43,8 @@ def tabulated(
         return job.launch(str(folder.path), workers=workers, reporter=reporter)
     run = Run.open(folder.path)
     _check_same(run, job.config)
-    return run.resume(changes=[f"budget={job.config.budget}"], workers=workers, reporter=reporter)
+    address = job.config.workers.address
+    return run.resume(changes=[f"budget={job.config.budget}"], workers=workers, address=address, reporter=reporter)
 
 
 def _check_same(run: Run, config: Config) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.console import Console, Group, RenderableType
 from rich.constrain import Constrain
 from rich.live import Live
 from rich.text import Text
 
+from primitives.quoting import visible
 from search.engine.loop import Progress
 from search.terminal.panel import STOP, Pace, clock, line, panel
 
@@ -42,15 +46,17 @@ class Display:
     def __exit__(self, *error: object) -> None:
         self._write_waiting()
         self._ended = True
-        self._live.stop()  # gives the cursor back, after Ctrl-C too
+        with self._output():
+            self._live.stop()  # gives the cursor back, after Ctrl-C too
 
     def say(self, text: str) -> None:
         """A line of text; with a panel it goes above it."""
         self._write_waiting()
         if not self.quiet:
             # in a group, as print would make one text that wraps of it; soft_wrap would hold for the panel, too
-            whole = Group(Text(text, no_wrap=True, overflow="ignore"))
-            self.console.print(whole, crop=False)
+            whole = Group(Text(visible(text), no_wrap=True, overflow="ignore"))
+            with self._output():
+                self.console.print(whole, crop=False)
 
     def step(self, progress: Progress) -> None:
         """A cohort was recorded."""
@@ -64,10 +70,21 @@ class Display:
 
     def part(self, text: str) -> None:
         """How far the confirmation is: a line below the panel, or one every so many seconds."""
-        self._part = text
+        self._part = visible(text)
         if not (self.quiet or self._live.is_started) and time.monotonic() - self._written >= self.every:
             self._written = time.monotonic()
             self.say(text)
+
+    @contextmanager
+    def _output(self) -> Iterator[None]:
+        """Go on without an output that is gone, as of a closed ssh: the job's files are what it works for."""
+        try:
+            yield
+        except (OSError, SystemExit):  # rich ends the process at a pipe that is closed
+            self.quiet = True
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.console.file.fileno())  # what is left in the buffer goes there, too
+            os.close(nowhere)
 
     def _write_waiting(self) -> None:
         """Write the last step's line, if it was not written."""

@@ -11,6 +11,7 @@ from primitives.errors import ActsearchError, nearest
 from primitives.grammars import grammar, grammar_names
 from primitives.lowering import TARGETS
 from primitives.operators.table import CHAINS, Operator, operators
+from primitives.quoting import quoted
 from search.config import shipped_configs
 from search.strategies import STRATEGIES
 
@@ -24,7 +25,7 @@ def listed(what: str) -> list[Cells]:
         ActsearchError: there is no such list; the message names the nearest one.
     """
     if what not in LISTS:
-        raise ActsearchError(f"cannot list {what!r}{nearest(what, LISTS)}; available: {', '.join(LISTS)}")
+        raise ActsearchError(f"cannot list {quoted(what)}{nearest(what, LISTS)}; available: {', '.join(LISTS)}")
     return LISTS[what]()
 
 

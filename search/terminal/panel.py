@@ -10,6 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from primitives.quoting import visible
 from search.engine.loop import Progress
 from search.terminal.tables import gains_line
 
@@ -103,7 +104,7 @@ def _clocks(progress: Progress, pace: Pace) -> str:
 
 def _best(progress: Progress) -> str:
     best = progress.entry.best
-    return "no class trained to the end yet" if best is None else f"best {best.gain:+.3f} {best.expression}"
+    return "no class trained to the end yet" if best is None else f"best {best.gain:+.3f} {visible(best.expression)}"
 
 
 def clock(seconds: float) -> str:

@@ -18,7 +18,9 @@ from evaluators.results.control_labels import RELU, label_of
 from evaluators.results.reasons import code_of
 from evaluators.results.records import reference_name
 from primitives.equivalence.builtin import as_builtin
+from primitives.errors import ExpressionError
 from primitives.expression.parsing import parse
+from primitives.quoting import visible
 from search.confirmation.record import Compared, Confirmation, Estimate, Over, Readings, Verdict
 from search.records.class_row import ClassRow
 from search.tabular.compare import Comparison, Difference
@@ -31,14 +33,19 @@ def number(value: object, form: str = ".3f") -> str:
     return "-" if value is None else format(value, form) if isinstance(value, float) else str(value)
 
 
+def shown(text: str) -> Text:
+    """Text from anywhere for a terminal: neither markup nor control characters count."""
+    return Text(visible(text))
+
+
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """A table whose expressions fold and whose numbers do not."""
-    made = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    made = Table(title=shown(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         wraps = column in {"expression", "formula", "what", "source"}
-        made.add_column(column, overflow="fold", no_wrap=not wraps, min_width=16 if wraps else None)
+        made.add_column(shown(column), overflow="fold", no_wrap=not wraps, min_width=16 if wraps else None)
     for row in rows:
-        made.add_row(*(Text(number(cell)) for cell in row))
+        made.add_row(*(shown(number(cell)) for cell in row))
     return made
 
 
@@ -49,8 +56,11 @@ def formula(text: str) -> str:
 
 
 def built_form(text: str) -> str:
-    """The built-in of torch that an expression equals, or the expression."""
-    return as_builtin(parse(text)).text
+    """The built-in of torch that an expression equals, or the expression; that of an unknown operator is as it is."""
+    try:
+        return as_builtin(parse(text)).text
+    except ExpressionError:
+        return text
 
 
 def rows_title(
@@ -163,7 +173,7 @@ def confirmation_table(confirmation: Confirmation, unit: str = "nats") -> Table:
     made.padding = (0, 1, 0, 0)
     made.columns[0].min_width = 11
     for row in confirmation.ordered:
-        made.add_row(*map(Text, _finalist(row, s.unseen, read, drop_in=confirmation.several_rates)))
+        made.add_row(*map(shown, _finalist(row, s.unseen, read, drop_in=confirmation.several_rates)))
     return made
 
 

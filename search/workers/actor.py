@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +15,15 @@ import primitives
 import search
 from evaluators.cohort import CohortRequest, run_cohort
 from evaluators.results.records import CohortResult
-from primitives.errors import ActsearchError
+from primitives.errors import ActsearchError, EndsProcessError
+from primitives.user_file import contained
 from search.records.packages import installed
 
 #: The folders of the code, as this process has imported it; on a cluster they lie apart.
 PACKAGES = tuple(Path(name.__path__[0]).resolve() for name in (primitives, evaluators, search))
+
+#: Signals that Ray's processes on the driver's machine do not hear: whether a job stops is the driver's to decide.
+HELD = (signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,7 @@ class Worker:
     """One actor: trains cohorts on one thread."""
 
     def __init__(self) -> None:
+        _hear_nothing()
         torch.set_num_threads(1)
         gc.disable()  # training makes no cycles; looking for them takes a tenth of its time
 
@@ -42,11 +48,22 @@ class Worker:
     def run(self, request: CohortRequest) -> CohortResult | Refusal:
         """Train; a refusal where it is the task's or the network's fault: every candidate would fail."""
         try:
-            result = run_cohort(request)
+            with contained():
+                result = run_cohort(request)
+        except EndsProcessError:
+            raise  # it may be the doing of one candidate
         except ActsearchError as error:
             return Refusal(str(error))
         gc.collect()
         return result
+
+
+def _hear_nothing() -> None:
+    """Do nothing at signals that the driver blocks in its workers, instead: what they start can be ended by SIGTERM."""
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ()) & {signal.SIGINT, *HELD}
+    for number in blocked:
+        signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
 
 
 def versions() -> str:

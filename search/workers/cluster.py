@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
+import signal
 import socket
+import subprocess
+import sys
+import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from search.errors import WorkerError
-from search.workers.actor import PACKAGES
+from search.workers import session
+from search.workers.actor import HELD, PACKAGES
+from search.workers.session import end_processes
 
 #: Thread counts and malloc thresholds of a worker. Large blocks that stay in the process instead of going back to
 #: the system after each step give 15 to 20 % on small networks.
@@ -32,22 +40,51 @@ _RAY = {
 }
 
 
-def start_ray(ray: Any, count: int, address: str | None) -> None:
-    """Join a cluster, or start Ray here for ``count`` workers.
+class RayHere:
+    """Ray, started on this machine for this job, or joined on a cluster.
 
     A cluster's workers get the driver's code and their environment by ``runtime_env``. Here they inherit both from
     this process, which spares the runtime environment's agent and 5 s.
 
+    Args:
+        ray: the module.
+        count: number of workers.
+        address: of a running cluster; None starts Ray here.
+
     Raises:
         WorkerError: Ray cannot be started or reached.
     """
-    try:
-        if address:
-            _join(ray, address)
-        else:
-            _start(ray, count)
-    except Exception as error:  # of a node that does not start in time Ray raises no class of its own
-        raise WorkerError(f"cannot start Ray{f' at {address}' if address else ''}: {error}") from None
+
+    def __init__(self, ray: Any, count: int, address: str | None) -> None:
+        self._ray, self._local = ray, address is None
+        self._folder = tempfile.mkdtemp(prefix="actsearch-")
+        self._watcher: subprocess.Popen[bytes] | None = None
+        try:
+            with _signals_kept():
+                if address:
+                    _join(ray, address)
+                else:
+                    self._watcher = _watched(self._folder)
+                    _start(ray, count, self._folder)
+        except BaseException as error:
+            self.close()
+            if not isinstance(error, Exception):
+                raise
+            # of a node that does not start in time Ray raises no class of its own
+            raise WorkerError(f"cannot start Ray{f' at {address}' if address else ''}: {error}") from None
+
+    def close(self) -> None:
+        """Leave the cluster, or end all processes of Ray here and remove their folder."""
+        with _signals_kept():
+            node = self._ray._private.worker._global_node
+            if node is not None:  # its processes hear no SIGTERM, and Ray would wait a second for each
+                node.kill_all_processes = lambda **_: type(node).kill_all_processes(node, check_alive=False)
+            self._ray.shutdown()
+        if self._watcher is not None:
+            self._watcher.kill()
+            self._watcher.wait()
+            end_processes(self._folder)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _join(ray: Any, address: str) -> None:
@@ -59,10 +96,46 @@ def _join(ray: Any, address: str) -> None:
     ray.init(address=address, runtime_env={"py_modules": modules, "env_vars": ENVIRONMENT}, **_QUIET)
 
 
-def _start(ray: Any, count: int) -> None:
+def _start(ray: Any, count: int, folder: str) -> None:
     paths = os.pathsep.join(filter(None, [str(PACKAGES[0].parent), os.environ.get("PYTHONPATH", "")]))
     with _variables(ENVIRONMENT | _RAY | {"PYTHONPATH": paths}):
-        ray.init("local", num_cpus=count, include_dashboard=False, object_store_memory=100 << 20, **_QUIET)
+        ray.init(
+            "local", num_cpus=count, include_dashboard=False, object_store_memory=100 << 20, _temp_dir=folder, **_QUIET
+        )
+
+
+def _watched(folder: str) -> subprocess.Popen[bytes]:
+    """Start the watcher, in a session of its own: what ends this process's group does not end it."""
+    return subprocess.Popen(
+        [sys.executable, "-I", session.__file__, str(os.getpid()), folder],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Keep signals that stop a job from Ray: they are heard afterwards, by who heard them before.
+
+    Ray takes SIGTERM over, prints a dump of C++ frames and aborts. And its processes are in the driver's group: what is
+    sent to that, by a closed ssh or ``kill``, would end them while the driver waits for what is in flight. They inherit
+    that the signals are blocked.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGTERM)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+    ended = False
+    try:
+        yield
+    except SystemExit as end:  # of Ray's handler, where another thread has taken the signal
+        ended = end.code == signal.SIGTERM
+        if not ended:
+            raise
+    finally:
+        if main and handler is not None:
+            signal.signal(signal.SIGTERM, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if ended:
+        signal.raise_signal(signal.SIGTERM)
 
 
 @contextmanager

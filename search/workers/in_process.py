@@ -7,6 +7,7 @@ from collections import deque
 import torch
 
 from evaluators.cohort import CohortRequest, run_cohort
+from primitives.user_file import contained
 from search.workers.base import Finished, Workers
 
 
@@ -24,7 +25,8 @@ class InProcess(Workers):
         if self.draining:
             return None
         number, request = self._queue.popleft()
-        return number, run_cohort(request)
+        with contained():
+            return number, run_cohort(request)
 
     def close(self) -> None:
         self._queue.clear()

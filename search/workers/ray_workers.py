@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from evaluators.cohort import CohortRequest
+from evaluators.machine.running import seconds_run
 from evaluators.results.reasons import Reason
 from search.errors import WorkerError
 from search.workers.actor import Refusal, Worker, versions
 from search.workers.base import Finished, Workers
 from search.workers.clock import Clock
-from search.workers.cluster import start_ray
+from search.workers.cluster import RayHere
 from search.workers.pieces import ATTEMPTS, Piece, Pieces
 
 #: Seconds for the first worker to start, and for a new one to take the place of the last.
@@ -52,7 +53,7 @@ class RayWorkers(Workers):
 
         self._ray: Any = ray
         self._clock, self._versions = clock or Clock(), versions()
-        start_ray(ray, count, address)
+        self._here = RayHere(ray, count, address)
         self._actor = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(Worker)
         self._pieces = Pieces()
         self._idle: list[Any] = []
@@ -64,8 +65,8 @@ class RayWorkers(Workers):
             for _ in range(count):
                 self._start_actor()
             self._wait_for_one()
-        except WorkerError:
-            ray.shutdown()
+        except BaseException:
+            self.close()
             raise
 
     def submit(self, number: int, request: CohortRequest) -> None:
@@ -85,7 +86,7 @@ class RayWorkers(Workers):
         return whole
 
     def close(self) -> None:
-        self._ray.shutdown()
+        self._here.close()
 
     def _waiting(self) -> bool:
         return self._pieces.waiting(begun_only=self.draining)
@@ -94,11 +95,11 @@ class RayWorkers(Workers):
         """Give pieces to idle workers."""
         while self._idle and self._waiting():
             actor, piece = self._idle.pop(), self._pieces.take()
-            self._busy[actor.run.remote(piece.request)] = _Work(actor, piece, time.monotonic())
+            self._busy[actor.run.remote(piece.request)] = _Work(actor, piece, seconds_run())
 
     def _look(self, patience: float = 1.0) -> None:
         """Wait for a worker that is done, lost or up, but not for longer than ``patience`` seconds."""
-        while self._later and self._later[0] <= time.monotonic():
+        while self._later and self._later[0] <= seconds_run():
             self._later.popleft()
             self._start_actor()
         if not self._busy and not self._starting:
@@ -122,11 +123,11 @@ class RayWorkers(Workers):
         self._idle.append(work.actor)
         if isinstance(result, Refusal):
             raise WorkerError(result.error)
-        self._clock.finished(work.piece.request, time.monotonic() - work.started)
+        self._clock.finished(work.piece.request, seconds_run() - work.started)
         self._pieces.finished(work.piece, result)
 
     def _end_hung(self) -> None:
-        now = time.monotonic()
+        now = seconds_run()
         for answer, work in list(self._busy.items()):
             limit = self._clock.limit(work.piece.request)
             if now - work.started > limit:
@@ -149,7 +150,7 @@ class RayWorkers(Workers):
         try:
             versions = self._ray.get(answer)
         except self._ray.exceptions.RayError as error:
-            now = time.monotonic()
+            now = seconds_run()
             self._failing_since = self._failing_since or now
             if now - self._failing_since > GRACE:
                 raise WorkerError(f"a worker cannot start: {str(error).strip().splitlines()[-1]}") from None
@@ -161,9 +162,9 @@ class RayWorkers(Workers):
         self._idle.append(actor)
 
     def _wait_for_one(self) -> None:
-        end = time.monotonic() + START
+        end = seconds_run() + START
         while not self._idle:
-            if time.monotonic() > end:
+            if seconds_run() > end:
                 free = self._ray.available_resources().get("CPU", 0)
                 raise WorkerError(f"no worker has started within {START:.0f} s; Ray has {free:.0f} free CPUs")
             self._look()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from evaluators.cohort import CohortRequest
 from evaluators.results.json_codec import Fields
 from evaluators.results.records_codec import cohort_from_json, cohort_to_json
 from evaluators.tasks.base import Part
+from search.errors import DamageError
 from search.storage.files import read_sealed, write_sealed, writing
 from search.workers import Finished, Workers
 
@@ -24,10 +26,11 @@ class ResultCache(Workers):
         workers: that train the rest; they are closed by who made them.
         folder: of the files.
         show: is told how far the requests are.
+        run: id of the run.
     """
 
-    def __init__(self, workers: Workers, folder: Path, show: Callable[[str], object] = str) -> None:
-        self.workers, self.folder, self._show = workers, folder, show
+    def __init__(self, workers: Workers, folder: Path, show: Callable[[str], object] = str, run: str = "") -> None:
+        self.workers, self.folder, self._show, self._run = workers, folder, show, run
         self._submitted, self._done = Counter[str](), Counter[str]()
         with writing(folder):
             folder.mkdir(exist_ok=True)
@@ -39,11 +42,12 @@ class ResultCache(Workers):
         path = self._path(request)
         self._kinds[number] = _WORDS[request.purpose]
         self._submitted[self._kinds[number]] += 1
-        if (content := read_sealed(path)) is not None:
-            self._ready.append((number, cohort_from_json(Fields(content, str(path)))))
-        else:
-            self._waiting[number] = path
-            self.workers.submit(number, request)
+        with suppress(DamageError):
+            if (content := read_sealed(path, self._run)) is not None:
+                self._ready.append((number, cohort_from_json(Fields(content, str(path)))))
+                return
+        self._waiting[number] = path
+        self.workers.submit(number, request)
 
     def next(self) -> Finished | None:
         if self._ready:
@@ -51,7 +55,7 @@ class ResultCache(Workers):
         finished = self.workers.next()
         if finished is None:
             return None
-        write_sealed(self._waiting.pop(finished[0]), cohort_to_json(finished[1]))
+        write_sealed(self._waiting.pop(finished[0]), cohort_to_json(finished[1]), self._run)
         return self._told(finished)
 
     def _told(self, finished: Finished) -> Finished:

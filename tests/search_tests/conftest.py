@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+import yaml
 
+from evaluators.results.json_codec import JsonObject
 from search import Run
 from search.commands.cli import main
 from search.engine.reporter import Silent
+from search.launched import id_of
+from search.storage.files import seal, unsealed
+from search.storage.run_folder import RunFolder
+from search.storage.run_record import RunRecord, write_run_record
 
 SMALL = """\
 grammar: default
@@ -42,6 +49,27 @@ class Told(Silent):
 
     def say(self, text: str) -> None:
         self.lines.append(text)
+
+
+def resealed(path: Path, changes: Mapping[str, object], *, without: str = "") -> None:
+    """Change a sealed file as its run would have written it."""
+    data = json.loads(path.read_text()) | changes
+    data.pop("sha256")
+    data.pop(without, None)
+    path.write_text(json.dumps(seal(data)))
+
+
+def forged_config(run: Run, settings: JsonObject) -> None:
+    """Make a folder that of a run of other settings, with all seals, as a stranger can."""
+    folder, record = RunFolder(run.path), RunRecord(id_of(settings), settings)
+    lines = [unsealed(line, "trace", folder.run) for line in folder.trace.read_bytes().splitlines()]
+    write_run_record(folder.record, record)
+    folder.config.write_text(yaml.safe_dump(settings))
+    sealed = (folder.environment, folder.confirmation, folder.timing)
+    for path in (*sealed, *folder.cohorts.glob("*.json"), *folder.baseline.glob("*.json")):
+        if path.exists():
+            resealed(path, {"run": record.id})
+    folder.trace.write_text("".join(f"{json.dumps(seal(line, record.id))}\n" for line in lines))
 
 
 def contents(run: Run) -> tuple[str, list[object], object]:

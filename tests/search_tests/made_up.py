@@ -29,7 +29,7 @@ from search.records.trace_entry import TraceEntry
 from search.records.trial import TrialRecord
 from search.report.run_data import Candidate, RunData
 from search.storage import open_store
-from search.storage.files import write_json
+from search.storage.files import write_sealed
 from search.storage.run_folder import RunFolder
 from search.workers import Workers
 from tests import plain
@@ -80,7 +80,7 @@ def made_up_run(folder: Path, **changes: Any) -> Run:
     made = RunFolder(folder)
     made.create()
     made.config.write_text(to_yaml(config))
-    write_json(made.environment, environment())
+    write_sealed(made.environment, environment())
     study = Study(open_store(made, print, config.scoring), config.scoring)
     search(config, Recorder(study, config), Instant(), lambda _: None, folder=made)
     write_front_csv(made, study, config.tasks)

@@ -56,7 +56,10 @@ BAD_CONFIGS = [
     ("budget: 10\nseed: 1\nbudget: 20\n", ["bad.yaml (line 3, column 1)", "the key 'budget' stands twice"]),
     ("budget: 10\ntraining: {seeds: 2, steps: 9, seeds: 3}\n", ["(line 2, column 32)", "the key 'seeds' stands twice"]),
     ("budget: 10\nseed: 2001-99-99\n", ["bad.yaml is not YAML: month must be in 1..12"]),
-    (f"budget: {'9' * 5000}\n", ["bad.yaml is not YAML: Exceeds the limit"]),
+    (
+        f"budget: {'9' * 5000}\n",
+        ["bad.yaml (line 1, column 9) is not YAML: expected a number of at most 100 characters"],
+    ),
     ("budget: [1\n", ["bad.yaml (line 2", "is not YAML"]),
     ("- 1\n- 2\n", ["bad.yaml: expected a mapping", "list"]),
     ("", ["bad.yaml: expected a mapping"]),
@@ -65,7 +68,7 @@ BAD_CONFIGS = [
 
 BAD_COMMANDS = [
     (["launch", "quickstrat"], ["no config file 'quickstrat'", "did you mean 'quickstart'"]),
-    (["launch", "."], ["no config file '.'"]),
+    (["launch", "."], [".: Is a directory"]),
     (["launch", "quickstart", "--set", "budget"], ["--set 'budget'", "expected key=value"]),
     (["launch", "quickstart", "--set", "seed=2001-99-99"], ["--set 'seed=2001-99-99'", "not a YAML value"]),
     (["launch", "quickstart", "--set", "trainin.steps=3"], ["unknown key 'trainin'", "did you mean 'training'"]),

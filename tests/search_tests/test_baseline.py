@@ -108,7 +108,7 @@ def test_a_damaged_file_is_said_and_trained_again(small: Path) -> None:
     before = _of(run)
     path = run.folder.known(0)
     path.write_text(path.read_text()[:-40])
-    with pytest.raises(RunError, match=r"000000\.json is torn or changed; actsearch resume"):
+    with pytest.raises(RunError, match=r"000000\.json: torn or changed.*; actsearch resume mends it"):
         run.known()
     ear = Told()
     run.resume(reporter=ear)
@@ -173,9 +173,9 @@ def test_a_cohort_of_the_baseline_is_saved_at_rungs_until_it_is_finished(
 ) -> None:
     saved: list[str] = []
 
-    def write(path: Path, record: CohortRecord) -> None:
+    def write(path: Path, record: CohortRecord, run: str) -> None:
         saved.extend(each.name for each in (path.parents[1] / "checkpoints").iterdir())
-        write_cohort(path, record)
+        write_cohort(path, record, run)
 
     monkeypatch.setattr("search.storage.baseline_files.write_cohort", write)
     changes = [FEW, "budget=2", "confirmation.finalists=0", "workers.checkpoint_seconds=0"]

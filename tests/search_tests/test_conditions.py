@@ -153,7 +153,7 @@ def test_a_run_from_before_the_settings_stays_drawn_and_scaled(config: Path) -> 
             {"initial": ["own", "drwn"]},
             r"job: training\.initial: expected own or drawn.*got 'drwn'; did you mean 'drawn'",
         ),
-        ({"scale": 1}, r"job: training\.scale: expected none or unit, .*; got '1'"),
+        ({"scale": 1}, r"job: training\.scale: expected none or unit, .*; got 1"),
         ({"scale": ["unit", "none"]}, r"training\.scale: expected one for each of 1 tasks, .*, got 2"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from search.confirmation import verdicts
 from search.confirmation.comparison import carried_rows, null_gains, reference_readings, smallest_shown
 from search.confirmation.field import _joined
 from search.confirmation.record import Estimate, Field, Over
+from search.errors import DamageError
 from search.export.export import export
 from search.terminal.tables import nulls_line
 from tests.plain import confirmation
@@ -331,7 +333,9 @@ def test_a_damaged_confirmation_is_said_and_written_anew(small: Path) -> None:
     whole = run.folder.confirmation.read_bytes()
     for damaged in (b"[]", b"{}", whole[:200]):
         run.folder.confirmation.write_bytes(damaged)
-        assert run.confirmation() is None and run.status().confirmed is None
+        for look in (run.confirmation, run.status, run.report):
+            with pytest.raises(DamageError, match=r"confirmation\.json: torn or changed"):
+                look()
     run.confirm(reporter=told)
     assert run.folder.confirmation.read_bytes() == whole
     assert any("confirmation.json is damaged" in line for line in told.lines)
@@ -345,7 +349,8 @@ def test_a_confirmation_killed_after_its_verdicts_is_finished(
     whole = Job.load(small).launch("whole")
 
     def killed(*_: object) -> None:
-        raise KeyboardInterrupt
+        for _time in range(2):  # the first Ctrl-C would wait for it
+            signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(call, killed)

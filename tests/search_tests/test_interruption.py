@@ -17,17 +17,24 @@ import pytest
 from evaluators.cohort import CohortRequest, run_cohort
 from evaluators.results.records import CohortResult
 from search import Job, Run
+from search.stopping import SIGNALS
 from tests.search_tests.conftest import contents
 
 COMMAND = [sys.executable, "-u", "-c", "from search.commands.cli import main; main()"]
 
 
 @contextmanager
-def started(arguments: list[str], line: str) -> Iterator[subprocess.Popen[str]]:
+def started(arguments: list[str], line: str, ignored: int | None = None) -> Iterator[subprocess.Popen[str]]:
     """The command line at work, in a process group of its own, once it has printed a line that holds ``line``."""
+
+    def signals() -> None:
+        for number in SIGNALS:  # this process may ignore some, as in the background of a shell
+            signal.signal(number, signal.SIG_IGN if number == ignored else signal.SIG_DFL)
+
     with subprocess.Popen(
-        COMMAND + arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    ) as process:
+        COMMAND + arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        preexec_fn=signals,
+    ) as process:  # fmt: skip
         try:
             assert process.stdout is not None
             said = []
@@ -49,13 +56,13 @@ def killed(arguments: list[str], line: str, delay: float) -> bool:
         return process.wait() == -signal.SIGKILL
 
 
-def interrupted(arguments: list[str], line: str, times: int) -> tuple[int, str]:
-    """Ctrl-C some times after a line, sent to the whole group as a terminal does: exit code, what it said after."""
+def interrupted(arguments: list[str], line: str, *numbers: int) -> tuple[int, str]:
+    """Signals some time after a line, sent to the whole group as a terminal does: exit code, what it said after."""
     with started(arguments, line) as process:
         assert process.stdout is not None
-        for _ in range(times):
+        for number in numbers:
             time.sleep(0.3)
-            os.killpg(process.pid, signal.SIGINT)
+            os.killpg(process.pid, number)
         said = process.stdout.read()
         return process.wait(), said
 
@@ -92,35 +99,65 @@ def test_ten_kills_in_one_job(small: Path, seed: int) -> None:
     assert not Run.open("killed").folder.confirming.exists()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("workers", [0, 2])
-def test_ctrl_c_once_finishes_what_is_in_flight(small: Path, workers: int) -> None:
+@pytest.mark.parametrize(
+    ("workers", "number"),
+    [
+        (0, signal.SIGTERM),
+        *(pytest.param(0, number, marks=pytest.mark.slow) for number in (signal.SIGINT, signal.SIGHUP)),
+        *(pytest.param(2, number, marks=pytest.mark.slow) for number in SIGNALS),
+    ],
+)
+def test_the_first_signal_finishes_what_is_in_flight(small: Path, workers: int, number: int) -> None:
     changes = ["budget=120", "training.steps=24"]
-    whole = contents(Job.load(small, changes).launch("whole"))
     launch = ["launch", str(small), "--run", "c", "--workers", str(workers), *(f"--set={each}" for each in changes)]
-    code, said = interrupted([*launch, "--every", "0"], "cohort 1", 1)
-    assert code == 130, said
+    code, said = interrupted([*launch, "--every", "0"], "cohort 1", number)
+    assert code == 128 + number, said
     assert "finishing what is in flight; Ctrl-C again stops at once" in said
-    assert "Continue with: actsearch resume runs/c" in said
+    assert said.endswith("Continue with: actsearch resume runs/c\n")
     run = Run.open("c")
     assert not any(path.name.startswith(".") for path in run.folder.cohorts.iterdir())
     cohorts = run.status().cohorts
     assert 2 <= cohorts < 20
     assert len(list(run.folder.cohorts.iterdir())) == cohorts
-    assert contents(run.resume(workers=0)) == whole
+    assert contents(run.resume(workers=0)) == contents(Job.load(small, changes).launch("whole"))
 
 
 @pytest.mark.slow
-def test_ctrl_c_twice_stops_at_once(small: Path) -> None:
-    """In a cohort that would take an hour."""
-    whole = contents(Job.load(small).launch("whole"))
-    endless = ["--set=training.steps=1000000", "--set=training.rungs=[]"]
-    code, said = interrupted(["launch", str(small), "--run", "c", *endless], "up to 24 classes", 2)
-    assert code == 130, said
+@pytest.mark.parametrize("second", SIGNALS)
+def test_the_second_signal_stops_at_once(small: Path, second: int) -> None:
+    """In a cohort that would take an hour; the first decides on the code."""
+    endless = ["--set=training.steps=1000000", "--set=training.rungs=[]", "--set=budget=12"]
+    code, said = interrupted(["launch", str(small), "--run", "c", *endless], "seeds can show", signal.SIGTERM, second)
+    assert code == 143, said
     assert "Continue with: actsearch resume runs/c" in said
     assert "Traceback" not in said
-    code, said = interrupted(["launch", str(small), "--run", "d"], "cohort 0", 2)
-    assert contents(Run.open("d").resume()) == whole
+
+
+def test_an_output_that_is_gone_costs_nothing(small: Path) -> None:
+    """As that of a closed ssh, which then sends SIGHUP."""
+    launch = ["launch", str(small), "--run", "c", "--every", "0", "--set=budget=120", "--set=training.steps=300"]
+    with started(launch, "cohort 1") as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        time.sleep(0.3)
+        process.send_signal(signal.SIGHUP)
+        assert process.wait() == 129
+    run = Run.open("c")
+    assert len(list(run.folder.cohorts.iterdir())) == run.status().cohorts >= 2
+
+
+def test_nohup_stays_in_force(small: Path) -> None:
+    with started(["launch", str(small), "--run", "c", "--every", "0"], "cohort 0", signal.SIGHUP) as process:
+        assert process.stdout is not None
+        process.send_signal(signal.SIGHUP)
+        process.stdout.read()
+        assert process.wait() == 0
+
+
+def twice() -> None:
+    """Ctrl-C, and again."""
+    for _ in range(2):
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_an_interrupted_confirmation_goes_on(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +168,7 @@ def test_an_interrupted_confirmation_goes_on(small: Path, monkeypatch: pytest.Mo
         if request.purpose == "confirmation":
             trained.append(request)
             if len(trained) == 3:
-                raise KeyboardInterrupt
+                twice()
         return run_cohort(request)
 
     monkeypatch.setattr("search.workers.in_process.run_cohort", three_at_most)

@@ -256,7 +256,7 @@ def test_a_resumed_run_counts_from_its_beginning(small: Path) -> None:
     Job.load(small, ["confirmation.finalists=0"]).launch("one", max_minutes=0)
     last = Last()
     run = Run.open("one").resume(reporter=last)
-    assert last.progress.funnel == FunnelCounts.of(read_trace(run.folder.trace))
+    assert last.progress.funnel == FunnelCounts.of(read_trace(run.folder.trace, run.folder.run))
     assert last.progress.funnel.trained == run.status().funnel.trained == 24
     assert last.progress.funnel.null_gains == run.status().funnel.null_gains != ()
 

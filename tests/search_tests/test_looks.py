@@ -7,7 +7,7 @@ from pathlib import Path
 
 from search import Job, Run
 from search.records.look import Look, looks_before
-from search.storage.looks import ledger_of, read_looks, record_looks
+from search.storage.looks import Ledger, ledger_of, read_looks, record_looks
 from tests.search_tests.conftest import Told
 
 ONE = Look("2026-01-01T00:00:00+00:00", "one", "digits", "data", "draw", 12, ("sin(x)", "x"), (0.25, 1.0))
@@ -22,8 +22,8 @@ def test_looks_come_back_and_are_kept_once(tmp_path: Path) -> None:
     record_looks(path, [ONE])
     record_looks(path, [ONE, other])
     record_looks(path, [])
-    assert read_looks(path) == [ONE, other]
-    assert read_looks(tmp_path / "none.jsonl") == []
+    assert read_looks(path) == Ledger((ONE, other))
+    assert read_looks(tmp_path / "none.jsonl") == Ledger()
 
 
 def test_a_torn_line_loses_itself_alone(tmp_path: Path) -> None:
@@ -33,7 +33,15 @@ def test_a_torn_line_loses_itself_alone(tmp_path: Path) -> None:
     path.write_bytes(whole + b'{"time": "20')
     record_looks(path, [look(run="two")])
     path.write_bytes(path.read_bytes() + b"[]\n\xff\n{}\n")
-    assert read_looks(path) == [ONE, look(run="two")]
+    assert read_looks(path) == Ledger((ONE, look(run="two")))
+
+
+def test_a_changed_line_is_said_and_not_counted(tmp_path: Path) -> None:
+    path, second = tmp_path / "looks.jsonl", look(run="two")
+    record_looks(path, [ONE, second])
+    path.write_bytes(path.read_bytes().replace(b"sin(x)", b"cos(x)", 1))
+    said = f"{path}, line 1: torn or changed; its look is not counted."
+    assert read_looks(path) == Ledger((second,), (said,))
 
 
 def _record(path: Path, run: str) -> None:
@@ -49,7 +57,7 @@ def test_two_jobs_at_once_lose_no_line(tmp_path: Path) -> None:
         writer.start()
     for writer in writers:
         writer.join()
-    assert len(path.read_bytes().splitlines()) == len(read_looks(path)) == 40
+    assert len(path.read_bytes().splitlines()) == len(read_looks(path).looks) == 40
 
 
 def test_looks_before_are_those_at_the_same_data_with_other_numbers() -> None:
@@ -74,7 +82,7 @@ def test_a_later_confirmation_of_another_run_says_who_looked_before(small: Path)
     assert said["other"] == [
         "The confirmation data of digits were looked at once before (run one); p does not allow for other runs."
     ]
-    looks = read_looks(ledger_of(first.folder))
+    looks = read_looks(ledger_of(first.folder)).looks
     assert [row.run for row in looks] == ["one", "again", "other"]
     assert looks[0].numbers == looks[1].numbers and looks[0].data == looks[2].data
     found = first.confirmation()
@@ -82,7 +90,7 @@ def test_a_later_confirmation_of_another_run_says_who_looked_before(small: Path)
     assert looks[0].finalists == tuple(row.finalist.expression for row in found.finalists)
     assert looks[0].p == tuple(row.verdict.p for row in found.finalists) and looks[0].seeds == 6
     Run.open("one").confirm()
-    assert read_looks(ledger_of(first.folder)) == looks
+    assert read_looks(ledger_of(first.folder)).looks == looks
 
 
 def test_a_folder_that_cannot_be_written_to_is_said_and_no_more(small: Path) -> None:

@@ -73,15 +73,18 @@ def test_results_have_its_name_and_the_config_its_pin(file: Path, small: Path) -
     assert "smallest my size (nodes)" in page and "largest my ratio (1)" in page
 
 
-def test_a_changed_file_ends_a_look_at_the_front(file: Path, small: Path) -> None:
-    """Nothing else knows which way is up; how far the run is needs no file."""
-    Job.load(small, BOTH).launch("one", max_minutes=0)
+def test_a_changed_file_ends_a_resume_but_not_a_look(file: Path, small: Path) -> None:
+    """The journal has the names and which way is up."""
+    front = Job.load(small, BOTH).launch("one", max_minutes=0).front()
     file.write_text(MINE.replace('"minimize"', '"maximize"'))
-    with pytest.raises(UserFileError, match=r"mine.py was changed: expected .* begins with \w{12}, got \w{12}"):
-        Run.open("one").front()
-    assert Run.open("one").status().trained == 6
+    assert Run.open("one").front() == front
+    page = Run.open("one").report().read_text()
+    assert "smallest my size" in page and "largest my ratio" in page
+    for trust in (True, False):
+        with pytest.raises(UserFileError, match=r"mine.py was changed: expected .* begins with \w{12}, got \w{12}"):
+            Run.open("one", trust=trust).resume()
     file.write_text(MINE)
-    assert Run.open("one").front()
+    assert Run.open("one").resume().status().trained == 12
 
 
 @pytest.mark.parametrize(

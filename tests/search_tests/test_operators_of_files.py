@@ -17,6 +17,7 @@ from primitives.user_file import pinned
 from search import Job, Run
 from search.commands.cli import main
 from search.config import Config, load_config, to_yaml
+from search.engine.known import parsed
 from search.errors import ConfigError
 
 MINE = """\
@@ -57,9 +58,15 @@ def test_a_job_with_a_grammar_that_names_one(file: Path, small: Path) -> None:
     remove_operator("my_gauss")
     assert Run.open("one").front()
     assert "my_gauss" in operators()
+    remove_operator("my_gauss")
     file.unlink()
-    with pytest.raises(ConfigError, match=r"operators: .*cannot read .*mine.py: No such file"):
-        Run.open("one")
+    parsed.cache_clear()
+    assert Run.open("one").front() == run.front()
+    with pytest.raises(UserFileError, match=r"unknown .*'my_gauss'.* the run names .*mine.py, which is not run"):
+        Run.open("one").report()
+    for trust in (True, False):
+        with pytest.raises(ConfigError, match=r"operators: .*cannot read .*mine.py: No such file"):
+            Run.open("one", trust=trust).resume()
 
 
 def test_an_old_config_has_none(small: Path) -> None:

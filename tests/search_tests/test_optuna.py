@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import pickle
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,6 +72,27 @@ def test_cma_goes_on_from_generation_to_generation_without_a_pickle_in_the_study
     assert generations == sorted(generations)
     assert generations[-1] >= 5
     assert {key for result in history for key in result.attributes} == {"cma:generation"}
+
+
+class Marked:
+    """Leaves a mark where its pickle is read."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.mark,)
+
+
+@CMAES
+def test_a_pickle_in_a_run_folder_is_not_read(tmp_path: Path) -> None:
+    """Optuna reads the newest optimizer among the trials' attributes, which of a run may be a stranger's."""
+    history = played(made("CmaEsSampler", arguments={"popsize": 5}), 3)
+    evil = {"cma:optimizer:0": pickle.dumps(Marked(tmp_path / "mark")).hex()}
+    forged = [replace(result, attributes={**result.attributes, **evil}) for result in history]
+    asked = [made("CmaEsSampler", arguments={"popsize": 5}).ask(given, [], 8, rng(3)) for given in (forged, history)]
+    assert not (tmp_path / "mark").exists()
+    assert asked[0] == asked[1]
 
 
 def test_generations_follow_one_another_also_where_the_window_has_lost_the_first() -> None:

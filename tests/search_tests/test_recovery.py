@@ -13,6 +13,7 @@ import pytest
 
 from search import Job, Run, RunError
 from search.storage.files import seal
+from tests.search_tests.conftest import resealed
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ def test_a_run_is_never_overwritten(finished: Run, small: Path) -> None:
 )
 def test_another_machine_is_said_and_recorded(finished: Run, key: str, old: object) -> None:
     path = finished.folder.environment
-    path.write_text(json.dumps(json.loads(path.read_text()) | {key: old}))
+    resealed(path, {key: old})
     said = said_by_a_resume()
     assert any(f"results may differ from here on: {key}: {old} ->" in line for line in said)
     assert json.loads(path.read_text())["before"][key] == old
@@ -137,7 +138,7 @@ def said_by_a_resume() -> list[str]:
 
 def test_a_run_of_an_older_version_does_not_say_how_its_machine_rounded(finished: Run) -> None:
     path = finished.folder.environment
-    path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != "rounding"}))
+    resealed(path, {}, without="rounding")
     assert not any("results may differ" in line for line in said_by_a_resume())
 
 

@@ -24,7 +24,7 @@ from search.records.trial import TrialRecord
 from search.report import page
 from search.report.members import MOST, members
 from search.report.run_data import Candidate
-from search.storage.files import write_json
+from search.storage.files import write_sealed
 from tests.plain import number
 from tests.search_tests.made_up import ERROR, finalist, front_row, made_up_run, many_candidates
 
@@ -97,7 +97,7 @@ def write_confirmation(run: Run, rows: list[dict[str, Any]], **changes: Any) -> 
     """The file of a confirmation of such finalists."""
     setting = {"seeds": 6, "steps": 12, "tasks": ["digits"], "networks": {"digits": "digits-3x80"}, "alpha": 0.05}
     whole = {"trained": 24, "setting": setting, "finalists": rows, "nulls": [0.1, -0.1]}
-    write_json(run.folder.confirmation, whole | changes)
+    write_sealed(run.folder.confirmation, whole | changes)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_the_confirmation_is_told_as_it_is(run: Run) -> None:
     assert "when 12 classes were trained; now there are 24" in read(run).text
     write_confirmation(run, [], nulls=[])
     assert "There was nothing to confirm" in read(run).text
-    run.folder.confirmation.write_text('{"trained": 24, "fin')
+    run.folder.confirmation.unlink()
     assert "There was no confirmation yet" in read(run).text
 
 
@@ -211,8 +211,8 @@ def test_what_later_confirmations_add_is_shown(run: Run) -> None:
     unseen = {"spirals": {"mean": 0.456, "interval": [0.4, 0.5]}, "odd": None}
     rows = [
         finalist(row, drop_in=drop_in, unseen=unseen),
-        finalist(row, id="short", of=row["id"], expression="sin(x)"),
-        finalist(row, id="bare", expression="x*sin(x)", confirmed=False),
+        finalist(row, id=f"{row['id']}-short", of=row["id"], expression="sin(x)"),
+        finalist(row, id="0.99", expression="x*sin(x)", confirmed=False),
     ]
     write_confirmation(run, rows)
     found = read(run)
@@ -232,11 +232,10 @@ def test_nothing_from_a_run_becomes_markup(run: Run) -> None:
     evil = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'>"
     rows = confirmed(run, gains={}, reason="raised", best_control=evil)
     unseen = {evil: {"mean": 0.1, "interval": [0.0, 0.2]}}
-    rows.append(finalist(rows[0] | {"gain": 0.1}, id=evil, of=evil, unseen=unseen, by_task=unseen, best_control=evil))
+    rows.append(finalist(rows[0] | {"gain": 0.1}, id="0.99", unseen=unseen, by_task=unseen, best_control=evil))
     setting = {"seeds": 6, "steps": 12, "tasks": [evil], "networks": {evil: evil}, "alpha": 0.05}
     write_confirmation(run, rows, setting=setting)
-    write_json(run.folder.environment, {evil: evil, "packages": {evil: evil}})
-    run.folder.config.write_text(f"# {evil}\n" + run.folder.config.read_text())
+    write_sealed(run.folder.environment, {evil: evil, "packages": {evil: evil}})
     found = read(run)
     assert ERROR in found.text and evil in found.text
     scripts = [attrs for tag, attrs in found.tags if tag == "script"]

@@ -19,7 +19,7 @@ from search.records.cohort import CohortRecord
 from search.records.cohort_codec import record_to_json
 from search.records.trace_entry import TraceEntry
 from search.records.trial import TrialRecord
-from search.storage import MemoryStore, Store, open_store, read_store, stored_trace
+from search.storage import Ahead, MemoryStore, Store, open_store, read_store, stored_trace
 from search.storage.run_folder import RunFolder
 from tests import plain
 from tests.search_tests.made_up import Instant, cohort_record
@@ -27,6 +27,8 @@ from tests.search_tests.made_up import Instant, cohort_record
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = ["tanh(x)", "x*atan(x)", "sin(x)+x", "relu(x)-0.1*x"]
 REASONS = [{1: "far-below-relu"}, {}, {0: "non-finite", 3: "worker-died"}]
+
+AHEAD = Ahead(2, 4)
 
 
 def on_disk(folder: Path) -> Store:
@@ -178,9 +180,9 @@ def test_a_store_on_disk_reopens_as_it_was_left(tmp_path: Path) -> None:
     left = on_disk(tmp_path / "run")
     filled(left)
     folder = RunFolder(tmp_path / "run")
-    for again in (on_disk(folder.path), read_store(folder, DEFAULT_SCORING)):
+    for again in (on_disk(folder.path), read_store(folder, DEFAULT_SCORING, AHEAD)):
         assert list(again.trials) == list(left.trials)
-        assert list(again.trace) == list(left.trace) == stored_trace(folder)
+        assert list(again.trace) == list(left.trace) == stored_trace(folder, AHEAD)
         for number in range(len(REASONS)):
             one, other = again.cohort(number), left.cohort(number)
             assert one is not None and other is not None and record_to_json(one) == record_to_json(other)
@@ -191,7 +193,7 @@ def test_a_copy_to_look_at_stays_as_it_is_while_the_job_goes_on(tmp_path: Path) 
     at_work = on_disk(tmp_path / "run")
     (first, second, _) = records()
     appended(at_work, first)
-    copy = read_store(RunFolder(tmp_path / "run"), DEFAULT_SCORING)
+    copy = read_store(RunFolder(tmp_path / "run"), DEFAULT_SCORING, AHEAD)
     appended(at_work, second)
     assert (len(copy.trials), len(copy.trace)) == (4, 1)
     assert (len(at_work.trials), len(at_work.trace)) == (8, 2)

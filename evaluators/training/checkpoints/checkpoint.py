@@ -9,7 +9,6 @@ import hashlib
 import io
 import math
 import os
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -18,6 +17,7 @@ from pathlib import Path
 import torch
 
 from evaluators.atomic import replace_file
+from evaluators.machine.running import seconds_run
 from evaluators.training.checkpoints.codec import state_from_plain, state_to_plain
 from evaluators.training.checkpoints.states import CohortState, SavedModels, TrainingState
 from evaluators.training.member import Outcome
@@ -44,11 +44,11 @@ class Checkpoint:
         self.path, self.every = path, every
         self.saved = None if path is None else _read(path)
         self.context = CohortState()
-        self._last = time.monotonic()
+        self._last = seconds_run()
 
     def offer(self, state: Callable[[], TrainingState]) -> None:
         """Save a state if the time has come. A full disk costs the checkpoint, not the training."""
-        if time.monotonic() < self._last + self.every or self.path is None or not self.path.parent.is_dir():
+        if seconds_run() < self._last + self.every or self.path is None or not self.path.parent.is_dir():
             return
         buffer = io.BytesIO()
         torch.save(state_to_plain(replace(self.context, training=state())), buffer)
@@ -56,7 +56,7 @@ class Checkpoint:
         with suppress(OSError):
             temporary = self.path.with_suffix(f".{os.getpid()}.tmp")  # two workers may have the same cohort
             replace_file(self.path, hashlib.sha256(data).hexdigest().encode() + data, temporary)
-        self._last = time.monotonic()
+        self._last = seconds_run()
 
 
 NONE = Checkpoint()

@@ -10,6 +10,7 @@ from collections.abc import Container
 
 from primitives.errors import LoweringError
 from primitives.expression.expression import Expression
+from primitives.quoting import quoted
 
 _RESERVED = frozenset([*keyword.kwlist, *keyword.softkwlist, *dir(builtins)])
 
@@ -21,10 +22,10 @@ def class_name(name: str, taken: Container[str] = ()) -> str:
         LoweringError: the name is not snake case, or it or the class name is taken.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise LoweringError(f"a function's name is snake case, such as 'act_3_7', got {name!r}")
+        raise LoweringError(f"a function's name is snake case, such as 'act_3_7', got {quoted(name)}")
     camel = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
     if any(n in _RESERVED or n in taken or re.fullmatch(r"t\d+", n) for n in (name, camel)):
-        raise LoweringError(f"the name {name!r} has a meaning in the generated module; choose another one")
+        raise LoweringError(f"the name {quoted(name)} has a meaning in the generated module; choose another one")
     return camel
 
 
