@@ -26,7 +26,8 @@ from evaluators.training.plain import PlainModel
 from evaluators.training.stacking.stack import Stack
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
-from primitives.layers.activation import Activation, replace
+from primitives.layers.activation import Activation
+from primitives.layers.replacing import replace
 
 FORMULAS = (
     "relu(x)", "gelu(x)", "silu(x)", "tanh(x)", "elu(x)", "mish(x)", "x*sigmoid(beta*x); beta=1.0", "sin(x)+x",

@@ -13,8 +13,9 @@ from primitives.expression.graph import to_networkx
 from primitives.expression.parameters import Parameter
 from primitives.expression.parsing import parse
 from primitives.grammars import Decision, Grammar, grammar, grammar_names
-from primitives.layers.activation import Activation, replace
+from primitives.layers.activation import Activation
 from primitives.layers.pointwise import pointwise
+from primitives.layers.replacing import replace
 from primitives.lowering import lower, targets
 from primitives.operators.registration import register
 from primitives.operators.table import Operator, find_operator, operators

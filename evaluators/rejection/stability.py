@@ -19,7 +19,8 @@ from evaluators.seeds import torch_generator
 from evaluators.training.drawing import draw_weights
 from evaluators.training.initialisation import normalised
 from primitives.expression.expression import Expression
-from primitives.layers.activation import Activation, replace
+from primitives.layers.activation import Activation
+from primitives.layers.replacing import replace
 
 LIMIT = 1e8
 STEPS, STEP = 100, 0.02  # a step in norms of the initial weights

@@ -25,11 +25,11 @@ from evaluators.tasks.examples import examples_of
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.training.checkpoints.checkpoint import NONE, Checkpoint
 from evaluators.training.checkpoints.states import TrainingState
-from evaluators.training.initialisation import applied_in, initial_network
+from evaluators.training.initialisation import initial_network
 from evaluators.training.member import CohortMember, Outcome, Schedule, better_rates
+from evaluators.training.putting import put_candidate
 from primitives.ending import contained
 from primitives.expression.expression import Expression
-from primitives.layers.activation import Activation
 
 TRACEBACK = 4000  # characters kept, the last ones
 
@@ -159,9 +159,6 @@ def _network(task: LoopTask, x: Inputs, backend: Backend, expression: Expression
     """The seed's network with the candidate in it; without one as it stands."""
     network = initial_network(task, seed)
     if expression is not None:
-        for site in find_sites(network, task, x):
-            site.put(
-                Activation(applied_in(task, expression), site.inputs.channels, channel_dim=site.inputs.channel_dim)
-            )
+        put_candidate(task, expression, find_sites(network, task, x))
     backend.move(network)
     return network

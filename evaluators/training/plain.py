@@ -17,10 +17,11 @@ from evaluators.tasks.examples import Examples, examples_of, joined, mapped
 from evaluators.tasks.optimisers import optimiser_named
 from evaluators.training.calling import call
 from evaluators.training.dropout import put_dropout
-from evaluators.training.initialisation import applied_in, initial_network
+from evaluators.training.initialisation import initial_network
 from evaluators.training.models import EVALUATED, mean_readings
 from evaluators.training.optimiser import plain
 from evaluators.training.outputs import of_loss
+from evaluators.training.putting import put_candidate
 from evaluators.training.randomness import begin_step, own_random_numbers
 from evaluators.training.schedules import schedule_named
 from primitives.expression.expression import Expression
@@ -88,12 +89,7 @@ class PlainModel:
         sites = find_sites(self.network, self.task, self.examples.rows(self.order[0]).inputs)
         if expression is None:
             return list(dict.fromkeys(site.standing() for site in sites))
-        placed: list[nn.Module] = []
-        for site in sites:
-            formula, dim = applied_in(self.task, expression), site.inputs.channel_dim
-            placed.append(Activation(formula, channels=site.inputs.channels, channel_dim=dim, device="cpu"))
-            site.put(placed[-1])
-        return placed
+        return [*put_candidate(self.task, expression, sites)]
 
     def advance(self, steps: int) -> list[float]:
         """Train up to step number ``steps``; return the training loss of each step taken."""

@@ -12,11 +12,15 @@ from primitives.analysis.features import Gaussian, gaussian
 from primitives.analysis.finiteness import finite
 from primitives.analysis.shape import Shape, shape
 from primitives.expression.expression import Expression
+from primitives.operators.formulas import valued
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
     """What is known of a function f at its initial parameters; ``dataclasses.asdict`` gives JSON's types.
+
+    Where f has a derivative of its own, as ``paired(g, h)`` has, f' is that one, by which gradients go back; the shape
+    is that of the values alone.
 
     Args:
         gaussian: under standard normal inputs; None where E f^2 is not a positive finite number.
@@ -34,8 +38,8 @@ class Analysis:
 def analyse(expression: Expression) -> Analysis:
     """Analyse an expression: 5 ms for most, 15 ms for the slowest of the catalogue (`benchmarks/analysis.py`)."""
     seen = curve(expression)
-    outline = shape(seen)
-    kinked = outline is None or outline.smoothness in {"discont", "C0"}
+    outline = shape(seen if not expression.is_paired else curve(valued(expression)))
+    kinked = expression.is_paired or outline is None or outline.smoothness in {"discont", "C0"}
     types = [dtype for dtype in (torch.float32, torch.bfloat16, torch.float16) if finite(expression, dtype)]
     return Analysis(
         gaussian=gaussian(seen, kinked=kinked),

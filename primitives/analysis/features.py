@@ -26,7 +26,8 @@ class Gaussian:
         hermite: a_k = E[f(z) He_k(z)] / sqrt(k!) for k = 0 to 8.
         mean_share: a_0^2 / second = C(0).
         linear_share: a_1^2 / second = C'(0).
-        bend: curvature / second = C''(1); None where a kink or a jump makes it infinite.
+        bend: curvature / second = C''(1); None where a kink or a jump makes it infinite, or f has a
+            derivative of its own.
         information_exponent: the first k >= 1 with a_k^2 > 1e-12 second.
         odd_share: the share of f's odd part in second; the rest is the even part's.
         zero_mass: P(f(z) = 0), the sparsity of the output.

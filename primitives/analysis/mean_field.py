@@ -59,7 +59,7 @@ class EdgeOfChaos:
         variance_slope: V'(q); above 1 the variance runs away from q.
         variance_bend: V''(q).
         beta: correlations approach 1 as 1 - beta/depth, larger is better (Hayou et al. 2019); None where f has kinks,
-            for which it is 1 - const/depth^2.
+            for which it is 1 - const/depth^2, or a derivative of its own.
     """
 
     bias_std: float
@@ -126,7 +126,7 @@ def half_stable(expression: Expression) -> EdgeOfChaos | None:
 
 def _edge(expression: Expression, variance: float, bias_std: float) -> EdgeOfChaos:
     at = mean_field(expression, variance)
-    outline = shape(curve(expression))
+    outline = None if expression.is_paired else shape(curve(expression))
     smooth = outline is not None and outline.smoothness not in {"discont", "C0"} and at.curvature > 0.0
     return EdgeOfChaos(
         bias_std=bias_std,

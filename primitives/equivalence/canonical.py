@@ -7,10 +7,10 @@ from collections import Counter
 from functools import lru_cache
 
 from primitives.expression.expression import MAX_SIZE, Expression, constant, make_node, parameter, with_args
-from primitives.expression.parameters import Parameter
+from primitives.expression.parameters import GRANULARITIES, Parameter
 from primitives.expression.traversal import rewrite
 from primitives.operators.formulas import expand
-from primitives.operators.table import find_operator, fold
+from primitives.operators.table import PAIR, find_operator, fold
 
 _IDEMPOTENT = {"relu", "abs", "relu6", "hardtanh", "floor", "sign"}
 _SIMPLIFIED = {"neg", "add", "sub", "mul", "div", "pow", "max", "min", *_IDEMPOTENT}
@@ -18,11 +18,11 @@ _SIMPLIFIED = {"neg", "add", "sub", "mul", "div", "pow", "max", "min", *_IDEMPOT
 
 @lru_cache(maxsize=1024)
 def canonical(root: Expression) -> Expression:
-    """Write out defined operators, order arguments, fold constants, apply identities of neg, + - * / ** max min.
+    """Write out defined operators, order arguments, fold constants, apply identities of neg, + - * / ** max min paired.
 
     The result equals the expression wherever that is finite. Each distinct node is visited once.
     """
-    return _with_numbered_parameters(rewrite(expand(root, "forward"), _reduce))
+    return _with_numbered_parameters(rewrite(expand(root, "canonical"), _reduce))
 
 
 @lru_cache(maxsize=4096)
@@ -30,6 +30,8 @@ def _reduce(node: Expression, args: tuple[Expression, ...]) -> Expression:
     """The node with its new inputs, simplified; cached, as expressions of a search have many nodes in common."""
     if not args:
         return node
+    if node.op == PAIR:
+        return _pair(*args)
     numbers = [arg.value for arg in args if isinstance(arg.value, float)]
     if len(numbers) == len(args):
         value = fold(node.op, numbers)
@@ -38,6 +40,15 @@ def _reduce(node: Expression, args: tuple[Expression, ...]) -> Expression:
         args = args[::-1]
     simpler = _identity(node.op, args) if node.op in _SIMPLIFIED else None
     return simpler or (node if args == node.args else make_node(node.op, *args))
+
+
+def _pair(value: Expression, slope: Expression) -> Expression:
+    """Of a pair the value counts, or the derivative; a number added to the latter does not."""
+    value = value.args[0] if value.op == PAIR else value
+    while slope.op == PAIR or (slope.op in {"add", "sub"} and isinstance(slope.args[1].value, float)):
+        slope = slope.args[1 if slope.op == PAIR else 0]
+    numbers = isinstance(value.value, float) and isinstance(slope.value, float)
+    return value if value is slope or numbers else make_node(PAIR, value, slope)
 
 
 def _in_order(left: Expression, right: Expression) -> bool:
@@ -61,10 +72,10 @@ def _in_order(left: Expression, right: Expression) -> bool:
     return False
 
 
-def _key(node: Expression) -> tuple[bool, int, str, float, bool]:
+def _key(node: Expression) -> tuple[bool, int, str, float, int]:
     if isinstance(node.value, Parameter):
-        return False, 1, node.op, node.value.initial, node.value.per_channel
-    return isinstance(node.value, float), node.size, node.op, node.value or 0.0, False
+        return False, 1, node.op, node.value.initial, GRANULARITIES.index(node.value.per)
+    return isinstance(node.value, float), node.size, node.op, node.value or 0.0, 0
 
 
 def _identity(op: str, args: tuple[Expression, ...]) -> Expression | None:
@@ -115,7 +126,7 @@ def _with_numbered_parameters(root: Expression) -> Expression:
     def change(node: Expression, args: tuple[Expression, ...]) -> Expression:
         if isinstance(node.value, Parameter):
             old = node.value
-            return parameter(names[old], old.initial, per_channel=old.per_channel)
+            return parameter(names[old], old.initial, per=old.per)
         return with_args(node, args)
 
     return rewrite(root, change)

@@ -7,6 +7,8 @@ normals; learnable parameters take three fixed settings. Outputs are float64.
 * scale: the outputs divided by their largest absolute value: equal up to a positive factor;
 * affine: the mean removed, divided by the largest absolute value, positive where that first exceeds one half.
 
+Where a function has a derivative of its own, as ``paired(f, g)`` has, that is hashed, too.
+
 Each is rounded to 1e-5 of its largest value and hashed. A hash can merge functions that differ by less than the
 rounding, so a hit is verified by :func:`same_function`.
 """
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -24,8 +27,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from primitives.equivalence.canonical import canonical
+from primitives.expression.derivative import derivative
 from primitives.expression.evaluation import evaluate
 from primitives.expression.expression import Expression
+from primitives.operators.formulas import valued
 
 Array = NDArray[np.float64]
 
@@ -65,13 +70,40 @@ def _wide_points() -> Tensor:
 def outputs_at(expression: Expression, x: Tensor) -> Array:
     """Outputs at points ``x`` (n,), float64: one row, or with parameters three, one for each setting of them."""
     form = canonical(expression)
+    return _at_settings(form, form, x)
+
+
+def _at_settings(root: Expression, form: Expression, x: Tensor) -> Array:
+    """Outputs of an expression over some of the parameters of a form, which go by their order there."""
     values: dict[str, Tensor | float] = {
         p.name: torch.tensor([[factor * p.initial + offset * (1 + i)] for factor, offset in _SETTINGS], dtype=x.dtype)
         for i, p in enumerate(form.parameters)
     }
-    rows: Array = evaluate((form,), x, values)[0].numpy().reshape(-1, len(x))
+    rows: Array = evaluate((root,), x, values)[0].numpy().reshape(-1, len(x))
     rows.setflags(write=False)
     return rows
+
+
+@lru_cache(maxsize=256)
+def own_slopes(expression: Expression) -> Array:
+    """The derivative by the input at the fixed points, as :func:`outputs`."""
+    form = canonical(expression)
+    return _at_settings(derivative(form), form, points())
+
+
+@lru_cache(maxsize=256)
+def _wide_slopes(expression: Expression) -> Array:
+    form = canonical(expression)
+    return _at_settings(derivative(form), form, _wide_points())
+
+
+@lru_cache(maxsize=1024)
+def has_own_slope(expression: Expression) -> bool:
+    """True if the derivative is not that of the value: a pair, unless both its parts have the same derivative."""
+    if not canonical(expression).is_paired:
+        return False
+    own, of_value = own_slopes(expression), own_slopes(valued(canonical(expression)))
+    return own.shape != of_value.shape or not _agree(own, of_value, VERIFIED * largest_finite(of_value))
 
 
 @lru_cache(maxsize=256)
@@ -88,10 +120,11 @@ def _wide_outputs(expression: Expression) -> Array:
 
 
 def kind_of(expression: Expression) -> str:
-    """Granularities of the learnable parameters, "l" or "c" each: a part of every class, for a candidate with other
-    parameters trains differently, whatever its initial outputs.
+    """Granularities of the learnable parameters, "l", "c" or "n" each, and "p" for a derivative of its own: a part of
+    every class, for a candidate with other ones trains differently, whatever its initial outputs.
     """
-    return "".join(["c" if p.per_channel else "l" for p in canonical(expression).parameters])
+    letters = [p.per[0] for p in canonical(expression).parameters]
+    return "".join([*letters, "p"] if has_own_slope(expression) else letters)
 
 
 @lru_cache(maxsize=8192)
@@ -103,11 +136,23 @@ def fingerprint(expression: Expression) -> Fingerprint:
     largest = float(np.abs(known).max(initial=0.0))
     scaled = known / largest if largest > 0 else known
     size = round(math.log(largest) / ROUNDING + _SHIFT) if largest > 0 else "zero"
-    standardised, sign = _standardised(scaled)
+    standardised, unit = _standardised(scaled)
     whole = known is values
-    scale = _hash(scaled, kind if whole else kind + _marks(values))
+    own = has_own_slope(expression)
+    of_scale, of_affine = ((kind + _slope_key(expression, u)) if own else kind for u in (largest, unit * largest))
+    scale = _hash(scaled, of_scale if whole else of_scale + _marks(values))
     exact = hashlib.sha256(f"{scale}:{size}".encode()).hexdigest()[:16]
-    return Fingerprint(exact, scale, _hash(standardised, kind if whole else kind + _marks(sign * values)))
+    signed = math.copysign(1.0, unit) * values
+    return Fingerprint(exact, scale, _hash(standardised, of_affine if whole else of_affine + _marks(signed)))
+
+
+def _slope_key(expression: Expression, unit: float) -> bytes:
+    """The derivative of its own in units of the outputs, by its shape and its size."""
+    slopes = own_slopes(expression).ravel()
+    largest = largest_finite(slopes) or 1.0
+    size = round(math.log(largest / (abs(unit) or 1.0)) / ROUNDING + _SHIFT)
+    shape = np.nan_to_num(math.copysign(1.0, unit) * slopes / largest, nan=0.0, posinf=0.0, neginf=0.0)
+    return f"{size}:{_hash(shape, _marks(slopes))}".encode()
 
 
 def class_of(expression: Expression, *, exact: bool) -> str:
@@ -117,14 +162,14 @@ def class_of(expression: Expression, *, exact: bool) -> str:
 
 
 def _standardised(values: Array) -> tuple[Array, float]:
-    """Mean 0, largest absolute value 1, positive where that first exceeds one half; 0 for a constant. And the sign."""
+    """Mean 0, largest absolute value 1, positive where that first exceeds one half; 0 for a constant. And its unit."""
     centred = values - float(values.sum()) / max(1, values.size)
     magnitude = np.abs(centred)
     largest = float(magnitude.max(initial=0.0))
     if largest < 1e-12:
         return np.zeros_like(values), 1.0
     signed = math.copysign(largest, centred[int((magnitude > 0.5 * largest).argmax())])
-    return centred / signed, math.copysign(1.0, signed)
+    return centred / signed, signed
 
 
 def _marks(values: Array) -> bytes:
@@ -171,18 +216,32 @@ def is_map_of(f: Expression, g: Expression, factor: float, offset: float = 0.0, 
     On the fixed points the outputs must agree to ``tolerance`` times the largest; on each of [-100, -20], [-20, 20]
     and [20, 100] to 1e-6 of the largest there, or to ``tolerance`` where that is more, since on [-5, 5] alone ReLU6 is
     ReLU. Differences below 1e-9 of the largest at the fixed points are none: ``1+erf(x)`` is 0 below -6, ``erfc(-x)``
-    is not. Where one is infinite or NaN, the other must be the same.
+    is not. Where one is infinite or NaN, the other must be the same. A derivative of its own must be ``factor`` times
+    that of the other, likewise.
     """
-    left, right = outputs(f), outputs(g)
+    if not _is_map(outputs, _wide_outputs, f, g, factor, offset, tolerance):
+        return False
+    own = has_own_slope(f)
+    if own != has_own_slope(g):
+        return False
+    return not own or _is_map(own_slopes, _wide_slopes, f, g, factor, 0.0, tolerance)
+
+
+def _is_map(
+    near: Callable[[Expression], Array], wide: Callable[[Expression], Array],
+    f: Expression, g: Expression, factor: float, offset: float, tolerance: float,
+) -> bool:  # fmt: skip
+    """The same of outputs, or of derivatives, at the fixed and at the wide points."""
+    left, right = near(f), near(g)
     if left.shape != right.shape:
         return False
     largest = largest_finite(left)
     with np.errstate(over="ignore"):
         if not _agree(left, factor * right + offset, tolerance * largest):
             return False
-        wide = zip(*(np.split(_wide_outputs(each), len(_INTERVALS), axis=1) for each in (f, g)), strict=True)
+        parts = zip(*(np.split(wide(each), len(_INTERVALS), axis=1) for each in (f, g)), strict=True)
         relative, floor = max(VERIFIED_WIDE, tolerance), VERIFIED * largest
-        return all(_agree(a, factor * b + offset, max(floor, relative * largest_finite(a))) for a, b in wide)
+        return all(_agree(a, factor * b + offset, max(floor, relative * largest_finite(a))) for a, b in parts)
 
 
 def _agree(left: Array, right: Array, tolerance: float) -> bool:

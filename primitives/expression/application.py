@@ -16,7 +16,7 @@ def apply(op: str, *args: Expression) -> Expression:
             too deep or too large.
     """
     node = operation(op, *args)
-    expanded = expand(node, "forward")
+    expanded = expand(node, "canonical")
     if expanded.depth > MAX_DEPTH:
         raise ExpressionError(f"the expression is {expanded.depth} operators deep; at most {MAX_DEPTH} are allowed")
     if expanded.size > MAX_SIZE:

@@ -30,8 +30,8 @@ _Part = tuple[Expression, str, tuple[int, ...]]
 def derivative(root: Expression, wrt: str = "x", times: Expression = ONE) -> Expression:
     """Derivative of an expression with respect to the input or to one of its parameters.
 
-    At a kink it is one of the two one-sided slopes. Nodes of the expression are used again, so that value and
-    derivative evaluated together share them.
+    At a kink it is one of the two one-sided slopes, of ``paired(f, g)`` it is that of g. Nodes of the expression are
+    used again, so that value and derivative evaluated together share them.
 
     Args:
         root: the expression.

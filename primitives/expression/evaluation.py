@@ -15,8 +15,8 @@ from primitives.expression.expression import Expression
 from primitives.expression.parameters import Parameter
 from primitives.expression.traversal import postorder
 from primitives.operators.formulas import expand
-from primitives.operators.kernels import COMPARISONS, Value, where_compared
-from primitives.operators.table import fold, forward_of
+from primitives.operators.kernels import COMPARISONS, Value, paired, where_compared
+from primitives.operators.table import PAIR, fold, forward_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,15 @@ def _shaped(value: Value, x: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=1024)
-def compiled(roots: tuple[Expression, ...]) -> Program:
-    """The program of some expressions; subexpressions without ``x`` and parameters become numbers."""
-    roots = tuple([expand(root, "forward") for root in roots])
+def compiled(roots: tuple[Expression, ...], *, pairs: bool = False) -> Program:
+    """The program of some expressions; subexpressions without ``x`` and parameters become numbers.
+
+    Args:
+        roots: the expressions.
+        pairs: torch's own derivatives of the outputs are to be those of the expressions, so that for ``paired(f, g)``
+            both parts are computed; by default it is f, whose derivatives torch would give.
+    """
+    roots = tuple([expand(root, "canonical" if pairs else "forward") for root in roots])
     inputs = {node: _inputs(node) for node in postorder(roots, inputs=_inputs)}
     leaves = [node for node, args in inputs.items() if not args]
     inner = [(node, args) for node, args in inputs.items() if args]
@@ -97,6 +103,8 @@ def _inputs(node: Expression) -> tuple[Expression, ...]:
 
 
 def _forward(node: Expression, inputs: tuple[Expression, ...]) -> Callable[..., Value]:
+    if node.op == PAIR:
+        return paired
     return forward_of(node.op) if inputs is node.args else where_compared(node.args[0].op)
 
 
@@ -132,7 +140,7 @@ def evaluate(roots: Sequence[Expression], x: Tensor, parameters: Mapping[str, Va
 
 
 def value_at(expression: Expression, x: Tensor, **parameters: Value) -> Tensor:
-    """Value of one expression at ``x``, elementwise, in the dtype of ``x``.
+    """Value of one expression at ``x``, elementwise, in the dtype of ``x``; torch's derivatives of it are its own.
 
     Args:
         expression: the function.
@@ -147,4 +155,4 @@ def value_at(expression: Expression, x: Tensor, **parameters: Value) -> Tensor:
     if unknown:
         known = sorted(initial) or "none"
         raise ExpressionError(f"{expression.text} has no parameter {unknown[0]!r}; it has {known}")
-    return evaluate((expression,), x, initial | parameters)[0]
+    return compiled((expression,), pairs=expression.is_paired).run(x, initial | parameters)[0]

@@ -8,10 +8,10 @@ from functools import cached_property
 from weakref import WeakValueDictionary
 
 from primitives.errors import ExpressionError
-from primitives.expression.parameters import Parameter
+from primitives.expression.parameters import Granularity, Parameter
 from primitives.expression.printing import to_text
 from primitives.expression.traversal import postorder
-from primitives.operators.table import find_operator, needs_formula
+from primitives.operators.table import PAIR, find_operator, needs_formula
 
 MAX_DEPTH = 100
 MAX_SIZE = 400
@@ -34,6 +34,8 @@ class Expression:
             :mod:`primitives.operators.formulas`.
         uses_input: the input occurs.
         is_learnable: a parameter occurs.
+        is_paired: ``paired`` occurs; it may still be that its derivative is that of its value. See
+            :func:`primitives.equivalence.classes.has_own_slope`.
     """
 
     def __init__(self, op: str, args: tuple[Expression, ...], value: float | Parameter | None) -> None:
@@ -41,18 +43,20 @@ class Expression:
         self.args = args
         self.value = value
         size, depth, has_formulas = 1, 1, needs_formula(op)
-        uses_input, is_learnable = op == "x", isinstance(value, Parameter)
+        uses_input, is_learnable, is_paired = op == "x", isinstance(value, Parameter), op == PAIR
         for arg in args:
             size += arg.size
             depth = max(depth, arg.depth + 1)
             has_formulas = has_formulas or arg.has_formulas
             uses_input = uses_input or arg.uses_input
             is_learnable = is_learnable or arg.is_learnable
+            is_paired = is_paired or arg.is_paired
         self.size: int = size
         self.depth: int = depth
         self.has_formulas: bool = has_formulas
         self.uses_input: bool = uses_input
         self.is_learnable: bool = is_learnable
+        self.is_paired: bool = is_paired
 
     def __repr__(self) -> str:
         if self.size > MAX_SIZE:  # a derivative, say: small as a graph, endless as text
@@ -129,9 +133,9 @@ def constant(value: float) -> Expression:
     return _intern("constant", (), value + 0.0)  # -0.0 + 0.0 is 0.0: one zero
 
 
-def parameter(name: str, initial: float = 1.0, *, per_channel: bool = False) -> Expression:
+def parameter(name: str, initial: float = 1.0, *, per: Granularity = "layer") -> Expression:
     """A learnable scalar with its initial value."""
-    return _intern("parameter", (), Parameter(name, float(initial), per_channel))
+    return _intern("parameter", (), Parameter(name, float(initial), per))
 
 
 def operation(op: str, *args: Expression) -> Expression:

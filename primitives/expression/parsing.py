@@ -4,7 +4,7 @@
     max(relu(x),cosh(elu(x)))
 
 Before ``;`` stands what :mod:`primitives.expression.precedence` reads. After it come the learnable parameters,
-``name=initial`` or ``name=initial:channel``, separated by commas.
+``name=initial``, ``name=initial:channel`` or ``name=initial:network``, separated by commas.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from primitives.errors import ExpressionError
 from primitives.expression.application import apply
 from primitives.expression.expression import MAX_SIZE, Expression, parameter
+from primitives.expression.parameters import GRANULARITIES, Granularity
 from primitives.expression.precedence import NUMBERS, number_of, read
 from primitives.expression.tokens import Token, Tokens, short
 
@@ -64,7 +65,7 @@ def _declared(tokens: Tokens) -> list[tuple[Token, Expression]]:
         tokens.advance()
         tokens.take("=", f" and the initial value of {short(name.text)!r}")
         initial = _initial(tokens)
-        declared.append((name, parameter(name.text, initial, per_channel=_per_channel(tokens))))
+        declared.append((name, parameter(name.text, initial, per=_granularity(tokens))))
         if tokens.token.kind != "end" and not tokens.at(",", ";"):
             raise tokens.fail("',' or the end")
         tokens.advance()
@@ -80,10 +81,12 @@ def _initial(tokens: Tokens) -> float:
     return sign * number_of(tokens.advance())
 
 
-def _per_channel(tokens: Tokens) -> bool:
+def _granularity(tokens: Tokens) -> Granularity:
     if not tokens.at(":"):
-        return False
+        return "layer"
     tokens.advance()
-    if tokens.token.text not in {"channel", "layer"}:
-        raise tokens.fail("'layer' or 'channel'")
-    return tokens.advance().text == "channel"
+    for per in GRANULARITIES:
+        if tokens.token.text == per:
+            tokens.advance()
+            return per
+    raise tokens.fail("'layer', 'channel' or 'network'")

@@ -43,7 +43,7 @@ def to_text(root: Printable) -> str:
     if root.size > MAX_PRINTED:
         raise ExpressionError(f"the text would have {root.size} operators and names; at most {MAX_PRINTED} are written")
     body = _body(root)
-    declared = [f"{p.name}={_decimal(p.initial)}{':channel' if p.per_channel else ''}" for p in root.parameters]
+    declared = [f"{p.name}={_decimal(p.initial)}{'' if p.per == 'layer' else f':{p.per}'}" for p in root.parameters]
     return f"{body}; {', '.join(declared)}" if declared else body
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any, final
 
 from primitives.errors import GrammarError, nearest
+from primitives.expression.parameters import GRANULARITIES, Granularity
 
 _KINDS: dict[type, str] = {str: "a text", list: "a list", dict: "a mapping", int: "a whole number"}
 
@@ -64,12 +65,13 @@ class Checks:
             raise self.fail(key, f"expected 1 to {largest}, got {number}")
         return number
 
-    def per_channel(self, key: str, value: object) -> bool:
-        """True for ``channel``, False for ``layer``."""
-        if value not in ("layer", "channel"):
-            hint = nearest(value, ("layer", "channel"))
-            raise self.fail(key, f"expected 'layer' or 'channel', got {shown(value)}{hint}")
-        return value == "channel"
+    def granularity(self, key: str, value: object) -> Granularity:
+        """``layer``, ``channel`` or ``network``."""
+        for per in GRANULARITIES:
+            if value == per:
+                return per
+        hint = nearest(value, GRANULARITIES)
+        raise self.fail(key, f"expected 'layer', 'channel' or 'network', got {shown(value)}{hint}")
 
 
 def _looks_numeric(value: object) -> bool:

@@ -4,7 +4,7 @@ name: mine
 description: one line
 source: where it comes from
 size: 1234                                          # checked: the number of derivations, factors left out
-parameters: {beta: {initial: 1.0, per: channel}}    # per: layer or channel
+parameters: {beta: {initial: 1.0, per: channel}}    # per: layer, channel or network
 constants: [0.5, 1, 2]                              # leaves of trees, as x and the parameters are
 unary: [a, "-a", "beta*a", "exp(-a**2)"]            # expression text over a
 binary: [a+b, "a/(b+1e-7)"]                         # expression text over a and b
@@ -129,9 +129,9 @@ class _Reader:
             if name in _RESERVED:
                 raise self.check.fail(key, f"{', '.join(_RESERVED)} have a meaning in rules; take another name")
             fields = self.check.mapping(key, value, ("initial", "per"))
-            per_channel = self.check.per_channel(f"{key}.per", fields.get("per", "layer"))
+            per = self.check.granularity(f"{key}.per", fields.get("per", "layer"))
             initial = self.check.number(f"{key}.initial", fields.get("initial", 1.0))
-            declared[name] = parameter(name, initial, per_channel=per_channel)
+            declared[name] = parameter(name, initial, per=per)
         return declared
 
     def constants(self, content: object) -> list[Rule]:
@@ -171,11 +171,11 @@ class _Reader:
             return Factors()
         fields = self.check.mapping("factors", content, ("max", "per"))
         most = self.check.whole("factors.max", fields.get("max", 1), MAX_FACTORS)
-        factors = Factors(most, per_channel=self.check.per_channel("factors.per", fields.get("per", "layer")))
+        factors = Factors(most, per=self.check.granularity("factors.per", fields.get("per", "layer")))
         for name, leaf in parameters.items():
             if isinstance(leaf.value, Parameter) and same_parameter(leaf.value, factors.parameter):
-                per = "channel" if leaf.value.per_channel else "layer"
-                message = f"starts at 1 per {per} as the factors do, so that they cannot be told apart; leave one out"
+                alike = f"starts at 1 per {leaf.value.per} as the factors do"
+                message = f"{alike}, so that they cannot be told apart; leave one out"
                 raise self.check.fail(f"parameters.{name}", message)
         return factors
 

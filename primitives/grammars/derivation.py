@@ -81,4 +81,4 @@ def write(rules: Derivation) -> Expression:
 @lru_cache(maxsize=4096)
 def _numbered(p: Parameter, number: int) -> Expression:
     name = p.name if number == 1 else f"{p.name}{number}"
-    return parameter(name, p.initial, per_channel=p.per_channel)
+    return parameter(name, p.initial, per=p.per)

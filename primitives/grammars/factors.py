@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import final
 
 from primitives.expression.expression import Expression, make_node, parameter
-from primitives.expression.parameters import Parameter
+from primitives.expression.parameters import Granularity, Parameter
 from primitives.grammars.patterns import Rule, same_parameter
 
 
@@ -20,13 +20,13 @@ class Factors:
 
     Args:
         most: greatest number in one expression; 0 for a grammar without factors.
-        per_channel: one for each channel, or one for the layer.
+        per: what has one of its own.
     """
 
-    def __init__(self, most: int = 0, *, per_channel: bool = False) -> None:
+    def __init__(self, most: int = 0, *, per: Granularity = "layer") -> None:
         self.most = most
-        self.parameter = Parameter("alpha", 1.0, per_channel)
-        self._leaf = parameter("alpha", 1.0, per_channel=per_channel)
+        self.parameter = Parameter("alpha", 1.0, per)
+        self._leaf = parameter("alpha", 1.0, per=per)
         self._made: dict[Rule, Rule] = {}
 
     def before(self, rule: Rule) -> Rule:

@@ -118,7 +118,7 @@ class Rule:
 
     @cached_property
     def _written(self) -> _Growth:
-        return _Growth(expand(self.pattern, "forward"), self.arity)
+        return _Growth(expand(self.pattern, "canonical"), self.arity)
 
     @cached_property
     def _printed(self) -> _Growth:
@@ -150,7 +150,7 @@ def is_input(pattern: Expression) -> bool:
 
 def same_parameter(left: Parameter, right: Parameter) -> bool:
     """Equal up to the name."""
-    return (left.initial, left.per_channel) == (right.initial, right.per_channel)
+    return (left.initial, left.per) == (right.initial, right.per)
 
 
 def _bind(pattern: Expression, node: Expression) -> dict[Expression, Expression] | None:

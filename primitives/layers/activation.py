@@ -1,9 +1,6 @@
-"""An expression as a layer: ``Activation`` holds its parameters, ``replace`` puts it into an existing model."""
+"""An expression as a layer, which holds its parameters."""
 
 from __future__ import annotations
-
-import warnings
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +11,6 @@ from primitives.errors import ExpressionError
 from primitives.expression.expression import MAX_SIZE, Expression
 from primitives.expression.parameters import Parameter
 from primitives.layers.axes import Axes, channel_axis
-from primitives.layers.called import kept_functions, make_called
-from primitives.layers.in_place import InPlace, works_in_place
 from primitives.layers.pointwise import pointwise
 from primitives.layers.traced import plain_form
 
@@ -74,11 +69,11 @@ class Activation(nn.Module):
         self._text = expression.text if expression.size <= MAX_SIZE else f"expression of {expression.size} nodes"
         self._form = plain_form(as_builtin(expression))
         for p in expression.parameters:
-            if p.per_channel and channels is None:
+            if p.per == "channel" and channels is None:
                 raise ExpressionError(f"{self._text}: parameter {p.name!r} is per channel; give channels=...")
             if hasattr(self, p.name):
                 raise ExpressionError(f"{self._text}: nn.Module uses the name {p.name!r}; rename the parameter")
-            shape = (channels or 1,) if p.per_channel else (1,)
+            shape = (channels or 1,) if p.per == "channel" else (1,)
             self.register_parameter(p.name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
         self.reset_parameters()
 
@@ -114,7 +109,7 @@ class Activation(nn.Module):
     def _value(self, p: Parameter, x: Tensor) -> Tensor:
         """The value of a parameter in the shape that meets ``x``."""
         value: Tensor = getattr(self, p.name)  # get_parameter refuses what torch.func.functional_call puts there
-        if not p.per_channel or self.channels is None:
+        if p.per != "channel" or self.channels is None:
             return value.squeeze(0)  # (1,) would give an input without dimensions one
         try:
             return Axes(channel_axis(x.shape, self.channels, self.channel_dim)).shaped(value)
@@ -124,36 +119,3 @@ class Activation(nn.Module):
     def extra_repr(self) -> str:
         """The expression's text, as ``print(model)`` shows it."""
         return self._text
-
-
-def replace(
-    model: nn.Module, old: type[nn.Module] | tuple[type[nn.Module], ...], new: Expression | Callable[[], nn.Module]
-) -> int:
-    """Replace every module of a type, in place; each place gets an instance of its own.
-
-    Where ``inplace=True`` stood, an :class:`InPlace` stands around the new module. torch's transformer layers compute
-    ReLU or GELU in eval mode, or in copies, whatever their module; they are made to call it.
-
-    Args:
-        model: any module; the model itself is not replaced, only what it contains.
-        old: type or types to look for, as in ``isinstance``.
-        new: an expression without per-channel parameters, or a function that makes a module.
-
-    Returns:
-        The number of places that were replaced; a module used at two places counts once and stays shared.
-
-    Warns:
-        UserWarning: the model keeps a function of that kind in an attribute, which stays.
-    """
-    make = new if not isinstance(new, Expression) else lambda: Activation(new)
-    made: dict[nn.Module, nn.Module] = {}
-    for path, module in list(model.named_modules(remove_duplicate=False)):
-        if path and isinstance(module, old):
-            if module not in made:
-                made[module] = InPlace(make()) if works_in_place(module) else make()
-            parent, _, name = path.rpartition(".")
-            setattr(model.get_submodule(parent), name, made[module])
-    make_called(model, made.values())
-    for text in kept_functions(model, old if isinstance(old, tuple) else (old,)):
-        warnings.warn(f"not replaced: {text}", stacklevel=2)
-    return len(made)

@@ -14,6 +14,7 @@ from typing import Any, final
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from primitives.expression.derivative import derivative
 from primitives.expression.evaluation import Program, compiled
@@ -30,23 +31,32 @@ class PlainForm:
 
     expression: Expression
     value: Program
+    derived: Program  # the same with torch's derivatives right for pairs, too
     slopes: Program  # by x, then by each parameter
 
     def __reduce__(self) -> tuple[Callable[[Expression], PlainForm], tuple[Expression]]:
         return plain_form, (self.expression,)
 
     def __call__(self, x: Tensor, parameters: Sequence[Tensor]) -> Tensor:
-        """Value at ``x`` in its dtype, with torch's own derivatives of every kind and order."""
-        return self._run(self.value, x, parameters)[0]
+        """Value at ``x`` in its dtype, with torch's own derivatives of every kind and order where there are any."""
+        transformed = forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
+        derives = transformed or torch.is_grad_enabled()
+        return self._run(self.derived if derives else self.value, x, parameters)[0]
 
     def traced(self, x: Tensor, parameters: Sequence[Tensor]) -> Tensor:
         """The same with our first derivatives, under torch.compile."""
         # an autograd function breaks tracing inside torch.func transforms, and in dynamo where nothing needs a gradient
         wanted = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *parameters))
-        if not wanted or torch._C._are_functorch_transforms_active():
+        if torch._C._are_functorch_transforms_active():
             return self(x, parameters)
+        if not wanted:
+            return self.only_value(x, parameters)
         result: Tensor = _Traced.apply(self, x, *parameters)  # type: ignore[no-untyped-call]
         return result
+
+    def only_value(self, x: Tensor, parameters: Sequence[Tensor]) -> Tensor:
+        """Value at ``x`` where torch derives nothing: of a pair the first part alone is computed."""
+        return self._run(self.value, x, parameters)[0]
 
     def gradients(self, gradient: Tensor, x: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
         """Gradients of ``x`` and of each parameter, given that of the output."""
@@ -64,7 +74,9 @@ class PlainForm:
 def plain_form(expression: Expression) -> PlainForm:
     """Make the plain form of an expression."""
     names = ("x", *(p.name for p in expression.parameters))
-    return PlainForm(expression, compiled((expression,)), compiled(tuple(derivative(expression, wrt) for wrt in names)))
+    slopes = compiled(tuple(derivative(expression, wrt) for wrt in names))
+    derived = compiled((expression,), pairs=expression.is_paired)
+    return PlainForm(expression, compiled((expression,)), derived, slopes)
 
 
 def without_autocast(x: Tensor) -> AbstractContextManager[Any]:
@@ -77,7 +89,7 @@ def without_autocast(x: Tensor) -> AbstractContextManager[Any]:
 class _Traced(torch.autograd.Function):
     @staticmethod
     def forward(form: PlainForm, x: Tensor, *parameters: Tensor) -> Tensor:
-        return form(x, parameters)
+        return form.only_value(x, parameters)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

@@ -44,6 +44,7 @@ _COLUMN = Column(
         "pow": "{{{0}}}^{{{1}}}",
         "max": r"\max({0}, {1})",
         "min": r"\min({0}, {1})",
+        "paired": r"\operatorname{{paired}}({0}, {1})",
         "neg": "-{0}",
         "reciprocal": r"\frac{{1}}{{{0}}}",
         "gt": r"[{0} > {1}]",
@@ -101,7 +102,8 @@ def latex(expression: Expression, *, factor: float = 1.0) -> str:
 
     Parameters with Greek names become Greek letters (sigma becomes ``\varsigma``: ``\sigma`` is the sigmoid); one
     per channel carries the index c. Where a symbol would say two things, as e does, the name is written out in
-    ``\mathsf``. ``[a > b]`` is 1 where the comparison holds, else 0. Needs amsmath.
+    ``\mathsf``. ``[a > b]`` is 1 where the comparison holds, else 0; paired(f, g) has the value of f and the
+    derivative of g. Needs amsmath.
     """
     root = _COLUMN.expand(expression)
     root = root if factor == 1.0 else make_node("mul", constant(factor), root)
@@ -160,13 +162,13 @@ def _symbols(parameters: Sequence[Parameter]) -> Mapping[str, str]:
 
 def _written_out(p: Parameter) -> str:
     name = p.name.replace("_", r"\_")
-    return rf"\mathsf{{{name}}}" + ("_c" if p.per_channel else "")
+    return rf"\mathsf{{{name}}}" + ("_c" if p.per == "channel" else "")
 
 
 def _parameter(p: Parameter) -> str:
     match = re.fullmatch(r"([A-Za-z]+?)_?(\d*)", p.name)
     stem, number = match.groups() if match else (p.name, "")
-    index = ",".join([*filter(None, [number]), *(["c"] if p.per_channel else [])])
+    index = ",".join([*filter(None, [number]), *(["c"] if p.per == "channel" else [])])
     symbol = _symbol(stem)
     return symbol if not index else f"{symbol}_{index}" if len(index) == 1 else f"{symbol}_{{{index}}}"
 

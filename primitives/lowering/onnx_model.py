@@ -168,7 +168,7 @@ class _Graph:
 
     def parameter(self, p: Parameter) -> str:
         name = f"{p.name}_" if p.name in {"x", "y"} else p.name
-        return self.tensor(name, (1, 1, 1) if p.per_channel else (), p.initial)
+        return self.tensor(name, (1, 1, 1) if p.per == "channel" else (), p.initial)
 
 
 _IMPORTS = """

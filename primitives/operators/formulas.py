@@ -24,13 +24,13 @@ def expand(root: Expression, column: str, entries: frozenset[str] | None = None)
 
     Args:
         root: the function.
-        column: a field of the table's rows, such as ``"forward"``, or with ``entries`` the name of a target.
+        column: a field or property of the table's rows, such as ``"forward"``, or with ``entries`` a target's name.
         entries: the operators that the column has, for columns that are no field of the table.
 
     Raises:
         LoweringError: an operator has neither an entry nor a formula.
     """
-    if column in {"forward", "tangent"} and not root.has_formulas:
+    if column in {"forward", "tangent", "canonical"} and not root.has_formulas:
         return root
 
     def change(node: Expression, args: tuple[Expression, ...]) -> Expression:
@@ -41,6 +41,11 @@ def expand(root: Expression, column: str, entries: frozenset[str] | None = None)
         return make_node(node.op, *args) if known else _formula_at(row, column, entries, args)
 
     return rewrite(root, change)
+
+
+def valued(root: Expression) -> Expression:
+    """The function that has the values of an expression and their own derivative: without pairs."""
+    return expand(root, "forward") if root.is_paired else root
 
 
 def _formula_at(row: Operator, column: str, entries: frozenset[str] | None, args: tuple[Expression, ...]) -> Expression:

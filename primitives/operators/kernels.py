@@ -97,6 +97,13 @@ def where_compared(name: str) -> Callable[[Value, Value, Value, Value], Tensor]:
     return forward
 
 
+def paired(a: Value, b: Value) -> Tensor:
+    """The value of a with the derivatives of b, by autograd of either mode; 0 where b is not finite."""
+    model = a if isinstance(a, Tensor) else b
+    value, slope = like(a, model).detach(), like(b, model)
+    return value - (slope.detach() - slope).nan_to_num(0.0)  # a - 0.0 is a, -0.0 included
+
+
 def sinc(a: Tensor) -> Tensor:
     """sin(a) / a, 1 at 0."""
     return torch.sinc(a / math.pi)

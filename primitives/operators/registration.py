@@ -77,7 +77,7 @@ def _wrong_row(row: Operator) -> Iterator[str]:
 
 def _unreadable(column: str, text: str, names: tuple[str, ...]) -> Iterator[str]:
     try:
-        if text:
-            parse_body(text, {name: parameter(name) for name in names})
+        if text and parse_body(text, {name: parameter(name) for name in names}).is_paired:
+            yield f"{column} {text!r}: paired(f, g) is for expressions and grammars, an operator has one derivative"
     except ExpressionError as error:
         yield f"{column} {quoted(text)} over {', '.join(names)}: {error}"

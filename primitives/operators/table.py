@@ -30,6 +30,9 @@ from primitives.quoting import quoted
 
 INPUTS = ("a", "b", "c", "d", "e")
 
+#: ``paired(f, g)``: the value of f, the derivative of g.
+PAIR = "paired"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
@@ -59,6 +62,16 @@ class Operator:
     code: Mapping[str, str] = field(default_factory=dict, hash=False)
     commutative: bool = False
     source: str = ""
+
+    @property
+    def is_pair(self) -> bool:
+        """The value is that of one input and the derivative that of another."""
+        return self.name == PAIR
+
+    @property
+    def canonical(self) -> bool:
+        """It stands in canonical forms: it computes something of its own, or has a derivative of its own."""
+        return self.forward is not None or self.is_pair
 
 
 def _row(name: str, forward: Callable[..., Tensor], tangent: str, cost: float, formula: str = "") -> Operator:
@@ -170,6 +183,11 @@ _ROWS = (
 )
 
 
+# by its formula nothing of b is computed where values are wanted
+_PAIRS = (
+    Operator(name=PAIR, arity=2, formula="a", tangent="db", source="HeLU, arXiv 2411.10573; BiPer, arXiv 2404.01278"),
+)
+
 _R10 = "3.1622776601683795"  # sqrt(10); GRAFS keeps outputs within 10
 
 _DEFINITIONS = (
@@ -216,7 +234,7 @@ _DEFINITIONS = (
     _defined("rrelu", "where(a>=0,a,0.22916666666666666*a)", 1, "Lapid and Sipper; torch in evaluation mode"),
 )
 
-_TABLE: dict[str, Operator] = {row.name: row for row in (*_ROWS, *_DEFINITIONS)}
+_TABLE: dict[str, Operator] = {row.name: row for row in (*_ROWS, *_PAIRS, *_DEFINITIONS)}
 
 #: Operators of any number of inputs, at least one: written as a chain of a binary operator.
 CHAINS = {"sum_n": "add", "prod_n": "mul", "max_n": "max", "min_n": "min"}
@@ -279,5 +297,7 @@ def forward_of(name: str) -> Callable[..., Tensor]:
 
 
 def fold(name: str, values: Sequence[float]) -> float:
-    """An operator whose row has a forward function, at numbers, in float64."""
-    return float(forward_of(name)(*(torch.tensor(v, dtype=torch.float64) for v in values)))
+    """An operator whose row has a forward function, or a pair, at numbers, in float64."""
+    return (
+        values[0] if name == PAIR else float(forward_of(name)(*(torch.tensor(v, dtype=torch.float64) for v in values)))
+    )

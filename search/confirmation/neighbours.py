@@ -77,7 +77,7 @@ def _with_simpler_parameter(expression: Expression) -> Iterator[Expression]:
     for leaf in _leaves(expression):
         if isinstance(leaf.value, Parameter):
             yield _replaced(expression, leaf, constant(leaf.value.initial))
-            if leaf.value.per_channel:
+            if leaf.value.per == "channel":
                 yield _replaced(expression, leaf, parameter(leaf.value.name, leaf.value.initial))
 
 
@@ -94,7 +94,7 @@ def _leaves(expression: Expression) -> list[Expression]:
 def _with_value(leaf: Expression, value: float) -> Expression:
     old = leaf.value
     if isinstance(old, Parameter):
-        return parameter(old.name, value, per_channel=old.per_channel)
+        return parameter(old.name, value, per=old.per)
     return constant(value)
 
 

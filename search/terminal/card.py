@@ -8,6 +8,7 @@ from evaluators.results.reasons import code_of
 from primitives.analysis import EdgeOfChaos, Gaussian, Shape
 from primitives.catalogue import Match
 from primitives.equivalence.canonical import canonical
+from primitives.equivalence.classes import has_own_slope
 from search.terminal.inspection import Description
 from search.terminal.tables import number, sparkline
 
@@ -40,9 +41,8 @@ def card(description: Description, curve: list[float]) -> Iterator[tuple[str, li
 
 def _function(description: Description, curve: list[float]) -> list[tuple[str, str]]:
     expression, known = description.expression, description.known
-    parameters = (
-        f"{p.name} = {p.initial:g} per {'channel' if p.per_channel else 'layer'}" for p in expression.parameters
-    )
+    parameters = (f"{p.name} = {p.initial:g} per {p.per}" for p in expression.parameters)
+    own = has_own_slope(expression)
     return [
         ("expression", expression.text),
         ("canonical form", canonical(expression).text),
@@ -51,6 +51,7 @@ def _function(description: Description, curve: list[float]) -> list[tuple[str, s
         ("known as", _known(known) if known else "-"),
         ("cost, in ReLUs", number(description.cost, ".3g")),
         ("nodes", number(expression.size)),
+        *([("gradients", "by a derivative of its own, f'; the shape is that of the values")] if own else []),
         ("on [-3, 3]", sparkline(curve)),
     ]
 

@@ -18,10 +18,7 @@ def description_to_json(description: Description) -> JsonObject:
         "expression": expression.text,
         "canonical": canonical(expression).text,
         "latex": description.latex,
-        "parameters": [
-            {"name": p.name, "initial": p.initial, "per": "channel" if p.per_channel else "layer"}
-            for p in expression.parameters
-        ],
+        "parameters": [{"name": p.name, "initial": p.initial, "per": p.per} for p in expression.parameters],
         "known": None if description.known is None else description.known.row,
         "exact_class": description.classes.exact,
         "scale_class": description.classes.scale,

@@ -10,7 +10,7 @@ from primitives.catalogue import catalogue
 from primitives.errors import ActsearchError, nearest
 from primitives.grammars import grammar, grammar_names
 from primitives.lowering import TARGETS
-from primitives.operators.table import CHAINS, operators
+from primitives.operators.table import CHAINS, Operator, operators
 from primitives.quoting import quoted
 from search.config import shipped_configs
 from search.strategies import STRATEGIES
@@ -31,12 +31,16 @@ def listed(what: str) -> list[Cells]:
 
 def _operators() -> list[Cells]:
     rows: list[Cells] = [
-        {"name": o.name, "inputs": o.arity, "cost": o.cost or "", "formula": o.formula} for o in operators().values()
+        {"name": o.name, "inputs": o.arity, "cost": o.cost or "", "formula": _formula(o)} for o in operators().values()
     ]
     chains: list[Cells] = [
         {"name": n, "inputs": "any", "cost": "", "formula": f"{op}(a,{op}(b,...))"} for n, op in CHAINS.items()
     ]
     return [*rows, *chains]
+
+
+def _formula(row: Operator) -> str:
+    return f"{row.formula}, with the derivative of b" if row.is_pair else row.formula
 
 
 def _grammars() -> list[Cells]:

@@ -33,7 +33,7 @@ def stacked_activation(
     generator = torch.Generator().manual_seed(0)
     for expression in expressions:
         for p in expression.parameters:
-            shape = (SLICES, CHANNELS) if p.per_channel else (SLICES,)
+            shape = (SLICES, CHANNELS) if p.per == "channel" else (SLICES,)
             activation.values.append(torch.rand(shape, generator=generator, dtype=torch.float64) + 0.5)
     return activation
 

@@ -63,7 +63,7 @@ def test_complexity_counts_nodes_and_not_how_they_are_written() -> None:
 def test_saved_bytes_are_four_and_the_parameters() -> None:
     elements = 256 * 64
     for entry in catalogue():
-        own = sum(64 if p.per_channel else 1 for p in entry.expression.parameters)
+        own = sum(64 if p.per == "channel" else 1 for p in entry.expression.parameters)
         if entry.name != "Softsign":  # torch composes it of two operators, each of which keeps a tensor
             assert saved_bytes(entry.expression) == pytest.approx(4.0 + 4.0 * own / elements), entry.name
     assert saved_bytes(parse("softsign(x)")) == 8.0

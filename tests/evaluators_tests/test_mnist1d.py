@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from evaluators.networks import GatedUnits
 from evaluators.tasks import expanded, task
 from evaluators.tasks.shipped import mnist1d
-from primitives.layers.activation import replace
+from primitives.layers.replacing import replace
 
 TASKS = ("mnist1d-mlp", "mnist1d-cnn", "mnist1d-gru", "mnist1d-vit")
 TRAINING = 4_000  # the published training examples come first; the other 1,000 test

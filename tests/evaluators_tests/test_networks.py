@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from evaluators.networks import CoordinateNetwork, Residual, Transformer, WithDerivatives, cnn, mlp
 from evaluators.training.initialisation import initial_network
-from primitives.layers.activation import replace
+from primitives.layers.replacing import replace
 from tests.evaluators_tests.families import FAMILIES, Family
 
 PLACES = {"mlp": 3, "cnn": 2, "transformer": 1, "coordinates": 2, "derivatives": 2, "perexample": 2}

@@ -35,7 +35,7 @@ def stack(members: list[CohortMember], chosen: Task, rates: tuple[float, ...] = 
 
 def own_losses(trained: Stack, expression: Expression | None) -> torch.Tensor:
     """Validation losses of the slices of one formula."""
-    (share,) = [share for share in trained.layout.shares if share.expression is expression]
+    (share,) = [share for share in trained.activations[0].layout.shares if share.expression is expression]
     return trained.loss("validation")[share.start : share.stop]
 
 

@@ -202,7 +202,7 @@ class _Reader:
             return Node(name, (self._product(up_to_function=True),))
         opened = self.next
         inner = self._between(opened, _ROUND[opened], self._inputs)
-        if len(inner.parts) != (2 if name in {r"\max", r"\min"} else 1):
+        if len(inner.parts) != (2 if name in {r"\max", r"\min", "paired"} else 1):
             raise Unreadable(f"{len(inner.parts)} inputs of {name!r}")
         return Node(name, inner.parts)
 

@@ -99,6 +99,10 @@ def _near_zero(near: float, series: list[float], far: Callable[[Tensor], Tensor]
     return function
 
 
+def _paired(a: Tensor, b: Tensor) -> Tensor:
+    return a.detach() + (b - b.detach())
+
+
 _FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     **{f"\\{name}": getattr(torch, name) for name in ["exp", "log", "sin", "cos", "arctan", "sinh", "cosh", "tanh"]},
     r"\sigma": torch.sigmoid,
@@ -124,6 +128,7 @@ _FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 _OPERATIONS: dict[str, Callable[..., Tensor]] = {
     **_FUNCTIONS,
+    "paired": _paired,
     "sum": lambda *terms: reduce(torch.add, terms),
     "minus": torch.neg,
     "power": torch.pow,

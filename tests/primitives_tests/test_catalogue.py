@@ -115,10 +115,10 @@ def at_start(name_or_formula: str) -> Expression:
 
 
 def test_all_rows_are_there_under_different_names() -> None:
-    assert len(catalogue()) == len(ROWS) == len({e.name for e in catalogue()}) == 318
+    assert len(catalogue()) == len(ROWS) == len({e.name for e in catalogue()}) == 327
 
 
-@pytest.mark.parametrize("index", range(318), ids=[row["name"] for row in ROWS])
+@pytest.mark.parametrize("index", range(327), ids=[row["name"] for row in ROWS])
 def test_values(index: int) -> None:
     x = torch.tensor(list(POINTS.values()), dtype=torch.float64)
     expected = torch.tensor([float(ROWS[index][column]) for column in POINTS], dtype=torch.float64)
@@ -201,15 +201,15 @@ def test_equal_functions_of_the_literature_are_one_class(names: tuple[str, ...])
 
 
 def test_what_a_source_lets_learn_is_a_parameter_with_its_granularity() -> None:
-    channel = {p.per_channel for known in catalogue() for p in known.expression.parameters}
-    assert channel == {False, True}
+    granularities = {p.per for known in catalogue() for p in known.expression.parameters}
+    assert granularities == {"layer", "channel"}
     assert entry("PReLU").expression.text == "where(x>=0,x,a*x); a=0.25:channel"
     assert entry("GoLU").constants == "alpha=1, beta=1, gamma=1"
     for known in catalogue():
         assert not {p.name for p in known.expression.parameters} & {
             part.partition("=")[0].strip() for part in known.constants.split(",")
         }
-    assert sum(not known.checked for known in catalogue()) == 24
+    assert sum(not known.checked for known in catalogue()) == 27
 
 
 @pytest.mark.parametrize(

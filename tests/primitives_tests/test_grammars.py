@@ -117,11 +117,11 @@ def test_repeated_metavariable_is_one_node(tmp_path: Path) -> None:
 
 
 def test_parameters_have_their_declared_start_and_granularity() -> None:
-    for name, starts, per_channel in (("swish2017-2", {1.0}, True), ("grafs", {0.0, 1.0}, False)):
+    for name, starts, per in (("swish2017-2", {1.0}, "channel"), ("grafs", {0.0, 1.0}, "layer")):
         generator = rng(10)
         found = [p for _ in range(300) for p in PRESETS[name].sample(generator).parameters]
         assert {p.initial for p in found} == starts
-        assert {p.per_channel for p in found} == {per_channel}
+        assert {p.per for p in found} == {per}
         assert {"2" in p.name for p in found} == {True, False}
 
 
@@ -131,7 +131,7 @@ def test_each_use_has_its_own_parameter(tmp_path: Path) -> None:
     assert f.text == "beta*x+beta2*x; beta=0.25:channel, beta2=0.25:channel"
     trees = loaded(tmp_path, text + "templates: [{tree_size: 3}]")
     assert parse("x+anything; anything=0.25:channel") in trees and parse("x+beta; beta=0.25") not in trees
-    assert parameter("beta", 0.25, per_channel=True) not in trees  # there is no x
+    assert parameter("beta", 0.25, per="channel") not in trees  # there is no x
 
 
 def test_what_is_no_expression_is_no_member() -> None:
@@ -210,7 +210,10 @@ BAD = [
         "factors.maximum: unknown key; .*expected max",
     ),
     ("name: n\nfactors: {max: 0}\ntemplates: [{tree_size: 3}]", "factors.max: expected 1 to 10, got 0"),
-    ("name: n\nfactors: {per: neuron}\ntemplates: [{tree_size: 3}]", "factors.per: expected 'layer' or 'channel'"),
+    (
+        "name: n\nfactors: {per: neuron}\ntemplates: [{tree_size: 3}]",
+        "factors.per: expected 'layer', 'channel' or 'network'",
+    ),
     (
         "name: n\nparameters: {beta: {}}\nfactors: {max: 2}\ntemplates: [{tree_size: 3}]",
         "parameters.beta: starts at 1 per layer as the factors do",
@@ -243,7 +246,7 @@ BAD = [
     ),
     (
         "name: n\nparameters: {c: {per: chanel}}\ntemplates: [{tree_size: 3}]",
-        r"parameters.c.per: expected 'layer' or 'channel', got 'chanel'; did you mean 'channel'",
+        r"parameters.c.per: expected 'layer', 'channel' or 'network', got 'chanel'; did you mean 'channel'",
     ),
     (
         "name: n\nparameters: {beta: {}}\nunary: [bta*a]\ntemplates: [{tree_size: 3}]",

@@ -49,7 +49,7 @@ def wrong_numbers(f: Expression, text: str) -> list[str]:
 def symbol(p: Parameter) -> str:
     """What a reader sees of a parameter."""
     stem, number = re.fullmatch(r"(\w*?[A-Za-z]+)_?(\d*)", p.name).groups()  # type: ignore[union-attr]
-    index = ",".join([*filter(None, [number]), *(["c"] if p.per_channel else [])])
+    index = ",".join([*filter(None, [number]), *(["c"] if p.per == "channel" else [])])
     shown = r"\varsigma" if stem == "sigma" else f"\\{stem}" if stem in GREEK.split() else stem
     return f"{shown}_{index}" if index else shown
 

@@ -51,7 +51,9 @@ def trees() -> st.SearchStrategy[Expression]:
     leaves = st.one_of(
         st.just(x_leaf()),
         NUMBERS.map(constant),
-        st.sampled_from(["a", "beta"]).map(lambda name: parameter(name, 0.5, per_channel=name == "a")),
+        st.sampled_from(["a", "beta"]).map(
+            lambda name: parameter(name, 0.5, per="channel" if name == "a" else "layer")
+        ),
     )
 
     def grow(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression]:
@@ -73,7 +75,7 @@ def random_tree(rng: random.Random, levels: int) -> Expression:
     """A tree over every operator, defined ones too, with parameters per layer and per channel and any constant."""
     if levels == 0 or rng.random() < 0.2:
         number = rng.choice([rng.gauss(0, 1), -1e-300, 5e-324, 1e22, -3.0, 0.1, 1.7976931348623157e308])
-        leaves = [x_leaf(), constant(number), parameter("a", -0.25), parameter("max_", 1e-9, per_channel=True)]
+        leaves = [x_leaf(), constant(number), parameter("a", -0.25), parameter("max_", 1e-9, per="channel")]
         return rng.choice(leaves)
     row = rng.choice(list(operators().values()))
     return within_limits(row.name, *(random_tree(rng, levels - 1) for _ in range(row.arity)))
@@ -213,7 +215,7 @@ def test_aquasurf_names_mean_what_they_mean_there(name: str) -> None:
         ("beta*x; beta=q", "position 13: expected a number, got 'q'"),
         ("beta*x; beta=nan", "position 13: expected a number, got 'nan'"),
         ("beta*x; beta=1e400", "position 13: '1e400' is not finite"),
-        ("beta*x; beta=1:row", "position 15: expected 'layer' or 'channel', got 'row'"),
+        ("beta*x; beta=1:row", "position 15: expected 'layer', 'channel' or 'network', got 'row'"),
         ("beta*x; beta", "position 12: expected '=' and the initial value of 'beta', got the end"),
         ("a*b*x; a=1 b=2", "position 11: expected ',' or the end, got 'b'"),
         ("a*x; a=1;; b=2", "position 9: expected a parameter, as in beta=1 or beta=1:channel, got ';'"),

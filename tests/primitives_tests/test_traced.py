@@ -78,6 +78,19 @@ def test_one_graph_gives_value_and_gradients_of_eager_mode(text: str, shape: tup
     assert_compiled_equals_eager(Activation(parse(text), 4), torch.randn(shape), "aot_eager")
 
 
+def test_a_pair_has_its_own_gradient_in_compiled_code_and_computes_its_second_part_for_that_alone() -> None:
+    layer, x = Activation(parse("paired(sign(x),sin(b*x)); b=0.7")), torch.randn(6, 4)
+    assert_compiled_equals_eager(layer, x, "aot_eager")
+    leaf = x.clone().requires_grad_()
+    derived = torch.export.export(layer, (x,)).module()
+    (slope,) = torch.autograd.grad(derived(leaf).sum(), leaf)
+    torch.testing.assert_close(slope, 0.7 * torch.cos(0.7 * x))
+    with torch.no_grad():
+        inference = torch.export.export(layer, (x,))
+    assert "sin" not in inference.graph_module.code
+    torch.testing.assert_close(inference.module()(x), torch.sign(x))
+
+
 def test_images_with_channels_last_stay_so() -> None:
     x = torch.randn(2, 4, 3, 5).to(memory_format=torch.channels_last)
     assert_compiled_equals_eager(Activation(parse(TEXTS[0]), 4), x, "aot_eager")

@@ -29,6 +29,12 @@ from tests.plain import confirmation
 CONFIG = Config.model_validate({"budget": 1, "confirmation": {"rounds": 4}, "training": {"learning_rates": [0.01]}})
 
 
+def test_a_pair_is_shortened_to_one_of_its_parts() -> None:
+    texts = [each.text for each in shorter(parse("paired(tanh(x),sin(x)+x)"))]
+    assert "tanh(x)" in texts
+    assert "paired(tanh(x),sin(x))" in texts
+
+
 class Scripted(Workers):
     """Gives each function the log losses that a script says, seed by seed."""
 

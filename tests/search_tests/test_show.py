@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import xml.etree.ElementTree as ElementTree
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,8 @@ def test_json_has_the_whole_analysis(monkeypatch: pytest.MonkeyPatch, capsys: py
 
 
 @pytest.mark.parametrize(
-    "text", ["gelu(x)", "relu(x)", "x*sigmoid(b*x); b=1:channel", "log(x)", "1/x", "3", "exp(exp(x))"]
+    "text",
+    ["gelu(x)", "relu(x)", "x*sigmoid(b*x); b=1:channel", "log(x)", "1/x", "3", "exp(exp(x))", "paired(sign(x),x)"],
 )
 def test_the_card_leaves_nothing_out(text: str) -> None:
     found = describe(parse(text))
@@ -52,6 +54,20 @@ def test_the_card_leaves_nothing_out(text: str) -> None:
             lines = len(groups[heading]) + 1 if part == "shape" else len(groups[heading])  # both bounds in one line
             assert lines == len(features), heading
     assert all(text for lines in groups.values() for _, text in lines[1:])
+
+
+def test_a_pair_and_a_parameter_per_network_are_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "paired(relu(x),relu(x+b)); b=0.05:network"
+    assert show(monkeypatch, text) == 0
+    out = capsys.readouterr().out
+    assert "b = 0.05 per network" in out
+    assert "by a derivative of its own" in out
+    assert show(monkeypatch, "paired(relu(x),relu(x+0.05))", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["known"]["name"] == "HeLU"
+    assert found["analysis"]["shape"] == json.loads(json.dumps(asdict(analyse(parse("relu(x)")))))["shape"]
 
 
 def test_text_has_headings_and_numbers(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

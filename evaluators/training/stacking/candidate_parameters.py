@@ -12,50 +12,61 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from evaluators.training.stacking.activation_slot import ActivationSlot, Layout, Share
+from evaluators.training.stacking.activation_slot import ActivationSlot
+from primitives.expression.parameters import Parameter
+
+#: The slot, or None for what all slots share, the candidate's number in the stack, the parameter's name.
+Key = tuple[ActivationSlot | None, int, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One parameter of one candidate at one site.
+    """One parameter of one candidate at one site, or at all sites for one per network.
 
     Args:
-        activation: the slot of the site.
-        share: the candidate.
+        key: whose it is.
+        owners: the slices of the stack that it belongs to.
         initial: the parameter's initial value.
         shape: (slices,), or (slices, channels) for one per channel.
         start: its first element in the flat tensor.
     """
 
-    activation: ActivationSlot
-    share: Share
+    key: Key
+    owners: slice
     initial: float
     shape: tuple[int, ...]
     start: int
 
     @property
+    def member(self) -> int:
+        """The candidate's number in the stack."""
+        return self.key[1]
+
+    @property
     def elements(self) -> Tensor:
         """Indices of its elements in the flat tensor, one row a slice, on the CPU."""
         stop = self.start + math.prod(self.shape)
-        return torch.arange(self.start, stop, device="cpu").view(self.share.slices, -1)
-
-    @property
-    def owners(self) -> slice:
-        """The slices of the stack that it belongs to."""
-        return slice(self.share.start, self.share.stop)
+        return torch.arange(self.start, stop, device="cpu").view(self.shape[0], -1)
 
 
-def blocks(activations: Sequence[ActivationSlot], layout: Layout) -> list[Block]:
+def blocks(activations: Sequence[ActivationSlot]) -> list[Block]:
     """The blocks of a stack, in the order of the flat tensor: site by site, candidate by candidate."""
-    made: list[Block] = []
+    made: dict[Key, Block] = {}
     start = 0
     for activation in activations:
-        for share in layout.shares:
+        for member, share in enumerate(activation.layout.shares):
             for p in share.expression.parameters:
-                shape = (share.slices, activation.channels) if p.per_channel else (share.slices,)
-                made.append(Block(activation, share, p.initial, shape, start))
+                key = _key(activation, member, p)
+                if key in made:
+                    continue
+                shape = (share.slices, activation.channels) if p.per == "channel" else (share.slices,)
+                made[key] = Block(key, slice(share.start, share.stop), p.initial, shape, start)
                 start += math.prod(shape)
-    return made
+    return list(made.values())
+
+
+def _key(activation: ActivationSlot, member: int, p: Parameter) -> Key:
+    return None if p.per == "network" else activation, member, p.name
 
 
 def initial(blocks: Sequence[Block]) -> Tensor:
@@ -65,28 +76,31 @@ def initial(blocks: Sequence[Block]) -> Tensor:
 
 def slices(blocks: Sequence[Block]) -> Tensor:
     """The slice of the stack that each element belongs to, on the CPU."""
-    rows = [torch.arange(block.share.start, block.share.stop, device="cpu") for block in blocks]
+    rows = [torch.arange(block.owners.start, block.owners.stop, device="cpu") for block in blocks]
     return joined([row[:, None].expand_as(block.elements) for row, block in zip(rows, blocks, strict=True)])
 
 
-def picked(blocks: Sequence[Block], places: Mapping[Share, Tensor]) -> Tensor:
+def picked(blocks: Sequence[Block], places: Mapping[int, Tensor]) -> Tensor:
     """Indices in the flat tensor of what belongs to some slices, on the CPU.
 
     Args:
         blocks: of the stack.
-        places: for each candidate that keeps some, which of its slices, counted from its first one.
+        places: by the number of each candidate that keeps some, which of its slices, counted from its first one.
     """
-    return joined([block.elements[places[block.share]] for block in blocks if block.share in places])
+    return joined([block.elements[places[block.member]] for block in blocks if block.member in places])
 
 
-def hand_out(blocks: Sequence[Block], flat: Tensor) -> list[Tensor]:
+def hand_out(activations: Sequence[ActivationSlot], blocks: Sequence[Block], flat: Tensor) -> list[Tensor]:
     """Give every site its parameters, leaves that share the memory of ``flat``; return them, block by block."""
-    leaves = []
+    leaves: dict[Key, Tensor] = {}
     for block in blocks:
         part = flat[block.start : block.start + math.prod(block.shape)]
-        leaves.append(part.view(block.shape).detach().requires_grad_())
-        block.activation.values.append(leaves[-1])
-    return leaves
+        leaves[block.key] = part.view(block.shape).detach().requires_grad_()
+    for activation in activations:
+        of_shares = enumerate(activation.layout.shares)
+        keys = [_key(activation, member, p) for member, share in of_shares for p in share.expression.parameters]
+        activation.values = [leaves[key] for key in keys]
+    return list(leaves.values())
 
 
 def joined(parts: Sequence[Tensor]) -> Tensor:

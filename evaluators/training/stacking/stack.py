@@ -74,8 +74,7 @@ class Stack(Models):
     ) -> None:
         super().__init__(task, part, members, schedule, backend=backend)
         self._build([initial_network(task, seed) for seed in self.seeds])
-        self.layout = self._layout()
-        self.blocks = candidate_parameters.blocks(self.activations, self.layout)
+        self._lay_out()
         self.candidate_parameters = backend.place(candidate_parameters.initial(self.blocks))
         self._hand_out()
         rates = torch.tensor([rate for _, rate in self.slices], device="cpu", dtype=torch.float64)
@@ -114,11 +113,15 @@ class Stack(Models):
         """One tensor a seed as one row a slice."""
         return self.backend.moved(torch.stack(list(of_seeds)))[self.seed]
 
+    def _lay_out(self) -> None:
+        """Give every activation slot the candidates that it has slices of."""
+        for number, activation in enumerate(self.activations):
+            activation.layout = self._layout(number)
+        self.blocks = candidate_parameters.blocks(self.activations)
+
     def _hand_out(self) -> None:
-        """Give every activation slot the layout, and its parameters: leaves that share one memory."""
-        for activation in self.activations:
-            activation.layout, activation.values = self.layout, []
-        self.values = candidate_parameters.hand_out(self.blocks, self.candidate_parameters)
+        """Give every activation slot its parameters: leaves that share one memory."""
+        self.values = candidate_parameters.hand_out(self.activations, self.blocks, self.candidate_parameters)
 
     @property
     def tensors(self) -> list[Tensor]:
@@ -238,14 +241,13 @@ class Stack(Models):
 
     def _narrow(self, chosen: Sequence[int], rates: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
         """Keep some models of some members, but for the optimiser; return the indices of slices and parameters."""
-        of_shares = dict(zip([self.layout.shares[i] for i in chosen], self._places(chosen, rates), strict=True))
-        flat = self.backend.place(candidate_parameters.picked(self.blocks, of_shares))
+        of_members = dict(zip(chosen, self._places(chosen, rates), strict=True))
+        flat = self.backend.place(candidate_parameters.picked(self.blocks, of_members))
         slices = self._kept(chosen, rates)
         self.state = {name: tensor.detach()[slices] for name, tensor in self.state.items()}
         self.fixed = {name: tensor[slices] for name, tensor in self.fixed.items()}
         self.candidate_parameters = self.candidate_parameters[flat]
-        self.layout = self._layout()
-        self.blocks = candidate_parameters.blocks(self.activations, self.layout)
+        self._lay_out()
         self._hand_out()
         return slices, flat
 
@@ -271,6 +273,7 @@ class Stack(Models):
         try:
             yield view
         finally:
+            self._lay_out()
             self._hand_out()
 
     @contextmanager
@@ -284,7 +287,8 @@ class Stack(Models):
             for each in watched:
                 each.after = None
 
-    def _layout(self) -> Layout:
+    def _layout(self, number: int) -> Layout:
+        """What the activation slot of a number applies, candidate by candidate."""
         shares = [self._share(member, of) for member, of in zip(self.members, self.ranges, strict=True)]
         return Layout(tuple(shares), tuple(tuple(p.name for p in share.expression.parameters) for share in shares))
 

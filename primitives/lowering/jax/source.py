@@ -15,6 +15,7 @@ from primitives.lowering.python.text import class_name, python_names, python_num
 from primitives.lowering.reference import roots_of
 from primitives.lowering.shipped import template
 from primitives.lowering.target import Target
+from primitives.operators.formulas import valued
 
 _MODULE = template("jax/module.txt")
 
@@ -31,6 +32,7 @@ _COLUMN = Column(
     | {
         "atan": "jnp.arctan({0})",
         "asinh": "jnp.arcsinh({0})",
+        "paired": "_paired({0}, {1})",
         "max": "jnp.maximum({0}, {1})",
         "min": "jnp.minimum({0}, {1})",
         "where": "jnp.where({0}, {1}, {2})",
@@ -59,7 +61,8 @@ def jax_source(expression: Expression, name: str, factor: float) -> str:
     class_name(name, _TAKEN)  # for its check of the name
     names = python_names(expression, {*_TAKEN, name, f"{name}_plain"})
     roots = list(roots_of(expression, factor).values())
-    arguments = ["x", *names.values()]
+    arguments, pair = ["x", *names.values()], roots[0].is_paired
+    traced = _body(roots[:1], names, ", ".join)
     initial = {names[p.name]: python_number(p.initial) for p in expression.parameters}
     source = _MODULE.substitute(
         channel_parts(expression, names, "_array({0})"),
@@ -69,14 +72,31 @@ def jax_source(expression: Expression, name: str, factor: float) -> str:
         signature=", ".join(["x", *(f"{p}={value}" for p, value in initial.items())]),
         given=", ".join(f"_array({argument})" for argument in arguments),
         arguments=", ".join(arguments),
-        value=_body(roots[:1], names, ", ".join),
+        value=_body([valued(roots[0])], names, ", ".join),
+        traced=_TRACED.substitute(arguments=", ".join(arguments), body=traced) if pair else "",
+        plain="_traced" if pair else "_value",
         slopes=_body(roots[1:], names, lambda slopes: f"({', '.join(slopes)},)"),
         imports="$imports",
     )
+    source += _PAIRED if "_paired(" in source else ""
     source += HELPERS if has_channels(expression) else ""
     imports = [line for mark, line in _IMPORTS.items() if re.search(rf"(?<![\w.]){re.escape(mark)}", source)]
     return source.replace("$imports", "\n".join(imports), 1)
 
+
+_TRACED = Template('''
+
+
+def _traced($arguments):
+    """The formula with its derivatives by jax's own rules."""
+$body''')
+
+_PAIRED = '''
+
+def _paired(a, b):
+    """The value of a with the derivatives of b by jax's own rules; 0 where b is not finite."""
+    return jax.lax.stop_gradient(a) - jnp.nan_to_num(jax.lax.stop_gradient(b) - b)
+'''
 
 _IMPORTS = {"math.": "import math\n", "jax.": "import jax", "jnp.": "import jax.numpy as jnp"}
 

@@ -25,7 +25,7 @@ def _per_channel(parameter, x, channel_dim):
 
 def has_channels(expression: Expression) -> bool:
     """True if a parameter is per channel."""
-    return any(p.per_channel for p in expression.parameters)
+    return any(p.per == "channel" for p in expression.parameters)
 
 
 def channel_parts(expression: Expression, names: Mapping[str, str], argument: str = "{0}") -> dict[str, str]:
@@ -43,7 +43,7 @@ def channel_parts(expression: Expression, names: Mapping[str, str], argument: st
     if not has_channels(expression):
         return dict.fromkeys(("dim", "pass_dim", "doc", "end", "shaped"), "")
     line = Template("    $p = _per_channel($array, $x, channel_dim)")
-    own = [names[p.name] for p in expression.parameters if p.per_channel]
+    own = [names[p.name] for p in expression.parameters if p.per == "channel"]
     x = argument.format("x")
     lines = [line.substitute(p=p, array=argument.format(p), x=x) for p in own]
     return {

@@ -11,7 +11,7 @@ from primitives.lowering.column import INFIX_TEMPLATES, Column
 from primitives.lowering.lines import Language, Lines
 from primitives.lowering.python.self_test import python_self_test
 from primitives.lowering.python.text import class_name, python_names, python_number
-from primitives.lowering.reference import scaled
+from primitives.lowering.reference import roots_of, scaled
 from primitives.lowering.shipped import template
 from primitives.lowering.target import Target
 
@@ -49,7 +49,7 @@ _COLUMN = Column(
         "bessel_i1e": "sp.exp(-sp.Abs({0})) * sp.besseli(1, {0})",
     },
 )
-_TAKEN = frozenset(["sp", "x", "PARAMETERS"])
+_TAKEN = frozenset(["sp", "x", "PARAMETERS", "SLOPES"])
 _MODULE = template("sympy/module.txt")
 _LARGEST = 15.0  # input of the self-test: the digits of exp(exp(x**3)) for 100 fill the memory
 
@@ -77,16 +77,42 @@ def sympy_source(expression: Expression, name: str, factor: float) -> str:
     """
     class_name(name, _TAKEN)
     names = python_names(expression, {*_TAKEN, name})
-    code = Lines([scaled(expression, factor)], _LANGUAGE, names)
+    pair = expression.is_paired  # sympy would derive the value
+    roots = [*roots_of(expression, factor).values()] if pair else [scaled(expression, factor)]
+    code = Lines(roots, _LANGUAGE, names)
+    slopes = [f"SLOPES = sp.sympify(({', '.join(code.results[1:])},))"] if pair else []
     return _MODULE.substitute(
         function=name,
         text=expression.text,
         factor=python_number(factor),
         symbols="\n".join(f'{new} = sp.Symbol("{old}", real=True)' for old, new in names.items()),
         initial=", ".join(f"{names[p.name]}: {python_number(p.initial)}" for p in expression.parameters),
-        body="\n".join([*code.lines, f"{name} = sp.sympify({code.results[0]})"]),
+        body="\n".join([*code.lines, f"{name} = sp.sympify({code.results[0]})", *slopes]),
+        derivative="SLOPES[0]" if pair else f"{name}.diff(x)",
+        slopes='"SLOPES", ' if pair else "",
     ).replace("\n\n\n", "\n\n")
 
+
+_COMPUTED_OF_PAIR = Template("""
+functions = [sp.lambdify([x, *PARAMETERS], each, "mpmath") for each in ($function, *SLOPES)]
+
+
+def real(value):
+    value = mpmath.mpmathify(value)
+    return float(value.real) if value.imag == 0 else math.nan
+
+
+def numbers(point):
+    at = tuple(map(mpmath.mpf, (point, *PARAMETERS.values())))
+    try:
+        return [real(each(*at)) for each in functions]
+    except ZeroDivisionError:
+        return [math.nan] * len(functions)
+
+
+with mpmath.workdps(120):
+    return list(zip(*map(numbers, points)))
+""")
 
 _COMPUTED = Template("""
 function = sp.lambdify([x, *PARAMETERS], $function, "mpmath")
@@ -112,12 +138,13 @@ with mpmath.workdps(120):  # expm1(1e-30) loses 30, log(1 + exp(-20)) squared 18
 
 
 def _self_test(expression: Expression, name: str, factor: float) -> dict[str, str]:
+    slopes, computed = ("SLOPES, ", _COMPUTED_OF_PAIR) if expression.is_paired else ("", _COMPUTED)
     return python_self_test(
         expression,
         f"{name}_sympy.py",
         factor=factor,
-        imports=f"\nimport mpmath\nimport sympy as sp\nfrom {name}_sympy import PARAMETERS, {name}, x",
-        computed=_COMPUTED.substitute(function=name),
+        imports=f"\nimport mpmath\nimport sympy as sp\nfrom {name}_sympy import PARAMETERS, {slopes}{name}, x",
+        computed=computed.substitute(function=name),
         kinks=False,
         largest=_LARGEST,
         room=1e-100,

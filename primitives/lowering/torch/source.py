@@ -22,6 +22,7 @@ from primitives.lowering.python.self_test import python_self_test
 from primitives.lowering.python.text import class_name, python_names, python_number
 from primitives.lowering.shipped import template
 from primitives.lowering.target import Target
+from primitives.operators.formulas import valued
 from primitives.operators.kernels import COMPARISONS
 
 _MODULE = template("torch/module.txt")
@@ -59,6 +60,7 @@ _TEMPLATES = {
     "bessel_i1e": "torch.special.i1e({0})",
     "sigmoid": "torch.sigmoid({0})",
     "softplus": "F.softplus({0}, 1.0, 40.0)",
+    "paired": "_paired({0}, {1})",
     "log_sigmoid": "-F.softplus(-({0}), 1.0, 40.0)",
     "relu": "torch.relu({0})",
     "relu6": "F.relu6({0})",
@@ -82,6 +84,12 @@ _HELPERS = {
 def _as_tensor(value, x):
     """A number as a tensor like x, without dimensions."""
     return value if isinstance(value, torch.Tensor) else torch.full((), value, dtype=x.dtype, device=x.device)
+''',
+    "_paired": '''
+
+def _paired(a, b):
+    """The value of a with the derivatives of b, by autograd; 0 where b is not finite."""
+    return a.detach() - (b.detach() - b).nan_to_num(0.0)
 ''',
     "_per_channel": HELPERS,
     "_sinc_prime": '''
@@ -116,9 +124,10 @@ def torch_source(expression: Expression, *, name: str = "activation", factor: fl
     names = python_names(expression, {*_TAKEN, name, f"{name}_plain", module})
     builtin = as_builtin(expression)
     root = builtin if factor == 1.0 else make_node("mul", constant(factor), builtin)
-    arguments = ["x", *names.values()]
+    traced = _body([root], names, _returned_value)
+    arguments, pair = ["x", *names.values()], root.is_paired
     source = _MODULE.substitute(
-        _module_parts(expression, names),
+        _module_parts(expression, names, module),
         function=name,
         module=module,
         text=expression.text,
@@ -126,7 +135,9 @@ def torch_source(expression: Expression, *, name: str = "activation", factor: fl
         init_scale=python_number(_init_scale(root)),
         arguments=", ".join(arguments),
         tensors=", ".join(["x", *(f"_as_tensor({p}, x)" for p in names.values())]),
-        value=_body([root], names, _returned_value),
+        value=_body([valued(root)], names, _returned_value),
+        traced=_TRACED.substitute(arguments=", ".join(arguments), body=traced) if pair else "",
+        plain="_traced" if pair else "_value",
         slopes=_body([derivative(root, wrt) for wrt in ("x", *names)], names, _returned_slopes),
         example=f"lambda: {module}(64)" if has_channels(expression) else module,
         imports="$imports",
@@ -156,17 +167,18 @@ def _completed(source: str) -> str:
     return source.replace("$imports", imports, 1).replace("$helpers", helpers, 1).rstrip() + "\n"
 
 
-def _module_parts(expression: Expression, names: Mapping[str, str]) -> dict[str, str]:
+def _module_parts(expression: Expression, names: Mapping[str, str], module: str) -> dict[str, str]:
     """What the parameters add to the signature and to the ``nn.Module``."""
     signature, passed, declarations, resets = ["x: torch.Tensor"], ["x"], [""], [""]
     for p in expression.parameters:
         name, initial = names[p.name], python_number(p.initial)
-        shape = "channels" if p.per_channel else "1"
+        shape = "channels" if p.per == "channel" else "1"
         signature.append(f"{name}: torch.Tensor | float = {initial}")
-        passed.append(f"self.{name}" if p.per_channel else f"self.{name}.squeeze(0)")
+        passed.append(f"self.{name}" if p.per == "channel" else f"self.{name}.squeeze(0)")
         declarations.append(f"self.{name} = nn.Parameter(torch.empty({shape}, device=device, dtype=dtype))")
         resets.append(f"nn.init.constant_(self.{name}, {initial})")
     needed = has_channels(expression)
+    shared = [names[p.name] for p in expression.parameters if p.per == "network"]
     return channel_parts(expression, names) | {
         "signature": ", ".join(signature),
         "passed": ", ".join(passed),
@@ -176,11 +188,29 @@ def _module_parts(expression: Expression, names: Mapping[str, str]) -> dict[str,
         "pass_own_dim": ", channel_dim=self.channel_dim" if needed else "",
         "channels_help": "their number; 1: one value for all." if needed else "not used.",
         "dim_help": _DIM_HELP if needed else "not used.",
+        "share": _SHARE.substitute(module=module, names=shared) if shared else "",
+        "network_help": f"\n    ``replace`` makes {', '.join(shared)} one for all layers that it puts in."
+        if shared
+        else "",
     }
 
 
 _DIM_HELP = """dimension of channels in the input, as torch counts: 1 in (N, C, ...), -1 where they come last. By
             default it is dimension 1, as for nn.PReLU, or the last one where that alone has so many entries."""
+
+_TRACED = Template('''
+
+
+def _traced($arguments):
+    """The formula with its derivatives by torch's autograd, of either mode."""
+$body''')
+
+_SHARE = Template("""\
+    own = [part for new in made.values() for part in new.modules() if isinstance(part, $module)]
+    for part in own[1:]:
+        for name in $names:
+            setattr(part, name, getattr(own[0], name))
+""")
 
 _CHECK = """
         if channels is None or channels < 1:
