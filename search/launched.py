@@ -34,8 +34,7 @@ def id_of(settings: Mapping[str, object]) -> str:
 
     Runs of one config and seed have one id, wherever the files of their user lie.
     """
-    text = json.dumps(_decisive(settings), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(_text(settings).encode()).hexdigest()[:16]
 
 
 def config_of(folder: RunFolder) -> Config:
@@ -96,7 +95,7 @@ def _edited(folder: RunFolder, record: RunRecord) -> JsonObject:
     """The settings in ``config.yaml``, without any edit that results depend on."""
     try:
         settings = read_yaml(folder.config)
-        if _decisive(settings) == _decisive(record.settings):
+        if _text(settings) == _text(record.settings):
             return settings
         edited, begun = (dict(_flat(_decisive(plain(_checked(each, folder))))) for each in (settings, record.settings))
     except ConfigError as error:
@@ -141,6 +140,11 @@ def _found(folder: RunFolder) -> tuple[RunRecord | None, str]:
         return read_run_record(folder.record), "missing"
     except DamageError:
         return None, "damaged"
+
+
+def _text(settings: Mapping[str, object]) -> str:
+    """All that decides results as one text, in which False is not 0."""
+    return json.dumps(_decisive(settings), sort_keys=True, default=str)  # a date of YAML's
 
 
 def _decisive(settings: Mapping[str, object]) -> JsonObject:

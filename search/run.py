@@ -17,7 +17,7 @@ from primitives.user_file import CONSENT, FileNotRun, is_reference, label, runni
 from search.baseline.known import Known
 from search.baseline.stage import baseline_of, functions_of, known_trained, listed, settled
 from search.config import Config, check_trust, load_config, to_yaml, with_pinned_files
-from search.confirmation import Confirmation, read_confirmation, to_confirm
+from search.confirmation import Confirmation, confirmation_of, to_confirm
 from search.confirmation.in_words import looks_in_words
 from search.engine.interruption import gently, resumable
 from search.engine.reporter import Reporter, Silent
@@ -196,9 +196,9 @@ class Run:
         """What the confirmation found, or None if there was none yet.
 
         Raises:
-            DamageError: its file is torn or changed.
+            DamageError: its file is torn or changed, or was lost.
         """
-        return read_confirmation(self.folder.confirmation, self.folder.run)
+        return confirmation_of(self.folder)
 
     def timing(self) -> dict[str, float]:
         """Measured time of the finalists by id, in ReLUs; empty if there was no confirmation yet.

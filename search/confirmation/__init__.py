@@ -1,6 +1,6 @@
 """Confirmation: the finalists and their short forms again, on seeds, data and networks that the search never saw."""
 
-from search.confirmation.codec import confirmation_to_json, read_confirmation, write_confirmation
+from search.confirmation.codec import confirmation_of, confirmation_to_json, read_confirmation, write_confirmation
 from search.confirmation.comparison import verdicts
 from search.confirmation.protocol import confirm, to_confirm
 from search.confirmation.record import Confirmation, Estimate
@@ -10,6 +10,7 @@ __all__ = [
     "Confirmation",
     "Estimate",
     "confirm",
+    "confirmation_of",
     "confirmation_to_json",
     "finalists",
     "read_confirmation",

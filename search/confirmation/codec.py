@@ -10,6 +10,7 @@ from typing import TypeVar
 from evaluators.results.json_codec import Fields, JsonObject, all_finite, decoded
 from evaluators.results.reasons import TRAINED
 from evaluators.results.records_codec import tested_from_json, tested_to_json
+from primitives.quoting import command
 from search.confirmation.record import (
     Carried,
     Compared,
@@ -23,7 +24,9 @@ from search.confirmation.record import (
     Tried,
     Verdict,
 )
+from search.errors import DamageError
 from search.storage.files import read_sealed, write_sealed
+from search.storage.run_folder import RunFolder
 
 T = TypeVar("T")
 
@@ -37,6 +40,22 @@ def read_confirmation(path: Path, run: str = "") -> Confirmation | None:
     """
     content = read_sealed(path, run)
     return None if content is None else confirmation_from_json(Fields(content, str(path)))
+
+
+def confirmation_of(folder: RunFolder) -> Confirmation | None:
+    """What a run's confirmation found; None if there was none yet.
+
+    Raises:
+        DamageError: its file is torn, changed or lost.
+        RecordError: it has another shape.
+    """
+    found = read_confirmation(folder.confirmation, folder.run)
+    if found is None and folder.timing.exists():  # which is written later
+        raise DamageError(
+            f"{folder.confirmation} is missing, though {folder.timing.name} is there; "
+            f"{command('resume', folder.path)} confirms again"
+        )
+    return found
 
 
 def write_confirmation(path: Path, confirmation: Confirmation, run: str = "") -> None:

@@ -12,7 +12,7 @@ from evaluators.results.reasons import Reason, code_of
 from evaluators.results.records import reference_name
 from primitives.user_file import label
 from search.config import Config, to_yaml
-from search.confirmation import Confirmation, read_confirmation
+from search.confirmation import Confirmation, confirmation_of
 from search.confirmation.in_words import looks_in_words
 from search.confirmation.record import Compared
 from search.engine.rivals import rivals_in
@@ -146,7 +146,7 @@ def gather(folder: RunFolder, config: Config, study: Study) -> RunData:
         study: of the run; it may be at work.
     """
     candidates = [Candidate(trial, trial.objectives) for trial in study.store.trials]
-    confirmation = read_confirmation(folder.confirmation, folder.run)
+    confirmation = confirmation_of(folder)
     ledger = read_looks(ledger_of(folder))
     return RunData(
         path=folder.path,

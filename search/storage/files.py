@@ -102,7 +102,8 @@ def unsealed(text: bytes, place: str, run: str = "") -> JsonObject:
     if (other := data.pop("run", "")) != run:
         if not run:
             raise DamageError(f"{place} is of run {other}, whose run.json is missing beside it")
-        raise RunError(f"{place} is of {f'run {other}' if other else 'a run without an id'}; this is run {run}")
+        its = f"run {other}" if other else "a run without an id"
+        raise RunError(f"{place} is of {its}; this is run {run}; put its own file back")
     return data
 
 

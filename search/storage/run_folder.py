@@ -190,7 +190,7 @@ def _check_plain(folder: Path) -> None:
 def named_folder(name: str) -> RunFolder:
     """The folder of a path, or of a name under ``runs/``."""
     path = Path(name)
-    return RunFolder(path) if len(path.parts) > 1 else RunFolder(RUNS / name)
+    return RunFolder(path if os.sep in name else RUNS / name)
 
 
 def free_name(stem: str) -> RunFolder:

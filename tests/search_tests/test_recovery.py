@@ -102,6 +102,12 @@ def test_second_process_is_refused_with_the_first_ones_id(finished: Run) -> None
     assert f"in use by process {os.getpid()} on " in result.stderr
 
 
+def test_a_path_is_no_name(small: Path) -> None:
+    """./here is beside the config, here is under runs/."""
+    job = Job.load(small, ["budget=6", "confirmation.finalists=0"])
+    assert job.launch("./here").path == Path("here") and job.launch("here").path == Path("runs/here")
+
+
 def test_a_run_is_never_overwritten(finished: Run, small: Path) -> None:
     with pytest.raises(RunError, match="exists already"):
         Job.load(small).launch("one")

@@ -15,7 +15,7 @@ from evaluators.errors import RecordError
 from evaluators.results.json_codec import parsed_json
 from primitives.errors import GrammarError
 from search import Job, Run, RunError
-from search.errors import DamageError
+from search.errors import ConfigError, DamageError
 from search.launched import id_of
 from search.storage.files import seal, unsealed
 from tests.search_tests.conftest import SMALL, Told, contents, resealed
@@ -167,6 +167,20 @@ def test_known_functions_that_are_lost_are_not_none(run: Run, command: Command) 
     assert files_of(run).items() <= whole.items()
 
 
+def test_a_confirmation_that_is_lost_is_not_none(run: Run, original: Run, command: Command) -> None:
+    run.folder.confirmation.unlink()
+    for words in (["status"], ["report"], ["export"]):
+        code, _, said = command(words[0], "./run")
+        assert code == 1 and "confirmation.json is missing, though timing.json is there; actsearch resume" in said
+    assert contents(Run.open("./run").resume()) == contents(original)
+
+
+def test_false_is_not_0(run: Run) -> None:
+    edited(run, seed=False)
+    with pytest.raises(ConfigError, match="seed"):
+        Run.open("./run").status()
+
+
 GRAMMAR = "name: own\ndescription: few\nunary: [a, {}, 'a**2']\nbinary: [a+b, 'a*b']\ntemplates: [{{units: 2}}]\n"
 
 
@@ -224,6 +238,7 @@ def test_a_prefix_is_no_run(run: Run) -> None:
 def test_a_job_at_work_can_be_looked_at(run: Run) -> None:
     """Its last line has no end yet; a cohort's file and its trials are there before."""
     run.folder.confirmation.unlink()
+    run.folder.timing.unlink()
     *lines, last = run.folder.trace.read_bytes().splitlines(keepends=True)
     for part in (b"", last[:1], last[:-40], last[:-1]):
         run.folder.trace.write_bytes(b"".join(lines) + part)
