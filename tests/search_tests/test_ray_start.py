@@ -84,6 +84,25 @@ def test_a_long_folder_is_refused_before_anything_is_written(
     assert not Path("runs").exists()
 
 
+def test_a_run_goes_on_with_another_folder(small: Path, command: Callable[..., tuple[int, str, str]]) -> None:
+    """The option comes before the config's key, which may be edited."""
+    long = f"{small.parent}/{'x' * LONGEST}"
+    made = command(
+        "launch", str(small), "--run=one", "--set=budget=6", "--set=confirmation.finalists=1", "--temp-dir=/none-a"
+    )
+    assert made[0] == 0  # without workers none is needed
+    path = Path("runs/one/config.yaml")
+    path.write_text(path.read_text().replace("temp_dir: /none-a\n", "temp_dir: /none-b\n"))
+    for how, *more in (("resume", "--set=budget=12"), ("confirm",)):
+        for option, named in (
+            ([], "workers.temp_dir: '/none-b': No such"),
+            ([f"--temp-dir={long}"], "bytes are too long"),
+        ):
+            code, _, said = command(how, "one", *more, "--workers=1", *option)
+            assert code == 2
+            assert named in said
+
+
 @pytest.mark.parametrize(
     ("error", "times"),
     [(Exception("The current node\ntimed out"), STARTS), (OSError(28, "No space left on device"), 1)],
