@@ -15,7 +15,7 @@ from primitives.errors import ExpressionError, UserFileError
 from primitives.quoting import command
 from primitives.user_file import CONSENT, FileNotRun, is_reference, label, running_none, was_run
 from search.baseline.known import Known
-from search.baseline.stage import baseline_of, functions_of, known_trained, listed, settled
+from search.baseline.stage import baseline_of, functions_of, known_trained, listed, missing, settled
 from search.config import Config, check_trust, load_config, to_yaml, with_pinned_files
 from search.confirmation import Confirmation, confirmation_of, to_confirm
 from search.confirmation.in_words import looks_in_words
@@ -287,6 +287,11 @@ class Run:
         reporter = reporter or Silent()
         with self.folder.locked(reporter.say), resumable(self.folder, reporter.say, "confirm"):
             self._take_up(reporter.say, address)
+            if missing(self.config, self.folder, reporter.say):
+                raise RunError(
+                    f"{self.path}: not all known functions are trained, with which finalists are compared; "
+                    f"{command('resume', self.path)} trains them"
+                )
             store = open_store(self.folder, reporter.say, self.config.scoring)
             study = study_of(self.config, self.folder, store)
             if not to_confirm(self.config, study):

@@ -116,6 +116,14 @@ def test_a_damaged_file_is_said_and_trained_again(small: Path) -> None:
     assert _of(run) == before
 
 
+def test_a_confirmation_waits_for_the_known_functions(small: Path) -> None:
+    """Compared with a part of them, a finalist is confirmed more easily."""
+    run = Job.load(small, [FEW, "budget=6"]).launch("one")
+    run.folder.known(0).unlink()
+    with pytest.raises(RunError, match="not all known functions are trained"):
+        Run.open("one").confirm()
+
+
 def test_a_listed_function_that_is_not_trained_is_said(small: Path) -> None:
     ear = Told()
     changes = ["baseline.functions=[Tanh, gelu, 'tanh(x)', 'x+1']", "budget=2", "confirmation.finalists=0"]
