@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from evaluators.results.json_codec import JsonObject
 from primitives.grammars import is_pinned
+from primitives.quoting import command
 from primitives.user_file import names_file, parts_of
 from search.conditions import as_it_was_meant
 from search.config import Config, checked, plain, read_yaml, yaml_text
@@ -49,7 +50,7 @@ def config_of(folder: RunFolder) -> Config:
     if record is None:
         return _checked(read_yaml(folder.config), folder)
     if not folder.config.exists():
-        raise DamageError(f"{folder.config} is missing; actsearch resume {folder.path} writes it from run.json")
+        raise DamageError(f"{folder.config} is missing; {command('resume', folder.path)} writes it from run.json")
     _edited(folder, record)
     return checked(as_it_was_meant(record.settings), str(folder.record))
 
@@ -100,8 +101,8 @@ def _edited(folder: RunFolder, record: RunRecord) -> JsonObject:
         edited, begun = (dict(_flat(_decisive(plain(_checked(each, folder))))) for each in (settings, record.settings))
     except ConfigError as error:
         raise ConfigError(
-            f"{error}\nThe settings of the run are in {folder.record}: delete {folder.config.name}, and actsearch "
-            f"resume {folder.path} writes it from them"
+            f"{error}\nThe settings of the run are in {folder.record}: delete {folder.config.name}, and "
+            f"{command('resume', folder.path)} writes it from them"
         ) from None
     for key in sorted(edited.keys() | begun.keys()):
         if (now := edited.get(key)) != (was := begun.get(key)):

@@ -29,17 +29,7 @@ def write_folders(home: Path, files: Mapping[Path, str | bytes]) -> None:
             fresh = Path(tempfile.mkdtemp(prefix=".writing-", dir=home))
         try:
             names = list(dict.fromkeys(path.parts[0] for path in files))
-            for name in names:
-                with writing(home / name):
-                    if (home / name).exists():
-                        shutil.copytree(home / name, fresh / name)
-                    else:
-                        (fresh / name).mkdir()
-            for path, content in files.items():
-                data = content.encode() if isinstance(content, str) else content
-                with writing(home / path):
-                    (fresh / path).parent.mkdir(parents=True, exist_ok=True)
-                    replace_file(fresh / path, data, fresh / "temporary")
+            _build(home, fresh, names, files)
             _swap(home, fresh, names)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
@@ -62,6 +52,21 @@ def made(home: Path) -> Iterator[None]:
             with suppress(OSError):
                 folder.rmdir()
         raise
+
+
+def _build(home: Path, fresh: Path, names: Iterable[str], files: Mapping[Path, str | bytes]) -> None:
+    """Make the new folders: what the old ones have, and the files."""
+    for name in names:
+        with writing(home / name):
+            if (home / name).exists():
+                shutil.copytree(home / name, fresh / name)
+            else:
+                (fresh / name).mkdir()
+    for path, content in files.items():
+        data = content.encode() if isinstance(content, str) else content
+        with writing(home / path):
+            (fresh / path).parent.mkdir(parents=True, exist_ok=True)
+            replace_file(fresh / path, data, fresh / "temporary")
 
 
 def _swap(home: Path, fresh: Path, names: Iterable[str]) -> None:

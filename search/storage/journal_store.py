@@ -86,8 +86,7 @@ def read_store(folder: RunFolder, scoring: Scoring, ahead: Ahead) -> Store:
         DamageError: the journal is missing or damaged, or see :func:`stored_trace`.
     """
     trace = stored_trace(folder, ahead)
-    copy = JournalCopy(folder.journal, trace[-1].journal_bytes if trace else 0)
-    if trace and copy.digest != trace[-1].journal_sha256:
+    if (copy := _journal_of(trace, folder)) is None:
         raise DamageError(
             f"{folder.journal} is missing or damaged; {command('resume', folder.path)} rebuilds it from the "
             "cohort files"
@@ -99,9 +98,16 @@ def read_store(folder: RunFolder, scoring: Scoring, ahead: Ahead) -> Store:
 
 def recorded_objectives(folder: RunFolder) -> Mapping[str, Direction]:
     """The objectives of a run with their directions, as its journal has them; none without a whole journal."""
-    trace = read_trace(folder.trace, folder.run)
-    copy = JournalCopy(folder.journal, trace[-1].journal_bytes if trace else 0)
-    return directions_in(copy) if trace and copy.digest == trace[-1].journal_sha256 else {}
+    copy = _journal_of(read_trace(folder.trace, folder.run), folder)
+    return directions_in(copy) if copy else {}
+
+
+def _journal_of(trace: Sequence[TraceEntry], folder: RunFolder) -> JournalCopy | None:
+    """The part of the journal that a trace names, empty for an empty one; None where it is not as the trace has it."""
+    if not trace:
+        return JournalCopy(folder.journal, 0)
+    copy = JournalCopy(folder.journal, trace[-1].journal_bytes)
+    return copy if copy.digest == trace[-1].journal_sha256 else None
 
 
 def stored_trace(folder: RunFolder, ahead: Ahead) -> list[TraceEntry]:
@@ -119,7 +125,7 @@ def stored_trace(folder: RunFolder, ahead: Ahead) -> list[TraceEntry]:
         again = read_trace(folder.trace, folder.run)
         if len(again) == len(trace):
             raise DamageError(
-                f"{folder.trace}: lines behind the first {len(trace)} are missing; actsearch resume {folder.path} "
+                f"{folder.trace}: lines behind the first {len(trace)} are missing; {command('resume', folder.path)} "
                 "writes them again from the cohort files"
             )
         trace = again  # a job at work has gone on

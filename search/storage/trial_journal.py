@@ -123,10 +123,11 @@ def read_trials(backend: BaseJournalBackend, scoring: Scoring, place: Path) -> T
 
 def directions_in(backend: BaseJournalBackend) -> dict[str, Direction]:
     """The names of the objectives with their directions; none where there is no study yet."""
-    studies = _storage(backend).get_all_studies()
-    names = studies[0].system_attrs.get(METRICS, []) if studies else []
-    ways: list[Direction] = ["maximize" if each.name == "MAXIMIZE" else "minimize" for each in studies[0].directions]
-    return dict(zip(names, ways, strict=False))
+    ways: dict[str, Direction] = {}
+    for study in _storage(backend).get_all_studies():  # one, or none
+        for name, way in zip(study.system_attrs.get(METRICS, []), study.directions, strict=False):
+            ways[name] = "maximize" if way.name == "MAXIMIZE" else "minimize"
+    return ways
 
 
 def _storage(backend: BaseJournalBackend) -> JournalStorage:
