@@ -12,7 +12,8 @@ import time
 
 import torch
 
-from evaluators.training.stacking.activation_slot import ActivationSlot, Layout, Share
+from evaluators.training.stacking.activation_slot import ActivationSlot
+from evaluators.training.stacking.layout import Layout, Share
 from primitives.expression.parsing import parse
 
 FORMULAS = ("relu(x)", "gelu(x)", "x*sigmoid(1.1*x)", "max(x,sin(x))", "x*atan(x)+sin(x)*erf(x)")

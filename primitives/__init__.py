@@ -14,6 +14,7 @@ from primitives.expression.parameters import Parameter
 from primitives.expression.parsing import parse
 from primitives.grammars import Decision, Grammar, grammar, grammar_names
 from primitives.layers.activation import Activation
+from primitives.layers.norm_activation import NormActivation
 from primitives.layers.pointwise import pointwise
 from primitives.layers.replacing import replace
 from primitives.lowering import lower, targets
@@ -35,6 +36,7 @@ __all__ = [
     "LoweringError",
     "Match",
     "Moments",
+    "NormActivation",
     "Operator",
     "OperatorError",
     "Parameter",

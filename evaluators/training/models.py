@@ -22,6 +22,8 @@ from evaluators.training.checkpoints.states import ModelsState
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.stacking.activation_slot import After
 
+#: Training batches, the first ones, whose mean statistics over examples layers take in evaluation.
+CALIBRATED = 8
 EVALUATED = 4  # training batches at once where no gradient is needed
 
 

@@ -18,15 +18,16 @@ from evaluators.tasks.optimisers import optimiser_named
 from evaluators.training.calling import call
 from evaluators.training.dropout import put_dropout
 from evaluators.training.initialisation import initial_network
-from evaluators.training.models import EVALUATED, mean_readings
+from evaluators.training.models import CALIBRATED, EVALUATED, mean_readings
 from evaluators.training.optimiser import plain
 from evaluators.training.outputs import of_loss
 from evaluators.training.putting import put_candidate
 from evaluators.training.randomness import begin_step, own_random_numbers
 from evaluators.training.schedules import schedule_named
 from primitives.expression.expression import Expression
-from primitives.layers.activation import Activation
+from primitives.layers.expression_layer import ExpressionLayer
 from primitives.layers.in_place import InPlace
+from primitives.layers.norm_activation import NormActivation
 
 T = TypeVar("T")
 
@@ -76,13 +77,14 @@ class PlainModel:
         self.activations = self._put_activations(expression)
         backend.move(self.network)
         for activation in self.activations:
-            if isinstance(activation, Activation):
+            if isinstance(activation, ExpressionLayer):
                 activation.reset_parameters()  # initial values rounded to dtype, not to float32 before
         self.masks = put_dropout(self.network, (seed,))
         self.network.eval()
         self.writes = any(isinstance(module, InPlace) for module in self.network.modules())
         self.optimiser = plain(optimiser_named(task.optimiser), self.network, rate)
         self.step = 0
+        self.is_calibrated = False
 
     def _put_activations(self, expression: Expression | None) -> list[nn.Module]:
         """Put the candidate in its places; return what stands in them then."""
@@ -103,6 +105,7 @@ class PlainModel:
                 losses.append(self._take_step())
                 self.step += 1
         self.network.eval()
+        self.is_calibrated = False
         return losses
 
     def _take_step(self) -> float:
@@ -125,6 +128,24 @@ class PlainModel:
         self.masks.begin(number)
         loss.backward()
         return float(loss.detach())
+
+    @torch.no_grad()
+    def _calibrate(self) -> None:
+        """Take the statistics over examples for evaluation from training batches, as the weights are now."""
+        layers = [each for each in self.activations if isinstance(each, NormActivation)]
+        if self.is_calibrated or self.network.training or not layers:
+            return
+        self.is_calibrated = True
+        for layer in layers:
+            layer.reset_running_stats()
+            layer.momentum = None  # the mean of all batches
+            layer.train()
+        with own_random_numbers():
+            begin_step(self.seed, "calibration")
+            for index in self.order[:CALIBRATED]:
+                self.output(self.at(index).inputs)
+        for layer in layers:
+            layer.eval()
 
     @torch.no_grad()
     def loss(self, kind: HeldOut) -> float:
@@ -157,12 +178,14 @@ class PlainModel:
     def _of_parts(self, kind: HeldOut, function: Callable[[Tensor], T]) -> list[T]:
         """What a function gives for the indices of held-out examples, part by part."""
         index: Tensor = getattr(self.split, kind)
+        self._calibrate()
         with own_random_numbers():
             begin_step(self.seed, kind)
             return [function(part) for part in index.split(EVALUATED * self.task.batch_size)]
 
     def output(self, inputs: Inputs) -> Any:
         """What the loss takes of the network's output for a batch, in the mode that the network is in."""
+        self._calibrate()
         inputs = mapped(torch.clone, inputs) if self.writes else inputs  # the network may write into them
         with self.backend.mixed():
             output = of_loss(self.task, call(self.network, inputs))
@@ -188,7 +211,7 @@ class PlainModel:
             own[name].data = tensor.to(own[name].device)
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": {k: dict(v) for k, v in optimiser.items()}, "param_groups": groups})
-        self.step = step
+        self.step, self.is_calibrated = step, False
 
 
 def _placed(parts: Split, backend: Backend) -> Split:

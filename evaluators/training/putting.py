@@ -7,17 +7,22 @@ from collections.abc import Sequence
 from evaluators.places.site import Site
 from evaluators.tasks.base import Task
 from evaluators.training.initialisation import applied_in
-from primitives.expression.expression import Expression
-from primitives.layers.activation import Activation
+from primitives.expression.expression import Expression, at_place
+from primitives.layers.expression_layer import ExpressionLayer
+from primitives.layers.norm_activation import layer_of
 from primitives.layers.shared import share_parameters
 
 
-def put_candidate(task: Task, expression: Expression, sites: Sequence[Site]) -> list[Activation]:
+def put_candidate(task: Task, expression: Expression, sites: Sequence[Site]) -> list[ExpressionLayer]:
     """Put a candidate in its places, with the scale that the task has; return the layers, on the CPU."""
-    formula = applied_in(task, expression)
     layers = [
-        Activation(formula, channels=site.inputs.channels, channel_dim=site.inputs.channel_dim, device="cpu")
-        for site in sites
+        layer_of(
+            applied_in(task, at_place(expression, number, len(sites))),
+            channels=site.inputs.channels,
+            channel_dim=site.inputs.channel_dim,
+            device="cpu",
+        )
+        for number, site in enumerate(sites)
     ]
     share_parameters(layers)
     for site, layer in zip(sites, layers, strict=True):

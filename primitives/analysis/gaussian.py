@@ -11,12 +11,15 @@ import math
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from primitives.analysis.sampling import sample
 from primitives.expression.derivative import derivative
+from primitives.expression.evaluation import compiled
 from primitives.expression.expression import Expression
+from primitives.operators.axes import usual_axes
 
 CELLS = 20_000
 DEGREES = 9  # Hermite polynomials of degree 0 to 8
@@ -70,8 +73,25 @@ def unit_factor(second: float) -> float:
 
 
 def output_factor(expression: Expression) -> float:
-    """1 / sqrt(E f(z)^2) at the initial parameters; 1 where that is no positive number that float32 holds."""
-    return unit_factor(moments(expression).second)
+    """1 / sqrt(E f(z)^2) at the initial parameters; 1 where that is no positive number that float32 holds.
+
+    For layers with statistics and gates the mean square of outputs at fixed normals stands for the expectation.
+    """
+    return unit_factor(moments(expression).second if expression.is_pointwise else _mean_square(expression))
+
+
+@lru_cache(maxsize=1024)
+def _mean_square(expression: Expression) -> float:
+    x, z = _normals()
+    values = expression.initial_values | {"z": z}
+    return float(compiled((expression,), usual_axes(x.dim())).run(x, values)[0].square().mean())
+
+
+@cache
+def _normals() -> tuple[Tensor, Tensor]:
+    """Two independent inputs of 32 examples, 16 channels and 8 x 8 positions, float64."""
+    draw, shape = np.random.Generator(np.random.PCG64(0)).standard_normal, (32, 16, 8, 8)
+    return torch.from_numpy(draw(shape)), torch.from_numpy(draw(shape))
 
 
 def expectation(values: Tensor) -> float | None:

@@ -22,9 +22,14 @@ _TORCH_FUNCTIONS = (*DIFFERENTIABLE, *_OTHERS)
 def as_builtin(expression: Expression) -> Expression:
     """The single operator over ``x`` that an expression equals, if torch has it as one function; else the expression.
 
-    Equality is that of :func:`primitives.same_function`. Expressions with parameters have no built-in form.
+    Equality is that of :func:`primitives.same_function`. Expressions with parameters, gates and
+    layers with statistics have no built-in form.
     """
-    if expression.is_learnable or (expression.size <= 2 and expression.op in _TORCH_FUNCTIONS):
+    if (
+        not expression.is_pointwise
+        or expression.is_learnable
+        or (expression.size <= 2 and expression.op in _TORCH_FUNCTIONS)
+    ):
         return expression
     candidates = _forms().get(fingerprint(expression).exact, ())
     return next((form for form in candidates if same_function(form, expression)), expression)

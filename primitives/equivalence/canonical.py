@@ -9,8 +9,9 @@ from functools import lru_cache
 from primitives.expression.expression import MAX_SIZE, Expression, constant, make_node, parameter, with_args
 from primitives.expression.parameters import GRANULARITIES, Parameter
 from primitives.expression.traversal import rewrite
+from primitives.operators.axes import mask
 from primitives.operators.formulas import expand
-from primitives.operators.table import PAIR, find_operator, fold
+from primitives.operators.table import LAYERS, PAIR, find_operator, fold, reduces
 
 _IDEMPOTENT = {"relu", "abs", "relu6", "hardtanh", "floor", "sign"}
 _SIMPLIFIED = {"neg", "add", "sub", "mul", "div", "pow", "max", "min", *_IDEMPOTENT}
@@ -20,7 +21,8 @@ _SIMPLIFIED = {"neg", "add", "sub", "mul", "div", "pow", "max", "min", *_IDEMPOT
 def canonical(root: Expression) -> Expression:
     """Write out defined operators, order arguments, fold constants, apply identities of neg, + - * / ** max min paired.
 
-    The result equals the expression wherever that is finite. Each distinct node is visited once.
+    A statistic over axes that its argument lacks goes; ``layers(f, f, g, g)`` is ``layers(f, g)``. The
+    result equals the expression wherever that is finite. Each distinct node is visited once.
     """
     return _with_numbered_parameters(rewrite(expand(root, "canonical"), _reduce))
 
@@ -32,6 +34,10 @@ def _reduce(node: Expression, args: tuple[Expression, ...]) -> Expression:
         return node
     if node.op == PAIR:
         return _pair(*args)
+    if node.op == LAYERS:
+        return _layers(args)
+    if (letters := reduces(node.op)) and not args[0].axes & mask(letters):
+        return constant(0.0) if node.op.startswith("var") else args[0]
     numbers = [arg.value for arg in args if isinstance(arg.value, float)]
     if len(numbers) == len(args):
         value = fold(node.op, numbers)
@@ -49,6 +55,17 @@ def _pair(value: Expression, slope: Expression) -> Expression:
         slope = slope.args[1 if slope.op == PAIR else 0]
     numbers = isinstance(value.value, float) and isinstance(slope.value, float)
     return value if value is slope or numbers else make_node(PAIR, value, slope)
+
+
+def _layers(parts: tuple[Expression, ...]) -> Expression:
+    """As few functions as give every place the same: equal runs of equal functions become one each."""
+    count = len(parts)
+    fewest = next(k for k in range(1, count + 1) if count % k == 0 and _runs(parts, count // k))
+    return parts[0] if fewest == 1 else make_node(LAYERS, *parts[:: count // fewest])
+
+
+def _runs(parts: tuple[Expression, ...], length: int) -> bool:
+    return all(part is parts[number // length * length] for number, part in enumerate(parts))
 
 
 def _in_order(left: Expression, right: Expression) -> bool:

@@ -7,7 +7,8 @@ normals; learnable parameters take three fixed settings. Outputs are float64.
 * scale: the outputs divided by their largest absolute value: equal up to a positive factor;
 * affine: the mean removed, divided by the largest absolute value, positive where that first exceeds one half.
 
-Where a function has a derivative of its own, as ``paired(f, g)`` has, that is hashed, too.
+Where a function has a derivative of its own, as ``paired(f, g)`` has, that is hashed, too. Layers with statistics and
+gates have other inputs, see :mod:`primitives.equivalence.tensors`; ``layers(f, g)`` is the same as its parts are.
 
 Each is rounded to 1e-5 of its largest value and hashed. A hash can merge functions that differ by less than the
 rounding, so a hit is verified by :func:`same_function`.
@@ -27,10 +28,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from primitives.equivalence.canonical import canonical
+from primitives.equivalence.tensors import SCALES, outputs_at_tensors, slopes_at_tensors
 from primitives.expression.derivative import derivative
 from primitives.expression.evaluation import evaluate
 from primitives.expression.expression import Expression
+from primitives.expression.parameters import Parameter
 from primitives.operators.formulas import valued
+from primitives.operators.table import LAYERS
 
 Array = NDArray[np.float64]
 
@@ -68,7 +72,9 @@ def _wide_points() -> Tensor:
 
 
 def outputs_at(expression: Expression, x: Tensor) -> Array:
-    """Outputs at points ``x`` (n,), float64: one row, or with parameters three, one for each setting of them."""
+    """Outputs of a pointwise function at points ``x`` (n,), float64: one row, or with parameters three, one for each
+    setting of them.
+    """
     form = canonical(expression)
     return _at_settings(form, form, x)
 
@@ -86,21 +92,28 @@ def _at_settings(root: Expression, form: Expression, x: Tensor) -> Array:
 
 @lru_cache(maxsize=256)
 def own_slopes(expression: Expression) -> Array:
-    """The derivative by the input at the fixed points, as :func:`outputs`."""
+    """The derivative by the input at the fixed points, as :func:`outputs`; of layers and gates gradients."""
     form = canonical(expression)
+    if not form.is_pointwise:
+        return slopes_at_tensors(form, _SETTINGS)
     return _at_settings(derivative(form), form, points())
 
 
 @lru_cache(maxsize=256)
 def _wide_slopes(expression: Expression) -> Array:
     form = canonical(expression)
+    if not form.is_pointwise:
+        return np.concatenate([slopes_at_tensors(form, _SETTINGS, scale) for scale in SCALES], axis=1)
     return _at_settings(derivative(form), form, _wide_points())
 
 
 @lru_cache(maxsize=1024)
 def has_own_slope(expression: Expression) -> bool:
     """True if the derivative is not that of the value: a pair, unless both its parts have the same derivative."""
-    if not canonical(expression).is_paired:
+    form = canonical(expression)
+    if form.op == LAYERS:
+        return any(has_own_slope(part) for part in form.parts)
+    if not form.is_paired:
         return False
     own, of_value = own_slopes(expression), own_slopes(valued(canonical(expression)))
     return own.shape != of_value.shape or not _agree(own, of_value, VERIFIED * largest_finite(of_value))
@@ -109,27 +122,36 @@ def has_own_slope(expression: Expression) -> bool:
 @lru_cache(maxsize=256)
 def outputs(expression: Expression) -> Array:
     """Outputs at the fixed points, read-only, (1, 1001) or (3, 1001); parameters go by their order in the canonical
-    form.
+    form. Those of layers and gates are at the fixed tensors, 432 a row.
     """
-    return outputs_at(expression, points())
+    form = canonical(expression)
+    return outputs_at(form, points()) if form.is_pointwise else outputs_at_tensors(form, _SETTINGS)
 
 
 @lru_cache(maxsize=256)
 def _wide_outputs(expression: Expression) -> Array:
-    return outputs_at(expression, _wide_points())
+    form = canonical(expression)
+    if form.is_pointwise:
+        return outputs_at(form, _wide_points())
+    return np.concatenate([outputs_at_tensors(form, _SETTINGS, scale) for scale in SCALES], axis=1)
 
 
 def kind_of(expression: Expression) -> str:
-    """Granularities of the learnable parameters, "l", "c" or "n" each, and "p" for a derivative of its own: a part of
-    every class, for a candidate with other ones trains differently, whatever its initial outputs.
+    """Granularities of the learnable parameters, "l", "c" or "n" each, "p" for a derivative of its own, "s" for
+    statistics, "z" for a second input: a part of every class, for a candidate with other ones trains differently,
+    whatever its initial outputs.
     """
-    letters = [p.per[0] for p in canonical(expression).parameters]
-    return "".join([*letters, "p"] if has_own_slope(expression) else letters)
+    form = canonical(expression)
+    marks = {"p": has_own_slope(form), "s": form.has_statistics, "z": "z" in form.inputs}
+    return "".join([*(p.per[0] for p in form.parameters), *(mark for mark, is_so in marks.items() if is_so)])
 
 
 @lru_cache(maxsize=8192)
 def fingerprint(expression: Expression) -> Fingerprint:
     """Class hashes of an expression; parameters are taken in the order of the canonical form."""
+    form = canonical(expression)
+    if form.op == LAYERS:
+        return _of_parts(form)
     values, kind = outputs(expression).ravel(), kind_of(expression).encode()
     finite = np.isfinite(values)
     known = values if finite.all() else values[finite]
@@ -144,6 +166,26 @@ def fingerprint(expression: Expression) -> Fingerprint:
     exact = hashlib.sha256(f"{scale}:{size}".encode()).hexdigest()[:16]
     signed = math.copysign(1.0, unit) * values
     return Fingerprint(exact, scale, _hash(standardised, of_affine if whole else of_affine + _marks(signed)))
+
+
+def _of_parts(form: Expression) -> Fingerprint:
+    """The classes of ``layers(f1, ..., fk)``: those of its parts, in their order, and what these share."""
+    own = [fingerprint(part) for part in form.parts]
+    shared = repr(shared_parameters(form))
+    hashes = (
+        ":".join([LAYERS, shared, *rows]) for rows in zip(*((f.exact, f.scale, f.affine) for f in own), strict=True)
+    )
+    return Fingerprint(*(hashlib.sha256(text.encode()).hexdigest()[:16] for text in hashes))
+
+
+def shared_parameters(form: Expression) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """Of each parameter per network that several parts have: the numbers of the part and of the parameter there."""
+    uses: dict[Parameter, list[tuple[int, int]]] = {}
+    for number, part in enumerate(form.parts):
+        for index, p in enumerate(part.parameters):
+            if p.per == "network":
+                uses.setdefault(p, []).append((number, index))
+    return tuple(tuple(each) for each in uses.values() if len(each) > 1)
 
 
 def _slope_key(expression: Expression, unit: float) -> bytes:
@@ -189,7 +231,15 @@ def largest_finite(values: Array) -> float:
 
 
 def same_function(f: Expression, g: Expression, *, scale: bool = False) -> bool:
-    """True if two functions are equal, up to a positive factor where ``scale``; see :func:`is_map_of`."""
+    """True if two functions are equal, up to a positive factor where ``scale``; see :func:`is_map_of`.
+
+    Parts of ``layers(...)`` are compared in their order, each up to a factor of its own.
+    """
+    left, right = canonical(f), canonical(g)
+    if LAYERS in {left.op, right.op}:
+        pairs = list(zip(left.parts, right.parts, strict=False))
+        alike = len(left.parts) == len(right.parts) and shared_parameters(left) == shared_parameters(right)
+        return alike and all(same_function(a, b, scale=scale) for a, b in pairs)
     return is_map_of(f, g, scale_factor(outputs(f), outputs(g)) if scale else 1.0)
 
 

@@ -8,7 +8,7 @@ from primitives.operators.formulas import expand
 
 
 def apply(op: str, *args: Expression) -> Expression:
-    """An operator applied to expressions.
+    """An operator applied to expressions, or ``layers`` at the functions of its places.
 
     Raises:
         OperatorError: the operator is unknown.

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from primitives.expression.expression import Expression, make_node, parameter
+from primitives.errors import ExpressionError
+from primitives.expression.expression import INPUT_NAMES, Expression, make_node, parameter
 from primitives.expression.parameters import Parameter
 from primitives.expression.parsing import parse_body
 from primitives.expression.reduction import ONE, ZERO, reduced
 from primitives.expression.traversal import postorder
 from primitives.operators.formulas import expand
 from primitives.operators.kernels import COMPARISONS
-from primitives.operators.table import INPUTS, find_operator
+from primitives.operators.table import INPUTS, LAYERS, find_operator
 
 _INPUTS = INPUTS[:3]
 _OVERFLOWING = {"exp", "expm1", "sinh", "cosh", "symexp"}
@@ -35,17 +36,23 @@ def derivative(root: Expression, wrt: str = "x", times: Expression = ONE) -> Exp
 
     Args:
         root: the expression.
-        wrt: ``"x"`` or the name of a parameter.
+        wrt: ``"x"``, ``"z"`` or the name of a parameter.
         times: a factor, which goes into the first product of the chain rule.
 
     Returns:
-        The derivative, an expression in the same input and parameters.
+        The derivative, an expression in the same inputs and parameters.
+
+    Raises:
+        ExpressionError: the expression has statistics, whose outputs depend on many elements, or is ``layers(...)``.
     """
+    if root.has_statistics or root.op == LAYERS:
+        why = "has one for each of its functions" if root.op == LAYERS else "depends on more than one element"
+        raise ExpressionError(f"expected a function of one element to derive, but {root.op}(...) {why}")
     root = expand(root, "tangent")
     tangent: dict[Expression, Expression] = {}
     for node in postorder((root,)):
         if not node.args:
-            is_wrt = node.op == "x" if wrt == "x" else isinstance(node.value, Parameter) and node.value.name == wrt
+            is_wrt = node.op == wrt if wrt in INPUT_NAMES else _name(node) == wrt
             tangent[node] = times if is_wrt else ZERO
         else:
             tangent[node] = _instantiate(node, tuple([tangent[arg] for arg in node.args]))

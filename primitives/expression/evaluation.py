@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -14,9 +14,10 @@ from primitives.errors import ExpressionError
 from primitives.expression.expression import Expression
 from primitives.expression.parameters import Parameter
 from primitives.expression.traversal import postorder
+from primitives.operators.axes import Axes, usual_axes
 from primitives.operators.formulas import expand
 from primitives.operators.kernels import COMPARISONS, Value, paired, where_compared
-from primitives.operators.table import PAIR, fold, forward_of
+from primitives.operators.table import LAYERS, PAIR, fold, forward_of, reduces
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Program:
     """Straight-line code for some expressions.
 
     Args:
-        leaves: a constant, a parameter's name, or ``None`` for ``x``: the first registers.
+        leaves: a constant, the name of a parameter or ``"z"``, or ``None`` for ``x``: the first registers.
         steps: each appends one register, the function of the registers named.
         outputs: the register of each root.
     """
@@ -73,11 +74,12 @@ def _shaped(value: Value, x: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=1024)
-def compiled(roots: tuple[Expression, ...], *, pairs: bool = False) -> Program:
+def compiled(roots: tuple[Expression, ...], axes: Axes | None = None, *, pairs: bool = False) -> Program:
     """The program of some expressions; subexpressions without ``x`` and parameters become numbers.
 
     Args:
-        roots: the expressions.
+        roots: the expressions, none of them ``layers(...)``.
+        axes: of the inputs; needed by statistics.
         pairs: torch's own derivatives of the outputs are to be those of the expressions, so that for ``paired(f, g)``
             both parts are computed; by default it is f, whose derivatives torch would give.
     """
@@ -88,7 +90,7 @@ def compiled(roots: tuple[Expression, ...], *, pairs: bool = False) -> Program:
     register = {node: index for index, node in enumerate([*leaves, *[node for node, _ in inner]])}
     return Program(
         tuple([_leaf(node) for node in leaves]),
-        tuple([(_forward(node, args), tuple([register[arg] for arg in args])) for node, args in inner]),
+        tuple([(_forward(node, args, axes), tuple([register[arg] for arg in args])) for node, args in inner]),
         tuple([register[root] for root in roots]),
     )
 
@@ -102,15 +104,20 @@ def _inputs(node: Expression) -> tuple[Expression, ...]:
     return node.args
 
 
-def _forward(node: Expression, inputs: tuple[Expression, ...]) -> Callable[..., Value]:
+def _forward(node: Expression, inputs: tuple[Expression, ...], axes: Axes | None) -> Callable[..., Value]:
     if node.op == PAIR:
         return paired
+    if reduces(node.op):
+        assert axes is not None, node.op
+        return partial(forward_of(node.op), axes=axes)
     return forward_of(node.op) if inputs is node.args else where_compared(node.args[0].op)
 
 
 def _leaf(node: Expression) -> Value | str | None:
     if isinstance(node.value, Parameter):
         return node.value.name
+    if node.op == "z":
+        return "z"
     return None if node.op == "x" else constants((node,))[node]
 
 
@@ -125,18 +132,21 @@ def constants(roots: Sequence[Expression]) -> dict[Expression, float]:
     return known
 
 
-def evaluate(roots: Sequence[Expression], x: Tensor, parameters: Mapping[str, Value]) -> list[Tensor]:
-    """Values of the roots at ``x``, elementwise.
+def evaluate(
+    roots: Sequence[Expression], x: Tensor, parameters: Mapping[str, Value], axes: Axes | None = None
+) -> list[Tensor]:
+    """Values of the roots at ``x``, elementwise but for statistics.
 
     Args:
         roots: expressions over the same parameters.
         x: floating point tensor of any shape.
-        parameters: value of every parameter, a number or a tensor that broadcasts with ``x``.
+        parameters: value of every parameter, a number or a tensor that broadcasts with ``x``; that of ``z``, too.
+        axes: of ``x``, for statistics; by default those of (examples, channels, ...).
 
     Returns:
         One tensor for each root, with the shape and dtype of ``x``.
     """
-    return compiled(tuple(roots)).run(x, parameters)
+    return compiled(tuple(roots), axes or usual_axes(x.dim())).run(x, parameters)
 
 
 def value_at(expression: Expression, x: Tensor, **parameters: Value) -> Tensor:
@@ -144,15 +154,23 @@ def value_at(expression: Expression, x: Tensor, **parameters: Value) -> Tensor:
 
     Args:
         expression: the function.
-        x: floating point tensor of any shape.
-        parameters: values by name, numbers or tensors that broadcast with ``x``; the others are initial.
+        x: floating point tensor of any shape; statistics take it for (examples, channels, ...).
+        parameters: values by name, numbers or tensors that broadcast with ``x``; the others are initial. A gate takes
+            its second input as ``z``.
 
     Raises:
-        ExpressionError: a name is no parameter of the expression.
+        ExpressionError: a name is no parameter of the expression, a gate gets no ``z``, or it is ``layers(...)``.
     """
-    initial = expression.initial_values
+    if expression.op == LAYERS:
+        raise ExpressionError("layers(...) has a value in each place; take one of its parts, as expression.parts[0]")
+    initial: dict[str, Value] = dict(expression.initial_values)
+    if "z" in expression.inputs:
+        if "z" not in parameters:
+            raise ExpressionError(f"{expression.text} has a second input; give it as z=...")
+        initial["z"] = 0.0
     unknown = sorted(set(parameters) - set(initial))
     if unknown:
         known = sorted(initial) or "none"
         raise ExpressionError(f"{expression.text} has no parameter {unknown[0]!r}; it has {known}")
-    return compiled((expression,), pairs=expression.is_paired).run(x, initial | parameters)[0]
+    program = compiled((expression,), usual_axes(x.dim()), pairs=expression.is_paired)
+    return program.run(x, initial | parameters)[0]

@@ -11,10 +11,14 @@ from primitives.errors import ExpressionError
 from primitives.expression.parameters import Granularity, Parameter
 from primitives.expression.printing import to_text
 from primitives.expression.traversal import postorder
-from primitives.operators.table import PAIR, find_operator, needs_formula
+from primitives.operators.axes import ALL_AXES, lost, mask
+from primitives.operators.table import LAYERS, PAIR, find_operator, needs_formula, reduces
 
 MAX_DEPTH = 100
 MAX_SIZE = 400
+
+#: The input, and the second one of a gate.
+INPUT_NAMES = ("x", "z")
 
 
 class Expression:
@@ -25,14 +29,16 @@ class Expression:
     canonical form, classes, derivatives, are functions of their own modules.
 
     Attributes:
-        op: operator name, or ``"x"``, ``"constant"``, ``"parameter"`` for a leaf.
+        op: operator name, or ``"x"``, ``"z"``, ``"constant"``, ``"parameter"`` for a leaf; or ``"layers"``.
         args: the ordered inputs.
         value: the float of a constant, the :class:`Parameter` of a parameter leaf, else ``None``.
         size: number of nodes of the expression written as a tree.
         depth: number of nodes on the longest path to a leaf.
         has_formulas: an operator below has its value or derivative from a formula; see
             :mod:`primitives.operators.formulas`.
-        uses_input: the input occurs.
+        inputs: those that occur, of ``"x"`` and ``"z"``.
+        axes: over which the value may vary, as a mask of :mod:`primitives.operators.axes`; of a number none.
+        has_statistics: an operator below reduces axes.
         is_learnable: a parameter occurs.
         is_paired: ``paired`` occurs; it may still be that its derivative is that of its value. See
             :func:`primitives.equivalence.classes.has_own_slope`.
@@ -43,18 +49,24 @@ class Expression:
         self.args = args
         self.value = value
         size, depth, has_formulas = 1, 1, needs_formula(op)
-        uses_input, is_learnable, is_paired = op == "x", isinstance(value, Parameter), op == PAIR
+        is_learnable, is_paired, has_statistics = isinstance(value, Parameter), op == PAIR, bool(reduces(op))
+        inputs = frozenset((op,)) if op in INPUT_NAMES else frozenset[str]()
+        axes = ALL_AXES if inputs else mask("c") if isinstance(value, Parameter) and value.per == "channel" else 0
         for arg in args:
             size += arg.size
             depth = max(depth, arg.depth + 1)
             has_formulas = has_formulas or arg.has_formulas
-            uses_input = uses_input or arg.uses_input
+            inputs = inputs | arg.inputs
+            axes |= arg.axes
             is_learnable = is_learnable or arg.is_learnable
+            has_statistics = has_statistics or arg.has_statistics
             is_paired = is_paired or arg.is_paired
         self.size: int = size
         self.depth: int = depth
         self.has_formulas: bool = has_formulas
-        self.uses_input: bool = uses_input
+        self.inputs: frozenset[str] = inputs
+        self.axes: int = lost(axes, reduces(op)) if has_statistics else axes
+        self.has_statistics: bool = has_statistics
         self.is_learnable: bool = is_learnable
         self.is_paired: bool = is_paired
 
@@ -74,6 +86,21 @@ class Expression:
     def __deepcopy__(self, memo: object) -> Expression:
         return self
 
+    @property
+    def uses_input(self) -> bool:
+        """An input occurs."""
+        return bool(self.inputs)
+
+    @property
+    def parts(self) -> tuple[Expression, ...]:
+        """The functions of ``layers(f1, ..., fk)``, one for each run of places; of any other the function itself."""
+        return self.args if self.op == LAYERS else (self,)
+
+    @property
+    def is_pointwise(self) -> bool:
+        """One function of one number, the same in every place, whatever its derivative is."""
+        return not self.has_statistics and "z" not in self.inputs and self.op != LAYERS
+
     @cached_property
     def text(self) -> str:
         """Infix text that :func:`primitives.parse` reads back to this very object."""
@@ -86,6 +113,11 @@ class Expression:
             return ()
         distinct = dict.fromkeys(node.value for node in postorder((self,)) if isinstance(node.value, Parameter))
         return tuple(distinct)
+
+    @property
+    def operands(self) -> tuple[str, ...]:
+        """The names of what a value needs beside ``x``: ``"z"`` if it occurs, then the parameters."""
+        return (*(("z",) if "z" in self.inputs else ()), *(p.name for p in self.parameters))
 
     @property
     def initial_values(self) -> dict[str, float]:
@@ -116,9 +148,9 @@ def _rebuilt(steps: tuple[_Step, ...]) -> Expression:
     return nodes[-1]
 
 
-def variable() -> Expression:
-    """The input ``x``."""
-    return _intern("x", (), None)
+def variable(name: str = "x") -> Expression:
+    """The input ``x``, or ``z``, the second one of a gate."""
+    return _intern(name, (), None)
 
 
 def constant(value: float) -> Expression:
@@ -139,12 +171,18 @@ def parameter(name: str, initial: float = 1.0, *, per: Granularity = "layer") ->
 
 
 def operation(op: str, *args: Expression) -> Expression:
-    """An operator applied to as many expressions as it takes, of any depth and size.
+    """An operator applied to as many expressions as it takes, of any depth and size; or ``layers`` at some.
 
     Raises:
         OperatorError: the operator is unknown.
-        ExpressionError: the number of arguments is wrong.
+        ExpressionError: the number of arguments is wrong, or ``layers`` stands within an expression.
     """
+    if any(arg.op == LAYERS for arg in args):
+        raise ExpressionError(f"{LAYERS}(...) holds one function per place, so it stands at the front of an expression")
+    if op == LAYERS:
+        if not args:
+            raise ExpressionError(f"{LAYERS} takes one function per place, or per run of places, got none")
+        return make_node(LAYERS, *args)
     row = find_operator(op)
     if len(args) != row.arity:
         raise ExpressionError(f"{row.name} takes {row.arity} argument(s), got {len(args)}")
@@ -159,3 +197,11 @@ def make_node(op: str, *args: Expression) -> Expression:
 def with_args(node: Expression, args: tuple[Expression, ...]) -> Expression:
     """The node with other inputs; itself where they are its own."""
     return node if args == node.args else make_node(node.op, *args)
+
+
+def at_place(root: Expression, number: int, places: int) -> Expression:
+    """The function of one of some places in order: ``layers(f1, ..., fk)`` gives each part an equal run of them.
+
+    Place ``number``, counted from 0, takes part ``number * k // places``. Any other expression is the same everywhere.
+    """
+    return root.parts[number * len(root.parts) // places]

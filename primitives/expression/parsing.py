@@ -2,6 +2,9 @@
 
     x*sigmoid(beta*x); beta=1.0:channel
     max(relu(x),cosh(elu(x)))
+    x/std_np(x)
+    silu(x)*z
+    layers(sin(x),relu(x))
 
 Before ``;`` stands what :mod:`primitives.expression.precedence` reads. After it come the learnable parameters,
 ``name=initial``, ``name=initial:channel`` or ``name=initial:network``, separated by commas.
@@ -13,7 +16,7 @@ from collections.abc import Mapping
 
 from primitives.errors import ExpressionError
 from primitives.expression.application import apply
-from primitives.expression.expression import MAX_SIZE, Expression, parameter
+from primitives.expression.expression import INPUT_NAMES, MAX_SIZE, Expression, parameter
 from primitives.expression.parameters import GRANULARITIES, Granularity
 from primitives.expression.precedence import NUMBERS, number_of, read
 from primitives.expression.tokens import Token, Tokens, short
@@ -52,7 +55,7 @@ def parse_body(body: str, symbols: Mapping[str, Expression]) -> Expression:
 def _declared(tokens: Tokens) -> list[tuple[Token, Expression]]:
     """The parameters after ``;``, each with the token of its name."""
     declared: list[tuple[Token, Expression]] = []
-    taken = {"x", *NUMBERS}
+    taken = {*INPUT_NAMES, *NUMBERS}
     while tokens.token.kind != "end":
         name = tokens.token
         if name.kind != "name":

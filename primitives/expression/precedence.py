@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from functools import reduce
 
 from primitives.errors import ExpressionError, OperatorError, nearest
-from primitives.expression.expression import MAX_DEPTH, Expression, constant, variable
+from primitives.expression.expression import INPUT_NAMES, MAX_DEPTH, Expression, constant, variable
 from primitives.expression.infix import INFIX, SIGN_LEVEL
 from primitives.expression.tokens import Token, Tokens, short
-from primitives.operators.table import ALIASES, CHAINS, find_operator, operators
+from primitives.operators.table import ALIASES, CHAINS, LAYERS, find_operator, operators
 
 MAX_NESTING = 60  # of brackets and signs: 60 levels use about 400 Python frames
 NUMBERS = {"pi": math.pi}
@@ -23,7 +23,7 @@ Build = Callable[..., Expression]
 
 
 def read(body: str, symbols: Mapping[str, Expression], build: Build) -> Expression:
-    """Read an expression over ``x`` and the given names; ``build`` decides which nodes are allowed.
+    """Read an expression over ``x``, ``z`` and the given names; ``build`` decides which nodes are allowed.
 
     Raises:
         ExpressionError: the text is no expression, or ``build`` refused a node; the message names the position.
@@ -36,7 +36,7 @@ class _Parser:
 
     def __init__(self, text: str, symbols: Mapping[str, Expression], build: Build) -> None:
         self.build = build
-        self.symbols = {"x": variable()} | dict(symbols)
+        self.symbols = {name: variable(name) for name in INPUT_NAMES} | dict(symbols)
         self.tokens = Tokens(text)
         self.nesting = 0
 
@@ -112,6 +112,8 @@ class _Parser:
         if name.text in CHAINS:
             first, *others = self.inputs(name, MAX_DEPTH)
             return reduce(lambda left, right: self.applied(name, CHAINS[name.text], left, right), others, first)
+        if name.text == LAYERS:
+            return self.applied(name, LAYERS, *self.inputs(name, MAX_DEPTH))
         try:
             row = find_operator(name.text)
         except OperatorError:
@@ -151,4 +153,4 @@ def number_of(token: Token) -> float:
 
 
 def _operator_names() -> list[str]:
-    return [*operators(), *ALIASES, *CHAINS]
+    return [*operators(), *ALIASES, *CHAINS, LAYERS]

@@ -70,8 +70,8 @@ def _piece(node: Printable, args: list[tuple[str, int]]) -> tuple[str, int]:
         return node.value.name, ATOM_LEVEL
     if isinstance(node.value, float):
         return _decimal(node.value), ATOM_LEVEL if node.value >= 0 else SIGN_LEVEL
-    if node.op == "x":
-        return "x", ATOM_LEVEL
+    if not node.args:
+        return node.op, ATOM_LEVEL
     if node.op == "neg":
         number = isinstance(node.args[0].value, float)
         return f"-({args[0][0]})" if number else f"-{bracketed(0, SIGN_LEVEL + 1)}", SIGN_LEVEL

@@ -32,8 +32,8 @@ def pointwise(
     Args:
         expression: the formula.
         x: floating point tensor of any shape.
-        parameters: one tensor for each parameter, each broadcasting with ``x``.
-        names: the parameters' names, in the same order; by default those of ``expression.parameters``.
+        parameters: one tensor for each parameter, each broadcasting with ``x``; of a gate ``z`` comes first.
+        names: their names, in the same order; by default ``expression.operands``.
 
     Returns:
         Tensor with the shape and dtype of ``x``, also under autocast.
@@ -41,7 +41,7 @@ def pointwise(
     if expression.op in DIFFERENTIABLE and expression.args[0].op == "x":
         with torch.autocast(x.device.type, enabled=False):
             return forward_of(expression.op)(x)
-    names = tuple(p.name for p in expression.parameters) if names is None else names
+    names = expression.operands if names is None else names
     result: Tensor = _Pointwise.apply(expression, names, x, *parameters)  # type: ignore[no-untyped-call]
     return result
 

@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 from torch import nn
 
-from primitives.expression.expression import Expression
-from primitives.layers.activation import Activation
+from primitives.expression.expression import Expression, at_place
 from primitives.layers.called import kept_functions, make_called
+from primitives.layers.expression_layer import ExpressionLayer
 from primitives.layers.in_place import InPlace, works_in_place
+from primitives.layers.norm_activation import layer_of
 from primitives.layers.shared import share_parameters
 
 
@@ -19,7 +20,8 @@ def replace(
 ) -> int:
     """Replace every module of a type, in place; each place gets an instance of its own.
 
-    Parameters per network are one for all layers that are put in.
+    Parameters per network are one for all layers that are put in. The parts of ``layers(...)`` go to equal runs of the
+    places, in the order of the model's modules.
 
     Where ``inplace=True`` stood, an :class:`InPlace` stands around the new module. torch's transformer layers compute
     ReLU or GELU in eval mode, or in copies, whatever their module; they are made to call it.
@@ -38,8 +40,11 @@ def replace(
     named = model.named_modules(remove_duplicate=False)
     places = [(path, module) for path, module in named if path and isinstance(module, old)]
     replaced = dict.fromkeys(module for _, module in places)
-    layers = [Activation(new) if isinstance(new, Expression) else new() for _ in replaced]
-    share_parameters([layer for layer in layers if isinstance(layer, Activation)])
+    layers = [
+        layer_of(at_place(new, number, len(replaced))) if isinstance(new, Expression) else new()
+        for number in range(len(replaced))
+    ]
+    share_parameters([layer for layer in layers if isinstance(layer, ExpressionLayer)])
     made = {
         module: InPlace(layer) if works_in_place(module) else layer
         for module, layer in zip(replaced, layers, strict=True)

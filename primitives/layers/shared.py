@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from torch import nn
 
 from primitives.expression.parameters import Parameter
-from primitives.layers.activation import Activation
+from primitives.layers.expression_layer import ExpressionLayer
 
 
-def share_parameters(layers: Iterable[Activation]) -> None:
+def share_parameters(layers: Iterable[ExpressionLayer]) -> None:
     """Make the parameters per network of some layers one: that of the first layer which has it, in the others, too."""
     first: dict[Parameter, nn.Parameter] = {}
     for layer in layers:

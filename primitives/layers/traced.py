@@ -30,9 +30,10 @@ class PlainForm:
     """
 
     expression: Expression
+    names: tuple[str, ...]  # of the operands
     value: Program
     derived: Program  # the same with torch's derivatives right for pairs, too
-    slopes: Program  # by x, then by each parameter
+    slopes: Program  # by x, then by each operand
 
     def __reduce__(self) -> tuple[Callable[[Expression], PlainForm], tuple[Expression]]:
         return plain_form, (self.expression,)
@@ -65,18 +66,18 @@ class PlainForm:
         return [(gradient * slope).sum_to_size(t.shape).to(t.dtype) for t, slope in pairs]
 
     def _run(self, program: Program, x: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
-        pairs = zip(self.expression.parameters, parameters, strict=True)
-        named = {p.name: t if t.dtype == x.dtype else t.to(x.dtype) for p, t in pairs}
+        pairs = zip(self.names, parameters, strict=True)
+        named = {name: t if t.dtype == x.dtype else t.to(x.dtype) for name, t in pairs}
         with without_autocast(x):
             return program.run(x, named)
 
 
 def plain_form(expression: Expression) -> PlainForm:
     """Make the plain form of an expression."""
-    names = ("x", *(p.name for p in expression.parameters))
-    slopes = compiled(tuple(derivative(expression, wrt) for wrt in names))
+    names = expression.operands
+    slopes = compiled(tuple(derivative(expression, wrt) for wrt in ("x", *names)))
     derived = compiled((expression,), pairs=expression.is_paired)
-    return PlainForm(expression, compiled((expression,)), derived, slopes)
+    return PlainForm(expression, names, compiled((expression,)), derived, slopes)
 
 
 def without_autocast(x: Tensor) -> AbstractContextManager[Any]:

@@ -13,7 +13,7 @@ from primitives.expression.expression import Expression, make_node, operation, p
 from primitives.expression.precedence import read
 from primitives.expression.reduction import reduced
 from primitives.expression.traversal import postorder, rewrite
-from primitives.operators.table import INPUTS, Operator, find_operator
+from primitives.operators.table import INPUTS, LAYERS, Operator, find_operator
 
 _PLACES = tuple(parameter(name) for name in INPUTS)
 
@@ -36,6 +36,8 @@ def expand(root: Expression, column: str, entries: frozenset[str] | None = None)
     def change(node: Expression, args: tuple[Expression, ...]) -> Expression:
         if not node.args:
             return node
+        if node.op == LAYERS:
+            return make_node(LAYERS, *args)
         row = find_operator(node.op)
         known = bool(getattr(row, column)) if entries is None else row.name in entries
         return make_node(node.op, *args) if known else _formula_at(row, column, entries, args)

@@ -19,6 +19,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -26,9 +27,13 @@ from torch import Tensor
 
 from primitives.errors import OperatorError, nearest
 from primitives.operators import kernels
+from primitives.operators.statistics import MOMENTS, STATISTICS, Statistic
 from primitives.quoting import quoted
 
 INPUTS = ("a", "b", "c", "d", "e")
+
+#: ``layers(f1, ..., fk)``, the root of an expression: one function per place; it is no operator, and has no row.
+LAYERS = "layers"
 
 #: ``paired(f, g)``: the value of f, the derivative of g.
 PAIR = "paired"
@@ -50,18 +55,20 @@ class Operator:
             below stand with the targets. A template may use what the target's module imports, that of torch ``torch``,
             ``math`` and ``F`` (torch.nn.functional). Comparisons are truth values, so is ``where``'s first argument.
         commutative: the order of the inputs does not matter.
+        reduces: the index set of a statistic, see :mod:`primitives.operators.statistics`; "" for what is elementwise.
         source: the system or paper that has the operator under this or a like name.
     """
 
     name: str
     arity: int = 1
     formula: str = ""
-    forward: Callable[..., Tensor] | None = None
+    forward: Callable[..., Any] | None = None
     cost: float = 0.0
     tangent: str = ""
     code: Mapping[str, str] = field(default_factory=dict, hash=False)
     commutative: bool = False
     source: str = ""
+    reduces: str = ""
 
     @property
     def is_pair(self) -> bool:
@@ -188,6 +195,17 @@ _PAIRS = (
     Operator(name=PAIR, arity=2, formula="a", tangent="db", source="HeLU, arXiv 2411.10573; BiPer, arXiv 2404.01278"),
 )
 
+_STATISTICS = (
+    *(
+        Operator(name=name, forward=kernel, cost=4.0 if name.startswith("var") else 2.0, reduces=letters)
+        for name, letters, kernel in STATISTICS
+    ),
+    *(
+        Operator(name=name, formula=formula, reduces=letters, source="EvoNorm, arXiv 2004.02967")
+        for name, letters, formula in MOMENTS
+    ),
+)
+
 _R10 = "3.1622776601683795"  # sqrt(10); GRAFS keeps outputs within 10
 
 _DEFINITIONS = (
@@ -234,7 +252,7 @@ _DEFINITIONS = (
     _defined("rrelu", "where(a>=0,a,0.22916666666666666*a)", 1, "Lapid and Sipper; torch in evaluation mode"),
 )
 
-_TABLE: dict[str, Operator] = {row.name: row for row in (*_ROWS, *_PAIRS, *_DEFINITIONS)}
+_TABLE: dict[str, Operator] = {row.name: row for row in (*_ROWS, *_PAIRS, *_STATISTICS, *_DEFINITIONS)}
 
 #: Operators of any number of inputs, at least one: written as a chain of a binary operator.
 CHAINS = {"sum_n": "add", "prod_n": "mul", "max_n": "max", "min_n": "min"}
@@ -261,6 +279,11 @@ def operators() -> dict[str, Operator]:
     return dict(_TABLE)
 
 
+def elementwise_operators() -> dict[str, Operator]:
+    """The rows of the table that are no statistics."""
+    return {name: row for name, row in _TABLE.items() if not row.reduces}
+
+
 def find_operator(name: str) -> Operator:
     """Return the row of a name or an alias.
 
@@ -271,6 +294,12 @@ def find_operator(name: str) -> Operator:
     if row is None:
         raise OperatorError(f"unknown operator {quoted(name)}{nearest(name, [*_TABLE, *ALIASES])}")
     return row
+
+
+def reduces(name: str) -> str:
+    """The index set of a statistic of that name; "" for any other."""
+    row = _TABLE.get(name)
+    return row.reduces if row is not None else ""
 
 
 def needs_formula(name: str) -> bool:
@@ -298,6 +327,9 @@ def forward_of(name: str) -> Callable[..., Tensor]:
 
 def fold(name: str, values: Sequence[float]) -> float:
     """An operator whose row has a forward function, or a pair, at numbers, in float64."""
+    forward = find_operator(name).forward
+    if isinstance(forward, Statistic):
+        return float(forward.of_one(values[0]))
     return (
         values[0] if name == PAIR else float(forward_of(name)(*(torch.tensor(v, dtype=torch.float64) for v in values)))
     )

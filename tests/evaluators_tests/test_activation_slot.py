@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from evaluators.errors import EvaluationError
-from evaluators.training.stacking.activation_slot import ActivationSlot, Layout, Share
+from evaluators.training.stacking.activation_slot import ActivationSlot
+from evaluators.training.stacking.layout import Layout, Share
 from primitives.expression.evaluation import evaluate
 from primitives.expression.parsing import parse
 

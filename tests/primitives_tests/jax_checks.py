@@ -21,7 +21,7 @@ from primitives.expression.application import apply
 from primitives.expression.expression import Expression, constant, variable
 from primitives.expression.parsing import parse
 from primitives.lowering import lower
-from primitives.operators.table import operators
+from primitives.operators.table import elementwise_operators
 from tests.primitives_tests import channel_cases
 from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, points
 from tests.primitives_tests.loading import loaded
@@ -68,7 +68,7 @@ def test_jax_reproduces(known: tuple[Expression, ...], tmp_path: Path) -> None:
 def test_jax_reproduces_every_operator(tmp_path: Path) -> None:
     numbers = [constant(0.7), constant(1.3), constant(0.4), constant(2.0)]
     wrong = []
-    for name, row in operators().items():
+    for name, row in elementwise_operators().items():
         f = apply(name, variable(), *numbers[: row.arity - 1])
         wrong += differences(f, computed(module(f, tmp_path, FACTOR).act, f, torch.float64))
     assert not wrong, "\n".join(wrong[:20])

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from primitives import Activation, ExpressionError, lower, parse
-from primitives.layers.axes import Axes
+from primitives.operators.axes import Axes
 from tests.primitives_tests.channel_cases import BETAS, CASES, TEXT, Case
 from tests.primitives_tests.loading import loaded
 

@@ -19,7 +19,6 @@ from primitives import (
     fingerprint,
     finite,
     moments,
-    operators,
     parameter,
     parse,
     same_function,
@@ -34,7 +33,7 @@ from primitives.expression.parameters import Parameter
 from primitives.expression.traversal import postorder, rewrite
 from primitives.grammars import grammar
 from primitives.operators.formulas import expand
-from primitives.operators.table import Operator
+from primitives.operators.table import Operator, elementwise_operators
 
 EXACT = [
     ("add(tanh(x),selu(x))", "add(selu(x),tanh(x))"),
@@ -151,8 +150,8 @@ def graphs(draw: st.DrawFn) -> Expression:
     """Expressions over all operators whose inputs are any earlier nodes, so that they are deep and shared."""
     nodes = list(LEAVES)
     for _ in range(draw(st.integers(1, 14))):
-        name = draw(st.sampled_from(FREQUENT) | st.sampled_from(sorted(operators())))
-        args = [nodes[-1 - draw(st.integers(0, len(nodes) - 1))] for _ in range(operators()[name].arity)]
+        name = draw(st.sampled_from(FREQUENT) | st.sampled_from(sorted(elementwise_operators())))
+        args = [nodes[-1 - draw(st.integers(0, len(nodes) - 1))] for _ in range(elementwise_operators()[name].arity)]
         try:
             nodes.append(apply(name, *args))
         except ExpressionError:  # too large
@@ -176,7 +175,7 @@ def test_the_order_of_arguments_does_not_matter(expression: Expression, rng: ran
     expression = expand(frozen(expression), "canonical")
 
     def shuffled(node: Expression, args: tuple[Expression, ...]) -> Expression:
-        row = operators().get(node.op)
+        row = elementwise_operators().get(node.op)
         swap = isinstance(row, Operator) and row.commutative and rng.random() < 0.5
         return make_node(node.op, *(args[::-1] if swap else args)) if args else node
 

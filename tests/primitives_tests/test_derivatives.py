@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import grad, gradcheck, gradgradcheck
 
-from primitives import Activation, Expression, derivative, finite, operators, parse, pointwise, value_at
+from primitives import Activation, Expression, derivative, finite, parse, pointwise, value_at
 from primitives.expression.evaluation import evaluate
 from primitives.grammars import grammar
+from primitives.operators.table import elementwise_operators
 
 ARGUMENTS = ["a*x", "sin(2*x)+b", "x*x-1", "cos(x)", "0.7*x"]
 POSITIVE = {"log", "log1p", "sqrt", "pow", "pow_clip", "srs"}
@@ -24,7 +25,7 @@ BOTH_FORMS = pytest.mark.parametrize("plain", [False, True], ids=["fused", "plai
 
 def expression_of(name: str) -> Expression:
     """An operator at inputs that vary with x and with two parameters."""
-    return parse(f"{name}({','.join(ARGUMENTS[: operators()[name].arity])})+0*a*b; a=1.07, b=0.3")
+    return parse(f"{name}({','.join(ARGUMENTS[: elementwise_operators()[name].arity])})+0*a*b; a=1.07, b=0.3")
 
 
 def grid(name: str = "") -> Tensor:
@@ -56,7 +57,7 @@ def assert_forms_agree(expression: Expression, x: Tensor, tolerance: float) -> i
     return compared
 
 
-@pytest.mark.parametrize("name", operators())
+@pytest.mark.parametrize("name", elementwise_operators())
 def test_every_operator_has_torchs_value_and_derivatives(name: str) -> None:
     x = grid(name)
     compared = assert_forms_agree(expression_of(name), x, 1e-7 if name in FLOAT32_SIXTH else 1e-10)
@@ -70,7 +71,7 @@ def test_samples_have_torchs_value_and_derivatives(name: str) -> None:
     assert np.mean(np.array(compared) >= len(x)) > 0.9  # sqrt and log have no value left of 0
 
 
-@pytest.mark.parametrize("name", operators())
+@pytest.mark.parametrize("name", elementwise_operators())
 def test_second_derivative_equals_finite_differences(name: str) -> None:
     slope = derivative(expression_of(name))
     x, step = grid(name)[::7] + 0.0037, 1e-5
@@ -80,7 +81,7 @@ def test_second_derivative_equals_finite_differences(name: str) -> None:
 
 
 @BOTH_FORMS
-@pytest.mark.parametrize("name", [name for name in operators() if name != "paired"])
+@pytest.mark.parametrize("name", [name for name in elementwise_operators() if name != "paired"])
 def test_every_operator_can_be_differentiated_twice(name: str, plain: bool) -> None:
     if plain and name == "hard_sigmoid":
         pytest.skip("torch: derivative for aten::hardsigmoid_backward is not implemented")
@@ -166,7 +167,7 @@ def one_sided_slopes(expression: Expression, x: Tensor) -> list[Tensor]:
 
 def kinks_of(name: str) -> Tensor:
     """Points where the one-sided slopes differ; there the derivative is checked to lie between them."""
-    expression = parse(f"{name}({AT_NUMBERS[operators()[name].arity]})+0*x")
+    expression = parse(f"{name}({AT_NUMBERS[elementwise_operators()[name].arity]})+0*x")
     x = torch.cat([torch.arange(-8.0, 8.25, 0.25, dtype=torch.float64), torch.tensor(EDGES, dtype=torch.float64)])
     left, right = one_sided_slopes(expression, x)
     kink = (left - right).abs() > 1e-3 * (1 + left.abs() + right.abs())
@@ -179,7 +180,7 @@ def kinks_of(name: str) -> Tensor:
     return points.detach()
 
 
-@pytest.mark.parametrize("name", operators())
+@pytest.mark.parametrize("name", elementwise_operators())
 def test_at_a_kink_the_derivative_lies_between_the_one_sided_slopes(name: str) -> None:
     kinks_of(name)
 

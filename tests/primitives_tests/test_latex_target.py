@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from primitives import Operator, operators, register
+from primitives import Operator, register
 from primitives.expression.application import apply
 from primitives.expression.expression import Expression, constant, parameter, variable
 from primitives.expression.parameters import Parameter
 from primitives.expression.parsing import parse
 from primitives.lowering import lower
 from primitives.lowering.python.self_test import rows
-from primitives.operators.table import remove_operator
+from primitives.operators.table import elementwise_operators, remove_operator
 from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, known, points
 from tests.primitives_tests.latex_reading import GREEK, Unreadable, read
 from tests.primitives_tests.latex_values import value
@@ -82,7 +82,7 @@ INNER = ("x-b", "-x-b", "2*x-b")
 )
 def test_every_operator_in_every_surrounding(inner: str, around: str) -> None:
     wrong = []
-    for name, row in operators().items():
+    for name, row in elementwise_operators().items():
         inputs = [parse(f"{inner}; b=0.7"), parameter("b", 0.7), constant(-2.0), X, constant(0.3)]
         f = SURROUNDINGS[around](apply(name, *inputs[: row.arity]))
         wrong += wrong_numbers(f, formula(f))

@@ -26,7 +26,7 @@ from primitives.expression.evaluation import evaluate, value_at
 from primitives.expression.expression import Expression, constant, parameter, variable
 from primitives.expression.parsing import parse
 from primitives.lowering import lower, targets
-from primitives.operators.table import operators
+from primitives.operators.table import elementwise_operators
 
 Load = Callable[..., ModuleType]
 
@@ -65,12 +65,15 @@ def load(tmp_path: Path) -> Iterator[Load]:
         del sys.modules[stem]
 
 
-NAMES = [name for name in operators() if name != "paired"]  # whose tests are in test_pairs
+NAMES = [name for name in elementwise_operators() if name != "paired"]  # whose tests are in test_pairs
 
 
 def random_expression(rng: random.Random, first: str, depth: int = 4) -> Expression:
     """A random tree with the given operator on top."""
-    args = [random_leaf(rng) if depth == 1 or rng.random() < 0.25 else None for _ in range(operators()[first].arity)]
+    args = [
+        random_leaf(rng) if depth == 1 or rng.random() < 0.25 else None
+        for _ in range(elementwise_operators()[first].arity)
+    ]
     chosen = [arg or random_expression(rng, rng.choice(NAMES), depth - 1) for arg in args]
     return apply(first, *chosen)
 

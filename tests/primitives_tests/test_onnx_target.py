@@ -17,7 +17,7 @@ from primitives.expression.evaluation import value_at
 from primitives.expression.expression import Expression, constant, variable
 from primitives.expression.parsing import parse
 from primitives.lowering import files, lower
-from primitives.operators.table import operators
+from primitives.operators.table import elementwise_operators
 from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, points
 
 onnx = pytest.importorskip("onnx", reason="the target needs the package onnx")
@@ -52,7 +52,7 @@ def test_onnxruntime_reproduces(group: str) -> None:
 
 def every_operator() -> list[Expression]:
     numbers = [constant(0.7), constant(1.3), constant(0.4), constant(2.0)]
-    return [apply(name, variable(), *numbers[: row.arity - 1]) for name, row in operators().items()]
+    return [apply(name, variable(), *numbers[: row.arity - 1]) for name, row in elementwise_operators().items()]
 
 
 def test_models_are_valid_and_plain() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from primitives import Operator, operators, register
+from primitives import Operator, register
 from primitives.equivalence.builtin import as_builtin
 from primitives.errors import LoweringError, OperatorError
 from primitives.expression.application import apply
@@ -21,7 +21,7 @@ from primitives.lowering import files, lower, targets
 from primitives.lowering.column import Column
 from primitives.lowering.python.self_test import rows
 from primitives.lowering.reference import VALUE, points_of, reference
-from primitives.operators.table import remove_operator
+from primitives.operators.table import elementwise_operators, remove_operator
 from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, points
 from tests.primitives_tests.loading import loaded
 
@@ -42,12 +42,14 @@ def test_torch_reproduces(group: str, tmp_path: Path) -> None:
     assert not wrong, "\n".join(wrong[:20])
 
 
-@pytest.mark.parametrize("name", [row.name for row in operators().values() if row.formula and row.forward])
+@pytest.mark.parametrize("name", [row.name for row in elementwise_operators().values() if row.formula and row.forward])
 def test_a_formula_beside_a_forward_function_is_the_same_function(name: str) -> None:
-    places = {letter: parameter(letter) for letter in "ab"[: operators()[name].arity]}
+    places = {letter: parameter(letter) for letter in "ab"[: elementwise_operators()[name].arity]}
     x = torch.linspace(-6, 6, 201, dtype=torch.float64) + 1e-4
     values = dict(zip(places, (x, torch.sin(x)), strict=False))
-    written = Column("elsewhere", {n: "-" for n in operators() if n != name}).expand(apply(name, *places.values()))
+    written = Column("elsewhere", {n: "-" for n in elementwise_operators() if n != name}).expand(
+        apply(name, *places.values())
+    )
     assert written.op != name
     for f in (torch.float64, torch.float32):
         at = {n: v.to(f) for n, v in values.items()}

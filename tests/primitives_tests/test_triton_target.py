@@ -18,7 +18,7 @@ from primitives.expression.application import apply
 from primitives.expression.expression import Expression, constant, variable
 from primitives.expression.parsing import parse
 from primitives.lowering import lower
-from primitives.operators.table import operators
+from primitives.operators.table import elementwise_operators
 from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, points
 from tests.primitives_tests.loading import loaded
 from tests.primitives_tests.triton_checks import TEXT
@@ -45,7 +45,7 @@ def wrong_numbers(known: Sequence[Expression], folder: Path) -> list[str]:
 
 def every_operator() -> list[Expression]:
     numbers = [constant(0.7), constant(1.3), constant(0.4), constant(2.0)]
-    return [apply(name, variable(), *numbers[: row.arity - 1]) for name, row in operators().items()]
+    return [apply(name, variable(), *numbers[: row.arity - 1]) for name, row in elementwise_operators().items()]
 
 
 def sample() -> list[Expression]:

@@ -4,81 +4,26 @@ A stack trains N models as one by ``torch.func.vmap`` over their stacked weights
 of its own: at the level where its marker buffer is batched, the batch is the stack and each candidate's formula is
 applied to its own range of slices in one call; at any other level (per-sample gradients) it passes through.
 Its backward is the same function at the next derivative, so that reverse mode nests; forward mode is not defined.
+Layers with statistics and gates are no functions of one number: their backward is their pullback.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from evaluators.errors import EvaluationError
-from primitives.expression.derivative import derivative
-from primitives.expression.evaluation import Program, compiled
-from primitives.expression.expression import Expression
-from primitives.layers.axes import Axes
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """One candidate's part of a stack: ``factor`` times its formula, on the slices ``start:stop``."""
-
-    expression: Expression
-    start: int
-    stop: int
-    factor: float = 1.0
-
-    @property
-    def slices(self) -> int:
-        """How many they are."""
-        return self.stop - self.start
-
-    def derivative(self, wrt: str) -> Share:
-        """The same slices with the derivative of the formula."""
-        return replace(self, expression=derivative(self.expression, wrt))
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Who owns which slices, and the names of each owner's parameters, in stack order."""
-
-    shares: tuple[Share, ...]
-    names: tuple[tuple[str, ...], ...]
-
-    def derivative(self, wrt: str) -> Layout:
-        """The same layout with the derivatives of the formulas."""
-        return Layout(tuple(share.derivative(wrt) for share in self.shares), self.names)
-
+from evaluators.training.stacking.layer_shares import LayerShares, Pullback, Statistics
+from evaluators.training.stacking.layout import Layout
+from evaluators.training.stacking.pointwise_shares import Stacked, StackedOnce, apply
+from primitives.operators.axes import Axes
 
 #: Given the stacked inputs and outputs of an activation, shape (slices, ...), what goes on in the outputs' place.
 After = Callable[[Tensor, Tensor], Tensor]
-
-_Scaled = tuple[Program, Tensor]  # a program and the factor of its outputs
-
-
-@lru_cache(maxsize=64)
-def _values(layout: Layout, dtype: torch.dtype, device: torch.device) -> tuple[_Scaled, ...]:
-    """For each share, the program of its formula."""
-    return tuple(_scaled((share.expression,), share, dtype, device) for share in layout.shares)
-
-
-@lru_cache(maxsize=64)
-def _slopes(layout: Layout, dtype: torch.dtype, device: torch.device) -> tuple[_Scaled, ...]:
-    """For each share, the program of its formula and its derivatives with respect to input and parameters."""
-    rows = zip(layout.shares, layout.names, strict=True)
-    roots = [(share.expression, *(derivative(share.expression, wrt) for wrt in ("x", *names))) for share, names in rows]
-    return tuple(_scaled(each, share, dtype, device) for each, share in zip(roots, layout.shares, strict=True))
-
-
-def _scaled(roots: tuple[Expression, ...], share: Share, dtype: torch.dtype, device: torch.device) -> _Scaled:
-    program = compiled(roots).typed(dtype)
-    leaves = tuple(leaf.to(device) if isinstance(leaf, Tensor) else leaf for leaf in program.leaves)
-    return replace(program, leaves=leaves), torch.tensor(share.factor, dtype=dtype, device=device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,23 +44,25 @@ class _Contents:
 
     def on(self, function: type[torch.autograd.Function], x: Tensor) -> Tensor:
         """A function of stacked inputs, shape (N, ...)."""
-        return _call(function, self.layout, self.axes, x, *self.values)
+        return apply(function, self.layout, self.axes, x, *self.values)
 
 
 class ActivationSlot(nn.Module):
     """Stands where the activation was; ``layout`` and ``values`` belong to the stack, not to the state.
 
     Args:
-        layout: shared by all activation slots of a network.
+        layout: who owns which slices.
         channels: of its inputs.
         channel_dim: their dimension, counted from the last one: levels of vmap take none of those.
         first_order: losses that need no second derivative: the slope is computed with the value and stored.
 
-    ``after`` is applied to the stacked inputs and outputs, to look at them or to disturb the outputs; derivatives stay
-    those of the formula.
-
-    ``values`` holds one tensor for each candidate parameter, in the order of ``layout``: shape (slices,) for one
-    per layer, (slices, channels) for one per channel.
+    Attributes:
+        after: applied to the stacked inputs and outputs, to look at them or to disturb the outputs; derivatives stay
+            those of the formula.
+        values: one tensor for each candidate parameter, in the order of ``layout``: shape (slices,) for one per layer,
+            (slices, channels) for one per channel.
+        statistics: over examples, which layers take in evaluation; None: those of the batch, as in training.
+        noted: where the statistics of each batch are put down, or None.
     """
 
     marker: Tensor
@@ -126,107 +73,22 @@ class ActivationSlot(nn.Module):
         self.first_order = first_order
         self.values: list[Tensor] = []
         self.after: After | None = None
-        self.channels = channels
+        self.statistics: Statistics | None = None
+        self.noted: list[Statistics] | None = None
+        self.channels, self.channel_dim = channels, channel_dim
         self.axes = Axes(channel_dim if channels > 1 else None)
         self.register_buffer("marker", torch.zeros((), device="cpu"))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The activation of ``x``, in its shape; within a stack, that of each slice."""
-        contents = _Contents(self.layout, self.axes, tuple(self.values), self.after)
-        return _call(_Sliced, self.first_order, contents, x, self.marker)
-
-
-def _call(function: type[torch.autograd.Function], *inputs: Any) -> Tensor:
-    result: Tensor = function.apply(*inputs)
-    return result
-
-
-def _sections(layout: Layout, values: Sequence[Tensor]) -> list[dict[str, Tensor]]:
-    """The parameter values of each share, by name."""
-    rest = iter(values)
-    return [{name: next(rest) for name in names} for names in layout.names]
-
-
-def _shaped(value: Tensor, dims: int, axes: Axes) -> Tensor:
-    """A parameter (slices,) or (slices, C) shaped to broadcast with its slices of x, dims-dimensional."""
-    own = axes.shaped(value) if value.dim() == 2 else value
-    return own.view(len(own), *[1] * (dims - own.dim()), *own.shape[1:])
-
-
-def _write(scaled: _Scaled, x: Tensor, axes: Axes, parameters: dict[str, Tensor], into: list[Tensor]) -> None:
-    """The program's outputs at ``x``, one share's slices of the input, times the factor, into one tensor each."""
-    program, factor = scaled
-    shaped = {name: _shaped(value, x.dim(), axes).to(x.dtype) for name, value in parameters.items()}
-    for value, target in zip(program.run(x, shaped), into, strict=True):
-        torch.mul(value, factor, out=target)
-
-
-def _total(gradient: Tensor, slope: Tensor, value: Tensor, axes: Axes) -> Tensor:
-    """Gradient of a parameter, in its own type: the sum over everything that it was broadcast to."""
-    product = (gradient * slope).to(value.dtype)
-    return product.sum_to_size(_shaped(value, slope.dim(), axes).shape).view(value.shape)
-
-
-class _Stacked(torch.autograd.Function):
-    """Formulas on their slices of ``x``, shape (N, batch, ...); differentiable to any order."""
-
-    @staticmethod
-    def forward(layout: Layout, axes: Axes, x: Tensor, *values: Tensor) -> Tensor:
-        result = torch.empty_like(x)
-        programs = _values(layout, x.dtype, x.device)
-        with torch.autocast(x.device.type, enabled=False):
-            for share, parameters, program in zip(layout.shares, _sections(layout, values), programs, strict=True):
-                here = slice(share.start, share.stop)
-                _write(program, x[here], axes, parameters, [result[here]])
-        return result
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        ctx.layout, ctx.axes = inputs[:2]
-        ctx.save_for_backward(*inputs[2:])
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
-        x, *values = ctx.saved_tensors
-        layout, axes = ctx.layout, ctx.axes
-        of_x = gradient * _call(_Stacked, layout.derivative("x"), axes, x, *values) if ctx.needs_input_grad[2] else None
-        of_values: list[Tensor] = []
-        for share, parameters in zip(layout.shares, _sections(layout, values), strict=True):
-            part, upstream = x[share.start : share.stop], gradient[share.start : share.stop]
-            alone = Layout((replace(share, start=0, stop=share.slices),), (tuple(parameters),))
-            for name, value in parameters.items():
-                slope = _call(_Stacked, alone.derivative(name), axes, part, *parameters.values())
-                of_values.append(_total(upstream, slope, value, axes))
-        return None, None, of_x, *of_values
-
-
-class _StackedOnce(torch.autograd.Function):
-    """The same for first derivatives alone: value and slope share their subexpressions, and the slope is stored."""
-
-    @staticmethod
-    def forward(ctx: Any, layout: Layout, axes: Axes, x: Tensor, *values: Tensor) -> Tensor:
-        result, slope = torch.empty_like(x), torch.empty_like(x)
-        ctx.layout, ctx.axes, ctx.values, ctx.slopes = layout, axes, values, []
-        programs = _slopes(layout, x.dtype, x.device)
-        with torch.autocast(x.device.type, enabled=False):
-            for share, parameters, program in zip(layout.shares, _sections(layout, values), programs, strict=True):
-                here = slice(share.start, share.stop)
-                of_values = [torch.empty_like(x[here]) for _ in parameters]
-                _write(program, x[here], axes, parameters, [result[here], slope[here], *of_values])
-                ctx.slopes += of_values
-        ctx.save_for_backward(slope)
-        return result
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
-        (slope,) = ctx.saved_tensors
-        owners = [share for share, names in zip(ctx.layout.shares, ctx.layout.names, strict=True) for _ in names]
-        rows = zip(owners, ctx.slopes, ctx.values, strict=True)
-        of_values = [
-            _total(gradient[share.start : share.stop], partial, value, ctx.axes) for share, partial, value in rows
-        ]
-        return None, None, gradient * slope, *of_values
+    def forward(self, x: Tensor, z: Tensor | None = None) -> Tensor:
+        """The activation of ``x``, or of a gate's two inputs, in its shape; within a stack, that of each slice."""
+        if self.layout.is_pointwise:
+            contents = _Contents(self.layout, self.axes, tuple(self.values), self.after)
+            return apply(_Sliced, self.first_order, contents, x, self.marker)
+        axes = Axes(self.channel_dim if self.channels > 1 else None, x.dim())
+        statistics = None if self.training else self.statistics
+        shares = LayerShares(self.layout, axes, tuple(self.values), statistics, self.noted, self.first_order)
+        second = () if z is None else (z,)
+        return _mapped(shares, self.after, self.marker, x, *second)[0]
 
 
 class _Sliced(torch.autograd.Function):
@@ -237,7 +99,7 @@ class _Sliced(torch.autograd.Function):
         shares = contents.layout.shares
         if len(shares) != 1 or shares[0].slices != 1:
             raise EvaluationError("an activation slot with several models was called outside their stack")
-        return contents.on(_Stacked, x[None])[0]
+        return contents.on(Stacked, x[None])[0]
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -247,7 +109,7 @@ class _Sliced(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
         x, marker = ctx.saved_tensors
-        return None, None, gradient * _call(_Sliced, False, ctx.contents.derivative("x"), x, marker), None
+        return None, None, gradient * apply(_Sliced, False, ctx.contents.derivative("x"), x, marker), None
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, *inputs: Any) -> tuple[Tensor, int]:
@@ -255,7 +117,48 @@ class _Sliced(torch.autograd.Function):
         x_dim, marker_dim = in_dims[2:]
         x = x.unsqueeze(0).expand(info.batch_size, *x.shape) if x_dim is None else x.movedim(x_dim, 0)
         if marker_dim is None:
-            return _call(_Sliced, once, contents, x, marker), 0
-        function = _StackedOnce if once and torch.is_grad_enabled() else _Stacked
+            return apply(_Sliced, once, contents, x, marker), 0
+        function = StackedOnce if once and torch.is_grad_enabled() else Stacked
         result = contents.on(function, x.contiguous())
         return result if contents.after is None else contents.after(x, result), 0
+
+
+def _mapped(function: LayerShares | Pullback, after: After | None, *tensors: Tensor) -> tuple[Tensor, ...]:
+    results: tuple[Tensor, ...] = _Mapped.apply(function, after, *tensors)  # type: ignore[no-untyped-call]
+    return results
+
+
+class _Mapped(torch.autograd.Function):
+    """A function of stacked tensors in its place in the network: one model outside the stack, all of them inside."""
+
+    @staticmethod
+    def forward(
+        function: LayerShares | Pullback, after: After | None, marker: Tensor, *tensors: Tensor
+    ) -> tuple[Tensor, ...]:  # fmt: skip
+        return tuple(result[0] for result in function(*(tensor[None] for tensor in tensors)))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        ctx.function = inputs[0]
+        ctx.save_for_backward(*inputs[2:])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
+        marker, *tensors = ctx.saved_tensors
+        pullback = Pullback(ctx.function, len(tensors))
+        return None, None, None, *_mapped(pullback, None, marker, *tensors, *gradients)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *inputs: Any) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+        function, after, _, *tensors = inputs
+        _, _, marker_dim, *dims = in_dims
+        if marker_dim is None:
+            raise EvaluationError("a layer with statistics, or a gate, was mapped over examples by torch.func.vmap")
+        moved = [
+            tensor.unsqueeze(0).expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+            for tensor, dim in zip(tensors, dims, strict=True)
+        ]
+        results = function(*moved)
+        if after is not None:
+            results = (after(moved[0], results[0]),)
+        return results, (0,) * len(results)

@@ -32,17 +32,19 @@ from evaluators.training.checkpoints.states import ModelsState, StackState
 from evaluators.training.dropout import SeededDropout, put_dropout
 from evaluators.training.initialisation import factor_in, initial_network
 from evaluators.training.member import CohortMember, Schedule
-from evaluators.training.models import EVALUATED, Models, mean_readings
+from evaluators.training.models import CALIBRATED, EVALUATED, Models, mean_readings
 from evaluators.training.optimiser import clipped, stacked
 from evaluators.training.outputs import of_loss
 from evaluators.training.schedules import schedule_named
 from evaluators.training.stacking import candidate_parameters
-from evaluators.training.stacking.activation_slot import ActivationSlot, After, Layout, Share
+from evaluators.training.stacking.activation_slot import ActivationSlot, After
 from evaluators.training.stacking.batch_norm import NORMS, StackedBatchNorm
 from evaluators.training.stacking.buffers import own_buffers
 from evaluators.training.stacking.convolution import StackedConvolutions
+from evaluators.training.stacking.layer_shares import mean_statistics
+from evaluators.training.stacking.layout import Layout, Share
 from primitives.equivalence.builtin import as_builtin
-from primitives.expression.expression import variable
+from primitives.expression.expression import Expression, at_place, variable
 from primitives.layers.in_place import InPlace
 
 #: Only where a network has such layers: each costs 1 us a call of torch.
@@ -117,6 +119,7 @@ class Stack(Models):
         """Give every activation slot the candidates that it has slices of."""
         for number, activation in enumerate(self.activations):
             activation.layout = self._layout(number)
+        self._forget()
         self.blocks = candidate_parameters.blocks(self.activations)
 
     def _hand_out(self) -> None:
@@ -133,6 +136,7 @@ class Stack(Models):
         owners = [slice(None)] * len(weights) + [block.owners for block in self.blocks]
         factor = schedule_named(self.task.schedule).factor
         taken = [torch.empty(0, self.width, device=self.seed.device, dtype=self.backend.dtype)]
+        self._forget()
         while self.step < steps:
             losses, gradients = self._step_gradients([*weights, *self.values])
             if self.task.clip is not None:
@@ -162,6 +166,28 @@ class Stack(Models):
         losses = self.losses(self.orders[self.seed, batch]).mean(dim=1)
         self.network.eval()
         return losses.detach(), torch.autograd.grad(losses.sum(), leaves, materialize_grads=True)
+
+    def _forget(self) -> None:
+        """The weights, or the slices, become others: statistics for evaluation have to be taken anew."""
+        self.is_calibrated = False
+        for slot in self.activations:
+            slot.statistics = None
+
+    @torch.no_grad()
+    def _calibrate(self) -> None:
+        """Take the statistics over examples for evaluation from training batches, as the weights are now."""
+        if self.is_calibrated or self.network.training:
+            return
+        self.is_calibrated = True
+        layers = [slot for slot in self.activations if slot.layout.has_running]
+        if not layers:
+            return
+        for slot in layers:
+            slot.noted = []
+        for batch in range(min(CALIBRATED, self.orders.shape[1])):
+            self.outputs(self.at(self.orders[self.seed, batch]).inputs)
+        for slot in layers:
+            slot.statistics, slot.noted = mean_statistics(slot.noted or []), None
 
     @torch.no_grad()
     def loss(self, kind: HeldOut) -> Tensor:
@@ -215,6 +241,7 @@ class Stack(Models):
         return self.judged(self.outputs(examples.inputs), examples.targets)
 
     def outputs(self, inputs: Inputs) -> Any:
+        self._calibrate()
         inputs = mapped(torch.clone, inputs) if self.writes else inputs  # the network may write into them
         with ExitStack() as contexts:
             batched = _batched_attention(self.seed.device)
@@ -264,6 +291,7 @@ class Stack(Models):
         self.fixed = dict(zip(self.fixed, fixed, strict=True))
         self.optimiser.state = [[tensor.to(self.backend.device) for tensor in row] for row in saved.optimiser]
         self.step = self.optimiser.steps = saved.step
+        self._forget()
         self._hand_out()
 
     @contextmanager
@@ -289,13 +317,15 @@ class Stack(Models):
 
     def _layout(self, number: int) -> Layout:
         """What the activation slot of a number applies, candidate by candidate."""
-        shares = [self._share(member, of) for member, of in zip(self.members, self.ranges, strict=True)]
+        rows = zip(self.members, self.ranges, strict=True)
+        shares = [self._share(member.expression, of, number) for member, of in rows]
         return Layout(tuple(shares), tuple(tuple(p.name for p in share.expression.parameters) for share in shares))
 
-    def _share(self, member: CohortMember, of: slice) -> Share:
-        if member.expression is None:  # without slots nobody applies it
+    def _share(self, expression: Expression | None, of: slice, number: int) -> Share:
+        if expression is None:  # without slots nobody applies it
             return Share(variable(), of.start, of.stop)
-        return Share(as_builtin(member.expression), of.start, of.stop, factor_in(self.task, member.expression))
+        here = at_place(expression, number, len(self.activations))
+        return Share(as_builtin(here), of.start, of.stop, factor_in(self.task, here))
 
     def _few(self) -> Inputs:
         """Inputs of a batch, to find places with."""

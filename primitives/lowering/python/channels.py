@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from string import Template
 
 from primitives.expression.expression import Expression
-from primitives.layers.axes import channel_axis
+from primitives.operators.axes import channel_axis
 
 #: For modules of torch, jax and numpy alike.
 HELPERS = f"""
