@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,26 +20,32 @@ from primitives.operators.formulas import expand
 from primitives.operators.kernels import COMPARISONS, Value, paired, where_compared
 from primitives.operators.table import LAYERS, PAIR, fold, forward_of, reduces
 
+#: The leaf that is no parameter: the axes of the inputs.
+AXES = ":axes"
+
+Leaf = Value | str | Axes | None
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
     """Straight-line code for some expressions.
 
     Args:
-        leaves: a constant, the name of a parameter or ``"z"``, or ``None`` for ``x``: the first registers.
+        leaves: the first registers: a constant, the name of a parameter or ``"z"``, ``None`` for ``x``, or axes, which
+            statistics take: ``AXES`` where they are known when it is run.
         steps: each appends one register, the function of the registers named.
         outputs: the register of each root.
     """
 
-    leaves: tuple[Value | str | None, ...]
+    leaves: tuple[Leaf, ...]
     steps: tuple[tuple[Callable[..., Value], tuple[int, ...]], ...]
     outputs: tuple[int, ...]
 
-    def run(self, x: Tensor, parameters: Mapping[str, Value]) -> list[Tensor]:
+    def run(self, x: Tensor, parameters: Mapping[str, Value], axes: Axes | None = None) -> list[Tensor]:
         """Outputs at ``x``, in its dtype and of its shape; where parameters have more dimensions, of the shape to which
         all of them broadcast.
         """
-        registers: list[Value] = [_leaf_value(leaf, x, parameters) for leaf in self.leaves]
+        registers: list[Any] = [axes if leaf == AXES else _leaf_value(leaf, x, parameters) for leaf in self.leaves]
         for forward, inputs in self.steps:
             registers.append(forward(*[registers[i] for i in inputs]))
         return [_shaped(registers[i], x) for i in self.outputs]
@@ -57,7 +64,7 @@ class Program:
         return Program(leaves, self.steps, self.outputs)
 
 
-def _leaf_value(leaf: Value | str | None, x: Tensor, parameters: Mapping[str, Value]) -> Value:
+def _leaf_value(leaf: Leaf, x: Tensor, parameters: Mapping[str, Value]) -> Value | Axes:
     if leaf is None:
         return x
     if not isinstance(leaf, str):
@@ -79,7 +86,7 @@ def compiled(roots: tuple[Expression, ...], axes: Axes | None = None, *, pairs: 
 
     Args:
         roots: the expressions, none of them ``layers(...)``.
-        axes: of the inputs; needed by statistics.
+        axes: of the inputs, for statistics; None: they are given when it is run.
         pairs: torch's own derivatives of the outputs are to be those of the expressions, so that for ``paired(f, g)``
             both parts are computed; by default it is f, whose derivatives torch would give.
     """
@@ -88,11 +95,18 @@ def compiled(roots: tuple[Expression, ...], axes: Axes | None = None, *, pairs: 
     leaves = [node for node, args in inputs.items() if not args]
     inner = [(node, args) for node, args in inputs.items() if args]
     register = {node: index for index, node in enumerate([*leaves, *[node for node, _ in inner]])}
-    return Program(
-        tuple([_leaf(node) for node in leaves]),
-        tuple([(_forward(node, args, axes), tuple([register[arg] for arg in args])) for node, args in inner]),
-        tuple([register[root] for root in roots]),
-    )
+    own: tuple[Leaf, ...] = tuple([_leaf(node) for node in leaves])
+    if not any(root.has_statistics for root in roots):
+        steps = [(_forward(node, args), tuple([register[arg] for arg in args])) for node, args in inner]
+        return Program(own, tuple(steps), tuple([register[root] for root in roots]))
+    # one register more, behind the leaves: the axes
+    at = len(leaves)
+    moved = {node: index + (index >= at) for node, index in register.items()}
+    steps = [
+        (_forward(node, args), (*[moved[arg] for arg in args], *([at] if reduces(node.op) else [])))
+        for node, args in inner
+    ]
+    return Program((*own, AXES if axes is None else axes), tuple(steps), tuple([moved[root] for root in roots]))
 
 
 def _inputs(node: Expression) -> tuple[Expression, ...]:
@@ -104,12 +118,9 @@ def _inputs(node: Expression) -> tuple[Expression, ...]:
     return node.args
 
 
-def _forward(node: Expression, inputs: tuple[Expression, ...], axes: Axes | None) -> Callable[..., Value]:
+def _forward(node: Expression, inputs: tuple[Expression, ...]) -> Callable[..., Value]:
     if node.op == PAIR:
         return paired
-    if reduces(node.op):
-        assert axes is not None, node.op
-        return partial(forward_of(node.op), axes=axes)
     return forward_of(node.op) if inputs is node.args else where_compared(node.args[0].op)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
 from primitives.errors import ExpressionError
-from primitives.expression.evaluation import compiled
+from primitives.expression.evaluation import Program, compiled
 from primitives.expression.expression import Expression
 from primitives.expression.parameters import Parameter
 from primitives.layers.activation import Activation
@@ -14,6 +17,30 @@ from primitives.layers.expression_layer import ExpressionLayer
 from primitives.layers.population import population
 from primitives.layers.traced import without_autocast
 from primitives.operators.axes import Axes, axes_of
+
+
+@dataclass(frozen=True, slots=True)
+class _Programs:
+    """Code that torch can trace, without caches and tables of ours; it copies and pickles as its expression.
+
+    Args:
+        expression: the formula.
+        training: it and the statistics whose averages are kept.
+        evaluation: the form of inference.
+    """
+
+    expression: Expression
+    training: Program
+    evaluation: Program
+
+    def __reduce__(self) -> tuple[Callable[[Expression], _Programs], tuple[Expression]]:
+        return _programs, (self.expression,)
+
+
+def _programs(expression: Expression) -> _Programs:
+    found, pairs = population(expression), expression.is_paired
+    training = compiled((expression, *found.statistics), pairs=pairs)
+    return _Programs(expression, training, compiled((found.form,), pairs=pairs))
 
 
 class NormActivation(ExpressionLayer):
@@ -54,6 +81,7 @@ class NormActivation(ExpressionLayer):
         super().__init__(expression, channels, channel_dim, device, dtype)
         self.momentum, self.track_running_stats = momentum, track_running_stats
         self._population = population(expression)
+        self._programs = _programs(expression)
         if not (self._population.running and track_running_stats):
             return
         for p in self._population.running:
@@ -83,34 +111,25 @@ class NormActivation(ExpressionLayer):
         if self._running and not self.training:
             own = {p.name: self.get_buffer(p.name) for p in self._running}
             given |= {name: axes.shaped(value).to(wide) for name, value in own.items()}
-            return self._run((self._population.form,), x, given, axes)[0]
-        value, *statistics = self._run((self.expression, *self._followed), x, given, axes)
-        self._follow(statistics, axes)
+            return self._run(self._programs.evaluation, x, given, axes)[0]
+        value, *statistics = self._run(self._programs.training, x, given, axes)
+        if self._running and self.training:
+            self._follow(statistics, axes)
         return value
 
-    def _run(
-        self, roots: tuple[Expression, ...], x: Tensor, given: dict[str, Tensor], axes: Axes
-    ) -> list[Tensor]:  # fmt: skip
-        """Values of some expressions, the first in the type of ``x``, the others as wide as they were computed."""
-        program = compiled(roots, axes, pairs=self.expression.is_paired)
+    def _run(self, program: Program, x: Tensor, given: dict[str, Tensor], axes: Axes) -> list[Tensor]:
+        """Values of a program, the first in the type of ``x``, the others as wide as they were computed."""
         with without_autocast(x):
-            first, *others = program.run(x.to(torch.promote_types(x.dtype, torch.float32)), given)
+            first, *others = program.run(x.to(torch.promote_types(x.dtype, torch.float32)), given, axes)
         return [first.to(x.dtype), *others]
 
     @property
     def _running(self) -> tuple[Parameter, ...]:
         return self._population.running if self.track_running_stats else ()
 
-    @property
-    def _followed(self) -> tuple[Expression, ...]:
-        """The statistics whose moving averages are kept."""
-        return self._population.statistics if self._running else ()
-
     @torch.no_grad()
     def _follow(self, statistics: list[Tensor], axes: Axes) -> None:
         """Move the averages towards the statistics of a batch."""
-        if not statistics:
-            return
         self.num_batches_tracked.add_(1)
         share = 1.0 / self.num_batches_tracked.double() if self.momentum is None else self.momentum
         for p, statistic in zip(self._running, statistics, strict=True):
