@@ -1,7 +1,8 @@
 """The catalogue: known functions with their sources, and the name under which an expression is known.
 
 The table's columns f(-2) to f(3) are the formula's values in float64 as an independent evaluator computed them; the
-tests hold the expressions against them.
+tests hold the expressions against them. Layers with statistics, gates and rows have a table of their own, without such
+columns; the tests hold them against formulas in torch.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from operator import itemgetter
+from typing import Literal, cast, get_args
 
 import numpy as np
 
+from primitives.equivalence.canonical import canonical
 from primitives.equivalence.classes import (
     VERIFIED,
     best_line,
@@ -29,8 +32,14 @@ from primitives.equivalence.signs import said_of, sign_orbit
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 
+_TABLES = ("catalogue.csv", "catalogue_layers.csv")
 _FITS = ("equal", "scaled", "affine")  # strongest first
+_STRENGTHS = ("exact", "scale", "affine")
 _RESIDUAL = 1e-5  # of the spread, where the input is mapped: the map itself is found to 1e-8
+
+
+Kind = Literal["pointwise", "layer", "gate", "row"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +48,22 @@ class Entry:
 
     Args:
         name: the usual name.
+        kind: ``"pointwise"``, a function of one number; ``"layer"``, of a normalisation and an activation; ``"gate"``,
+            of two inputs; ``"row"``, which stands in softmax's place.
         expression: the formula; learnable parameters at their usual initial values, per layer or per channel as the
             source has them; what the source fixes is a number.
         constants: the usual names of fixed numbers, as ``"alpha=1, beta=1"``.
         checked: the formula was seen in the source or in public code; otherwise it is from memory, or sources differ.
         source: where it was proposed, or where a definition can be read.
         year: of the proposal, where established.
-        smooth: ``"discont"``, ``"C0"``, ``"C1"``, ``"C2"`` or ``"Cinf"``, at the initial parameters.
+        smooth: ``"discont"``, ``"C0"``, ``"C1"``, ``"C2"`` or ``"Cinf"``, at the initial parameters; of pointwise
+            functions, as the next two; "" for others.
         monotone: ``"yes"`` for non-decreasing, ``"decreasing"`` or ``"no"``.
         range: as an interval, such as ``"[0,inf)"``.
     """
 
     name: str
+    kind: Kind
     expression: Expression
     constants: str
     checked: bool
@@ -121,24 +134,30 @@ def _line_of(what: str, factor: float, offset: float) -> str:
     return f"{head}{what}{tail}"
 
 
+def catalogue(kind: Kind = "pointwise") -> tuple[Entry, ...]:
+    """All known functions of a kind; plain well-known ones come before their variants and synonyms."""
+    return tuple(entry for entry in _all() if entry.kind == kind)
+
+
 @cache
-def catalogue() -> tuple[Entry, ...]:
-    """All known functions; plain well-known ones come before their variants and synonyms."""
-    table = files("primitives").joinpath("catalogue.csv").read_text(encoding="utf-8")
-    return tuple(_entry(row) for row in csv.DictReader(table.splitlines()))
+def _all() -> tuple[Entry, ...]:
+    """All of all kinds."""
+    tables = [files("primitives").joinpath(name).read_text(encoding="utf-8") for name in _TABLES]
+    return tuple(_entry(row) for table in tables for row in csv.DictReader(table.splitlines()))
 
 
 def _entry(row: dict[str, str]) -> Entry:
     return Entry(
         name=row["name"],
+        kind=cast(Kind, row.get("kind", "pointwise")),
         expression=parse(row["expression"]),
         constants=row["constants"],
         checked=row["checked"] == "yes",
         source=row["source"],
         year=int(row["year"]) if row["year"] else None,
-        smooth=row["smooth"],
-        monotone=row["monotone"],
-        range=row["range"],
+        smooth=row.get("smooth", ""),
+        monotone=row.get("monotone", ""),
+        range=row.get("range", ""),
     )
 
 
@@ -147,7 +166,7 @@ def known_name(expression: Expression, *, input_scale: bool = False, input_shift
 
     Within a relation the first entry of the catalogue wins. Every hit is verified, also on wider points; see
     :func:`primitives.equivalence.classes.is_map_of`. Functions with learnable parameters match only functions with the
-    same number and kind of parameters.
+    same number and kind of parameters. Layers, gates and rows have no other signs and no maps of the input.
 
     Args:
         expression: any.
@@ -156,6 +175,9 @@ def known_name(expression: Expression, *, input_scale: bool = False, input_shift
         input_shift: before that, search for a known function of x + c or c - x, -4 <= c <= 4, likewise; the plainest
             wins.
     """
+    if not canonical(expression).is_pointwise:
+        classes = (_of_class(expression, fit, strength) for fit, strength in zip(_FITS, _STRENGTHS, strict=True))
+        return next(filter(None, classes), None)
     found = (
         _of_class(expression, "equal", "exact") or _of_class(expression, "scaled", "scale") or _up_to_signs(expression)
     )
@@ -190,7 +212,7 @@ def _up_to_signs(expression: Expression) -> Match | None:
 def _index(strength: str) -> dict[str, tuple[Entry, ...]]:
     """Class hash -> entries in the order of the catalogue."""
     index: dict[str, tuple[Entry, ...]] = {}
-    for entry in catalogue():
+    for entry in _all():
         key = getattr(fingerprint(entry.expression), strength)
         index[key] = (*index.get(key, ()), entry)
     return index
@@ -221,7 +243,7 @@ def _with_shifted_input(f: Expression) -> list[Match]:
 def _plainness(match: Match) -> tuple[int, bool, int]:
     """The plainer the smaller: the known function by its size, then without another sign, then by its place."""
     entry = match.entry
-    return entry.expression.size, match.relation != "shifted", catalogue().index(entry)
+    return entry.expression.size, match.relation != "shifted", _all().index(entry)
 
 
 def _mapped(f: Expression, ladder: Ladder) -> Iterator[tuple[int, str, Match]]:
