@@ -9,6 +9,7 @@ from evaluators.places.notes import place_notes
 from evaluators.places.survey import survey_of
 from evaluators.tasks.base import Part, Task
 from evaluators.tasks.checks.alike import check_prepared
+from evaluators.tasks.checks.attention import check_attention
 from evaluators.tasks.checks.data import check_finite, check_labels, check_losses, check_size
 from evaluators.tasks.checks.first_call import first_output
 from evaluators.tasks.checks.gradients import check_gradients
@@ -69,6 +70,7 @@ def try_out(task: Task, asked: Conditions = OWN, *, steps: int | None = None) ->
                     check_size(each, part)
                     check_finite(each, part)
                     _check_outputs(each, part)
+                check_attention(each)
                 check_memory(each)
                 if not loop or prepares(each):
                     check_makings(each)

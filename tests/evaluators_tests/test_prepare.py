@@ -34,7 +34,7 @@ from evaluators.training.stacking.stack import Stack
 from evaluators.training.stacking.stackable import unstackable
 from evaluators.training.train import train
 from primitives.expression.parsing import parse
-from tests.evaluators_tests.own_networks import numbers
+from tests.evaluators_tests.own_networks import Encoder, Recurrent, numbers
 
 DOUBLE = Backend(dtype=torch.float64)
 SEEDS, RATES, STEPS = (1, 2), (1e-3, 1e-2), 8
@@ -616,6 +616,34 @@ def test_signs_of_what_is_prepared_are_told_apart() -> None:
 
     assert signs_of(Plain("by magnitude")).held
     assert not signs_of(Prepared(Kind(mlp, positive))).held
+
+
+@pytest.mark.parametrize("prepare", [by_magnitude, by_parametrisation])
+def test_the_last_layer_of_attention_is_pruned_where_attention_sees_it(prepare: Prepare) -> None:
+    """Its weight is taken without a call of the layer, so that no hook of the layer is called."""
+    task = Prepared(Kind(Encoder, prepare))
+    if prepare is by_magnitude:
+        with pytest.raises(TaskError, match=r"body\.layers\.0\.self_attn\.out_proj: a hook computes its weight before"):
+            try_out(task)
+    else:
+        assert try_out(task) == ()
+
+
+def test_the_input_projection_of_attention_is_pruned_in_a_stack() -> None:
+    def prepare(network: nn.Module, seed: int) -> None:
+        for module in network.modules():
+            if isinstance(module, nn.MultiheadAttention):
+                prune.random_unstructured(module, "in_proj_weight", amount=0.5)
+
+    assert try_out(Prepared(Kind(Encoder, prepare))) == ()
+
+
+def test_a_pruned_lstm_trains_one_model_at_a_time_for_the_reason_that_others_do() -> None:
+    def prepare(network: nn.Module, seed: int) -> None:
+        prune.l1_unstructured(network.get_submodule("lstm"), "weight_hh_l0", amount=0.5)
+
+    (note,) = try_out(Prepared(Kind(Recurrent, prepare)))
+    assert "aten::lstm" in note
 
 
 def test_one_network_for_all_is_refused() -> None:

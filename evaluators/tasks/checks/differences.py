@@ -57,11 +57,12 @@ def differences(one: nn.Module, other: nn.Module, *, values: bool) -> Iterator[D
             waiting += [Difference(f"{pair.path}.{n}".lstrip("."), part, others[n]) for n, part in reversed(rows)]
 
 
-def _recomputed(module: nn.Module) -> set[str]:
-    """Attributes that torch's own hooks compute before each call, from parameters and buffers."""
+def recomputed(module: nn.Module) -> set[str]:
+    """Attributes that hooks of torch's own compute before each call, from parameters and buffers."""
     hooks = module._forward_pre_hooks.values()
-    normed = {hook.name for hook in hooks if isinstance(hook, WeightNorm)}
-    return normed | {hook._tensor_name for hook in hooks if isinstance(hook, BasePruningMethod)}
+    found = {hook.name for hook in hooks if isinstance(hook, WeightNorm)}
+    found |= {hook._tensor_name for hook in hooks if isinstance(hook, BasePruningMethod)}
+    return {*found, "_flat_weights"} if found and isinstance(module, nn.RNNBase) else found
 
 
 def _kind(value: object) -> str:
@@ -87,7 +88,7 @@ def _parts(value: object) -> dict[str, object]:
     """What a value holds, by name; nothing of what is the same for all, such as a type or a Python module."""
     match value:
         case nn.Module():
-            plain = {name: part for name, part in vars(value).items() if name not in _INTERNAL | _recomputed(value)}
+            plain = {name: part for name, part in vars(value).items() if name not in _INTERNAL | recomputed(value)}
             return {**plain, **value._parameters, **value._buffers, **value._modules}
         case list() | tuple():
             return {str(number): part for number, part in enumerate(value)}
