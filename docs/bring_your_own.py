@@ -1,7 +1,8 @@
-"""A network, data and a training loop of one's own: two tasks for `actsearch --task docs/bring_your_own.py:Lines`.
+"""A network, data and a training loop of one's own: three tasks for `actsearch --task docs/bring_your_own.py:Lines`.
 
 `Net` is an ordinary network of torch's that knows nothing of actsearch. `Lines` wraps it in a task that is trained in
-stacks, `LinesInMyLoop` in one with a training loop of its own, in which BatchNorm and dropout are welcome.
+stacks, `PrunedLines` prunes it before, `LinesInMyLoop` has a training loop of its own, in which BatchNorm and dropout
+are welcome.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils import prune
 
 from evaluators import LoopTask, Task, split
 
@@ -61,6 +63,14 @@ class Lines(Task):
 
     def data(self, part: str) -> tuple[Tensor, Tensor]:
         return lines(400, seed=1 if part == "search" else 2)
+
+
+class PrunedLines(Lines):
+    """The network with four fifths of its weights pruned: other ones in each seed, and they stay 0."""
+
+    def prepare(self, network: nn.Module, seed: int) -> None:
+        layers = [(each, "weight") for each in network.modules() if isinstance(each, (nn.Conv2d, nn.Linear))]
+        prune.global_unstructured(layers, pruning_method=prune.L1Unstructured, amount=0.8)
 
 
 class LinesInMyLoop(LoopTask):

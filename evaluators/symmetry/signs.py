@@ -18,7 +18,7 @@ from evaluators.tasks.base import BLOCK, Part, Task
 from evaluators.tasks.examples import Examples, examples_of
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.training.calling import call
-from evaluators.training.initialisation import initial_network
+from evaluators.training.initialisation import initial_network, prepares
 from evaluators.training.plain import PlainModel
 from evaluators.training.randomness import begin_step, own_random_numbers
 from primitives.ending import contained
@@ -59,6 +59,8 @@ def signs_of(task: Task, part: Part = "search") -> Signs:
     """
     if isinstance(task, LoopTask):
         return _none("what its own loop does is not known")
+    if prepares(task):  # a mask, for one, may keep the positive weights
+        return _none("whether what its prepare() does hangs on signs is not known")
     if task.pretrained and task.initial == "own":
         return _none("its weights are the same for every seed")
     try:

@@ -104,6 +104,25 @@ class Task(ABC):
         or by each example, are taken within it, by ``torch.func`` in reverse mode.
         """
 
+    def prepare(self, network: nn.Module, seed: int) -> None:
+        """Change a network that was just made, in place, to what its training begins with. Default: it stays.
+
+        Called once for each network, on the CPU, before a candidate is put in: behind :meth:`network`, and behind the
+        drawing of weights where ``initial`` is ``"drawn"``. For weights from a file, for pruning
+        (``torch.nn.utils.prune``, ``torch.nn.utils.parametrize``, masks in buffers), for parameters that are to be
+        frozen. Two calls with one seed must make the same bits; torch's global random numbers are seeded for each. The
+        names of parameters and buffers, and the places, must be the same for all seeds. Tensors that are kept for the
+        next network must be copied into this one: ``load_state_dict`` does so, unless ``assign=True``.
+
+        Args:
+            network: as :meth:`network` made it, with the weights of the seed.
+            seed: the model's, from 0 to 2**63 - 1; a job derives its seeds from its own and takes more as it needs.
+
+        Raises:
+            Exception: any; the command ends with its message, file and line.
+        """
+        return
+
     @abstractmethod
     def data(self, part: Part) -> tuple[Inputs, Inputs] | Any:
         """Inputs and targets, first dimension the examples, of a part: ``"search"`` or ``"confirmation"``.

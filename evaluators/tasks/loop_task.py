@@ -13,12 +13,12 @@ from evaluators.tasks.base import Part, Task
 class LoopTask(Task):
     """A task whose models are trained by the user's own loop, one after the other.
 
-    ``network``, ``name``, ``initial``, ``scale``, ``pretrained``, ``replaced``, ``loss_floor``, ``chance``,
-    ``learning_rates``, ``direction``, ``compare``, ``unit``, ``gain_scale`` and ``larger`` mean what they mean in
-    :class:`Task`; the loop yields the values that are judged, and neither ``metric`` nor ``readings`` is called;
-    batches, optimiser, schedule and clip are the loop's. ``data`` is asked for once, for one batch that is shown to the
-    network; the loop may take its examples from there, divided by :func:`evaluators.tasks.base.split`, or from
-    anywhere else.
+    ``network``, ``prepare``, ``name``, ``initial``, ``scale``, ``pretrained``, ``replaced``, ``loss_floor``,
+    ``chance``, ``learning_rates``, ``direction``, ``compare``, ``unit``, ``gain_scale`` and ``larger`` mean what they
+    mean in :class:`Task`; the loop yields the values that are judged, and neither ``metric`` nor ``readings`` is
+    called; batches, optimiser, schedule and clip are the loop's. ``data`` is asked for once, for one batch that is
+    shown to the network; the loop may take its examples from there, divided by :func:`evaluators.tasks.base.split`, or
+    from anywhere else.
 
     Attributes:
         test_ratio: test examples to training examples in confirmation, where each seed divides the same examples anew;

@@ -8,17 +8,20 @@ from evaluators.errors import TaskError
 from evaluators.places.notes import place_notes
 from evaluators.places.survey import survey_of
 from evaluators.tasks.base import Part, Task
+from evaluators.tasks.checks.alike import check_prepared
+from evaluators.tasks.checks.attention import check_attention
 from evaluators.tasks.checks.data import check_finite, check_labels, check_losses, check_size
 from evaluators.tasks.checks.first_call import first_output
 from evaluators.tasks.checks.gradients import check_gradients
 from evaluators.tasks.checks.loss_options import check_loss_options
-from evaluators.tasks.checks.makings import check_makings
+from evaluators.tasks.checks.makings import check_makings, check_memory
 from evaluators.tasks.checks.metric import check_comparison, check_metric, check_values
 from evaluators.tasks.checks.settings import check_floor, check_settings, check_warmup, has_current
 from evaluators.tasks.checks.weights import check_seeds, left_as_made
 from evaluators.tasks.conditions import OWN, Conditions, under
 from evaluators.tasks.examples import digestible_rows, examples_of
 from evaluators.tasks.loop_task import LoopTask
+from evaluators.training.initialisation import prepares
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.outputs import of_loss
 from evaluators.training.randomness import own_random_numbers
@@ -63,11 +66,16 @@ def try_out(task: Task, asked: Conditions = OWN, *, steps: int | None = None) ->
                 check_warmup(each, steps or each.steps)
                 check_floor(each)
                 check_comparison(each)
-                if not isinstance(each, LoopTask):
+                if not (loop := isinstance(each, LoopTask)):
                     check_size(each, part)
                     check_finite(each, part)
                     _check_outputs(each, part)
+                check_attention(each)
+                check_memory(each)
+                if not loop or prepares(each):
                     check_makings(each)
+                check_prepared(each, part)
+                if not loop:
                     check_gradients(each, part)
                     notes += _stack_notes(each, part)
                 notes += place_notes(each, survey_of(each, part))

@@ -275,7 +275,10 @@ UNLIKE: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "partial": (lambda: Holding(lambda _: functools.partial(max, torch.randn(3))), r"held\.args\.0 is no parameter"),
     "view of a weight": (lambda: Holding(lambda body: next(body.parameters()).detach().T), "held is no parameter"),
     "number": (lambda: Holding(lambda _: torch.rand(()).item()), r"held differs from seed to seed \(0\.\d+, then 0"),
-    "width": (lambda: Features(drawn_size()), r"differs from seed to seed \(a Tensor|drawn is no"),
+    "width": (
+        lambda: Features(drawn_size()),
+        r"drawn differs from seed to seed \(\(12, \d+\) of float32, then \(12, \d+\) of",
+    ),
     "depth": (
         lambda: layers(*[nn.Identity() for _ in range(drawn_size())]),
         r"the network differs from seed to seed \(\d+, then \d+\)",

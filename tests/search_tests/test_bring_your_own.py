@@ -47,6 +47,14 @@ def test_a_job_is_pinned_and_resumed_from_anywhere(config: Path, monkeypatch: py
     assert whole.confirmation() == opened.confirmation()
 
 
+def test_a_job_on_a_pruned_network_goes_on_as_if_it_had_not_stopped(config: Path) -> None:
+    changes = ["tasks=['mine/own.py:PrunedLines']", "budget=4", "cohorts.size=2", "confirmation={finalists: 0}"]
+    Job.load(config, changes).launch("one", max_minutes=0)
+    resumed, whole = Run.open("one").resume(), Job.load(config, changes).launch("two")
+    assert resumed.status().trained == whole.status().trained == 4
+    assert resumed.front() == whole.front()
+
+
 def test_a_changed_or_missing_file_ends_a_resume_but_not_a_look(config: Path) -> None:
     Job.load(config).launch("one", max_minutes=0)
     file, before = config.parent / "mine" / "own.py", sorted(Path("runs/one").rglob("*"))

@@ -2,46 +2,72 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator
-from dataclasses import dataclass
-from types import FunctionType, MethodType, ModuleType
-
 import numpy as np
-import torch
 from torch import Tensor, nn
-from torch.nn.utils.weight_norm import WeightNorm
+from torch.nn.parameter import is_lazy
 
 from evaluators.errors import TaskError
 from evaluators.tasks.base import Task
-from evaluators.training.initialisation import initial_network
-
-_INTERNAL = frozenset(vars(nn.Module()))
-
-
-@dataclass(frozen=True, slots=True)
-class _Difference:
-    """What is at one place of two networks."""
-
-    path: str
-    one: object
-    other: object
+from evaluators.tasks.checks.differences import Difference, alike, differences
+from evaluators.training.initialisation import initial_network, prepares, unprepared_network
 
 
 def check_makings(task: Task) -> None:
     """Refuse a network that differs in anything when it is made twice with one seed.
 
     Raises:
-        TaskError: the message names the place, what differs, and the way out.
+        TaskError: the message names the method, the place, what differs, and the way out.
     """
-    for found in _differences(initial_network(task, 0), initial_network(task, 0), values=True):
+    for found in differences(initial_network(task, 0), initial_network(task, 0), values=True):
         way_out = (
             f", by {apart:.0e} at most: what computes it rounds differently from call to call, as torch.linalg.lstsq "
             "does; compute it another way, or once for each seed"
             if (apart := _rounding(found))
             else f"{_shown(found)}; draw with torch's random numbers, which are seeded for each model"
         )
-        raise TaskError(f"task {task.name!r}: network: made twice with one seed, {found.path} differs{way_out}")
+        made = "prepare: called" if prepare_parts(task, 0, 0) else "network: made"
+        raise TaskError(f"task {task.name!r}: {made} twice with one seed, {found.path} differs{way_out}")
+
+
+def prepare_parts(task: Task, seed: int, other: int) -> bool:
+    """True if two networks, which differ, do not differ before ``task.prepare`` changes them.
+
+    Args:
+        task: of the networks.
+        seed, other: theirs; the values of parameters and buffers count where it is one.
+    """
+    if not prepares(task):
+        return False
+    before = differences(unprepared_network(task, seed), unprepared_network(task, other), values=seed == other)
+    return next(before, None) is None
+
+
+def check_memory(task: Task) -> None:
+    """Refuse two networks that hold a trained parameter in the same memory: training one would train the other.
+
+    Raises:
+        TaskError: the message names the method, the parameter and the way out.
+    """
+    if name := _in_common(initial_network(task, 0), initial_network(task, 0)):
+        prepared = prepares(task) and not _in_common(unprepared_network(task, 0), unprepared_network(task, 0))
+        raise TaskError(
+            f"task {task.name!r}: {'prepare' if prepared else 'network'}: two networks hold {name} in the same memory, "
+            "so that the training of one would go on in the other; give each a copy, by clone() or by load_state_dict "
+            "without assign=True"
+        )
+
+
+def _in_common(one: nn.Module, other: nn.Module) -> str:
+    """A trained parameter of which two networks share the memory; "" if there is none."""
+    taken = {weight.untyped_storage().data_ptr() for weight in _trained(other).values()}
+    shared = (name for name, weight in _trained(one).items() if weight.untyped_storage().data_ptr() in taken)
+    return next(shared, "")
+
+
+def _trained(network: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that are trained and take memory."""
+    named = network.named_parameters()
+    return {name: weight for name, weight in named if weight.requires_grad and not is_lazy(weight) and weight.numel()}
 
 
 def unlike_makings(task: Task) -> str:
@@ -49,7 +75,9 @@ def unlike_makings(task: Task) -> str:
 
     The models of a stack would share the first one's.
     """
-    for found in _differences(initial_network(task, 0), initial_network(task, 1), values=False):
+    for found in differences(initial_network(task, 0), initial_network(task, 1), values=False):
+        if isinstance(found.one, Tensor) and isinstance(found.other, Tensor) and not alike(found.one, found.other):
+            return f"{found.path} differs from seed to seed ({_outline(found.one)}, then {_outline(found.other)})"
         if isinstance(found.one, Tensor | np.ndarray) and type(found.one) is type(found.other):
             return (
                 f"{found.path} is no parameter and no buffer and differs from seed to seed; a stack can hold it if it "
@@ -59,7 +87,7 @@ def unlike_makings(task: Task) -> str:
     return ""
 
 
-def _rounding(found: _Difference) -> float:
+def _rounding(found: Difference) -> float:
     """The largest difference of two tensors if it is one of rounding, else 0."""
     one, other = found.one, found.other
     if not (isinstance(one, Tensor) and isinstance(other, Tensor)) or one.shape != other.shape:
@@ -70,7 +98,13 @@ def _rounding(found: _Difference) -> float:
     return apart if apart < 1e-5 * float(other.detach().abs().max()) else 0.0
 
 
-def _shown(found: _Difference) -> str:
+def _outline(tensor: Tensor) -> str:
+    """Shape and type, and whether it is trained."""
+    shape, kind = tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")
+    return f"{shape} of {kind}{', trained' if tensor.requires_grad else ''}"
+
+
+def _shown(found: Difference) -> str:
     """Numbers, text and types; tensors say nothing in a line."""
     if isinstance(found.one, Tensor | np.ndarray) and type(found.one) is type(found.other):
         return ""
@@ -79,76 +113,3 @@ def _shown(found: _Difference) -> str:
 
 def _short(value: object) -> str:
     return repr(value)[:40] if value is None or isinstance(value, int | float | str) else f"a {type(value).__name__}"
-
-
-def _differences(one: nn.Module, other: nn.Module, *, values: bool) -> Iterator[_Difference]:
-    """Where two networks differ: in types, names, numbers, text and tensors, in all that their modules hold.
-
-    Args:
-        one, other: of one task.
-        values: compare the values of parameters and buffers; else shapes, types, and whether they are trained.
-    """
-    registered = set() if values else {id(tensor) for tensor in (*one.parameters(), *one.buffers())}
-    seen: set[int] = set()
-    waiting: list[_Difference] = [_Difference("", one, other)]
-    while waiting:
-        pair = waiting.pop()
-        a, b = pair.one, pair.other
-        if a is b or id(a) in seen:
-            continue
-        if _kind(a) != _kind(b):
-            yield pair
-        elif isinstance(a, Tensor) and isinstance(b, Tensor):
-            if not (_alike(a, b) and (id(a) in registered or _same(a, b))):
-                yield pair
-        elif isinstance(a, int | float | complex | str | bytes | np.ndarray):
-            if not np.array_equal(np.asarray(a), np.asarray(b), equal_nan=isinstance(a, float)):
-                yield pair
-        else:
-            seen.add(id(a))
-            mine, others = _parts(a), _parts(b)
-            if mine.keys() != others.keys():
-                yield _Difference(pair.path or "the network", len(mine), len(others))
-            rows = [(name, part) for name, part in mine.items() if name in others]
-            waiting += [_Difference(f"{pair.path}.{n}".lstrip("."), part, others[n]) for n, part in reversed(rows)]
-
-
-def _kind(value: object) -> str:
-    """A type's name: parametrised modules have a class each. Of a function the place of its code."""
-    if isinstance(value, FunctionType):
-        return f"{value.__code__.co_filename}:{value.__code__.co_firstlineno}"
-    return f"{type(value).__module__}.{type(value).__qualname__}"
-
-
-def _alike(a: Tensor, b: Tensor) -> bool:
-    return (a.shape, a.dtype, a.requires_grad) == (b.shape, b.dtype, b.requires_grad)
-
-
-def _same(a: Tensor, b: Tensor) -> bool:
-    """Equal, and NaN where the other is."""
-    if a.shape != b.shape or a.dtype != b.dtype:
-        return False
-    return torch.equal(a, b) or bool(((a == b) | ((a != a) & (b != b))).all())
-
-
-def _parts(value: object) -> dict[str, object]:
-    """What a value holds, by name; nothing of what is the same for all, such as a type or a Python module."""
-    match value:
-        case nn.Module():
-            recomputed = {h.name for h in value._forward_pre_hooks.values() if isinstance(h, WeightNorm)}
-            plain = {name: part for name, part in vars(value).items() if name not in _INTERNAL | recomputed}
-            return {**plain, **value._parameters, **value._buffers, **value._modules}
-        case list() | tuple():
-            return {str(number): part for number, part in enumerate(value)}
-        case dict():
-            return {str(name): part for name, part in value.items()}
-        case functools.partial():
-            return {"func": value.func, "args": value.args, "keywords": value.keywords}
-        case MethodType():
-            return {"self": value.__self__, "func": value.__func__}
-        case FunctionType():
-            cells = zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)
-            return {name: cell.cell_contents for name, cell in cells}
-        case type() | ModuleType():
-            return {}
-    return dict(getattr(value, "__dict__", {}))

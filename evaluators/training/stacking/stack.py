@@ -24,6 +24,7 @@ from evaluators.machine.backend import CPU, Backend
 from evaluators.places.looks import Look, looks
 from evaluators.places.survey import find_sites
 from evaluators.tasks.base import BLOCK, HeldOut, Inputs, Part, Task
+from evaluators.tasks.checks.alike import check_alike
 from evaluators.tasks.checks.settings import check_trained
 from evaluators.tasks.examples import joined, mapped
 from evaluators.tasks.optimisers import optimiser_named
@@ -87,6 +88,7 @@ class Stack(Models):
 
     def _build(self, networks: Sequence[nn.Module]) -> None:
         """One network with activation slots, and the stacked weights of all."""
+        check_alike(self.task, self.seeds, networks)
         weights = [dict(network.named_parameters()) for network in networks]
         trained = {name: weight.requires_grad for name, weight in weights[0].items()}
         stacked = {name: self._stacked([each[name].detach() for each in weights]) for name in trained}
