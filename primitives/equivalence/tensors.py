@@ -24,6 +24,8 @@ Array = NDArray[np.float64]
 
 _SHAPE = (6, 8, 3, 3)
 _AXES = Axes(-3, 4, per_group=4)
+#: Of the parameters: a factor of the initial value, and an offset.
+Settings = Sequence[tuple[float, float]]
 #: How wide the second look is: the factors of both inputs.
 SCALES = (0.1, 5.0, 30.0)
 
@@ -40,45 +42,39 @@ def tensors() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return torch.from_numpy(x), torch.from_numpy(z), torch.from_numpy(upstream), torch.from_numpy(of_channels)
 
 
-def outputs_at_tensors(expression: Expression, settings: Sequence[tuple[float, float]], scale: float = 1.0) -> Array:
+def outputs_at_tensors(expression: Expression, settings: Settings, scale: float = 1.0) -> Array:
     """Outputs at the fixed tensors times a scale, a row for each setting of the parameters: factor and offset.
 
     Without parameters there is one row. A parameter per channel differs between channels.
     """
     form = canonical(expression)
     x, z, _, _ = tensors()
-    rows = [_run(form, scale * x, scale * z, _values(form, setting)) for setting in _used(form, settings)]
-    array: Array = torch.stack(rows).flatten(1).numpy()
-    array.setflags(write=False)
-    return array
+    return _rows(_run(form, scale * x[None], scale * z[None], _values(form, settings)))
 
 
-def slopes_at_tensors(expression: Expression, settings: Sequence[tuple[float, float]], scale: float = 1.0) -> Array:
+def slopes_at_tensors(expression: Expression, settings: Settings, scale: float = 1.0) -> Array:
     """Gradients of both inputs there, for the fixed upstream gradient, a row for each setting of the parameters."""
     form = canonical(expression)
-    x, z, upstream, _ = tensors()
-    rows = []
-    for setting in _used(form, settings):
-        x_, z_ = (scale * x).requires_grad_(), (scale * z).requires_grad_()
-        value = _run(form, x_, z_, _values(form, setting), pairs=True)
-        rows.append(torch.cat(torch.autograd.grad(value, (x_, z_), upstream, materialize_grads=True), dim=0))
-    array: Array = torch.stack(rows).flatten(1).numpy()
+    rows = len(settings) if form.is_learnable else 1
+    x, z, upstream = ((scale * each).expand(rows, *_SHAPE) for each in tensors()[:3])
+    leaves = (x.clone().requires_grad_(), z.clone().requires_grad_())
+    value = _run(form, *leaves, _values(form, settings), pairs=True)
+    return _rows(torch.cat(torch.autograd.grad(value, leaves, upstream, materialize_grads=True), dim=1))
+
+
+def _rows(values: Tensor) -> Array:
+    array: Array = values.flatten(1).numpy()
     array.setflags(write=False)
     return array
 
 
-def _used(form: Expression, settings: Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]]:
-    return settings if form.is_learnable else settings[:1]
-
-
-def _values(form: Expression, setting: tuple[float, float]) -> dict[str, Tensor]:
-    """A value of each parameter, by its order: of one per channel another one in each."""
-    factor, offset = setting
+def _values(form: Expression, settings: Settings) -> dict[str, Tensor]:
+    """Values of each parameter, by its order, one for each setting: of one per channel another one in each."""
     values = {}
     for number, p in enumerate(form.parameters):
-        value = torch.tensor(factor * p.initial + offset * (1 + number), dtype=torch.float64)
-        of_channels = tensors()[3].roll(number)
-        values[p.name] = _AXES.shaped(of_channels * value) if p.per == "channel" else value
+        value = torch.tensor([a * p.initial + b * (1 + number) for a, b in settings], dtype=torch.float64)
+        of_channels = tensors()[3].roll(number) if p.per == "channel" else value.new_ones(1)
+        values[p.name] = (value[:, None] * of_channels)[:, None, :, None, None]
     return values
 
 

@@ -6,16 +6,26 @@ from collections.abc import Callable
 
 from evaluators.objectives import OBJECTIVES
 from evaluators.tasks import task, task_names
-from primitives.catalogue import catalogue
+from primitives.catalogue import KINDS, catalogue
 from primitives.errors import ActsearchError, nearest
 from primitives.grammars import grammar, grammar_names
 from primitives.lowering import TARGETS
-from primitives.operators.table import CHAINS, Operator, operators
+from primitives.operators.table import CHAINS, LAYERS, Operator, operators
 from primitives.quoting import quoted
 from search.config import shipped_configs
 from search.strategies import STRATEGIES
 
 Cells = dict[str, str | float | None]
+
+
+#: Index sets in words.
+_AXES = {
+    "np": "examples and positions",
+    "cp": "channels and positions",
+    "p": "positions",
+    "gp": "a group of channels and positions",
+    "c": "channels",
+}
 
 
 def listed(what: str) -> list[Cells]:
@@ -36,10 +46,13 @@ def _operators() -> list[Cells]:
     chains: list[Cells] = [
         {"name": n, "inputs": "any", "cost": "", "formula": f"{op}(a,{op}(b,...))"} for n, op in CHAINS.items()
     ]
-    return [*rows, *chains]
+    roots: list[Cells] = [{"name": LAYERS, "inputs": "any", "cost": "", "formula": "a function for each run of places"}]
+    return [*rows, *chains, *roots]
 
 
 def _formula(row: Operator) -> str:
+    if row.reduces and not row.formula:
+        return f"over {_AXES[row.reduces]}"
     return f"{row.formula}, with the derivative of b" if row.is_pair else row.formula
 
 
@@ -51,7 +64,11 @@ def _grammars() -> list[Cells]:
 
 
 def _catalogue() -> list[Cells]:
-    return [{"name": e.name, "expression": e.expression.text, "year": e.year, "source": e.source} for e in catalogue()]
+    return [
+        {"name": e.name, "kind": e.kind, "expression": e.expression.text, "year": e.year, "source": e.source}
+        for kind in KINDS
+        for e in catalogue(kind)
+    ]
 
 
 def _task(name: str) -> Cells:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from primitives import parse, value_at
 from primitives.catalogue import KINDS, Entry, catalogue, known_name
-from tests.primitives_tests.test_statistics import EVONORMS
+from tests.primitives_tests.test_reductions import EVONORMS
 
 X, Z = torch.randn((2, 5, 32, 4, 3), generator=torch.Generator().manual_seed(1), dtype=torch.float64) + 0.2
 ONE = torch.ones((), dtype=torch.float64)
