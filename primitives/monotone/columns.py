@@ -9,12 +9,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, reduce
 
 import torch
 
 from primitives.monotone.facts import Facts, settled
-from primitives.monotone.intervals import WHOLE, Ends, around, hull
+from primitives.monotone.intervals import WHOLE, Ends, around, hull, meet, plus, times
 from primitives.operators.table import Operator, find_operator
 from primitives.operators.trends import CURVATURES, Claim, Interval, claims, interval
 
@@ -34,25 +34,37 @@ def by_columns(row: Operator, args: Sequence[Facts]) -> Facts | None:
     parts = [claims(text) for text in row.monotone]
     low, high = _image(row, parts, args, (image.low, image.high))
     facts = Facts(low=low, high=high, nonzero=_misses_zero(image))
-    return settled(composed(facts, parts, claims(row.curvature, CURVATURES), args))
+    return settled(composed(facts, parts, claims(row.curvature, CURVATURES), args, slopes_of(row)))
+
+
+def slopes_of(row: Operator) -> Sequence[Ends]:
+    """For each input the bounds of the slopes that the row gives."""
+    bounds = [interval(text) for text in row.slopes]
+    return [(each.low, each.high) for each in bounds] or [WHOLE] * row.arity
 
 
 def composed(
-    facts: Facts, parts: Sequence[Sequence[Claim]], curvature: Sequence[Claim], args: Sequence[Facts]
+    facts: Facts,
+    parts: Sequence[Sequence[Claim]],
+    curvature: Sequence[Claim],
+    args: Sequence[Facts],
+    slopes: Sequence[Ends],
 ) -> Facts:
-    """Bounds with the directions and the curvature of an operator at inputs.
+    """Bounds with the directions, the curvature and the slopes of an operator at inputs.
 
     Args:
         facts: the bounds of the output.
         parts: for each input the claims on directions.
         curvature: claims, jointly in all inputs; a part of the line is of the first input's.
         args: the inputs.
+        slopes: for each input bounds of the operator's slopes.
     """
     ups = [_holds("increasing", each, arg) for each, arg in zip(parts, args, strict=True)]
     downs = [_holds("decreasing", each, arg) for each, arg in zip(parts, args, strict=True)]
     ways = list(zip(args, ups, downs, strict=True))
     convex, concave = (_holds(what, curvature, args[0]) for what in ("convex", "concave"))
     constant = all(arg.constant for arg in args)
+    steps = [times(_slopes(up, down, given), arg.slopes) for (arg, up, down), given in zip(ways, slopes, strict=True)]
     return Facts(
         low=facts.low,
         high=facts.high,
@@ -61,7 +73,12 @@ def composed(
         decreasing=constant or all(_moves(arg.decreasing, arg.increasing, up, down) for arg, up, down in ways),
         convex=constant or (convex and all(_bends(g.affine, g.convex, g.concave, up, down) for g, up, down in ways)),
         concave=constant or (concave and all(_bends(g.affine, g.concave, g.convex, up, down) for g, up, down in ways)),
+        slopes=reduce(plus, steps),
     )
+
+
+def _slopes(up: bool, down: bool, given: Ends) -> Ends:
+    return meet((0.0 if up else -math.inf, 0.0 if down else math.inf), given)
 
 
 def _moves(with_it: bool, against_it: bool, up: bool, down: bool) -> bool:

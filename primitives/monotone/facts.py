@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from primitives.monotone.intervals import Ends, hull
+from primitives.monotone.intervals import WHOLE, Ends, hull, meet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +20,7 @@ class Facts:
         decreasing: it never rises; with ``increasing`` it is constant in x.
         convex: so is it, for each setting of the parameters.
         concave: likewise; with ``convex`` it is affine in x.
+        slopes: bounds of (f(x2) - f(x1)) / (x2 - x1) for all x1 < x2.
     """
 
     low: float = -math.inf
@@ -29,6 +30,7 @@ class Facts:
     decreasing: bool = False
     convex: bool = False
     concave: bool = False
+    slopes: Ends = WHOLE
 
     @property
     def ends(self) -> Ends:
@@ -62,14 +64,19 @@ class Facts:
 
 
 def settled(facts: Facts) -> Facts:
-    """The facts with what follows from them: one value is a constant, a constant is a line, signs exclude 0."""
-    constant = facts.constant or facts.low == facts.high
+    """The facts with what follows from them.
+
+    One value is a constant, a constant is a line, signs exclude 0, slopes from 0 on are a direction.
+    """
     nonzero = facts.nonzero or facts.low > 0.0 or facts.high < 0.0
-    if not constant:
-        return replace(facts, nonzero=nonzero)
-    return Facts(
-        low=facts.low, high=facts.high, nonzero=nonzero, increasing=True, decreasing=True, convex=True, concave=True
-    )
+    increasing, decreasing = facts.increasing or facts.slopes[0] >= 0.0, facts.decreasing or facts.slopes[1] <= 0.0
+    if (increasing and decreasing) or facts.low == facts.high:
+        return Facts(
+            low=facts.low, high=facts.high, nonzero=nonzero, increasing=True, decreasing=True, convex=True,
+            concave=True, slopes=(0.0, 0.0),
+        )  # fmt: skip
+    slopes = meet(facts.slopes, (0.0 if increasing else -math.inf, 0.0 if decreasing else math.inf))
+    return replace(facts, nonzero=nonzero, increasing=increasing, decreasing=decreasing, slopes=slopes)
 
 
 def number(value: float) -> Facts:
@@ -84,7 +91,7 @@ def unknown_constant() -> Facts:
 
 def identity(low: float = -math.inf, high: float = math.inf) -> Facts:
     """Of x, from ``low`` to ``high``."""
-    return settled(Facts(low=low, high=high, increasing=True, convex=True, concave=True))
+    return settled(Facts(low=low, high=high, increasing=True, convex=True, concave=True, slopes=(1.0, 1.0)))
 
 
 def both(first: Facts | None, second: Facts | None) -> Facts | None:
@@ -101,6 +108,7 @@ def both(first: Facts | None, second: Facts | None) -> Facts | None:
             decreasing=first.decreasing or second.decreasing,
             convex=first.convex or second.convex,
             concave=first.concave or second.concave,
+            slopes=meet(first.slopes, second.slopes),
         )
     )
 
@@ -116,6 +124,7 @@ def either(first: Facts, second: Facts) -> Facts:
         decreasing=first.decreasing and second.decreasing,
         convex=first.convex and second.convex,
         concave=first.concave and second.concave,
+        slopes=hull(first.slopes, second.slopes),
     )
 
 
@@ -129,4 +138,5 @@ def negated(facts: Facts) -> Facts:
         decreasing=facts.increasing,
         convex=facts.concave,
         concave=facts.convex,
+        slopes=(-facts.slopes[1], -facts.slopes[0]),
     )

@@ -47,6 +47,22 @@ def product(a: float, b: float) -> Ends:
     return (p, p) if exact else outwards(p)
 
 
+def times(a: Ends, b: Ends) -> Ends:
+    """Bounds of the products of numbers of two intervals."""
+    return hull(*(product(f, g) for f in a for g in b))
+
+
+def plus(a: Ends, b: Ends) -> Ends:
+    """Bounds of the sums of numbers of two intervals."""
+    return total(a[0], b[0])[0], total(a[1], b[1])[1]
+
+
+def meet(a: Ends, b: Ends) -> Ends:
+    """What two intervals have in common; the second where rounding has left nothing."""
+    low, high = max(a[0], b[0]), min(a[1], b[1])
+    return (low, high) if low <= high else b
+
+
 def _is_power(value: float) -> bool:
     """A power of 2, of either sign: a factor that rounds nothing."""
     return math.frexp(value)[0] in (0.5, -0.5)

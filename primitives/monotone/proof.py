@@ -16,7 +16,7 @@ from primitives.expression.traversal import postorder
 from primitives.monotone.facts import Facts, both, identity
 from primitives.monotone.graph import facts_of, known_of, without_rule
 from primitives.monotone.pieces import by_pieces
-from primitives.monotone.refutation import Pair, falling_pair, rising_pair
+from primitives.monotone.refutation import Pair, falling_pair, looks_monotone, rising_pair
 
 Direction = Literal["increasing", "decreasing"]
 WANTED: tuple[Direction, ...] = get_args(Direction)
@@ -36,6 +36,8 @@ class Monotonicity:
         concave: it is proved concave.
         low: a proved lower bound; None without one.
         high: a proved upper bound; None without one.
+        least_slope: a proved lower bound of (f(x2) - f(x1)) / (x2 - x1); None without one.
+        greatest_slope: a proved upper bound; the larger of both without signs is a Lipschitz constant.
         missing: why there is no proof, or "".
     """
 
@@ -46,6 +48,8 @@ class Monotonicity:
     concave: bool
     low: float | None
     high: float | None
+    least_slope: float | None
+    greatest_slope: float | None
     missing: str
 
     @property
@@ -58,16 +62,19 @@ def monotonicity(expression: Expression) -> Monotonicity:
     """Prove, or refute, that an expression is monotone; takes a few milliseconds."""
     unruled = without_rule(expression)
     facts = _proved(expression)
-    proved = _direction(facts) if facts else ""
+    known = facts or Facts()
+    proved = _direction(known)
     refutable = unruled is None
     return Monotonicity(
         proved=proved,
         falls=falling_pair(expression) if refutable and proved not in ("increasing", "constant") else None,
         rises=rising_pair(expression) if refutable and proved not in ("decreasing", "constant") else None,
-        convex=facts is not None and facts.convex,
-        concave=facts is not None and facts.concave,
-        low=facts.low if facts and math.isfinite(facts.low) else None,
-        high=facts.high if facts and math.isfinite(facts.high) else None,
+        convex=known.convex,
+        concave=known.concave,
+        low=_finite(known.low),
+        high=_finite(known.high),
+        least_slope=_finite(known.slopes[0]),
+        greatest_slope=_finite(known.slopes[1]),
         missing="" if proved else _missing(expression, unruled, facts),
     )
 
@@ -77,8 +84,14 @@ def is_proved(expression: Expression, direction: Direction) -> bool:
     facts = _whole(expression)
     if facts is not None and getattr(facts, direction):
         return True
+    if without_rule(expression) is not None or not looks_monotone(expression, direction == "increasing"):
+        return False
     facts = _proved(expression)
     return facts is not None and bool(getattr(facts, direction))
+
+
+def _finite(bound: float) -> float | None:
+    return bound if math.isfinite(bound) else None
 
 
 def _direction(facts: Facts) -> str:

@@ -9,9 +9,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from primitives.monotone.columns import bounds_at, by_columns, composed
+from primitives.monotone.columns import bounds_at, by_columns, composed, slopes_of
 from primitives.monotone.facts import Facts, either, negated, number, settled
-from primitives.monotone.intervals import Ends, hull, inverse, product, total
+from primitives.monotone.intervals import WHOLE, Ends, hull, inverse, meet, plus, product, times, total
 from primitives.operators.table import find_operator
 from primitives.operators.trends import CURVATURES, claims
 
@@ -34,7 +34,7 @@ def _by_row(name: str, ends: Ends, args: Sequence[Facts], *, nonzero: bool = Fal
     row = find_operator(name)
     parts = [claims(text) for text in row.monotone]
     bounds = Facts(low=ends[0], high=ends[1], nonzero=nonzero)
-    return settled(composed(bounds, parts, claims(row.curvature, CURVATURES), args))
+    return settled(composed(bounds, parts, claims(row.curvature, CURVATURES), args, slopes_of(row)))
 
 
 def multiplied(a: Facts, b: Facts) -> Facts:
@@ -43,7 +43,7 @@ def multiplied(a: Facts, b: Facts) -> Facts:
     A product of convex functions from 0 on that go the same way is convex, of concave ones that go opposite ways
     concave (Boyd and Vandenberghe 2004, exercise 3.32).
     """
-    low, high = hull(*(product(f, g) for f in a.ends for g in b.ends))
+    low, high = times(a.ends, b.ends)
     convex, concave = _bent(a, b)
     return settled(
         Facts(
@@ -54,6 +54,7 @@ def multiplied(a: Facts, b: Facts) -> Facts:
             decreasing=_rises(negated(a), b) and _rises(negated(b), a),
             convex=convex,
             concave=concave,
+            slopes=plus(times(a.slopes, b.ends), times(a.ends, b.slopes)),
         )
     )
 
@@ -96,8 +97,17 @@ def inverted(a: Facts) -> Facts | None:
         turned = inverted(negated(a))
         return None if turned is None else negated(turned)
     low, high = inverse(a.high)[0], inverse(a.low)[1] if a.low > 0.0 else math.inf
+    down = times((low, high), (low, high))
     return settled(
-        Facts(low=low, high=high, nonzero=True, increasing=a.decreasing, decreasing=a.increasing, convex=a.concave)
+        Facts(
+            low=low,
+            high=high,
+            nonzero=True,
+            increasing=a.decreasing,
+            decreasing=a.increasing,
+            convex=a.concave,
+            slopes=times((-down[1], -down[0]), a.slopes),
+        )
     )
 
 
@@ -127,7 +137,8 @@ def _fixed_power(a: Facts, p: float) -> Facts | None:
     cuts = [a.low, a.high] if not a.low < 0.0 < a.high else [a.low, 0.0, a.high]
     low, high = hull(*(_power_at(cut, p) for cut in cuts))
     bounds = Facts(low=max(low, 0.0) if even else low, high=high, nonzero=a.nonzero)
-    return settled(composed(bounds, [claims(direction)], claims(curvature, CURVATURES), (a,)))
+    slopes = times((2.0, 2.0), a.ends) if p == 2.0 else WHOLE
+    return settled(composed(bounds, [claims(direction)], claims(curvature, CURVATURES), (a,), [slopes]))
 
 
 def _power_at(value: float, p: float) -> Ends:
@@ -144,7 +155,8 @@ def _larger(a: Facts, b: Facts) -> Facts | None:
     if b.low >= a.high:
         return b
     ends = max(a.low, b.low), max(a.high, b.high)
-    return _by_row("max", ends, (a, b), nonzero=(a.nonzero and b.nonzero) or a.positive or b.positive)
+    found = _by_row("max", ends, (a, b), nonzero=(a.nonzero and b.nonzero) or a.positive or b.positive)
+    return settled(replace(found, slopes=meet(found.slopes, hull(a.slopes, b.slopes))))
 
 
 def _smaller(a: Facts, b: Facts) -> Facts | None:
@@ -193,6 +205,7 @@ def selected(condition: Facts | None, a: Facts | None, b: Facts | None) -> Facts
             decreasing=common.decreasing and falls,
             convex=False,
             concave=False,
+            slopes=WHOLE,
         )
     )
 

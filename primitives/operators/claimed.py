@@ -11,7 +11,7 @@ from torch import Tensor
 from primitives.expression.evaluation import evaluate
 from primitives.expression.expression import make_node, parameter
 from primitives.operators.table import INPUTS, Operator
-from primitives.operators.trends import CURVATURES, Claim, claims, interval
+from primitives.operators.trends import CURVATURES, Claim, Interval, claims, interval
 
 _NUMBER = 2000  # of pairs of points
 _ROOM = 1e-9  # of the values, for rounding
@@ -19,13 +19,16 @@ _ROOM = 1e-9  # of the values, for rounding
 
 def unreadable_claims(row: Operator) -> Iterator[str]:
     """What is wrong with the texts of the columns."""
-    if len(row.monotone) not in (0, row.arity):
-        yield f"monotone: expected a text for each of {row.arity} inputs, got {len(row.monotone)}"
+    for column, texts in (("monotone", row.monotone), ("slopes", row.slopes)):
+        if len(texts) not in (0, row.arity):
+            yield f"{column}: expected a text for each of {row.arity} inputs, got {len(texts)}"
     if row.domain and row.arity > 1:
         yield "domain: only an operator of one input has one"
     for text in row.monotone:
         yield from _unreadable("monotone", claims, text)
     yield from _unreadable("curvature", partial(claims, words=CURVATURES), row.curvature)
+    for text in row.slopes:
+        yield from _unreadable("slopes", interval, text)
     yield from _unreadable("domain", interval, row.domain)
     yield from _unreadable("image", interval, row.image)
 
@@ -39,7 +42,7 @@ def _unreadable(column: str, read: Callable[[str], object], text: str) -> Iterat
 
 def wrong_claims(row: Operator) -> Iterator[str]:
     """Where values contradict the columns, in float64 on random points of [-6, 6] in the domain."""
-    if not (row.monotone or row.curvature or row.image):
+    if not (row.monotone or row.curvature or row.image or row.slopes):
         return
     first, last = _points(row, 1), _points(row, 2)
     values = _at(row, first)
@@ -50,6 +53,8 @@ def wrong_claims(row: Operator) -> Iterator[str]:
     for position, text in enumerate(row.monotone):
         for claim in claims(text):
             yield from _wrong_direction(row, position, claim, (first, last))
+    for position, text in enumerate(row.slopes):
+        yield from _wrong_slopes(row, position, interval(text), (first, last))
     for claim in claims(row.curvature, CURVATURES):
         yield from _wrong_curvature(row, claim, (first, last))
 
@@ -65,6 +70,17 @@ def _wrong_direction(
     wrong = {"increasing": -rise, "decreasing": rise, "neither": -rise.abs()}[claim.what]
     what = f"monotone: {claim.what} in {INPUTS[position]}"
     yield from _said(first, wrong > _room(before) + _room(after), what)
+
+
+def _wrong_slopes(
+    row: Operator, position: int, bounds: Interval, points: tuple[list[Tensor], list[Tensor]]
+) -> Iterator[str]:
+    first = points[0]
+    last = [*first[:position], points[1][position], *first[position + 1 :]]
+    before, after, step = _at(row, first), _at(row, last), last[position] - first[position]
+    slope, room = ((after - before) / step).nan_to_num(0.0), (_room(before) + _room(after)) / step.abs()
+    wrong = (slope < bounds.low - room) | (slope > bounds.high + room)
+    yield from _said(first, wrong, f"slopes: by {INPUTS[position]}")
 
 
 def _wrong_curvature(row: Operator, claim: Claim, points: tuple[list[Tensor], list[Tensor]]) -> Iterator[str]:

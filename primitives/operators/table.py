@@ -61,6 +61,7 @@ class Operator:
             :mod:`primitives.monotone.rules`.
         curvature: jointly in all inputs, ``"convex"``, ``"concave"``, ``"affine"``, or parts of the first one, as
             ``"convex to 0, concave from 0"``; "" as above.
+        slopes: for each input an interval of all difference quotients by it, ``("[-1,1]",)`` for sine; () for any.
         domain: of an operator of one input, the interval on which it has a value; "" for the whole line.
         image: an interval that has all values; "" for the whole line.
         reduces: the index set of a statistic, see :mod:`primitives.operators.statistics`; "" for what is elementwise.
@@ -77,6 +78,7 @@ class Operator:
     commutative: bool = False
     monotone: tuple[str, ...] = ()
     curvature: str = ""
+    slopes: tuple[str, ...] = ()
     domain: str = ""
     image: str = ""
     source: str = ""
@@ -96,11 +98,12 @@ class Operator:
 def _row(
     name: str, forward: Callable[..., Tensor], tangent: str, cost: float, formula: str = "", shape: str = ""
 ) -> Operator:
-    """``shape`` has the columns ``monotone``, ``curvature``, ``image`` and ``domain``, with semicolons between."""
-    monotone, curvature, image, domain = [*shape.split("; "), "", "", ""][:4]
+    """``shape`` has ``monotone``, ``curvature``, ``image``, ``slopes``, ``domain``, with semicolons between."""
+    monotone, curvature, image, slopes, domain = [*shape.split("; "), "", "", "", ""][:5]
     return Operator(
         name=name, formula=formula, forward=forward, cost=cost, tangent=tangent,
-        monotone=(monotone,) if monotone else (), curvature=curvature, image=image, domain=domain,
+        monotone=(monotone,) if monotone else (), curvature=curvature, image=image,
+        slopes=(slopes,) if slopes else (), domain=domain,
     )  # fmt: skip
 
 
@@ -112,6 +115,7 @@ def _binary(
         name=name, arity=2, forward=forward, cost=cost, tangent=tangent,
         commutative=name in {"add", "mul", "max", "min"}, monotone=tuple(monotone.split()), curvature=curvature,
         image="[0,1]" if name in kernels.COMPARISONS else "",
+        slopes={"add": ("[1,1]", "[1,1]"), "sub": ("[1,1]", "[-1,-1]")}.get(name, ()),
     )  # fmt: skip
 
 
@@ -141,7 +145,7 @@ _ROWS = (
     _binary("pow", kernels.power, "b*a**(b-1)*da+y*where(a>0,log(a),0)*db", 22.0, "neither neither"),
     _binary("max", kernels.maximum, "where(a>b,da,db)", 1.6, "increasing increasing", "convex"),
     _binary("min", kernels.minimum, "where(a<b,da,db)", 1.7, "increasing increasing", "concave"),
-    _row("neg", operator.neg, "-da", 1.0, shape="decreasing; affine"),
+    _row("neg", operator.neg, "-da", 1.0, shape="decreasing; affine; ; [-1,-1]"),
     _row("reciprocal", torch.reciprocal, "-(y*y)*da", 1.3, "1/a"),
     # selection
     _binary("gt", kernels.comparison("gt"), "0", 2.1, "increasing decreasing"),
@@ -149,16 +153,16 @@ _ROWS = (
     _binary("lt", kernels.comparison("lt"), "0", 2.1, "decreasing increasing"),
     _binary("le", kernels.comparison("le"), "0", 2.1, "decreasing increasing"),
     Operator(name="where", arity=3, forward=kernels.where, cost=35.0, tangent="where(a,db,dc)"),
-    _row("abs", torch.abs, "sign(a)*da", 1.1, shape="decreasing to 0, increasing from 0; convex; [0,inf)"),
+    _row("abs", torch.abs, "sign(a)*da", 1.1, shape="decreasing to 0, increasing from 0; convex; [0,inf); [-1,1]"),
     _row("sign", torch.sign, "0", 1.3, shape="increasing; neither; [-1,1]"),
     _row("floor", torch.floor, "0", 1.2, shape="increasing; neither"),
     # exponentials and logarithms
     _row("exp", torch.exp, "y*da", 10.0, shape="increasing; convex; (0,inf)"),
     _row("expm1", torch.expm1, "(y+1)*da", 11.0, shape="increasing; convex; (-1,inf)"),
-    _row("log", torch.log, "da/a", 11.0, shape="increasing; concave; ; (0,inf)"),
-    _row("log1p", torch.log1p, "da/(1+a)", 8.6, shape="increasing; concave; ; (-1,inf)"),
+    _row("log", torch.log, "da/a", 11.0, shape="increasing; concave; ; ; (0,inf)"),
+    _row("log1p", torch.log1p, "da/(1+a)", 8.6, shape="increasing; concave; ; ; (-1,inf)"),
     _row("log_abs", kernels.log_abs, "sign(a)/(abs(a)+1e-7)*da", 14.0, "log(abs(a)+1e-7)"),
-    _row("sqrt", torch.sqrt, "0.5/y*da", 4.9, shape="increasing; concave; [0,inf); [0,inf)"),
+    _row("sqrt", torch.sqrt, "0.5/y*da", 4.9, shape="increasing; concave; [0,inf); ; [0,inf)"),
     _row(
         "sqrt_abs",
         kernels.sqrt_abs,
@@ -167,19 +171,19 @@ _ROWS = (
         "sqrt(abs(a))",
         "decreasing to 0, increasing from 0; concave to 0, concave from 0; [0,inf)",
     ),
-    _row("symlog", kernels.symlog, "1/(1+abs(a))*da", 20.0, "sign(a)*log1p(abs(a))", _SIGMOID),
+    _row("symlog", kernels.symlog, "1/(1+abs(a))*da", 20.0, "sign(a)*log1p(abs(a))", f"{_SIGMOID}; ; [0,1]"),
     _row("symexp", kernels.symexp, "exp(abs(a))*da", 28.0, "sign(a)*expm1(abs(a))", _CUBIC),
     # trigonometric and hyperbolic
-    _row("sin", torch.sin, "cos(a)*da", 14.0, shape="neither; neither; [-1,1]"),
-    _row("cos", torch.cos, "-sin(a)*da", 15.0, shape="neither; neither; [-1,1]"),
-    _row("atan", torch.atan, "1/(1+a*a)*da", 27.0, shape=f"{_SIGMOID}; (-1.570796326794897,1.570796326794897)"),
+    _row("sin", torch.sin, "cos(a)*da", 14.0, shape="neither; neither; [-1,1]; [-1,1]"),
+    _row("cos", torch.cos, "-sin(a)*da", 15.0, shape="neither; neither; [-1,1]; [-1,1]"),
+    _row("atan", torch.atan, "1/(1+a*a)*da", 27.0, shape=f"{_SIGMOID}; (-1.570796326794897,1.570796326794897); [0,1]"),
     _row(
         "sinc",
         kernels.sinc,
         "sinc_prime(a)*da",
         67.0,
         "where(abs(a)<1e-4,1-a*a/6,sin(a)/a)",
-        "neither; neither; [-0.2172336283,1]",
+        "neither; neither; [-0.2172336283,1]; [-0.4362,0.4362]",
     ),
     _row(
         "sinc_prime",
@@ -191,15 +195,15 @@ _ROWS = (
     ),
     _row("sinh", torch.sinh, "cosh(a)*da", 12.0, shape=_CUBIC),
     _row("cosh", torch.cosh, "sinh(a)*da", 12.0, shape="decreasing to 0, increasing from 0; convex; [1,inf)"),
-    _row("tanh", torch.tanh, "tanh_slope(da,y)", 27.0, shape=f"{_SIGMOID}; (-1,1)"),
-    _row("asinh", torch.asinh, "1/sqrt(a*a+1)*da", 190.0, shape=_SIGMOID),
-    _row("erf", torch.erf, "1.1283791670955126*exp(-(a*a))*da", 12.0, shape=f"{_SIGMOID}; (-1,1)"),
+    _row("tanh", torch.tanh, "tanh_slope(da,y)", 27.0, shape=f"{_SIGMOID}; (-1,1); [0,1]"),
+    _row("asinh", torch.asinh, "1/sqrt(a*a+1)*da", 190.0, shape=f"{_SIGMOID}; ; [0,1]"),
+    _row("erf", torch.erf, "1.1283791670955126*exp(-(a*a))*da", 12.0, shape=f"{_SIGMOID}; (-1,1); [0,1.12838]"),
     _row(
         "erfc",
         torch.erfc,
         "-1.1283791670955126*exp(-(a*a))*da",
         19.0,
-        shape="decreasing; concave to 0, convex from 0; (0,2)",
+        shape="decreasing; concave to 0, convex from 0; (0,2); [-1.12838,0]",
     ),
     # modified Bessel functions of the first kind, scaled by exp(-|x|) (Abramowitz and Stegun 9.6.26 to 9.6.28)
     _row(
@@ -217,14 +221,14 @@ _ROWS = (
         shape="increasing from -1.5 to 1.5, decreasing from 1.6, decreasing to -1.6; neither; [-0.22,0.22]",
     ),
     # known activations
-    _row("sigmoid", torch.sigmoid, "sigmoid_slope(da,y)", 4.4, "1/(1+exp(-a))", f"{_SIGMOID}; (0,1)"),
+    _row("sigmoid", torch.sigmoid, "sigmoid_slope(da,y)", 4.4, "1/(1+exp(-a))", f"{_SIGMOID}; (0,1); [0,0.25]"),
     _row(
         "softplus",
         kernels.softplus,
         "sigmoid(a)*da",
         16.0,
         "max(a,0)+log1p(exp(-abs(a)))",
-        "increasing; convex; (0,inf)",
+        "increasing; convex; (0,inf); [0,1]",
     ),
     _row(
         "log_sigmoid",
@@ -232,26 +236,33 @@ _ROWS = (
         "sigmoid(-a)*da",
         19.0,
         "min(a,0)-log1p(exp(-abs(a)))",
-        "increasing; concave; (-inf,0)",
+        "increasing; concave; (-inf,0); [0,1]",
     ),
-    _row("relu", torch.relu, "positive(da,a)", 1.0, "max(a,0)", "increasing; convex; [0,inf)"),
+    _row("relu", torch.relu, "positive(da,a)", 1.0, "max(a,0)", "increasing; convex; [0,inf); [0,1]"),
     _row(
         "relu6",
         F.relu6,
         "positive(positive(da,a),6-a)",
         1.1,
         "min(max(a,0),6)",
-        "increasing; convex to 6, concave from 0; [0,6]",
+        "increasing; convex to 6, concave from 0; [0,6]; [0,1]",
     ),
-    _row("leaky_relu", F.leaky_relu, "leaky_relu_slope(da,a)", 1.2, "where(a>0,a,0.01*a)", "increasing; convex"),
-    _row("elu", F.elu, "elu_slope(da,y)", 12.0, "where(a>0,a,expm1(a))", "increasing; convex; (-1,inf)"),
+    _row(
+        "leaky_relu",
+        F.leaky_relu,
+        "leaky_relu_slope(da,a)",
+        1.2,
+        "where(a>0,a,0.01*a)",
+        "increasing; convex; ; [0.01,1]",
+    ),
+    _row("elu", F.elu, "elu_slope(da,y)", 12.0, "where(a>0,a,expm1(a))", "increasing; convex; (-1,inf); [0,1]"),
     _row(
         "selu",
         F.selu,
         "selu_slope(da,y)",
         12.0,
         "where(a>0,1.0507009873554805*a,1.7580993408473766*expm1(a))",
-        "increasing; convex to 0, affine from 0; (-1.758099340847377,inf)",
+        "increasing; convex to 0, affine from 0; (-1.758099340847377,inf); [0,1.7581]",
     ),
     _row(
         "gelu",
@@ -259,7 +270,7 @@ _ROWS = (
         "gelu_slope(da,a)",
         6.6,
         "0.5*a*(1+erf(0.7071067811865476*a))",
-        "decreasing to -0.7518, increasing from -0.7517; convex from -1.414 to 1.414; [-0.1699712075,inf)",
+        "decreasing to -0.7518, increasing from -0.7517; convex from -1.4 to 1.4; [-0.1699712075,inf); [-0.129,1.129]",
     ),
     Operator(
         name="gelu_tanh",
@@ -277,7 +288,7 @@ _ROWS = (
         "silu_slope(da,a)",
         4.6,
         "a*sigmoid(a)",
-        "decreasing to -1.2785, increasing from -1.2784; convex from -2.399 to 2.399; [-0.2784645428,inf)",
+        "decreasing to -1.2785, increasing from -1.2784; convex from -2.3 to 2.3; [-0.2784645428,inf); [-0.1,1.1]",
     ),
     _row(
         "mish",
@@ -285,16 +296,16 @@ _ROWS = (
         f"({_MISH_T}+a*sigmoid(a)*(1-{_MISH_T}**2))*da",
         31.0,
         "a*tanh(softplus(a))",
-        "decreasing to -1.1925, increasing from -1.1924; neither; [-0.30885,inf)",
+        "decreasing to -1.1925, increasing from -1.1924; neither; [-0.30885,inf); [-0.1132,1.0885]",
     ),
-    _row("softsign", F.softsign, "1/(1+abs(a))**2*da", 4.4, "a/(1+abs(a))", f"{_SIGMOID}; (-1,1)"),
+    _row("softsign", F.softsign, "1/(1+abs(a))**2*da", 4.4, "a/(1+abs(a))", f"{_SIGMOID}; (-1,1); [0,1]"),
     _row(
         "hardtanh",
         F.hardtanh,
         "positive(positive(da,a+1),1-a)",
         1.2,
         "min(max(a,-1),1)",
-        "increasing; convex to 1, concave from -1; [-1,1]",
+        "increasing; convex to 1, concave from -1; [-1,1]; [0,1]",
     ),
     _row(
         "hard_sigmoid",
@@ -302,7 +313,7 @@ _ROWS = (
         "positive(positive(da/6,a+3),3-a)",
         1.5,
         "min(max(a+3,0),6)/6",
-        "increasing; convex to 3, concave from -3; [0,1]",
+        "increasing; convex to 3, concave from -3; [0,1]; [0,0.1666667]",
     ),
     _row(
         "hard_swish",
@@ -310,7 +321,7 @@ _ROWS = (
         "where(a<3,positive((a/3+0.5)*da,a+3),da)",
         1.9,
         "a*(min(max(a+3,0),6)/6)",
-        "decreasing to -1.5, increasing from -1.5; convex from -3 to 3; [-0.375,inf)",
+        "decreasing to -1.5, increasing from -1.5; convex from -3 to 3; [-0.375,inf); [-0.5,1.5]",
     ),
     # the chain rule's products, as backward passes have them
     _slope("positive", kernels.positive, "where(b<=0,0,a)", 2.0),

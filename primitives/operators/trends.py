@@ -75,7 +75,7 @@ def interval(text: str) -> Interval:
     if match is None:
         raise ValueError(f"expected an interval such as '[0,inf)', got {text!r}")
     found = Interval(_number(match["low"]), _number(match["high"]), match["left"] == "(", match["right"] == ")")
-    if not found.low < found.high:
+    if not found.low < found.high and not (found.low == found.high and "(" not in text and ")" not in text):
         raise ValueError(f"{text!r}: expected the first number below the second")
     return found
 

@@ -16,7 +16,8 @@ def proof_lines(known: Monotonicity, expression: Expression) -> list[tuple[str, 
         *([("not increasing", known.falls.text)] if known.falls and known.proved != "decreasing" else []),
         *([("not decreasing", known.rises.text)] if known.rises and known.proved != "increasing" else []),
         ("curvature", _curvature(known)),
-        ("bounds", _bounds(known)),
+        ("bounds", _bounds(known.low, known.high)),
+        ("slopes", _bounds(known.least_slope, known.greatest_slope)),
     ]
 
 
@@ -35,10 +36,8 @@ def _curvature(known: Monotonicity) -> str:
     return "proved convex" if known.convex else "proved concave" if known.concave else "unknown"
 
 
-def _bounds(known: Monotonicity) -> str:
-    parts = [
-        f"{word} {value + 0.0:.9g}" for word, value in (("from", known.low), ("to", known.high)) if value is not None
-    ]
+def _bounds(low: float | None, high: float | None) -> str:
+    parts = [f"{word} {value + 0.0:.9g}" for word, value in (("from", low), ("to", high)) if value is not None]
     return f"proved {' '.join(parts)}" if parts else "unknown"
 
 

@@ -22,6 +22,7 @@ from primitives.operators.claimed import unreadable_claims, wrong_claims
 from primitives.operators.table import add_operator, remove_operator
 
 INCREASING = [
+    *("x+sin(x)", "x-tanh(x)", "x-min(x,0)/3", "2*x-abs(x)", "sinc(x)+x", "x+0.1*silu(x)-0.1*sin(x)"),
     *("softplus(x)", "x**3", "relu(x)+tanh(x)", "exp(-exp(-x))", "relu(x)*relu(x)", "x*relu(x)", "log(exp(x))"),
     *("exp(beta)*x; beta=1", "exp(beta)*x+gamma; beta=1, gamma=0", "beta*beta*x; beta=1", "floor(x)", "0.2*x+x**5"),
     *(
@@ -35,6 +36,7 @@ INCREASING = [
     *("relu(max(x,0)-0.5)**2", "where(x>0,1,0)+x", "-relu(-x)**2", "clip(x,-1,1)", "erfc(-x)", "symlog(symexp(x))"),
 ]
 DECREASING = [
+    "cos(x)-x",
     "-x",
     "exp(-x)",
     "1/(1+exp(x))",
@@ -83,7 +85,7 @@ def test_refuted_with_two_pairs(text: str) -> None:
     holds(parse(text), known.rises, -1.0)
 
 
-@pytest.mark.parametrize("text", ["log(x)", "sqrt(x)", "x+sin(x)", "log1p(x)"])
+@pytest.mark.parametrize("text", ["log(x)", "sqrt(x)", "x+sin(x)**2", "log1p(x)"])
 def test_unknown_where_the_rules_end(text: str) -> None:
     known = monotonicity(parse(text))
     assert known.verdict == "unknown" and known.missing
@@ -162,6 +164,10 @@ def test_no_proof_is_refuted_by_numbers(name: str, seed: int) -> None:
         for low, sign in ((known.low, 1), (known.high, -1)):
             assert low is None or not bool((sign * (values - low) < -room).any())
         steps, size = values.diff().nan_to_num(0.0, 0.0, 0.0), torch.maximum(room[1:], room[:-1])
+        slopes = values.diff() / x.diff()
+        for bound, sign in ((known.least_slope, 1), (known.greatest_slope, -1)):
+            far = (sign * (slopes - (bound or 0.0))).nan_to_num(0.0, 0.0, 0.0) < -2 * size / x.diff()
+            assert bound is None or not bool(far.any())
         bends = (values[1:-1] - values[:-2]) / (x[1:-1] - x[:-2]) - (values[2:] - values[1:-1]) / (x[2:] - x[1:-1])
         smooth = size[1:] / (x[1:] - x[:-1])[1:] + size[:-1] / (x[1:] - x[:-1])[:-1]
         assert known.proved not in ("increasing", "constant") or not bool((steps < -size).any())
@@ -276,6 +282,30 @@ def test_leaves_and_roots_of_other_kinds_are_unknown() -> None:
         assert not is_proved(make_node("add", f, variable()), "increasing")
 
 
+@pytest.mark.parametrize(
+    ("text", "least", "greatest"),
+    [
+        ("relu(x)+tanh(x)", 0.0, 2.0),
+        ("x-tanh(x)", 0.0, 1.0),
+        ("3*x+1", 3.0, 3.0),
+        ("sigmoid(2*x)*sin(x)", -1.5, 1.5),
+        ("x**2", None, None),
+        ("exp(-relu(x))", None, 0.0),  # exp has no bound of its slopes
+        ("beta*x; beta=1", None, None),
+        ("max(2*x,-0.5*x)", -0.5, 2.0),
+        ("1/(2+sin(x))", -1.0, 1.0),
+        ("where(x>0,1,0)", 0.0, None),
+        ("3", 0.0, 0.0),
+    ],
+)
+def test_slopes(text: str, least: float | None, greatest: float | None) -> None:
+    known = monotonicity(parse(text))
+    assert known.least_slope == (None if least is None else pytest.approx(least, abs=1e-12))
+    assert known.greatest_slope == (None if greatest is None else pytest.approx(greatest, abs=1e-12))
+
+
 def test_facts_of_one_value_are_constant() -> None:
     facts = facts_of(parse("relu(x)"), identity(-2.0, -1.0))
-    assert facts == Facts(low=0.0, high=0.0, increasing=True, decreasing=True, convex=True, concave=True)
+    assert facts == Facts(
+        low=0.0, high=0.0, increasing=True, decreasing=True, convex=True, concave=True, slopes=(0.0, 0.0)
+    )
