@@ -45,9 +45,11 @@ def monotone_activations(expression: Expression) -> MonotoneActivations:
             by name. Of ``paired(f, g)`` these are properties of f, and both parts are mapped.
 
     Raises:
-        ExpressionError: a property is not proved; the message names each that is missing. Or an activation would be too
-            deep or too large.
+        ExpressionError: a property is not proved; the message names each that is missing. Or it is ``layers(...)``,
+            or an activation would be too deep or too large.
     """
+    if len(expression.parts) > 1:
+        raise ExpressionError(f"{quoted(expression.text)} has one function for each place; give one of them")
     missing = ", ".join(_missing(monotonicity(expression)))
     if missing:
         raise ExpressionError(

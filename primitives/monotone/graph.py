@@ -63,9 +63,10 @@ def _of_operator(node: Expression, args: Sequence[Facts | None]) -> Facts | None
 
 def _row(op: str) -> Operator | None:
     try:
-        return find_operator(op)
-    except OperatorError:  # a leaf or a root of a kind that has no rule
+        row = find_operator(op)
+    except OperatorError:  # the second input, say
         return None
+    return None if row.reduces else row
 
 
 def _by_row(row: Operator, args: Sequence[Facts]) -> Facts | None:
@@ -95,4 +96,6 @@ def without_rule(root: Expression) -> str | None:
         row = _row(node.op)
         if row is None or not (row.monotone or row.formula):
             return node.op
+        if not row.monotone and (inner := without_rule(_body(row.formula, row.arity))):
+            return inner
     return None

@@ -7,13 +7,13 @@ place.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Literal, get_args
 
 from primitives.expression.expression import Expression
-from primitives.expression.traversal import postorder
-from primitives.monotone.facts import Facts, both, identity
+from primitives.monotone.facts import Facts, both, either, identity
 from primitives.monotone.graph import facts_of, known_of, without_rule
 from primitives.monotone.pieces import by_pieces
 from primitives.monotone.refutation import Pair, falling_pair, looks_monotone, rising_pair
@@ -59,28 +59,43 @@ class Monotonicity:
 
 
 def monotonicity(expression: Expression) -> Monotonicity:
-    """Prove, or refute, that an expression is monotone; takes a few milliseconds."""
-    unruled = without_rule(expression)
-    facts = _proved(expression)
+    """Prove, or refute, that an expression is monotone; takes a few milliseconds.
+
+    Of ``layers(f1, ..., fk)`` is proved what is proved of each part, and one part is enough to refute. A statistic and
+    the second input of a gate have no rule.
+    """
+    facts = reduce(_of_both, [_proved(part) for part in expression.parts])
     known = facts or Facts()
     proved = _direction(known)
-    refutable = unruled is None
+    ruled = [part for part in expression.parts if without_rule(part) is None]
     return Monotonicity(
         proved=proved,
-        falls=falling_pair(expression) if refutable and proved not in ("increasing", "constant") else None,
-        rises=rising_pair(expression) if refutable and proved not in ("decreasing", "constant") else None,
+        falls=_first(falling_pair, ruled) if proved not in ("increasing", "constant") else None,
+        rises=_first(rising_pair, ruled) if proved not in ("decreasing", "constant") else None,
         convex=known.convex,
         concave=known.concave,
         low=_finite(known.low),
         high=_finite(known.high),
         least_slope=_finite(known.slopes[0]),
         greatest_slope=_finite(known.slopes[1]),
-        missing="" if proved else _missing(expression, unruled, facts),
+        missing="" if proved else _missing(expression, facts),
     )
 
 
+def _of_both(first: Facts | None, second: Facts | None) -> Facts | None:
+    return None if first is None or second is None else either(first, second)
+
+
+def _first(pair_of: Callable[[Expression], Pair | None], parts: Sequence[Expression]) -> Pair | None:
+    return next(filter(None, map(pair_of, parts)), None)
+
+
 def is_proved(expression: Expression, direction: Direction) -> bool:
-    """True if an expression is proved to have a direction; a constant has both."""
+    """True if an expression, or each part of ``layers(...)``, is proved to have a direction; a constant has both."""
+    return all(_is_proved(part, direction) for part in expression.parts)
+
+
+def _is_proved(expression: Expression, direction: Direction) -> bool:
     facts = _whole(expression)
     if facts is not None and getattr(facts, direction):
         return True
@@ -114,11 +129,12 @@ def _proved(expression: Expression) -> Facts | None:
     return both(facts, by_pieces(expression))
 
 
-def _missing(expression: Expression, unruled: str | None, facts: Facts | None) -> str:
+def _missing(expression: Expression, facts: Facts | None) -> str:
+    unruled = next(filter(None, map(without_rule, expression.parts)), None)
     if unruled is not None:
         return f"no rule for {unruled!r}"
     if facts is not None:
         return "the rules give no direction"
-    known = known_of(expression, identity())
-    node = next(node for node in postorder((expression,)) if known[node] is None)
+    known = [known_of(part, identity()) for part in expression.parts]
+    node = next(node for nodes in known for node in nodes if nodes[node] is None)
     return f"{node.text.partition(';')[0]} is not proved to have a value for every x"

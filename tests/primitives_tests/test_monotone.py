@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from primitives import Expression, Operator, catalogue, grammar, grammar_names, operators, parse, value_at
+from primitives import Expression, Operator, catalogue, grammar, grammar_names, parse, value_at
 from primitives.expression.expression import make_node, variable
 from primitives.monotone import Pair, is_proved, monotonicity
 from primitives.monotone.facts import Facts, identity, number
 from primitives.monotone.graph import facts_of
 from primitives.operators.claimed import unreadable_claims, wrong_claims
-from primitives.operators.table import add_operator, remove_operator
+from primitives.operators.table import add_operator, elementwise_operators, remove_operator
 
 INCREASING = [
     *("x+sin(x)", "x-tanh(x)", "x-min(x,0)/3", "2*x-abs(x)", "sinc(x)+x", "x+0.1*silu(x)-0.1*sin(x)"),
@@ -234,13 +234,13 @@ def test_the_table_has_327_rows() -> None:
 # the table of operators
 
 
-@pytest.mark.parametrize("name", operators())
+@pytest.mark.parametrize("name", elementwise_operators())
 def test_columns_agree_with_values(name: str) -> None:
-    row = operators()[name]
+    row = elementwise_operators()[name]
     assert [*unreadable_claims(row), *wrong_claims(row)] == []
 
 
-@pytest.mark.parametrize("name", [name for name, row in operators().items() if row.arity == 1])
+@pytest.mark.parametrize("name", [name for name, row in elementwise_operators().items() if row.arity == 1])
 def test_bounds_of_an_operator_hold_on_intervals(name: str) -> None:
     generator = torch.Generator().manual_seed(1)
     for _ in range(40):
@@ -273,6 +273,19 @@ def test_operators_without_a_rule_are_unknown() -> None:
             remove_operator(row.name)
     assert [each.proved for each in known] == ["", "increasing", "increasing", "increasing"]
     assert known[0].verdict == "unknown" and known[0].missing == "no rule for 'mean_of_all'"
+
+
+def test_statistics_and_gates_are_unknown_and_layers_go_by_parts() -> None:
+    for text in ("mean_np(x)", "x-mean_np(x)", "relu(x)/std_np(x)", "silu(x)*z", "x*z", "rms_c(x)+x"):
+        known = monotonicity(parse(text))
+        assert known.verdict == "unknown" and known.missing.startswith("no rule for"), text
+        assert known.falls is None and not is_proved(parse(text), "increasing")
+    assert monotonicity(parse("layers(relu(x),tanh(x))")).proved == "increasing"
+    assert is_proved(parse("layers(relu(x),tanh(x))"), "increasing")
+    assert monotonicity(parse("layers(relu(x),sin(x))")).verdict == "refuted"
+    assert monotonicity(parse("layers(relu(x),-x)")).verdict == "refuted"
+    assert monotonicity(parse("layers(relu(x),mean_np(x))")).verdict == "unknown"
+    assert not is_proved(parse("layers(relu(x),sin(x))"), "increasing")
 
 
 def test_leaves_and_roots_of_other_kinds_are_unknown() -> None:

@@ -92,6 +92,8 @@ def test_they_share_their_parameters_and_go_everywhere() -> None:
         ("beta*relu(x); beta=1", "not increasing: f.* at beta = -1"),
         ("log(x)", r"not proved increasing: log\(x\) is not proved to have a value"),
         ("3", "it is constant"),
+        ("layers(relu(x),elu(x))", "has one function for each place; give one of them"),
+        ("relu(x)*z", "it is not proved increasing: no rule for 'z'"),
     ],
 )
 def test_what_is_missing_is_named(text: str, missing: str) -> None:
