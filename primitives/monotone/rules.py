@@ -187,7 +187,7 @@ def selected(condition: Facts | None, a: Facts | None, b: Facts | None) -> Facts
     """
     if condition is None:
         return None
-    if condition.nonzero:
+    if condition.low > 0.0 or condition.high < 0.0:  # exp(x) is never 0, but underflows to it
         return a
     if condition.low == condition.high:
         return b

@@ -198,6 +198,12 @@ def test_bounds_at_a_point_hold_the_value(name: str, seed: int, at: float) -> No
     assert facts is None or not np.isfinite(value) or facts.low <= value <= facts.high
 
 
+def test_a_condition_that_underflows_is_not_taken_for_true() -> None:
+    f = parse("where(exp(-x*x),x,-1)")  # -1 from |x| = 28 on
+    assert monotonicity(f).proved == ""
+    assert value_at(f, torch.tensor([30.0], dtype=torch.float64)) == -1.0
+
+
 def test_a_function_that_is_wrong_by_rounding_only_is_not_refuted() -> None:
     for text in ("(x+1e16)-1e16", "exp(x)-exp(x)", "sin(x)-sin(x)+x", "log(exp(x))-x", "(x+1)**2-x**2-2*x"):
         known = monotonicity(parse(text))
