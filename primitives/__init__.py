@@ -18,6 +18,7 @@ from primitives.layers.norm_activation import NormActivation
 from primitives.layers.pointwise import pointwise
 from primitives.layers.replacing import replace
 from primitives.lowering import lower, targets
+from primitives.monotone import MonotoneActivations, Monotonicity, monotone_activations, monotonicity
 from primitives.operators.registration import register
 from primitives.operators.table import Operator, find_operator, operators
 
@@ -36,6 +37,8 @@ __all__ = [
     "LoweringError",
     "Match",
     "Moments",
+    "MonotoneActivations",
+    "Monotonicity",
     "NormActivation",
     "Operator",
     "OperatorError",
@@ -56,6 +59,8 @@ __all__ = [
     "known_name",
     "lower",
     "moments",
+    "monotone_activations",
+    "monotonicity",
     "nearest",
     "operators",
     "parameter",

@@ -3,7 +3,7 @@
 name: mine
 description: one line
 source: where it comes from
-size: 1234                                          # checked: the number of derivations, factors left out
+size: 1234                                          # checked: the number of derivations, without factors, constraint
 parameters: {beta: {initial: 1.0, per: channel}}    # per: layer, channel or network
 constants: [0.5, 1, 2]                              # leaves of trees, as x and the parameters are
 unary: [a, "-a", "beta*a", "exp(-a**2)"]            # expression text over a
@@ -14,6 +14,7 @@ templates:
   - {form: "unary(unary(x))"}                       # any other one shape
   - {tree_size: 9, weight: 0}                       # trees of at most 9 rules; at 0 only mutation gets there
 mutations: {point: 3, insert: 0}                    # weights; those not named keep their defaults
+monotone: increasing                                # or decreasing: only what is proved to be so is a member
 """
 
 from __future__ import annotations
@@ -23,18 +24,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from primitives.errors import ExpressionError, GrammarError
+from primitives.errors import ExpressionError, GrammarError, nearest
 from primitives.expression.expression import MAX_DEPTH, MAX_SIZE, Expression, constant, parameter
 from primitives.expression.parameters import Parameter
 from primitives.expression.parsing import parse_body
 from primitives.expression.precedence import MAX_NESTING
 from primitives.grammars.checks import Checks, short, shown
+from primitives.grammars.constraint import Constraint
 from primitives.grammars.factors import Factors
 from primitives.grammars.form import Form, shape_of, units
 from primitives.grammars.mutation import KINDS
 from primitives.grammars.patterns import METAVARIABLES, Rule, same_parameter
 from primitives.grammars.template import Template
 from primitives.grammars.trees import MAX_TREE_SIZE, Trees
+from primitives.monotone import WANTED
 from primitives.quoting import quoted
 from primitives.yaml_text import YamlError, loaded
 
@@ -44,7 +47,7 @@ MAX_LEVELS = MAX_NESTING // 2  # an operator and its brackets are two levels of 
 
 _KEYS = (
     *("name", "description", "source", "size", "parameters", "constants", "unary", "binary"),
-    *("factors", "templates", "mutations"),
+    *("factors", "templates", "mutations", "monotone"),
 )
 _SHAPES = ("units", "form", "tree_size")
 _RESERVED = ("x", "pi", *METAVARIABLES)
@@ -61,6 +64,7 @@ class Declaration:
     source: str
     templates: tuple[Weighted, ...]
     mutations: Mapping[str, float]
+    constraint: Constraint
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,17 @@ class _Reader:
         name, description, source = (self.check.typed(k, top.get(k, ""), str) for k in _KEYS[:3])
         templates = tuple(self.templates(top["templates"], self.parts(top)))
         self.size(top, templates)
-        return Declaration(name, description, source, templates, self.mutations(top.get("mutations", {})))
+        mutations, constraint = self.mutations(top.get("mutations", {})), self.constraint(top)
+        return Declaration(name, description, source, templates, mutations, constraint)
+
+    def constraint(self, top: Mapping[str, Any]) -> Constraint:
+        if "monotone" not in top:
+            return Constraint()
+        for direction in WANTED:
+            if top["monotone"] == direction:
+                return Constraint(direction)
+        hint = nearest(top["monotone"], WANTED)
+        raise self.check.fail("monotone", f"expected {' or '.join(WANTED)}, got {shown(top['monotone'])}{hint}")
 
     def size(self, top: Mapping[str, Any], templates: Iterable[Weighted]) -> None:
         number = sum(template.count() for template, _ in templates)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +15,7 @@ import numpy as np
 
 from primitives.errors import GrammarError, nearest
 from primitives.expression.expression import Expression
+from primitives.grammars.constraint import CHANGES, COUNTED, SAMPLES, Constraint
 from primitives.grammars.decisions import Coder, Decision
 from primitives.grammars.declaration import Weighted, declaration
 from primitives.grammars.derivation import Derivation, Reading, write
@@ -36,8 +38,9 @@ T = TypeVar("T")
 class Grammar:
     """A declared set of expressions; make one with :func:`grammar`.
 
-    An expression is a member if some derivation writes exactly it, up to the names of its parameters. The size of a
-    derivation is its number of rules, leaves counted.
+    An expression is a member if some derivation writes exactly it, up to the names of its parameters, and the
+    constraint allows it: every expression that comes out of a grammar is a member. The size of a derivation is its
+    number of rules, leaves counted.
 
     Args:
         name: as declared.
@@ -46,6 +49,7 @@ class Grammar:
         templates: its parts with their weights in sampling; at least one weight is above 0.
         mutations: weight of each kind of mutation.
         coder: makes vectors of derivations.
+        constraint: what is proved of every member.
     """
 
     name: str
@@ -54,33 +58,44 @@ class Grammar:
     templates: tuple[Weighted, ...]
     mutations: Mapping[str, float]
     coder: Coder
+    constraint: Constraint
 
     def count(self) -> int:
-        """Number of derivations without factors; different derivations may write one expression."""
-        return sum(template.count() for template, _ in self.templates)
+        """Number of derivations without factors whose expression is a member; several may write one expression.
+
+        Raises:
+            GrammarError: there is a constraint, and more than 50,000 derivations would have to be looked at.
+        """
+        number = sum(template.count() for template, _ in self.templates)
+        if self.constraint.is_none:
+            return number
+        if number > COUNTED:
+            message = f"it has {number:,} derivations; they are counted up to {COUNTED:,}"
+            raise GrammarError(f"how many members the grammar {quoted(self.name)} has is not known: {message}")
+        return sum(1 for _ in self.enumerate())
 
     def sizes(self) -> tuple[int, ...]:
-        """The sizes of its derivations, ascending."""
+        """The sizes of its derivations, ascending; with a constraint there may be no member of some."""
         return tuple(sorted({size for template, _ in self.templates for size in template.sizes()}))
 
     def enumerate(self) -> Iterator[Expression]:
-        """The expression of every derivation without factors, lazily, in a fixed order."""
+        """The expression of every derivation without factors that is a member, lazily, in a fixed order."""
         for template, _ in self.templates:
-            for derivation in template.enumerate():
-                yield write(derivation)
+            yield from filter(self.constraint.allows, map(write, template.enumerate()))
 
     def sample(self, rng: Rng, size: int | None = None) -> Expression:
         """A random member: a template by weight, then a derivation of it, then factors.
 
         A derivation of a form is uniform; one of trees is uniform among those of its size, and the size is uniform
-        from 3. The number of factors is uniform from 0 to the greatest, and so are their places.
+        from 3. The number of factors is uniform from 0 to the greatest, and so are their places. With a constraint all
+        this is drawn again until it is a member.
 
         Args:
             rng: the only source of randomness.
             size: of the derivation; only templates that have such are drawn from.
 
         Raises:
-            GrammarError: no derivation has the size.
+            GrammarError: no derivation has the size, or none of 2,000 draws is a member.
         """
         parts = [part for part in self.templates if size is None or size in part[0].sizes()]
         if not parts:
@@ -88,8 +103,12 @@ class Grammar:
             raise GrammarError(
                 f"the grammar {quoted(self.name)} has no expressions of size {size}; it has sizes {known}"
             )
-        template, _ = _drawn(parts, [weight for _, weight in parts], rng)
-        return write(with_factors(template.sample(rng, size), template.factors, rng))
+        for _ in range(SAMPLES):
+            template, _ = _drawn(parts, [weight for _, weight in parts], rng)
+            drawn = write(with_factors(template.sample(rng, size), template.factors, rng))
+            if self.constraint.allows(drawn):
+                return drawn
+        raise self.constraint.too_few(self.name, "" if size is None else f" of size {size}")
 
     def kinds(self, f: Expression) -> dict[str, float]:
         """The weight of each kind of mutation of a member, 0 for one that is impossible.
@@ -101,7 +120,7 @@ class Grammar:
         return {k: w if w and self._changed(readings, k, rng) else 0.0 for k, w in self.mutations.items()}
 
     def mutate(self, f: Expression, rng: Rng, kind: str | None = None) -> Expression:
-        """A random neighbour of a member, different from it unless 50 draws found nothing else.
+        """A random neighbour of a member, different from it unless 50 draws, with a constraint 200, found nothing else.
 
         Args:
             f: a member.
@@ -114,19 +133,23 @@ class Grammar:
         if kind is not None and kind not in KINDS:
             raise GrammarError(f"unknown mutation {quoted(kind)}{nearest(kind, KINDS)}; available: {', '.join(KINDS)}")
         readings = self._readings(f)
-        weights = {name: weight for name, weight in self.mutations.items() if weight} if kind is None else {kind: 1.0}
+        weights = self._weights() if kind is None else {kind: 1.0}
         same = (f, write(self._filled(readings[0], rng)))
-        for _ in range(_TRIES):
+        for _ in range(_TRIES if self.constraint.is_none else CHANGES):
             changed = self._change(readings, weights, rng)
             if changed is None:
                 break
-            if changed not in same:
+            if changed not in same and self.constraint.allows(changed):
                 return changed
         if kind is not None and changed is None:
             raise GrammarError(
                 f"mutation {quoted(kind)} is impossible for {quoted(f.text)} in the grammar {quoted(self.name)}"
             )
         return f
+
+    def _weights(self) -> dict[str, float]:
+        """The kinds of mutation that are drawn, with their weights."""
+        return {name: weight for name, weight in self.mutations.items() if weight}
 
     def _change(self, readings: Sequence[Read], weights: Mapping[str, float], rng: Rng) -> Expression | None:
         """A mutation of a kind drawn among those that are possible; None if none is."""
@@ -152,7 +175,7 @@ class Grammar:
         return None
 
     def crossover(self, f: Expression, g: Expression, rng: Rng) -> Expression:
-        """A child of two members; where no template has both, a mutation of ``f``.
+        """A child of two members; where no template has both, or no child is a member, a mutation of ``f``.
 
         Raises:
             GrammarError: ``f`` or ``g`` is not a member.
@@ -162,14 +185,14 @@ class Grammar:
         if not shared:
             return self.mutate(f, rng)
         (template, _), one, other = _drawn(shared, [weight for (_, weight), *_ in shared], rng)
-        for _ in range(_CHILDREN):
+        for _ in range(_CHILDREN if self.constraint.is_none else CHANGES):
             child = write(template.cross(one, other, rng))
-            if child not in (f, g):
-                break
-        return child
+            if child not in (f, g) and self.constraint.allows(child):
+                return child
+        return child if self.constraint.is_none else self.mutate(f, rng)
 
     def __contains__(self, f: object) -> bool:
-        return isinstance(f, Expression) and bool(_read(self, f))
+        return isinstance(f, Expression) and bool(_read(self, f)) and self.constraint.allows(f)
 
     def decisions(self) -> tuple[Decision, ...]:
         """What a vector of this grammar consists of; see :mod:`primitives.grammars.decisions`."""
@@ -187,10 +210,26 @@ class Grammar:
     def decode(self, vector: Mapping[str, str]) -> Expression:
         """The member that a vector stands for; every vector stands for one.
 
+        With a constraint a vector whose own expression is no member stands for the first of 200 mutations of that which
+        is one, else for a sample; which, the expression alone decides.
+
         Raises:
             GrammarError: a decision is missing, unknown, or not one of its choices.
         """
-        return write(self.coder.decode(vector))
+        decoded = write(self.coder.decode(vector))
+        return decoded if self.constraint.allows(decoded) else self._instead_of(decoded)
+
+    def _instead_of(self, f: Expression) -> Expression:
+        """A member near an expression that the constraint does not allow."""
+        rng = np.random.Generator(np.random.PCG64(int.from_bytes(sha256(f.text.encode()).digest()[:8], "little")))
+        readings, weights = _read(self, f), self._weights()
+        for _ in range(CHANGES):
+            changed = self._change(readings, weights, rng) if readings else None
+            if changed is None:
+                break
+            if self.constraint.allows(changed):
+                return changed
+        return self.sample(rng)
 
     def _filled(self, reading: Read, rng: Rng) -> Derivation:
         (template, _), rules = reading
@@ -198,7 +237,13 @@ class Grammar:
 
     def _readings(self, f: Expression) -> tuple[Read, ...]:
         """The templates that have the expression, each with a derivation of it."""
-        if not (readings := _read(self, f)):
+        readings = _read(self, f)
+        if readings and not self.constraint.allows(f):
+            raise GrammarError(
+                f"{quoted(f.text)} is not proved {self.constraint.monotone}, as the members of the grammar "
+                f"{quoted(self.name)} are; only these can be varied"
+            )
+        if not readings:
             raise GrammarError(
                 f"{quoted(f.text)} is not in the grammar {quoted(self.name)}; only its members can be varied"
             )
@@ -288,7 +333,21 @@ def grammar_names() -> tuple[str, ...]:
 def _assembled(text: str, source: str) -> Grammar:
     declared = declaration(text, source)
     coder = Coder([template for template, _ in declared.templates])
-    return Grammar(declared.name, declared.description, declared.source, declared.templates, declared.mutations, coder)
+    made = Grammar(
+        declared.name, declared.description, declared.source, declared.templates, declared.mutations, coder,
+        declared.constraint,
+    )  # fmt: skip
+    if not declared.constraint.is_none:
+        _try_out(made, source)
+    return made
+
+
+def _try_out(made: Grammar, source: str) -> None:
+    """Refuse a grammar whose constraint leaves hardly anything, before a job begins."""
+    try:
+        made.sample(np.random.Generator(np.random.PCG64(0)))
+    except GrammarError as error:
+        raise GrammarError(f"{source}: monotone: {error}") from None
 
 
 def _file_text(path: Path, pin: str) -> str:

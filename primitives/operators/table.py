@@ -55,6 +55,15 @@ class Operator:
             below stand with the targets. A template may use what the target's module imports, that of torch ``torch``,
             ``math`` and ``F`` (torch.nn.functional). Comparisons are truth values, so is ``where``'s first argument.
         commutative: the order of the inputs does not matter.
+        monotone: for each input how the output goes with it while the others stay, as ``"increasing"``, ``"neither"``
+            or ``"decreasing to 0, increasing from 0"``; see :mod:`primitives.operators.trends`. () for: by the
+            formula, else neither. Of products, quotients, powers and selections signs decide; their rules are
+            :mod:`primitives.monotone.rules`.
+        curvature: jointly in all inputs, ``"convex"``, ``"concave"``, ``"affine"``, or parts of the first one, as
+            ``"convex to 0, concave from 0"``; "" as above.
+        slopes: for each input an interval of all difference quotients by it, ``("[-1,1]",)`` for sine; () for any.
+        domain: of an operator of one input, the interval on which it has a value; "" for the whole line.
+        image: an interval that has all values; "" for the whole line.
         reduces: the index set of a statistic, see :mod:`primitives.operators.statistics`; "" for what is elementwise.
         source: the system or paper that has the operator under this or a like name.
     """
@@ -67,6 +76,11 @@ class Operator:
     tangent: str = ""
     code: Mapping[str, str] = field(default_factory=dict, hash=False)
     commutative: bool = False
+    monotone: tuple[str, ...] = ()
+    curvature: str = ""
+    slopes: tuple[str, ...] = ()
+    domain: str = ""
+    image: str = ""
     source: str = ""
     reduces: str = ""
 
@@ -81,13 +95,28 @@ class Operator:
         return self.forward is not None or self.is_pair
 
 
-def _row(name: str, forward: Callable[..., Tensor], tangent: str, cost: float, formula: str = "") -> Operator:
-    return Operator(name=name, formula=formula, forward=forward, cost=cost, tangent=tangent)
+def _row(
+    name: str, forward: Callable[..., Tensor], tangent: str, cost: float, formula: str = "", shape: str = ""
+) -> Operator:
+    """``shape`` has ``monotone``, ``curvature``, ``image``, ``slopes``, ``domain``, with semicolons between."""
+    monotone, curvature, image, slopes, domain = [*shape.split("; "), "", "", "", ""][:5]
+    return Operator(
+        name=name, formula=formula, forward=forward, cost=cost, tangent=tangent,
+        monotone=(monotone,) if monotone else (), curvature=curvature, image=image,
+        slopes=(slopes,) if slopes else (), domain=domain,
+    )  # fmt: skip
 
 
-def _binary(name: str, forward: Callable[..., Tensor], tangent: str, cost: float) -> Operator:
-    commutative = name in {"add", "mul", "max", "min"}
-    return Operator(name=name, arity=2, forward=forward, cost=cost, tangent=tangent, commutative=commutative)
+def _binary(
+    name: str, forward: Callable[..., Tensor], tangent: str, cost: float, monotone: str, curvature: str = "neither"
+) -> Operator:
+    """``monotone`` has a word for each input."""
+    return Operator(
+        name=name, arity=2, forward=forward, cost=cost, tangent=tangent,
+        commutative=name in {"add", "mul", "max", "min"}, monotone=tuple(monotone.split()), curvature=curvature,
+        image="[0,1]" if name in kernels.COMPARISONS else "",
+        slopes={"add": ("[1,1]", "[1,1]"), "sub": ("[1,1]", "[-1,-1]")}.get(name, ()),
+    )  # fmt: skip
 
 
 def _slope(name: str, forward: Callable[..., Tensor], formula: str, cost: float) -> Operator:
@@ -104,80 +133,196 @@ _CDF = "(0.5+0.5*erf(0.7071067811865476*b))"
 _NORMAL = "0.3989422804014327*exp(-(0.7071067811865476*b)**2)"
 
 
+_SIGMOID = "increasing; convex to 0, concave from 0"
+_CUBIC = "increasing; concave to 0, convex from 0"
+
 _ROWS = (
     # arithmetic
-    _binary("add", operator.add, "da+db", 1.5),
-    _binary("sub", operator.sub, "da-db", 1.6),
-    _binary("mul", operator.mul, "b*da+a*db", 1.5),
-    _binary("div", kernels.div, "(da-y*db)/b", 1.6),
-    _binary("pow", kernels.power, "b*a**(b-1)*da+y*where(a>0,log(a),0)*db", 22.0),
-    _binary("max", kernels.maximum, "where(a>b,da,db)", 1.6),
-    _binary("min", kernels.minimum, "where(a<b,da,db)", 1.7),
-    _row("neg", operator.neg, "-da", 1.0),
+    _binary("add", operator.add, "da+db", 1.5, "increasing increasing", "affine"),
+    _binary("sub", operator.sub, "da-db", 1.6, "increasing decreasing", "affine"),
+    _binary("mul", operator.mul, "b*da+a*db", 1.5, "neither neither"),
+    _binary("div", kernels.div, "(da-y*db)/b", 1.6, "neither neither"),
+    _binary("pow", kernels.power, "b*a**(b-1)*da+y*where(a>0,log(a),0)*db", 22.0, "neither neither"),
+    _binary("max", kernels.maximum, "where(a>b,da,db)", 1.6, "increasing increasing", "convex"),
+    _binary("min", kernels.minimum, "where(a<b,da,db)", 1.7, "increasing increasing", "concave"),
+    _row("neg", operator.neg, "-da", 1.0, shape="decreasing; affine; ; [-1,-1]"),
     _row("reciprocal", torch.reciprocal, "-(y*y)*da", 1.3, "1/a"),
     # selection
-    _binary("gt", kernels.comparison("gt"), "0", 2.1),
-    _binary("ge", kernels.comparison("ge"), "0", 2.1),
-    _binary("lt", kernels.comparison("lt"), "0", 2.1),
-    _binary("le", kernels.comparison("le"), "0", 2.1),
+    _binary("gt", kernels.comparison("gt"), "0", 2.1, "increasing decreasing"),
+    _binary("ge", kernels.comparison("ge"), "0", 2.1, "increasing decreasing"),
+    _binary("lt", kernels.comparison("lt"), "0", 2.1, "decreasing increasing"),
+    _binary("le", kernels.comparison("le"), "0", 2.1, "decreasing increasing"),
     Operator(name="where", arity=3, forward=kernels.where, cost=35.0, tangent="where(a,db,dc)"),
-    _row("abs", torch.abs, "sign(a)*da", 1.1),
-    _row("sign", torch.sign, "0", 1.3),
-    _row("floor", torch.floor, "0", 1.2),
+    _row("abs", torch.abs, "sign(a)*da", 1.1, shape="decreasing to 0, increasing from 0; convex; [0,inf); [-1,1]"),
+    _row("sign", torch.sign, "0", 1.3, shape="increasing; neither; [-1,1]"),
+    _row("floor", torch.floor, "0", 1.2, shape="increasing; neither"),
     # exponentials and logarithms
-    _row("exp", torch.exp, "y*da", 10.0),
-    _row("expm1", torch.expm1, "(y+1)*da", 11.0),
-    _row("log", torch.log, "da/a", 11.0),
-    _row("log1p", torch.log1p, "da/(1+a)", 8.6),
+    _row("exp", torch.exp, "y*da", 10.0, shape="increasing; convex; (0,inf)"),
+    _row("expm1", torch.expm1, "(y+1)*da", 11.0, shape="increasing; convex; (-1,inf)"),
+    _row("log", torch.log, "da/a", 11.0, shape="increasing; concave; ; ; (0,inf)"),
+    _row("log1p", torch.log1p, "da/(1+a)", 8.6, shape="increasing; concave; ; ; (-1,inf)"),
     _row("log_abs", kernels.log_abs, "sign(a)/(abs(a)+1e-7)*da", 14.0, "log(abs(a)+1e-7)"),
-    _row("sqrt", torch.sqrt, "0.5/y*da", 4.9),
-    _row("sqrt_abs", kernels.sqrt_abs, "0.5*sign(a)/y*da", 6.2, "sqrt(abs(a))"),
-    _row("symlog", kernels.symlog, "1/(1+abs(a))*da", 20.0, "sign(a)*log1p(abs(a))"),
-    _row("symexp", kernels.symexp, "exp(abs(a))*da", 28.0, "sign(a)*expm1(abs(a))"),
+    _row("sqrt", torch.sqrt, "0.5/y*da", 4.9, shape="increasing; concave; [0,inf); ; [0,inf)"),
+    _row(
+        "sqrt_abs",
+        kernels.sqrt_abs,
+        "0.5*sign(a)/y*da",
+        6.2,
+        "sqrt(abs(a))",
+        "decreasing to 0, increasing from 0; concave to 0, concave from 0; [0,inf)",
+    ),
+    _row("symlog", kernels.symlog, "1/(1+abs(a))*da", 20.0, "sign(a)*log1p(abs(a))", f"{_SIGMOID}; ; [0,1]"),
+    _row("symexp", kernels.symexp, "exp(abs(a))*da", 28.0, "sign(a)*expm1(abs(a))", _CUBIC),
     # trigonometric and hyperbolic
-    _row("sin", torch.sin, "cos(a)*da", 14.0),
-    _row("cos", torch.cos, "-sin(a)*da", 15.0),
-    _row("atan", torch.atan, "1/(1+a*a)*da", 27.0),
-    _row("sinc", kernels.sinc, "sinc_prime(a)*da", 67.0, "where(abs(a)<1e-4,1-a*a/6,sin(a)/a)"),
+    _row("sin", torch.sin, "cos(a)*da", 14.0, shape="neither; neither; [-1,1]; [-1,1]"),
+    _row("cos", torch.cos, "-sin(a)*da", 15.0, shape="neither; neither; [-1,1]; [-1,1]"),
+    _row("atan", torch.atan, "1/(1+a*a)*da", 27.0, shape=f"{_SIGMOID}; (-1.570796326794897,1.570796326794897); [0,1]"),
+    _row(
+        "sinc",
+        kernels.sinc,
+        "sinc_prime(a)*da",
+        67.0,
+        "where(abs(a)<1e-4,1-a*a/6,sin(a)/a)",
+        "neither; neither; [-0.2172336283,1]; [-0.4362,0.4362]",
+    ),
     _row(
         "sinc_prime",
         kernels.sinc_prime,
         "where(abs(a)<0.01,a*a*(1/10-a*a/168)-1/3,-sinc(a)-2*y/a)*da",
         87.0,
         "where(abs(a)<0.1,a*(-1/3+a*a*(1/30-a*a*(1/840-a*a/45360))),(cos(a)-sin(a)/a)/a)",
+        "neither; neither; [-0.4362,0.4362]",
     ),
-    _row("sinh", torch.sinh, "cosh(a)*da", 12.0),
-    _row("cosh", torch.cosh, "sinh(a)*da", 12.0),
-    _row("tanh", torch.tanh, "tanh_slope(da,y)", 27.0),
-    _row("asinh", torch.asinh, "1/sqrt(a*a+1)*da", 190.0),
-    _row("erf", torch.erf, "1.1283791670955126*exp(-(a*a))*da", 12.0),
-    _row("erfc", torch.erfc, "-1.1283791670955126*exp(-(a*a))*da", 19.0),
+    _row("sinh", torch.sinh, "cosh(a)*da", 12.0, shape=_CUBIC),
+    _row("cosh", torch.cosh, "sinh(a)*da", 12.0, shape="decreasing to 0, increasing from 0; convex; [1,inf)"),
+    _row("tanh", torch.tanh, "tanh_slope(da,y)", 27.0, shape=f"{_SIGMOID}; (-1,1); [0,1]"),
+    _row("asinh", torch.asinh, "1/sqrt(a*a+1)*da", 190.0, shape=f"{_SIGMOID}; ; [0,1]"),
+    _row("erf", torch.erf, "1.1283791670955126*exp(-(a*a))*da", 12.0, shape=f"{_SIGMOID}; (-1,1); [0,1.12838]"),
+    _row(
+        "erfc",
+        torch.erfc,
+        "-1.1283791670955126*exp(-(a*a))*da",
+        19.0,
+        shape="decreasing; concave to 0, convex from 0; (0,2); [-1.12838,0]",
+    ),
     # modified Bessel functions of the first kind, scaled by exp(-|x|) (Abramowitz and Stegun 9.6.26 to 9.6.28)
-    _row("bessel_i0e", torch.special.i0e, "(bessel_i1e(a)-sign(a)*y)*da", 240.0),
-    _row("bessel_i1e", torch.special.i1e, "(bessel_i0e(a)-where(abs(a)<1e-6,0.5-0.5*abs(a),y/a)-sign(a)*y)*da", 24.0),
+    _row(
+        "bessel_i0e",
+        torch.special.i0e,
+        "(bessel_i1e(a)-sign(a)*y)*da",
+        240.0,
+        shape="increasing to 0, decreasing from 0; neither; (0,1]",
+    ),
+    _row(
+        "bessel_i1e",
+        torch.special.i1e,
+        "(bessel_i0e(a)-where(abs(a)<1e-6,0.5-0.5*abs(a),y/a)-sign(a)*y)*da",
+        24.0,
+        shape="increasing from -1.5 to 1.5, decreasing from 1.6, decreasing to -1.6; neither; [-0.22,0.22]",
+    ),
     # known activations
-    _row("sigmoid", torch.sigmoid, "sigmoid_slope(da,y)", 4.4, "1/(1+exp(-a))"),
-    _row("softplus", kernels.softplus, "sigmoid(a)*da", 16.0, "max(a,0)+log1p(exp(-abs(a)))"),
-    _row("log_sigmoid", kernels.log_sigmoid, "sigmoid(-a)*da", 19.0, "min(a,0)-log1p(exp(-abs(a)))"),
-    _row("relu", torch.relu, "positive(da,a)", 1.0, "max(a,0)"),
-    _row("relu6", F.relu6, "positive(positive(da,a),6-a)", 1.1, "min(max(a,0),6)"),
-    _row("leaky_relu", F.leaky_relu, "leaky_relu_slope(da,a)", 1.2, "where(a>0,a,0.01*a)"),
-    _row("elu", F.elu, "elu_slope(da,y)", 12.0, "where(a>0,a,expm1(a))"),
-    _row("selu", F.selu, "selu_slope(da,y)", 12.0, "where(a>0,1.0507009873554805*a,1.7580993408473766*expm1(a))"),
-    _row("gelu", F.gelu, "gelu_slope(da,a)", 6.6, "0.5*a*(1+erf(0.7071067811865476*a))"),
+    _row("sigmoid", torch.sigmoid, "sigmoid_slope(da,y)", 4.4, "1/(1+exp(-a))", f"{_SIGMOID}; (0,1); [0,0.25]"),
+    _row(
+        "softplus",
+        kernels.softplus,
+        "sigmoid(a)*da",
+        16.0,
+        "max(a,0)+log1p(exp(-abs(a)))",
+        "increasing; convex; (0,inf); [0,1]",
+    ),
+    _row(
+        "log_sigmoid",
+        kernels.log_sigmoid,
+        "sigmoid(-a)*da",
+        19.0,
+        "min(a,0)-log1p(exp(-abs(a)))",
+        "increasing; concave; (-inf,0); [0,1]",
+    ),
+    _row("relu", torch.relu, "positive(da,a)", 1.0, "max(a,0)", "increasing; convex; [0,inf); [0,1]"),
+    _row(
+        "relu6",
+        F.relu6,
+        "positive(positive(da,a),6-a)",
+        1.1,
+        "min(max(a,0),6)",
+        "increasing; convex to 6, concave from 0; [0,6]; [0,1]",
+    ),
+    _row(
+        "leaky_relu",
+        F.leaky_relu,
+        "leaky_relu_slope(da,a)",
+        1.2,
+        "where(a>0,a,0.01*a)",
+        "increasing; convex; ; [0.01,1]",
+    ),
+    _row("elu", F.elu, "elu_slope(da,y)", 12.0, "where(a>0,a,expm1(a))", "increasing; convex; (-1,inf); [0,1]"),
+    _row(
+        "selu",
+        F.selu,
+        "selu_slope(da,y)",
+        12.0,
+        "where(a>0,1.0507009873554805*a,1.7580993408473766*expm1(a))",
+        "increasing; convex to 0, affine from 0; (-1.758099340847377,inf); [0,1.7581]",
+    ),
+    _row(
+        "gelu",
+        F.gelu,
+        "gelu_slope(da,a)",
+        6.6,
+        "0.5*a*(1+erf(0.7071067811865476*a))",
+        "decreasing to -0.7518, increasing from -0.7517; convex from -1.4 to 1.4; [-0.1699712075,inf); [-0.129,1.129]",
+    ),
     Operator(
         name="gelu_tanh",
         formula="0.5*a*(1+tanh(0.7978845608028654*(a+0.044715*a**3)))",
         forward=kernels.gelu_tanh,
         cost=15.0,
+        monotone=("decreasing to -0.753, increasing from -0.752",),
+        curvature="neither",
+        image="[-0.1700408,inf)",
         source="torch; arXiv 1606.08415",
     ),
-    _row("silu", F.silu, "silu_slope(da,a)", 4.6, "a*sigmoid(a)"),
-    _row("mish", F.mish, f"({_MISH_T}+a*sigmoid(a)*(1-{_MISH_T}**2))*da", 31.0, "a*tanh(softplus(a))"),
-    _row("softsign", F.softsign, "1/(1+abs(a))**2*da", 4.4, "a/(1+abs(a))"),
-    _row("hardtanh", F.hardtanh, "positive(positive(da,a+1),1-a)", 1.2, "min(max(a,-1),1)"),
-    _row("hard_sigmoid", F.hardsigmoid, "positive(positive(da/6,a+3),3-a)", 1.5, "min(max(a+3,0),6)/6"),
-    _row("hard_swish", F.hardswish, "where(a<3,positive((a/3+0.5)*da,a+3),da)", 1.9, "a*(min(max(a+3,0),6)/6)"),
+    _row(
+        "silu",
+        F.silu,
+        "silu_slope(da,a)",
+        4.6,
+        "a*sigmoid(a)",
+        "decreasing to -1.2785, increasing from -1.2784; convex from -2.3 to 2.3; [-0.2784645428,inf); [-0.1,1.1]",
+    ),
+    _row(
+        "mish",
+        F.mish,
+        f"({_MISH_T}+a*sigmoid(a)*(1-{_MISH_T}**2))*da",
+        31.0,
+        "a*tanh(softplus(a))",
+        "decreasing to -1.1925, increasing from -1.1924; neither; [-0.30885,inf); [-0.1132,1.0885]",
+    ),
+    _row("softsign", F.softsign, "1/(1+abs(a))**2*da", 4.4, "a/(1+abs(a))", f"{_SIGMOID}; (-1,1); [0,1]"),
+    _row(
+        "hardtanh",
+        F.hardtanh,
+        "positive(positive(da,a+1),1-a)",
+        1.2,
+        "min(max(a,-1),1)",
+        "increasing; convex to 1, concave from -1; [-1,1]; [0,1]",
+    ),
+    _row(
+        "hard_sigmoid",
+        F.hardsigmoid,
+        "positive(positive(da/6,a+3),3-a)",
+        1.5,
+        "min(max(a+3,0),6)/6",
+        "increasing; convex to 3, concave from -3; [0,1]; [0,0.1666667]",
+    ),
+    _row(
+        "hard_swish",
+        F.hardswish,
+        "where(a<3,positive((a/3+0.5)*da,a+3),da)",
+        1.9,
+        "a*(min(max(a+3,0),6)/6)",
+        "decreasing to -1.5, increasing from -1.5; convex from -3 to 3; [-0.375,inf); [-0.5,1.5]",
+    ),
     # the chain rule's products, as backward passes have them
     _slope("positive", kernels.positive, "where(b<=0,0,a)", 2.0),
     _slope("leaky_relu_slope", kernels.leaky_relu_slope, "where(b>0,a,0.01*a)", 2.1),

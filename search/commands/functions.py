@@ -1,4 +1,4 @@
-"""Commands about functions and lists: evaluate, show, places, replay, list."""
+"""Commands about functions and lists: evaluate, show, monotone, places, replay, list."""
 
 from __future__ import annotations
 
@@ -110,6 +110,29 @@ def show(
         say(heading, "bold")
         for name, text in lines:
             say(f"  {name:<22} {text}".rstrip(), whole=True)
+
+
+def monotone(
+    expression: Annotated[
+        str, typer.Argument(metavar="EXPR", help="An increasing and convex expression, bounded below: 'softplus(x)'.")
+    ],
+    operators: Operators = [],  # noqa: B006  (typer copies it)
+    as_json: Json = False,
+) -> None:
+    """Make the three activations of constrained monotonic networks: convex, concave and bounded."""
+    from primitives.expression.parsing import parse
+    from primitives.monotone import monotone_activations
+    from primitives.operators.of_files import register_of_files
+    from search.commands.shell import print_json, say
+    from search.terminal.proof import activations_to_json
+
+    register_of_files(operators)
+    made = activations_to_json(monotone_activations(parse(expression)))
+    if as_json:
+        print_json(made)
+        return
+    for name, text in made.items():
+        say(f"{name:<8} {text}", whole=True)
 
 
 def places(

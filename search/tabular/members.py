@@ -45,7 +45,7 @@ class Members(Grammar):
         """The untried members of a table within a grammar."""
         return cls(
             source.name, source.description, source.source, source.templates, source.mutations, source.coder,
-            table, untried,
+            source.constraint, table, untried,
         )  # fmt: skip
 
     def row(self, expression: Expression) -> int | None:

@@ -10,6 +10,7 @@ from primitives.catalogue import Match
 from primitives.equivalence.canonical import canonical
 from primitives.equivalence.classes import has_own_slope
 from search.terminal.inspection import Description
+from search.terminal.proof import proof_lines
 from search.terminal.tables import number, sparkline
 
 INIT_SCALE = "init scale 1/sqrt(E f^2)"
@@ -28,6 +29,7 @@ def card(description: Description, curve: list[float]) -> Iterator[tuple[str, li
         yield "shape", _shape(analysis.shape, analysis.at_zero)
     else:
         yield "shape", [("", "not a number somewhere on [-50, 50]")]
+    yield "proved", proof_lines(description.proof, description.expression)
     if analysis.gaussian:
         yield "normal inputs z", _gaussian(analysis.gaussian)
     else:

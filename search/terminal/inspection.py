@@ -19,6 +19,7 @@ from primitives.equivalence.classes import Fingerprint, fingerprint
 from primitives.expression.evaluation import value_at
 from primitives.expression.expression import Expression
 from primitives.lowering import lower
+from primitives.monotone import Monotonicity, monotonicity
 from search.baseline.stage import functions_of
 from search.config import Config
 from search.engine.proposer import Proposer
@@ -42,7 +43,8 @@ class Description:
         classes: its keys.
         screen: the screen that stops it, or None.
         cost: in ReLUs.
-        analysis: its properties.
+        analysis: its properties, by numbers.
+        proof: those that are proved, for all values of its parameters.
         edges: the edge of chaos for some standard deviations of the biases, where there is one.
         half_stable: the point at which the edge is half-stable, or None.
     """
@@ -54,6 +56,7 @@ class Description:
     screen: Reason | None
     cost: float
     analysis: Analysis
+    proof: Monotonicity
     edges: tuple[EdgeOfChaos, ...]
     half_stable: EdgeOfChaos | None
 
@@ -69,6 +72,7 @@ def describe(expression: Expression) -> Description:
         screen=screen(expression),
         cost=cost(expression),
         analysis=analyse(expression),
+        proof=monotonicity(expression),
         edges=tuple(edge for edge in edges if edge),
         half_stable=half_stable(expression),
     )

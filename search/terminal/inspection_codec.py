@@ -9,6 +9,7 @@ from evaluators.results.reasons import code_of
 from primitives.equivalence.canonical import canonical
 from search.records.cohort_codec import counts_to_json
 from search.terminal.inspection import Description, DryRun
+from search.terminal.proof import proof_to_json
 
 
 def description_to_json(description: Description) -> JsonObject:
@@ -27,6 +28,7 @@ def description_to_json(description: Description) -> JsonObject:
         "cost": description.cost,
         "size": expression.size,
         "analysis": asdict(description.analysis),
+        "proof": proof_to_json(description.proof),
         "edge_of_chaos": [asdict(edge) for edge in description.edges],
         "half_stable": asdict(description.half_stable) if description.half_stable else None,
     }

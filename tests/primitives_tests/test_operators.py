@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from primitives import Operator, OperatorError, derivative, evaluate, lower, operators, parse, register, value_at
+from primitives import (
+    Operator,
+    OperatorError,
+    derivative,
+    evaluate,
+    lower,
+    monotonicity,
+    operators,
+    parse,
+    register,
+    value_at,
+)  # fmt: skip
 from primitives.operators.table import remove_operator
 
 GRID = torch.cat([torch.linspace(-6.0, 6.0, 1201, dtype=torch.float64) + 1e-4, torch.tensor([0.0, -1e-9])])
@@ -161,6 +173,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"forward": lambda a: torch.log(-1 - a * a)}, "no value on .* is finite"),
     ({"forward": lambda a: torch.sin(a @ a)}, "expected a tensor of the inputs' shape"),
     ({"forward": lambda a: torch.sin(a.square(2))}, "float64: the forward function failed: TypeError"),
+    ({"monotone": ("increasing",)}, r"monotone: increasing in a: not so at a="),
+    ({"monotone": ("neither", "neither")}, "monotone: expected a text for each of 1 inputs, got 2"),
+    ({"monotone": ("rising",)}, "monotone: expected increasing, decreasing, neither, each may have 'from NUMBER'"),
+    ({"curvature": "convex from 0"}, "curvature: convex: not so at a="),
+    ({"curvature": "convex to zero"}, "curvature: expected a number, got 'zero'"),
+    ({"image": "[0,1]"}, "image: not so at a="),
+    ({"image": "0,1"}, "image: expected an interval such as"),
+    ({"domain": "(1,1)"}, "domain: .*expected the first number below the second"),
     ({"forward": lambda a: torch.sin(a.double() ** 2)}, "float32: expected a tensor of the inputs' shape and dtype"),
 ]
 
@@ -173,6 +193,27 @@ def test_a_refused_operator_leaves_nothing_behind(change: dict[str, Any], messag
     assert operators() == before
     register(GOOD)  # after a refusal, the mended one is taken
     own.append("sin_square")
+
+
+def test_the_shape_that_a_row_claims_is_used(own: list[str]) -> None:
+    register(
+        Operator(
+            name="log_cosh", forward=lambda a: a.abs() + torch.log1p(torch.exp(-2 * a.abs())) - math.log(2),
+            tangent="tanh(a)*da", cost=20.0, monotone=("decreasing to 0, increasing from 0",), curvature="convex",
+            image="[0,inf)",
+        )
+    )  # fmt: skip
+    own.append("log_cosh")
+    known = monotonicity(parse("log_cosh(exp(x))"))
+    assert (known.proved, known.convex, known.low) == ("increasing", True, 0.0)
+    assert monotonicity(parse("log_cosh(x)")).verdict == "refuted"
+    register(Operator(name="log_up", forward=torch.log, tangent="da/a", cost=9.0, monotone=("increasing",),
+                      domain="(0,inf)"))  # fmt: skip
+    own.append("log_up")
+    assert monotonicity(parse("log_up(1+exp(x))")).proved == "increasing"
+    assert monotonicity(parse("log_up(x)")).verdict == "unknown"
+    with pytest.raises(OperatorError, match=r"monotone: at a=.* the value is NaN; give the domain"):
+        register(Operator(name="log_all", forward=torch.log, tangent="da/a", cost=9.0, monotone=("increasing",)))
 
 
 def test_numbers_beside_tensors_are_probed(own: list[str]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 
-from primitives import ActsearchError, parse
+from primitives import ActsearchError, monotone_activations, parse
 from primitives.analysis import analyse
 from search.commands.cli import main
 from search.export.plot import draw, figure
@@ -40,6 +40,37 @@ def test_json_has_the_whole_analysis(monkeypatch: pytest.MonkeyPatch, capsys: py
     assert found["half_stable"]["variance"] == pytest.approx(3.5616, abs=1e-4)
 
 
+def test_proofs_are_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for text, said in {
+        "exp(beta)*x; beta=1": ("proved increasing, for all values of beta", "proved affine"),
+        "beta*x; beta=1": ("refuted, over all values of beta", "f(-8) = 8 > f(8) = -8 at beta = -1"),
+        "x*sigmoid(x)": ("refuted", "not increasing", "f(-1.28125) = -0.278463699 < f(8) = 7.9973172"),
+        "relu(x)*relu(x)": ("proved increasing", "proved convex", "proved from 0"),
+        "log(x)": ("unknown: log(x) is not proved to have a value for every x",),
+    }.items():
+        assert show(monkeypatch, text) == 0
+        printed = capsys.readouterr().out
+        assert all(part in printed for part in said), printed
+    assert show(monkeypatch, "beta*x; beta=1", "--json") == 0
+    proof = json.loads(capsys.readouterr().out)["proof"]
+    assert (proof["verdict"], proof["proved"], proof["falls"]["parameters"]) == ("refuted", "", {"beta": -1.0})
+
+
+def test_monotone_prints_three_expressions(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    made = monotone_activations(parse("elu(x)"))
+    monkeypatch.setattr(sys, "argv", ["actsearch", "monotone", "elu(x)"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    printed = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    assert not end.value.code
+    assert printed == [["convex", made.convex.text], ["concave", made.concave.text], ["bounded", made.bounded.text]]
+    monkeypatch.setattr(sys, "argv", ["actsearch", "monotone", "tanh(x)", "--json"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert "it is not proved convex" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "text",
     ["gelu(x)", "relu(x)", "x*sigmoid(b*x); b=1:channel", "log(x)", "1/x", "3", "exp(exp(x))", "paired(sign(x),x)"],
@@ -47,7 +78,7 @@ def test_json_has_the_whole_analysis(monkeypatch: pytest.MonkeyPatch, capsys: py
 def test_the_card_leaves_nothing_out(text: str) -> None:
     found = describe(parse(text))
     groups = dict(card(found, curve(parse(text))))
-    assert list(groups) == ["function", "shape", "normal inputs z", "edge of chaos", "screens", "classes"]
+    assert list(groups) == ["function", "shape", "proved", "normal inputs z", "edge of chaos", "screens", "classes"]
     for part, heading in (("gaussian", "normal inputs z"), ("shape", "shape")):
         features = json.loads(json.dumps(description_to_json(found)))["analysis"][part]
         if features:

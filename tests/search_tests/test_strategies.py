@@ -13,6 +13,8 @@ import torch
 from evaluators.statistics import sign_flip
 from primitives import Expression, fingerprint, parse, value_at
 from primitives.grammars import Grammar, grammar
+from primitives.grammars.constraint import Constraint
+from primitives.monotone import is_proved
 from search.strategies import STRATEGIES, Proposal, Result, Strategy, strategy
 
 GRAMMAR = grammar("swish2017")
@@ -77,6 +79,16 @@ def test_proposals_are_members_with_known_parents(name: str, count: int) -> None
     assert all(proposal.expression in GRAMMAR for proposal in proposals)
     ids = {result.id for result in history}
     assert all(set(proposal.parents) <= ids for proposal in proposals)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_constrained_grammar_lets_nothing_else_through(name: str) -> None:
+    source = replace(GRAMMAR, constraint=Constraint("increasing"))
+    history = results(24, source=source)
+    for known in ([], history):
+        proposals = made(name, source).ask(known, [], 8, rng())
+        assert proposals
+        assert all(is_proved(proposal.expression, "increasing") for proposal in proposals)
 
 
 @pytest.mark.parametrize("name", NAMES)
