@@ -10,7 +10,7 @@ import pytest
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-@pytest.mark.parametrize(("page", "fewest"), [("primitives.md", 31), ("monotone.md", 8)])
+@pytest.mark.parametrize(("page", "fewest"), [("primitives.md", 31), ("monotone.md", 8), ("layers.md", 16)])
 def test_a_page_runs(page: str, fewest: int) -> None:
     found = doctest.testfile(str(DOCS / page), module_relative=False)
     assert found.attempted >= fewest
