@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from evaluators.cohort import CONTROLS
 from evaluators.errors import EvaluationError
-from primitives.catalogue import catalogue
+from primitives.catalogue import every_entry
 from primitives.equivalence.classes import fingerprint
 from primitives.errors import ExpressionError, nearest
 from primitives.expression.expression import Expression
@@ -43,7 +43,7 @@ def function_of(entry: str) -> Expression:
     Raises:
         EvaluationError: it is neither, the message has the nearest name.
     """
-    by_name = {each.name.lower(): each.expression for each in reversed(catalogue())}  # the first of a name counts
+    by_name = {each.name.lower(): each.expression for each in reversed(every_entry())}  # the first of a name counts
     if entry.lower() in by_name:
         return by_name[entry.lower()]
     try:

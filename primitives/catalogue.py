@@ -136,12 +136,12 @@ def _line_of(what: str, factor: float, offset: float) -> str:
 
 def catalogue(kind: Kind = "pointwise") -> tuple[Entry, ...]:
     """All known functions of a kind; plain well-known ones come before their variants and synonyms."""
-    return tuple(entry for entry in _all() if entry.kind == kind)
+    return tuple(entry for entry in every_entry() if entry.kind == kind)
 
 
 @cache
-def _all() -> tuple[Entry, ...]:
-    """All of all kinds."""
+def every_entry() -> tuple[Entry, ...]:
+    """Those of all kinds, pointwise ones first."""
     tables = [files("primitives").joinpath(name).read_text(encoding="utf-8") for name in _TABLES]
     return tuple(_entry(row) for table in tables for row in csv.DictReader(table.splitlines()))
 
@@ -212,7 +212,7 @@ def _up_to_signs(expression: Expression) -> Match | None:
 def _index(strength: str) -> dict[str, tuple[Entry, ...]]:
     """Class hash -> entries in the order of the catalogue."""
     index: dict[str, tuple[Entry, ...]] = {}
-    for entry in _all():
+    for entry in every_entry():
         key = getattr(fingerprint(entry.expression), strength)
         index[key] = (*index.get(key, ()), entry)
     return index
@@ -243,7 +243,7 @@ def _with_shifted_input(f: Expression) -> list[Match]:
 def _plainness(match: Match) -> tuple[int, bool, int]:
     """The plainer the smaller: the known function by its size, then without another sign, then by its place."""
     entry = match.entry
-    return entry.expression.size, match.relation != "shifted", _all().index(entry)
+    return entry.expression.size, match.relation != "shifted", every_entry().index(entry)
 
 
 def _mapped(f: Expression, ladder: Ladder) -> Iterator[tuple[int, str, Match]]:
