@@ -8,15 +8,21 @@ from torch import Tensor
 from evaluators.objectives.formula import FormulaObjective
 from primitives.expression.expression import Expression
 from primitives.layers.activation import Activation
+from primitives.lowering.torch.packed import packed_steps
 
 _EXAMPLES, _CHANNELS = 256, 64
 
 
 def saved_bytes(expression: Expression) -> float:
-    """Bytes that the fused layer keeps for its backward pass, per element of a float32 input of 256 x 64.
+    """Bytes that a layer keeps for its backward pass, per element of a float32 input of 256 x 64.
 
-    The input or the output takes 4; each parameter 4 / 16,384, one per channel 64 times as much.
+    In the fused layer the input or the output takes 4; each parameter 4 / 16,384, one per channel 64 times as much. A
+    pair whose derivative has k constant levels is exported to torch in a packed form, too, which keeps ceil(log2 k)
+    bits: see :func:`primitives.lowering.torch.packed.packed_source`.
     """
+    steps = packed_steps(expression)
+    if steps is not None:
+        return steps.bits / 8
     layer = Activation(expression, channels=_CHANNELS, device="cpu")
     saved: dict[int, int] = {}
 
@@ -36,7 +42,7 @@ class SavedBytes(FormulaObjective):
     name = "saved_bytes"
     unit = "bytes"
     direction = "minimize"
-    formula = "bytes kept for the backward pass / elements of a float32 input"
+    formula = "bytes kept for the backward pass / elements; ceil(log2 k)/8 for a pair of k slopes"
     source = "Novikov et al. 2022, arXiv:2202.00441"
 
     def of(self, expression: Expression) -> float:

@@ -15,7 +15,7 @@ from primitives.lowering.numpy.source import NUMPY
 from primitives.lowering.onnx_model import ONNX
 from primitives.lowering.sympy.source import SYMPY
 from primitives.lowering.target import Target
-from primitives.lowering.torch.source import TORCH
+from primitives.lowering.torch.self_test import TORCH
 from primitives.lowering.triton.source import TRITON
 from primitives.quoting import quoted
 from primitives.user_file import Wanted, is_reference, load, made

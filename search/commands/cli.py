@@ -18,7 +18,8 @@ app = typer.Typer(
 )
 for command in (
     *(jobs.launch, jobs.resume, runs.status, runs.front, jobs.confirm, runs.report, runs.export),
-    *(functions.evaluate, functions.show, functions.monotone, functions.places, jobs.tabulate, functions.replay),
+    *(functions.evaluate, functions.show, functions.monotone, functions.places, functions.fewbit),
+    *(jobs.tabulate, functions.replay),
 ):
     app.command()(command)
 app.command("list")(functions.list_)

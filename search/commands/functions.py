@@ -1,4 +1,4 @@
-"""Commands about functions and lists: evaluate, show, monotone, places, replay, list."""
+"""Commands about functions and lists: evaluate, show, monotone, places, fewbit, replay, list."""
 
 from __future__ import annotations
 
@@ -153,6 +153,47 @@ def places(
         return
     console.print(tables.table(f"{label(task)}: places", list(rows[0]), ([*row.values()] for row in rows)))
     say(HINT)
+
+
+def fewbit(
+    expression: Annotated[
+        str, typer.Argument(metavar="EXPR", help="An expression without parameters, such as 'gelu(x)'.")
+    ],
+    *,
+    bits: Annotated[int, typer.Option(help="Bits kept for an element, 1 to 4.")] = 2,
+    fit: Annotated[
+        str,
+        typer.Option(
+            help="What is minimised: slope, E (f' - q)^2 for normal inputs, or value, the squared distance of f and g "
+            "on the line."
+        ),
+    ] = "slope",
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE.py", help="Write a torch module that keeps these bits alone.")
+    ] = None,
+    operators: Operators = [],  # noqa: B006  (typer copies it)
+    as_json: Json = False,
+) -> None:
+    """Find the derivative q of few constant levels for a function f, as paired(f,g) with g' = q.
+
+    The torch module keeps level numbers instead of its input, so it can be differentiated once.
+    """
+    from primitives.expression.parsing import parse
+    from primitives.fewbit.fit import few_bit
+    from primitives.operators.of_files import register_of_files
+    from search.commands.shell import print_json, say
+    from search.export.packed import write_packed
+    from search.terminal.fewbit import few_bit_lines, few_bit_to_json
+
+    register_of_files(operators)
+    found = few_bit(parse(expression), bits, fit)
+    if output is not None:
+        write_packed(found.pair, output)
+    if as_json:
+        print_json(few_bit_to_json(found))
+        return
+    for line in few_bit_lines(found):
+        say(line, whole=True)
 
 
 def replay(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
 
 from evaluators.errors import EvaluationError
 from evaluators.objectives import OBJECTIVES, check_names, lipschitz, measured_names, saved_bytes
@@ -12,6 +15,8 @@ from evaluators.objectives.complexity import Complexity
 from evaluators.objectives.lipschitz import Lipschitz
 from primitives.catalogue import catalogue
 from primitives.expression.parsing import parse
+from primitives.lowering.torch.packed import packed_source, packed_steps
+from tests.primitives_tests.loading import loaded
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:
@@ -63,7 +68,40 @@ def test_complexity_counts_nodes_and_not_how_they_are_written() -> None:
 def test_saved_bytes_are_four_and_the_parameters() -> None:
     elements = 256 * 64
     for entry in catalogue():
+        if entry.expression.is_paired and packed_steps(entry.expression) is not None:
+            continue
         own = sum(64 if p.per == "channel" else 1 for p in entry.expression.parameters)
         if entry.name != "Softsign":  # torch composes it of two operators, each of which keeps a tensor
             assert saved_bytes(entry.expression) == pytest.approx(4.0 + 4.0 * own / elements), entry.name
     assert saved_bytes(parse("softsign(x)")) == 8.0
+
+
+@pytest.mark.parametrize(
+    ("text", "levels"),
+    [
+        ("paired(sign(x),x)", 1),
+        ("paired(relu(x),relu(x+0.1))", 2),
+        ("paired(sign(x),hardtanh(x))", 2),
+        ("paired(gelu(x),relu(x+1)+relu(x)-relu(x-1))", 3),
+        ("paired(gelu(x),relu(x+2)+relu(x+1)+relu(x)+relu(x-1))", 5),
+    ],
+)
+def test_saved_bytes_of_a_pair_with_steps_are_those_of_its_packed_export(
+    text: str, levels: int, tmp_path: Path
+) -> None:
+    act = loaded(packed_source(parse(text), name="act"), tmp_path / "act.py").act
+    sizes: list[int] = []
+
+    def note(tensor: Tensor) -> Tensor:
+        sizes.append(tensor.numel() * tensor.element_size())
+        return tensor
+
+    x = torch.randn(256, 64, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        act(x)
+    assert saved_bytes(parse(text)) == sum(sizes) / x.numel() == math.ceil(math.log2(levels)) / 8
+
+
+@pytest.mark.parametrize("text", ["paired(relu(x),tanh(x))", "paired(relu(x),relu(x))", "relu(x)"])
+def test_what_is_not_packed_keeps_its_input(text: str) -> None:
+    assert saved_bytes(parse(text)) == 4.0

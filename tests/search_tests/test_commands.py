@@ -126,6 +126,7 @@ def test_help_of_every_command(shell: Shell) -> None:
         "export",
         "evaluate",
         "show",
+        "fewbit",
         "tabulate",
         "replay",
         "list",

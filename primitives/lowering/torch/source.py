@@ -18,14 +18,13 @@ from primitives.expression.traversal import postorder
 from primitives.lowering.column import INFIX_TEMPLATES, Column
 from primitives.lowering.lines import Language, Lines
 from primitives.lowering.python.channels import HELPERS, channel_parts, has_channels
-from primitives.lowering.python.self_test import python_self_test
 from primitives.lowering.python.text import class_name, python_names, python_number
 from primitives.lowering.shipped import template
-from primitives.lowering.target import Target
 from primitives.operators.formulas import valued
 from primitives.operators.kernels import COMPARISONS
 
 _MODULE = template("torch/module.txt")
+_REPLACING = template("torch/replacing.txt")
 
 _TEMPLATES = {
     **INFIX_TEMPLATES,
@@ -106,7 +105,7 @@ def _sinc_prime(a):
 _IMPORTS = {"math.": "import math\n", "torch": "\nimport torch\n", "F.": "import torch.nn.functional as F\n"}
 
 _TAKEN_NAMES = "torch math nn F x channels channel_dim inplace device dtype plain ctx replace GAIN"
-_TAKEN = frozenset([*dir(nn.Module()), *_TAKEN_NAMES.split()])
+TAKEN = frozenset([*dir(nn.Module()), *_TAKEN_NAMES.split()])
 
 
 def torch_source(expression: Expression, *, name: str = "activation", factor: float = 1.0) -> str:
@@ -120,11 +119,11 @@ def torch_source(expression: Expression, *, name: str = "activation", factor: fl
     Raises:
         LoweringError: the name is not snake case or is taken in the generated module.
     """
-    module = class_name(name, _TAKEN)
-    names = python_names(expression, {*_TAKEN, name, f"{name}_plain", module})
+    module = class_name(name, TAKEN)
+    names = python_names(expression, {*TAKEN, name, f"{name}_plain", module})
     builtin = as_builtin(expression)
     root = builtin if factor == 1.0 else make_node("mul", constant(factor), builtin)
-    traced = _body([root], names, _returned_value)
+    traced = body([root], names, returned_value)
     arguments, pair = ["x", *names.values()], root.is_paired
     source = _MODULE.substitute(
         _module_parts(expression, names, module),
@@ -132,21 +131,21 @@ def torch_source(expression: Expression, *, name: str = "activation", factor: fl
         module=module,
         text=expression.text,
         factor=python_number(factor),
-        init_scale=python_number(_init_scale(root)),
+        init_scale=python_number(init_scale(root)),
         arguments=", ".join(arguments),
         tensors=", ".join(["x", *(f"_as_tensor({p}, x)" for p in names.values())]),
-        value=_body([valued(root)], names, _returned_value),
+        value=body([valued(root)], names, returned_value),
         traced=_TRACED.substitute(arguments=", ".join(arguments), body=traced) if pair else "",
         plain="_traced" if pair else "_value",
-        slopes=_body([derivative(root, wrt) for wrt in ("x", *names)], names, _returned_slopes),
-        example=f"lambda: {module}(64)" if has_channels(expression) else module,
+        slopes=body([derivative(root, wrt) for wrt in ("x", *names)], names, _returned_slopes),
+        replacing=replacing(expression, names, module),
         imports="$imports",
         helpers="$helpers",
     )
-    return _completed(source)
+    return completed(source)
 
 
-def _init_scale(root: Expression) -> float:
+def init_scale(root: Expression) -> float:
     """The init scale, 1/sqrt(E f(z)^2) at the initial parameters; 1 where that is no finite positive number.
 
     A power of its own sum, since the last digit of :func:`primitives.analysis.output_factor` differs for every fourth
@@ -157,7 +156,7 @@ def _init_scale(root: Expression) -> float:
     return second**-0.5 if 0 < second < math.inf else 1.0
 
 
-def _completed(source: str) -> str:
+def completed(source: str) -> str:
     """Add the helpers and imports that the source uses."""
     helpers = "".join(text for name, text in _HELPERS.items() if f"{name}(" in source)
     used = [
@@ -165,6 +164,16 @@ def _completed(source: str) -> str:
     ]
     imports = "".join(used).strip() + "\nfrom torch import nn"
     return source.replace("$imports", imports, 1).replace("$helpers", helpers, 1).rstrip() + "\n"
+
+
+def replacing(expression: Expression, names: Mapping[str, str], module: str) -> str:
+    """The function ``replace`` of a module, and what else stands at its end."""
+    shared = [names[p.name] for p in expression.parameters if p.per == "network"]
+    return _REPLACING.substitute(
+        module=module,
+        example=f"lambda: {module}(64)" if has_channels(expression) else module,
+        share=_SHARE.substitute(module=module, names=shared) if shared else "",
+    ).rstrip()
 
 
 def _module_parts(expression: Expression, names: Mapping[str, str], module: str) -> dict[str, str]:
@@ -188,7 +197,6 @@ def _module_parts(expression: Expression, names: Mapping[str, str], module: str)
         "pass_own_dim": ", channel_dim=self.channel_dim" if needed else "",
         "channels_help": "their number; 1: one value for all." if needed else "not used.",
         "dim_help": _DIM_HELP if needed else "not used.",
-        "share": _SHARE.substitute(module=module, names=shared) if shared else "",
         "network_help": f"\n    ``replace`` makes {', '.join(shared)} one for all layers that it puts in."
         if shared
         else "",
@@ -234,14 +242,14 @@ _LANGUAGE = Language(
 )
 
 
-def _body(roots: Sequence[Expression], names: Mapping[str, str], returned: Callable[[Lines], str]) -> str:
+def body(roots: Sequence[Expression], names: Mapping[str, str], returned: Callable[[Lines], str]) -> str:
     """The indented lines of a function of x and the parameters."""
     code = Lines(roots, _LANGUAGE, names)
     casts = [f"{name} = {name}.to(x.dtype)" for name in names.values()]
     return "\n".join(f"    {line}" for line in [*casts, *code.lines, f"return {returned(code)}"])
 
 
-def _returned_value(code: Lines) -> str:
+def returned_value(code: Lines) -> str:
     """The value, in the shape of x and in memory of its own."""
     root, text = code.roots[0], code.results[0]
     if root.op == "x":
@@ -251,45 +259,3 @@ def _returned_value(code: Lines) -> str:
 
 def _returned_slopes(code: Lines) -> str:
     return "(" + ", ".join(code.results) + (",)" if len(code.results) == 1 else ")")
-
-
-_COMPUTED = Template("""
-x = torch.tensor([points], dtype=torch.float64).T.requires_grad_()
-layer = $module(channels=1, dtype=torch.float64)
-given = [p.detach().expand_as(x).clone().requires_grad_() for p in layer.parameters()]
-slopes = torch.autograd.grad($function(x, *given).sum(), [x, *given])
-value = $function(x)
-for form in (${function}_plain(x), layer(x)):
-    if not torch.allclose(form, value, rtol=1e-12, atol=0.0, equal_nan=True):
-        print("$function.py: the function, its plain form and its module differ")
-        sys.exit(1)
-$init_scale
-return [column.flatten().tolist() for column in (value, *slopes)]
-""")
-
-_GAIN = Template("""
-z = (torch.arange(20000, dtype=torch.float64) - 9999.5) / 1000
-weights = torch.exp(-z * z / 2)
-second = float((weights * ${function}_plain(z.unsqueeze(1)).squeeze(1) ** 2).sum() / weights.sum())
-if 0 < second < math.inf and not math.isclose(GAIN * GAIN * second, 1.0, rel_tol=1e-6):
-    print(f"$file: GAIN is {GAIN!r}, expected {second**-0.5!r}")
-    sys.exit(1)""")
-
-
-def init_scale_test(function: str, file: str) -> str:
-    """Lines of a self-test that compute the init scale ``GAIN`` again, by the plain form."""
-    return _GAIN.substitute(function=function, file=file).strip()
-
-
-def _self_test(expression: Expression, name: str, factor: float) -> dict[str, str]:
-    module = class_name(name)
-    return python_self_test(
-        as_builtin(expression),
-        f"{name}.py",
-        factor=factor,
-        imports=f"\nimport torch\nfrom {name} import GAIN, {module}, {name}, {name}_plain",
-        computed=_COMPUTED.substitute(function=name, module=module, init_scale=init_scale_test(name, f"{name}.py")),
-    )
-
-
-TORCH = Target(".py", lambda expression, name, factor: torch_source(expression, name=name, factor=factor), _self_test)

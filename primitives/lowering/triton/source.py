@@ -27,7 +27,8 @@ from primitives.lowering.reference import roots_of
 from primitives.lowering.shipped import template, text
 from primitives.lowering.substitutes import HYPERBOLIC, SPECIAL, substituted
 from primitives.lowering.target import Target
-from primitives.lowering.torch.source import init_scale_test, torch_source
+from primitives.lowering.torch.self_test import init_scale_test
+from primitives.lowering.torch.source import torch_source
 
 _WHOLE = frozenset([*range(2, 9), *range(-8, 0)])  # exponents that are written as products
 _FORMULAS = {**HYPERBOLIC, **SPECIAL}
