@@ -109,6 +109,10 @@ def slope_error(expression: Expression, steps: Steps) -> float:
 
 
 def _check(expression: Expression, fit: str) -> None:
+    if not expression.is_pointwise:
+        raise ExpressionError(
+            f"{expression.text}: expected a function of x alone, the same in every place, such as gelu(x)"
+        )
     if names := [p.name for p in expression.parameters]:
         raise ExpressionError(
             f"{expression.text}: {names[0]!r} is learned, and its gradient needs the input, which is not kept; write "
@@ -138,7 +142,7 @@ def _frozen(expression: Expression) -> Expression:
 
 def _too_long(expression: Expression, steps: Steps, bits: int, fit: str) -> ExpressionError:
     """The error of steps that need a longer text than an expression may have; it names the bits that do not."""
-    text = f"{expression.text}: {bits} bits need {len(steps.borders)} borders, more than an expression has room for"
+    text = f"{expression.text}: {bits} bit{'s need' if bits > 1 else ' needs'} {len(steps.borders)} borders, more than an expression has room for"
     if bits == SMALLEST:
         return ExpressionError(text)
     try:

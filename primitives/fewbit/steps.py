@@ -57,10 +57,10 @@ def steps_of(expression: Expression) -> Steps | None:
     largest one.
 
     Returns:
-        The steps, neighbours of different levels; None where the formula does not show it, where there are parameters,
-        or more than 16 levels.
+        The steps, neighbours of different levels; None where the formula does not show it, where there are parameters
+        or more than 16 levels, and where it is not pointwise.
     """
-    if expression.parameters:
+    if expression.parameters or not expression.is_pointwise:
         return None
     slope = expand(derivative(expression), "few-bit backward", _elementary())
     borders = _borders(slope)

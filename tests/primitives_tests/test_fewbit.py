@@ -202,7 +202,10 @@ def test_steps_are_read_off_formulas() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["tanh(x)", "tanh(1e6*x)", "relu(b*x); b=1", "floor(x)*x", "x**2", "where(x,2*x,x)", "x*sign(sin(x))"],
+    [
+        *("tanh(x)", "tanh(1e6*x)", "relu(b*x); b=1", "floor(x)*x", "x**2", "where(x,2*x,x)", "x*sign(sin(x))"),
+        *("x*z", "relu(x-mean_c(x))", "layers(relu(x),x)", "paired(x*z,relu(x))"),
+    ],
 )
 def test_what_is_not_seen_to_be_steps(text: str) -> None:
     assert steps_of(parse(text)) is None
@@ -223,10 +226,14 @@ def test_equal_neighbours_are_one_piece() -> None:
         ("gelu(x)", 2, "vlaue", r"unknown fit 'vlaue'; did you mean 'value'"),
         ("x*sigmoid(b*x); b=1.5:channel", 2, "slope", r"'b' is learned.*such as 'x\*sigmoid\(1.5\*x\)'"),
         ("log(x)", 2, "slope", r"not finite"),
+        ("relu(x)*z", 2, "slope", r"expected a function of x alone"),
+        ("paired(gelu(x)*z,relu(x))", 2, "slope", r"expected a function of x alone"),
+        ("x/std_cp(x)", 2, "value", r"expected a function of x alone"),
+        ("layers(relu(x),gelu(x))", 2, "slope", r"expected a function of x alone"),
         ("sqrt(abs(x))", 2, "slope", r"E f'\(z\)\^2 is not finite"),
         ("sign(x)", 2, "slope", r"derivative is 0.*'paired\(sign\(x\),tanh\(x\)\)'"),
         ("sin(x)", 4, "slope", r"4 bits need \d+ borders.*expected at most 3"),
-        ("sin(30*x)", 2, "slope", r"1 bits need \d+ borders"),
+        ("sin(30*x)", 2, "slope", r"1 bit needs \d+ borders"),
         ("sin(x)", 2, "value", r"no straight line on the left.*the fit 'slope'"),
         ("asinh(x)", 2, "value", r"no straight line"),
         ("exp(x)", 2, "value", r"not finite at"),
