@@ -142,7 +142,8 @@ def _frozen(expression: Expression) -> Expression:
 
 def _too_long(expression: Expression, steps: Steps, bits: int, fit: str) -> ExpressionError:
     """The error of steps that need a longer text than an expression may have; it names the bits that do not."""
-    text = f"{expression.text}: {bits} bit{'s need' if bits > 1 else ' needs'} {len(steps.borders)} borders, more than an expression has room for"
+    needs = "1 bit needs" if bits == 1 else f"{bits} bits need"
+    text = f"{expression.text}: {needs} {len(steps.borders)} borders, more than an expression has room for"
     if bits == SMALLEST:
         return ExpressionError(text)
     try:

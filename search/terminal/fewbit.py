@@ -12,11 +12,8 @@ ONCE = "The module can be differentiated once: level numbers tell nothing of a s
 def few_bit_lines(found: FewBit) -> Iterator[str]:
     """Lines of text."""
     steps = found.steps
-    kept = (
-        f"{len(steps.distinct)} levels, {steps.bits} bit{'s' * (steps.bits > 1)} an element"
-        if steps.bits
-        else "one level, nothing is kept"
-    )
+    bits = "1 bit" if steps.bits == 1 else f"{steps.bits} bits"
+    kept = f"{len(steps.distinct)} levels, {bits} an element" if steps.bits else "one level, nothing is kept"
     yield f"{'fit':<10} {found.fit}"
     yield f"{'levels':<10} {_row(steps.levels)}"
     yield f"{'borders':<10} {_row(steps.borders) or 'none'}"
