@@ -2,21 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from evaluators.errors import EvaluationError
+from evaluators.places.each_place import kinds_of
 from evaluators.places.site import Site
+from evaluators.places.survey import survey_of
+from evaluators.tasks.base import Task
 from primitives.expression.expression import Expression, at_place
 from primitives.expression.traversal import postorder
 from primitives.layers.population import population
 from primitives.operators.table import reduces
 
 
+class Fitting:
+    """Whether candidates fit all places of some tasks, whose networks are looked at when a candidate asks for that.
+
+    Args:
+        tasks: of a job.
+    """
+
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        self.tasks = tuple(tasks)
+        self._sites: dict[int, Sequence[Site]] = {}
+
+    def misfit(self, expression: Expression) -> str:
+        """Why a candidate does not fit a task, with its name; "" if it fits all.
+
+        Raises:
+            TaskError: see :func:`evaluators.places.survey.survey_of`.
+        """
+        for number, task in enumerate(self.tasks):
+            if kinds_of(task) == ("pointwise",) and expression.is_pointwise:
+                continue
+            if number not in self._sites:
+                self._sites[number] = survey_of(task).sites
+            if why := misfit(expression, self._sites[number]):
+                return f"task {task.name!r}: {why}"
+        return ""
+
+    def check(self, expressions: Iterable[Expression]) -> None:
+        """Refuse candidates that do not fit.
+
+        Raises:
+            EvaluationError: the message names the first one, with the task, the place and the reason.
+            TaskError: see :meth:`misfit`.
+        """
+        for expression in expressions:
+            if why := self.misfit(expression):
+                raise EvaluationError(why)
+
+
 def misfit(expression: Expression, sites: Sequence[Site]) -> str:
     """Why a candidate cannot stand in some places, with the first one's name; "" if it can."""
     for number, site in enumerate(sites):
         if why := _misfit(at_place(expression, number, len(sites)), site):
-            return f"{expression.text} does not fit {site.path}, a place of kind {site.place_kind!r}: {why}"
+            return f"{expression.text} does not fit the place {site.path!r}, of kind {site.place_kind!r}: {why}"
     return ""
 
 

@@ -20,7 +20,7 @@ from evaluators.tasks.base import Inputs
 from evaluators.tasks.examples import mapped, tensors
 from evaluators.training.calling import call, without_fast_path
 from evaluators.training.randomness import begin_step, own_random_numbers
-from primitives.layers.call_kinds import HALVES, ROW, dim_of_row, inputs_of, is_activation, kind_of_call
+from primitives.layers.call_kinds import HALVES, ROW, dim_of, inputs_of, is_activation, kind_of_call
 
 #: What does the same as an activation and is not followed: ``x.clamp(min=0)`` may be a bound of something else.
 _ALIASES = frozenset(
@@ -190,7 +190,7 @@ class _Watch(TorchFunctionMode):
         if not is_activation(kind) and kind not in (ROW, HALVES):
             return made
         x = inputs_of(kind, args, kwargs)[0]
-        channels = row_of(x.shape, dim_of_row(args, kwargs)) if kind == ROW else self.following.seen(x)
+        channels = row_of(x.shape, dim_of(args, kwargs)) if kind == ROW else self.following.seen(x)
         self.seen.calls.append(Call(around, kind, numbers[kind], tuple(x.shape), channels, _line()))
         return made
 

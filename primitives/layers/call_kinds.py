@@ -107,25 +107,22 @@ def inputs_of(kind: str, args: tuple[Any, ...], kwargs: Mapping[str, object]) ->
     """
     given = _given(kind, args, kwargs)
     if kind == HALVES:
-        first, second = given[0].chunk(2, dim=_dim(args, kwargs, -1))
+        dim = dim_of(args, kwargs)
+        first, second = given[0].chunk(2, dim=-1 if dim is None else dim)
         return second, first
     if kind == ROW:
         return (given[0].to(_softmax_type(args, kwargs) or given[0].dtype),)
     return given
 
 
-def _dim(args: tuple[Any, ...], kwargs: Mapping[str, Any], otherwise: int) -> int:
-    return args[1] if len(args) > 1 else kwargs.get("dim", otherwise)  # type: ignore[no-any-return]
-
-
-def _softmax_type(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> torch.dtype | None:
+def _softmax_type(args: tuple[Any, ...], kwargs: Mapping[str, object]) -> torch.dtype | None:
     """``dtype``, the last argument, whichever spelling it is."""
-    last = args[-1] if len(args) > 2 else None
-    return kwargs.get("dtype") or (last if isinstance(last, torch.dtype) else None)
+    last = kwargs.get("dtype", args[-1] if len(args) > 2 else None)
+    return last if isinstance(last, torch.dtype) else None
 
 
-def dim_of_row(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int | None:
-    """The dimension of a call of softmax; None: it says none."""
+def dim_of(args: tuple[Any, ...], kwargs: Mapping[str, object]) -> int | None:
+    """The dimension that a call of softmax or GLU names; None: it names none."""
     dim = args[1] if len(args) > 1 else kwargs.get("dim")
     return dim if isinstance(dim, int) else None
 

@@ -179,9 +179,9 @@ def test_a_row_has_its_own_channels() -> None:
         (
             Own("gated", (nn.ReLU,)),
             "relu(x)*z",
-            "does not fit act, a place of kind 'pointwise': expected a function of x",
+            "does not fit the place 'act', of kind 'pointwise': expected a function of x",
         ),
-        (MIXED, "layers(relu(x),silu(x)*z)", "does not fit mlp.act_fn, a place of kind 'gate'"),
+        (MIXED, "layers(relu(x),silu(x)*z)", "does not fit the place 'mlp.act_fn', of kind 'gate'"),
         (ROWS, "relu(x)", "expected a function that reduces the row"),
         (ROWS, "exp(x)*z", "expected a function of x"),
     ],
