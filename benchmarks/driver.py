@@ -27,7 +27,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from evaluators.cohort import CONTROLS, CohortRequest
+from evaluators.cohort import CohortRequest
+from evaluators.controls import CONTROLS
 from evaluators.results.records import CohortResult, MemberResult
 from primitives import grammar
 from search.config import Config, checked

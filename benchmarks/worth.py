@@ -26,7 +26,8 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from evaluators.cohort import CONTROLS, CohortRequest, run_cohort
+from evaluators.cohort import CohortRequest, run_cohort
+from evaluators.controls import CONTROLS
 from evaluators.objectives import gains
 from evaluators.statistics import interval, smallest_effect
 from evaluators.training.member import Array

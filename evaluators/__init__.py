@@ -1,6 +1,7 @@
 """How good a candidate is: screens, tasks, cohort training, early rejection, objectives, statistics."""
 
-from evaluators.cohort import CONTROLS, CohortRequest, run_cohort
+from evaluators.cohort import CohortRequest, run_cohort
+from evaluators.controls import CONTROLS
 from evaluators.errors import EvaluationError, TaskError
 from evaluators.evaluate import Evaluation, evaluate
 from evaluators.machine.backend import Backend

@@ -14,13 +14,14 @@ from pathlib import Path
 import torch
 
 from evaluators.comparison import comparison_of
+from evaluators.controls import builtin_controls
 from evaluators.machine.backend import AUTOCAST, Backend
 from evaluators.machine.width import fastest_width
 from evaluators.objectives import measured_objectives
 from evaluators.racing import Lap, Leg, legs
 from evaluators.rejection import FAILURES_ONLY, Judge, Thresholds, rung_rule
 from evaluators.rejection.screens import flags
-from evaluators.results.control_labels import CURRENT, RELU
+from evaluators.results.control_labels import CURRENT, family_of
 from evaluators.results.records import CohortResult, MemberResult, reference_of
 from evaluators.seeds import derive
 from evaluators.tasks import task
@@ -36,8 +37,6 @@ from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 from primitives.operators.of_files import register_of_files
 
-#: Trained in every cohort on the candidates' seeds. ReLU is the reference of gains where a task has none of its own.
-CONTROLS = {"relu": "relu(x)", "gelu": "gelu(x)", "silu": "silu(x)"}
 NULLS = 4
 
 
@@ -70,7 +69,7 @@ class CohortRequest:
         operators: references to the rows of users' files that the expressions are written with.
         conditions: what is asked of the weights and the scale, one for each task; empty for each task's own.
         controls: more of them, names with texts.
-        current: compare with a task's network as it stands where the task wants that; else with ReLU.
+        current: compare with a task's network as it stands where the task wants that; else with the first control.
         draw: what the seeds are derived from besides; requests that differ in it share no seed. "" in the search.
         race: on more seeds, whose numbers follow the first ones', the better candidates and the reference are trained;
             there, only failures are rejected, and nothing is measured.
@@ -142,11 +141,11 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> Co
     register_of_files(request.operators)
     request.backend.check()
     tasks = {name: find(name) for name in request.tasks}
-    named = _named(request, tasks.values())
     candidates = [parse(text) for text in request.expressions]
     tested: dict[str, FreshData] = {}  # a confirmation has no checkpoint: all its tasks are trained here
     asked = dict(zip(request.tasks, request.conditions, strict=False))  # none, or one for each
     settings = {name: _setting(request, chosen, asked.get(name, OWN)) for name, chosen in tasks.items()}
+    named = _named(request, settings.values())
     state = request.state
     begun = state.saved or CohortState(tuple(map(_begun, _members(request, named, candidates))))
     rows, seconds = list(begun.rows), dict(begun.seconds)
@@ -189,7 +188,7 @@ def _alive(
         first = 1 if CURRENT in named and not current else 0  # no network as it stands on this task
         return [*range(first, nulls), *(index for index in candidates if not rows[index].reason)]
     reference = reference_of(dict(zip(named, rows[:controls], strict=True)))
-    own = list(named).index(CURRENT if current else RELU)
+    own = list(named).index(CURRENT if current else family_of(named)[0])
     return [own, *(index for index in candidates if leg.runs(rows[index], reference, request.tasks))]
 
 
@@ -215,7 +214,9 @@ def _setting(request: CohortRequest, chosen: Task, asked: Conditions) -> Task:
 
 def _named(request: CohortRequest, tasks: Iterable[Task]) -> dict[str, Expression | None]:
     """The controls by name; first, and None, the network as it stands, where a task is compared with it."""
-    functions = {name: parse(text) for name, text in (CONTROLS | dict(request.controls)).items()}
+    tasks = list(tasks)
+    builtin = builtin_controls(tasks)
+    functions = {name: parse(text) for name, text in (builtin | dict(request.controls)).items()}
     checked = [has_current(each) for each in tasks]  # of all, before anything is trained
     return {CURRENT: None, **functions} if request.current and True in checked else {**functions}
 
@@ -231,7 +232,7 @@ def _members(
     """Controls, null controls, candidates, on the seeds of a leg; by default on the first ones.
 
     Null controls (A/A controls) are copies of the reference on seeds of their own: of the network as it stands where
-    ``current``, else of ReLU.
+    ``current``, else of the first control.
     """
     leg = leg or Leg(0, request.seeds)
     first = request.first_seed + leg.before
@@ -243,7 +244,7 @@ def _members(
 
     shared = seeds("seed")
     controls = [CohortMember(expression, shared, protected=True) for expression in named.values()]
-    reference = None if current else named[RELU]
+    reference = None if current else named[family_of(named)[0]]
     nulls = [CohortMember(reference, seeds("null", n), protected=True) for n in range(request.nulls)]
     exempt = (text in request.exempt for text in request.expressions)
     proposed = [CohortMember(e, shared, exempt=free) for e, free in zip(candidates, exempt, strict=True)]

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from evaluators.cohort import CohortRequest, run_cohort
-from evaluators.controls import more_controls
+from evaluators.controls import builtin_controls, more_controls
 from evaluators.errors import EvaluationError
 from evaluators.objectives import DEFAULT, Trained, gains, measured_names, objective, score
 from evaluators.objectives.readings import readings
+from evaluators.places.fitting import Fitting
 from evaluators.results.reasons import code_of
 from evaluators.results.records import reference_name, rivals
 from evaluators.results.reference_loss import check_reference
@@ -91,7 +92,8 @@ def evaluate(
     Raises:
         ExpressionError: a text is no expression.
         TaskError: the task, ``initial`` or ``scale`` is unknown; or the task is one of the user's, and does not work.
-        EvaluationError: fewer than 2 seeds, or an unknown objective or control.
+        EvaluationError: fewer than 2 seeds, an unknown objective or control, or a function that does not fit a
+            place of the task's network.
         ReferenceLossError: the reference has no finite loss.
     """
     names = dict.fromkeys(("gain", *(objective(name).name for name in objectives)))
@@ -105,9 +107,12 @@ def evaluate(
         for note in try_out(found, asked, steps=steps):
             if say is not None:
                 say(note)
+    builtin = builtin_controls([chosen])
+    named = more_controls(controls, builtin)
+    Fitting([chosen]).check(map(parse, (*texts, *dict(named).values())))
     request = CohortRequest(
         texts, (chosen.name,), seed, seeds, steps or chosen.steps, rates=tuple(rates), nulls=0,
-        measured=measured_names(objectives), controls=more_controls(controls), readings=True,
+        measured=measured_names(objectives), controls=named, readings=True,
     )  # fmt: skip
     result = run_cohort(request, lambda _: chosen)
     check_reference(result, request.tasks, "give it smaller learning_rates")

@@ -12,9 +12,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from evaluators.controls import more_controls
+from evaluators.controls import Named, builtin_controls, function_of, more_controls
+from evaluators.errors import EvaluationError
 from evaluators.objectives import DEFAULT, Aggregate, check_names, measured_objectives, objective
 from evaluators.objectives.tryout import try_out_objective
+from evaluators.places.fitting import Fitting
 from evaluators.rejection import RecallTarget, rung_rule
 from evaluators.rejection.tryout import try_out_rule
 from evaluators.results.json_codec import JsonObject
@@ -294,6 +296,17 @@ class Config(Section):
         return tuple(asked_of(self.training.initial, self.training.scale, number) for number in numbers)
 
     @property
+    def all_controls(self) -> Named:
+        """The controls of a job, names with texts, the built-in ones first; files of tasks are read."""
+        builtin = builtin_controls(map(task, self.tasks))
+        return (*builtin.items(), *more_controls(self.controls, builtin))
+
+    @property
+    def fitting(self) -> Fitting:
+        """Whether candidates fit the places of the tasks; files of tasks are read."""
+        return Fitting(map(task, self.tasks))
+
+    @property
     def conditions(self) -> tuple[Conditions, ...]:
         """The conditions on each task; the file of a task is read where the config leaves them to it."""
         return resolved(self.tasks, self.asked(*self.tasks))
@@ -368,6 +381,7 @@ def with_pinned_files(config: Config) -> tuple[Config, tuple[str, ...]]:
     for name in filter(is_reference, [*chosen.tasks, chosen.confirmation.unseen or ""]):
         notes += try_out(task(name), *chosen.asked(name), steps=chosen.training.steps)
     chosen = chosen.model_copy(update=_settled(chosen))
+    _check_functions(chosen)
     check_units(chosen.tasks, chosen.aggregate, chosen.confirmation.finalists)
     check_losses_units(chosen.tasks, [name for name in chosen.objectives if not is_reference(name)])
     for name in filter(is_reference, chosen.objectives):
@@ -379,6 +393,16 @@ def with_pinned_files(config: Config) -> tuple[Config, tuple[str, ...]]:
     if is_reference(str(chosen.strategy["name"])):
         strategy(chosen.strategy)
     return chosen, tuple(notes)
+
+
+def _check_functions(config: Config) -> None:
+    """Refuse functions that the config names and that do not fit a place of a task's network."""
+    listed = config.baseline.functions
+    named = () if isinstance(listed, str) else tuple(function_of(entry) for entry in listed)
+    try:
+        config.fitting.check([*map(parse, (*dict(config.all_controls).values(), *config.start)), *named])
+    except EvaluationError as error:
+        raise ConfigError(str(error)) from None
 
 
 def _settled(config: Config) -> dict[str, object]:

@@ -7,7 +7,6 @@ from contextlib import contextmanager, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
 
-from evaluators.controls import more_controls
 from evaluators.errors import EvaluationError
 from evaluators.machine.backend import Backend
 from evaluators.objectives import check_names, stand_in
@@ -350,7 +349,7 @@ class Job:
             folder.create(self._write)
             made = Run(folder, trust=True)  # what it names is the user's
             reporter = reporter or Silent()
-            controls, scoring = more_controls(self.config.controls), self.config.scoring
+            controls, scoring = self.config.all_controls, self.config.scoring
             known = tuple((name, expression.text) for name, expression in functions_of(self.config))
             start = left_out(self.config.start, controls, known, exact=scoring.exact, signs=scoring.signs)
             unused = left_out(

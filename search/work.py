@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 
-from evaluators.controls import more_controls
 from evaluators.errors import RecordError
 from evaluators.machine.running import seconds_run
 from evaluators.machine.timing import time_ratios
@@ -58,7 +57,7 @@ def work(
         reporter.say(power)
     store, left = open_store(folder, reporter.say, config.scoring), missing(config, folder, reporter.say)
     known = () if left else baseline_of(folder, config)
-    study = Study(store, config.scoring, more_controls(config.controls), known)
+    study = Study(store, config.scoring, config.all_controls, known)
     write_front_csv(folder, study, config.tasks)
     if not left and study.trials >= config.budget and not _to_confirm(config, folder, study):
         _time_again(folder, reporter.say)
@@ -82,7 +81,7 @@ def study_of(config: Config, folder: RunFolder, store: Store) -> Study:
     Raises:
         RunError: a file of the baseline was damaged.
     """
-    return Study(store, config.scoring, more_controls(config.controls), baseline_of(folder, config))
+    return Study(store, config.scoring, config.all_controls, baseline_of(folder, config))
 
 
 def _search_and_confirm(

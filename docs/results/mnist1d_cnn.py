@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from evaluators.cohort import CONTROLS, CohortRequest, run_cohort
+from evaluators.cohort import CohortRequest, run_cohort
+from evaluators.controls import CONTROLS
 from evaluators.objectives import gains
 from evaluators.statistics import interval, t_test
 from evaluators.tasks import task

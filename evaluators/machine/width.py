@@ -9,10 +9,12 @@ from itertools import cycle, islice
 import torch
 
 from evaluators.machine.backend import CPU, Backend
+from evaluators.places.each_place import LEARNED, PLAIN, in_each_place, kinds_of
 from evaluators.tasks.base import Task
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.stacking.stack import Stack
 from evaluators.training.stacking.stackable import unstackable
+from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 
 WIDTHS = (12, 36, 66, 132, 264)
@@ -70,7 +72,7 @@ def _cost(task: Task, width: int, backend: Backend, seconds: float) -> float:
     """Seconds for one step of one slice: the shortest of some steps, so that other work on the machine matters less."""
     until = time.perf_counter() + seconds
     count = max(1, round(width / (len(SEEDS) * len(task.learning_rates))))
-    members = [CohortMember(parse(text), SEEDS) for text in islice(cycle(FORMULAS), count)]
+    members = [CohortMember(each, SEEDS) for each in islice(cycle(_formulas(task)), count)]
     stack = Stack(task, "search", members, Schedule(LAST, (), task.learning_rates), backend=backend)
     stack.advance(WARM_UP)
     times: list[float] = []
@@ -79,3 +81,10 @@ def _cost(task: Task, width: int, backend: Backend, seconds: float) -> float:
         stack.advance(stack.step + 1).sum().item()  # a number is there when the device has finished
         times.append(time.perf_counter() - started)
     return min(times) / stack.width
+
+
+def _formulas(task: Task) -> list[Expression]:
+    """What is timed: functions of one number, or what fits the task's places."""
+    if kinds_of(task) == ("pointwise",):
+        return [parse(text) for text in FORMULAS]
+    return [in_each_place(task, of_kind) for of_kind in (PLAIN, LEARNED)]

@@ -8,13 +8,11 @@ from evaluators.cohort import CohortRequest, run_cohort
 from evaluators.objectives.measured import MeasuredObjective
 from evaluators.objectives.objective import Trained
 from evaluators.objectives.registry import objective
+from evaluators.places.each_place import LEARNED, in_each_place
 from evaluators.tasks.base import Task
 from primitives.errors import UserFileError
-from primitives.expression.parsing import parse
 from primitives.quoting import quoted
 from primitives.user_file import made
-
-_FORMULA = "x*sigmoid(beta*x); beta=1.0"
 
 
 def try_out_objective(reference: str, task: Task, seeds: int) -> None:
@@ -26,13 +24,14 @@ def try_out_objective(reference: str, task: Task, seeds: int) -> None:
     """
     own = objective(reference)
     measured = (reference,) if isinstance(own, MeasuredObjective) else ()
+    tried = in_each_place(task, LEARNED)
     request = CohortRequest(
-        (_FORMULA,), (task.name,), 0, seeds, 1, rates=task.learning_rates[:1], nulls=0, measured=measured
+        (tried.text,), (task.name,), 0, seeds, 1, rates=task.learning_rates[:1], nulls=0, measured=measured
     )
 
     def value() -> object:
         result = run_cohort(request, lambda _: task)
-        return own.value(Trained(parse(_FORMULA), result.candidates[0], 0.0, result.reference, request.tasks))
+        return own.value(Trained(tried, result.candidates[0], 0.0, result.reference, request.tasks))
 
     with torch.random.fork_rng(devices=[]):
         found = made(reference, "objective", value)

@@ -92,8 +92,26 @@ def declared(place: Place, dim: int, shape: Sequence[int]) -> Channels:
         TaskError: the input has not that dimension.
     """
     if not -len(shape) <= dim < len(shape):
-        raise TaskError(f"replaced: {place}: expected a dimension of its input, got one of shape {tuple(shape)}")
+        said = f"Place({getattr(place.match, '__name__', repr(place.match))}, channel_dim={dim})"
+        raise TaskError(f"replaced: {said}: expected a dimension of its input, got one of shape {tuple(shape)}")
     return Channels(shape[dim], dim - len(shape) if dim >= 0 else dim, known=True)
+
+
+def row_of(shape: Sequence[int], dim: int | None) -> Channels:
+    """The entries of a softmax as channels; their dimension is 0 where it names none that the input has."""
+    if dim is None or not -len(shape) <= dim < len(shape):
+        return Channels(1, 0, known=False)
+    return Channels(shape[dim], dim - len(shape) if dim >= 0 else dim, known=True)
+
+
+def agreed_rows(calls: Sequence[Channels]) -> Channels:
+    """The channels of a row's place: the dimension is the same, and the number is 1 where rows differ in length.
+
+    The dimension is 0 where calls differ in it, or name none.
+    """
+    dims, counts = {call.channel_dim for call in calls}, {call.channels for call in calls}
+    dim = dims.pop() if len(dims) == 1 else 0
+    return Channels(counts.pop(), dim, known=True) if len(counts) == 1 else Channels(1, dim, known=True, differ=True)
 
 
 def agreed(calls: Sequence[Channels]) -> Channels:

@@ -13,9 +13,9 @@ from evaluators.places.channels import agreed, declared
 from evaluators.places.kinds import BOUNDED, NOT_ELEMENTWISE, RECTIFIERS, family_name, may_be_activation
 from evaluators.places.site import Site
 from evaluators.tasks.base import Replaced, Task
-from evaluators.tasks.place import Match, Place
+from evaluators.tasks.place import Match, Place, PlaceKind, as_place
 from primitives.errors import nearest
-from primitives.layers.call_places import kind_of_function
+from primitives.layers.call_kinds import HALVES, ROW, kind_of_function
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,11 @@ class Wanted:
         """True if the site is asked for."""
         of_kind = site.module is None and site.kind.removesuffix("_") in self.kinds
         return of_kind or isinstance(site.module, self.types) or any(fnmatchcase(site.path, p) for p in self.patterns)
+
+    def names(self, path: str, module: nn.Module) -> bool:
+        """True for a module that is asked for by its type, or by its name although torch has it, such as a softmax."""
+        named = isinstance(module, NOT_ELEMENTWISE) and any(fnmatchcase(path, p) for p in self.patterns)
+        return named or isinstance(module, self.types)
 
     def missed(self, sites: Sequence[Site]) -> list[str]:
         """What there is none of: names and functions each, types where there is nothing of any."""
@@ -59,7 +64,7 @@ def wanted(task: Task) -> Wanted | None:
             f"task {task.name!r}: replaced: expected a tuple of types of modules, patterns of names, and functions, as "
             f'in (nn.ReLU, "features.*.act", F.relu), or None for what is found, got {entries!r}'
         )
-    return _meant([entry.match if isinstance(entry, Place) else entry for entry in entries])
+    return _meant([as_place(entry).match for entry in entries])
 
 
 def _is_entry(entry: object) -> bool:
@@ -73,12 +78,31 @@ def _meant(matches: Sequence[Match]) -> Wanted:
 
 
 def _with_channels(task: Task, site: Site) -> Site:
-    """The site with the dimension of channels that the first place of the task says for it, if one does."""
+    """The site with the dimension of channels that the first place of the task says for it, if one does.
+
+    A row's is that of its softmax.
+    """
+    if place_of(task, site).kind == "row":
+        return site
     for entry in task.replaced or ():
         if isinstance(entry, Place) and entry.channel_dim is not None and _meant([entry.match]).takes(site):
             inputs = [declared(entry, entry.channel_dim, shape) for shape in site.shapes]
             return replace(site, inputs=agreed(inputs))
     return site
+
+
+def place_of(task: Task, site: Site) -> Place:
+    """What the first entry of ``task.replaced`` that takes a site says of it."""
+    places = map(as_place, task.replaced or ())
+    return next((place for place in places if _meant([place.match]).takes(site)), Place(site.path))
+
+
+def is_asked(task: Task, site: Site) -> bool:
+    """True for activations, and for other calls that a task asks for as what they are; a pattern may fit more."""
+    if site.elementwise or site.module is not None:
+        return True
+    meant = {"gate": HALVES, "row": ROW}.get(place_of(task, site).kind, "")
+    return site.kind == meant or site.kind in (wanted(task) or Wanted()).kinds
 
 
 def choose(task: Task, found: Sequence[Site]) -> tuple[list[Site], list[tuple[Site, str]]]:
@@ -133,12 +157,36 @@ def check_asked(task: Task, network: nn.Module) -> None:
     for path, module in modules.items():
         if not isinstance(module, asked.types) and not any(fnmatchcase(path, p) for p in asked.patterns):
             continue
-        fault = "which is not elementwise; a candidate is" if isinstance(module, NOT_ELEMENTWISE) else "no activation"
+        if _kind_at(task, path, module) != "pointwise":
+            continue
+        fault = f"which is not elementwise{_hint(module)}" if isinstance(module, NOT_ELEMENTWISE) else "no activation"
         if isinstance(module, NOT_ELEMENTWISE) or not (isinstance(module, asked.types) or may_be_activation(module)):
             raise TaskError(
                 f"task {task.name!r}: replaced: {path} is a {type(module).__name__}, {fault}. Elementwise activations "
                 f"that are modules: {listed}"
             )
+
+
+def _kind_at(task: Task, path: str, module: nn.Module) -> PlaceKind:
+    """The kind of the first entry that takes a module."""
+    for place in map(as_place, task.replaced or ()):
+        match = place.match
+        if (
+            fnmatchcase(path, match)
+            if isinstance(match, str)
+            else isinstance(match, type) and isinstance(module, match)
+        ):
+            return place.kind
+    return "pointwise"
+
+
+def _hint(what: nn.Module | str) -> str:
+    """How what is not elementwise is asked for, if it can be."""
+    if what == HALVES or isinstance(what, nn.GLU):
+        return '; a candidate is, unless Place(..., kind="gate") says that it takes the place of a gate'
+    if what == ROW or isinstance(what, nn.Softmax | nn.Softmax2d):
+        return '; a candidate is, unless Place(..., kind="row") says that it takes the place of a softmax'
+    return "; a candidate is"
 
 
 def _check_found(task: Task, asked: Wanted, found: Sequence[Site]) -> None:
@@ -151,10 +199,10 @@ def _check_found(task: Task, asked: Wanted, found: Sequence[Site]) -> None:
         )
     chosen = [site for site in found if asked.takes(site)]
     for site in chosen:
-        if not site.elementwise:
+        if not site.elementwise and place_of(task, site).kind == "pointwise":
             raise TaskError(
-                f"{place}: {site.path} is a {site.what}, which is not elementwise; a candidate is. Elementwise "
-                f"activations: {_listed([each for each in found if each.elementwise])}"
+                f"{place}: {site.path} is a {site.what}, which is not elementwise{_hint(site.module or site.kind)}. "
+                f"Elementwise activations: {_listed([each for each in found if each.elementwise])}"
             )
         if not site.shapes and (site.path in asked.patterns or not any(each.shapes for each in chosen)):
             raise TaskError(f"{place}: {site.path} is never used; used activations: {_listed(found)}")

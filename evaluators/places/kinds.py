@@ -11,7 +11,7 @@ from torch.nn.modules import activation
 
 from evaluators.places.watching import as_it_was
 from evaluators.training.randomness import own_random_numbers
-from primitives.layers.call_places import RECTIFYING
+from primitives.layers.call_kinds import RECTIFYING
 
 #: torch's activations whose outputs depend on more than one element of the input.
 NOT_ELEMENTWISE = (nn.GLU, nn.LogSoftmax, nn.MultiheadAttention, nn.Softmax, nn.Softmax2d, nn.Softmin)

@@ -11,8 +11,9 @@ from torch.nn.utils.parametrize import ParametrizationList
 from evaluators.errors import TaskError
 from evaluators.machine.backend import CPU
 from evaluators.places.channels import Following, agreed
-from evaluators.places.choosing import Wanted, check_asked, choose, wanted
+from evaluators.places.choosing import Wanted, check_asked, choose, is_asked, place_of, wanted
 from evaluators.places.kinds import is_elementwise, kind_of_module, may_be_activation
+from evaluators.places.placing import Placing, check_apart
 from evaluators.places.rehearsal import rehearse
 from evaluators.places.site import Site
 from evaluators.places.watching import Call, Probe, Watched, watched
@@ -21,6 +22,7 @@ from evaluators.tasks.examples import examples_of
 from evaluators.training.initialisation import initial_network
 from primitives.ending import contained
 from primitives.errors import ActsearchError, ExpressionError
+from primitives.layers.call_kinds import is_activation
 from primitives.layers.call_places import ALL, can_lead, lead_calls, leads_calls
 from primitives.layers.called import make_called
 from primitives.user_file import blame_on
@@ -98,8 +100,15 @@ def survey(network: nn.Module, task: Task, x: Inputs) -> Survey:
     of_modules = [_of_module(place, probe, seen) for place, probe in zip(places, probes, strict=True)]
     activations = {site.module for site in of_modules if site.elementwise}
     names = {module: path for path, module in network.named_modules()}
-    found = _in_order(network, names, [*of_modules, *_of_calls(names, activations, seen)])
+    of_calls = [site for site in _of_calls(names, activations, seen) if is_asked(task, site)]
+    found = _in_order(network, names, [*of_modules, *of_calls])
     chosen, others = choose(task, found)
+    placing = Placing(network, {place.path: probe for place, probe in zip(places, probes, strict=True)}, seen)
+    try:
+        chosen = [placing.placed(site, place_of(task, site)) for site in chosen]
+        check_apart(chosen)
+    except TaskError as error:
+        raise TaskError(f"task {task.name!r}: {error}") from None
     aliases = dict.fromkeys((names.get(module, "?"), name) for module, name in seen.aliases)
     return Survey(tuple(_ready(network, names, chosen, seen)), tuple(others), tuple(aliases))
 
@@ -122,7 +131,7 @@ def _modules(network: nn.Module, asked: Wanted) -> Iterator[_Standing]:
         parent = network.get_submodule(prefix)
         if isinstance(parent, ParametrizationList):  # of a weight, not of what passes
             continue
-        if path and (parent, attribute) not in seen and (may_be_activation(module) or isinstance(module, asked.types)):
+        if path and (parent, attribute) not in seen and (may_be_activation(module) or asked.names(path, module)):
             seen.add((parent, attribute))
             yield _Standing(path, parent, attribute, module)
 
@@ -156,7 +165,8 @@ def _of_calls(names: Mapping[nn.Module, str], activations: set[nn.Module | None]
         attribute = f"{kind}#{number}"
         path = f"{names[owner]}.{attribute}".removeprefix(".")
         shapes = tuple(dict.fromkeys(each.shape for each in calls))
-        yield Site(owner, attribute, path, kind, None, shapes, agreed([each.channels for each in calls]))
+        inputs = agreed([each.channels for each in calls])
+        yield Site(owner, attribute, path, kind, None, shapes, inputs, elementwise=is_activation(kind))
 
 
 def _check_spelling(names: Mapping[nn.Module, str], seen: Watched) -> None:
@@ -180,17 +190,30 @@ def _number(call: Call, seen: Watched) -> str:
 
 def _ready(network: nn.Module, names: Mapping[nn.Module, str], chosen: Sequence[Site], seen: Watched) -> list[Site]:
     """Make modules lead their calls to children, if a call is chosen, and torch's layers call what is put there."""
-    calls = any(site.module is None for site in chosen)
-    for owner in dict.fromkeys(each.owner for each in seen.calls) if calls else ():
+    calls = any(site.module is None or site.product for site in chosen)
+    own = _led_kinds(chosen)
+    for owner in dict.fromkeys([*(each.owner for each in seen.calls), *own]) if calls else ():
         numbers = seen.counts[owner]
+        kinds = [kind for kind in set().union(*numbers) if is_activation(kind) or kind in own.get(owner, ())]
         try:
-            lead_calls(owner, {kind: max(each.get(kind, 0) for each in numbers) for kind in set().union(*numbers)})
+            lead_calls(owner, {kind: max(each.get(kind, 0) for each in numbers) for kind in kinds})
         except ExpressionError as error:
             raise ExpressionError(f"{names.get(owner, '?') or 'the network'}: {error}") from None
     for module in _unheard(network, seen) if calls else ():
         lead_calls(module, {})
     make_called(network, [site.module or site.parent for site in chosen])
     return [replace(site, among_calls=calls) for site in chosen]
+
+
+def _led_kinds(chosen: Sequence[Site]) -> dict[nn.Module, set[str]]:
+    """Of which modules calls that are no activations go to children, and their kinds."""
+    own: dict[nn.Module, set[str]] = {}
+    for site in chosen:
+        if site.product is not None:
+            own.setdefault(site.product.owner, set()).add(site.product.attribute.partition("#")[0])
+        if site.module is None:
+            own.setdefault(site.parent, set()).add(site.kind)
+    return own
 
 
 def _unheard(network: nn.Module, seen: Watched) -> list[nn.Module]:

@@ -14,12 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from evaluators.places.channels import Channels, Following
+from evaluators.places.channels import Channels, Following, row_of
+from evaluators.places.flows import Flows, Made
 from evaluators.tasks.base import Inputs
 from evaluators.tasks.examples import mapped, tensors
 from evaluators.training.calling import call, without_fast_path
 from evaluators.training.randomness import begin_step, own_random_numbers
-from primitives.layers.call_places import input_of, kind_of_call
+from primitives.layers.call_kinds import HALVES, ROW, dim_of, inputs_of, is_activation, kind_of_call
 
 #: What does the same as an activation and is not followed: ``x.clamp(min=0)`` may be a bound of something else.
 _ALIASES = frozenset(
@@ -31,7 +32,7 @@ _Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of an activation's function.
+    """One call of a function that a candidate may take the place of.
 
     Args:
         around: the modules that are in their forward passes then; the last one, the owner, makes the call.
@@ -65,7 +66,8 @@ class Probe:
         shapes: of the inputs.
         channels: of the inputs.
         floating: they are floating point numbers.
-        alone: there was one input at a time.
+        counts: how many inputs there were at a time; 0 where some were given by name.
+        keeps_shape: the output has the shape of the first input.
     """
 
     module: nn.Module
@@ -73,16 +75,26 @@ class Probe:
     shapes: list[_Shape] = field(default_factory=list)
     channels: list[Channels] = field(default_factory=list)
     floating: bool = True
-    alone: bool = True
+    counts: set[int] = field(default_factory=set)
+    keeps_shape: bool = True
+
+    @property
+    def alone(self) -> bool:
+        """There was one input at a time."""
+        return self.counts <= {1}
 
     def look(self, args: tuple[Any, ...], kwargs: Mapping[str, object]) -> None:
         """Before a forward pass of the module."""
         inputs = [*args, *kwargs.values()]
-        self.alone &= len(inputs) == 1
+        self.counts.add(len(inputs) if not kwargs or len(inputs) == 1 else 0)
         if inputs and isinstance(inputs[0], Tensor):
             self.shapes.append(tuple(inputs[0].shape))
             self.channels.append(self.following.seen(inputs[0]))
             self.floating &= inputs[0].is_floating_point()
+
+    def returned(self, output: object) -> None:
+        """After it."""
+        self.keeps_shape &= isinstance(output, Tensor) and tuple(output.shape) == self.shapes[-1]
 
 
 @dataclass(slots=True)
@@ -93,15 +105,18 @@ class Watched:
         calls: of functions, in their order.
         counts: for each module, how many calls of each kind each of its forward passes made.
         aliases: modules with the functions that they call, which may be activations and are not followed.
+        flows: where outputs go; of modules that stand for others under their own names.
     """
 
     calls: list[Call] = field(default_factory=list)
     counts: dict[nn.Module, list[dict[str, int]]] = field(default_factory=lambda: defaultdict(list))
     aliases: list[tuple[nn.Module, str]] = field(default_factory=list)
+    flows: Flows = field(default_factory=Flows)
 
     def renamed(self, originals: Mapping[nn.Module, nn.Module]) -> Watched:
         """The same with modules that stand for others named by these."""
-        renamed = Watched(aliases=[(originals.get(module, module), name) for module, name in self.aliases])
+        renamed = Watched(flows=self.flows)
+        renamed.aliases = [(originals.get(module, module), name) for module, name in self.aliases]
         for each in self.calls:
             around = tuple(originals.get(module, module) for module in each.around)
             renamed.calls.append(replace(each, around=around))
@@ -119,20 +134,30 @@ class _Watch(TorchFunctionMode):
     def __init__(self, seen: Watched, following: Following) -> None:
         self.seen, self.following = seen, following
         self.stack: list[tuple[nn.Module, dict[str, int]]] = []
+        self.places: list[nn.Module] = []
 
-    def within(self, module: nn.Module, look: Callable[..., None] | None) -> Callable[..., Any]:
+    def within(self, module: nn.Module, probe: Probe | None) -> Callable[..., Any]:
         """The module's ``forward``, watched. Hooks are outside of it, as they are where calls are led to children."""
         forward = module.forward
 
         @wraps(forward)
         def watched(*args: Any, **kwargs: Any) -> Any:
-            if look is not None:
-                look(args, kwargs)
+            inputs = [*args, *kwargs.values()]
+            if probe is not None:
+                probe.look(args, kwargs)
+                self.seen.flows.called(module, inputs[0] if inputs else None)
+                self.places.append(module)
             self.stack.append((module, {}))
             try:
-                return forward(*args, **kwargs)
+                output = forward(*args, **kwargs)
             finally:
                 self.seen.counts[module].append(self.stack.pop()[1])
+                if probe is not None:
+                    self.places.pop()
+            if probe is not None and probe.shapes:
+                probe.returned(output)
+            self.seen.flows.left(module, inputs, output)
+            return output
 
         return watched
 
@@ -145,21 +170,34 @@ class _Watch(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         kind = kind_of_call(function, args, kwargs)
-        if kind and self.stack:
-            numbers = self.stack[-1][1]
-            numbers[kind] = numbers.get(kind, 0) + 1
-            around = tuple(module for module, _ in self.stack)
-            x = input_of(args, kwargs)
-            inputs = tuple(x.shape), self.following.seen(x)
-            self.seen.calls.append(Call(around, kind, numbers[kind], *inputs, _line()))
-        elif function in _ALIASES and self.stack:
+        made = self._noted(kind, args, kwargs) if kind and self.stack else None
+        if function in _ALIASES and self.stack:
             self.seen.aliases.append((self.stack[-1][0], function.__name__))
-        return function(*args, **kwargs)
+        result = function(*args, **kwargs)
+        name = str(getattr(function, "__name__", "a function"))
+        by = self.places[0] if self.places else made or name
+        self.seen.flows.taken(function, [*args, *kwargs.values()], by, result, made)
+        return result
+
+    def _noted(self, kind: str, args: tuple[Any, ...], kwargs: Mapping[str, object]) -> Made:
+        """Put a call down, before it is made."""
+        numbers = self.stack[-1][1]
+        numbers[kind] = numbers.get(kind, 0) + 1
+        around = tuple(module for module, _ in self.stack)
+        made = Made(around[-1], kind, numbers[kind])
+        x = args[0] if args else kwargs["input"]
+        self.seen.flows.called(made, x)
+        if not is_activation(kind) and kind not in (ROW, HALVES):
+            return made
+        x = inputs_of(kind, args, kwargs)[0]
+        channels = row_of(x.shape, dim_of(args, kwargs)) if kind == ROW else self.following.seen(x)
+        self.seen.calls.append(Call(around, kind, numbers[kind], tuple(x.shape), channels, _line()))
+        return made
 
 
 def _line() -> tuple[str, int]:
     """Where the code stands that calls a function of torch's."""
-    frame = sys._getframe(2)
+    frame = sys._getframe(3)
     while frame.f_back is not None and f"{torch.__name__}/" in frame.f_code.co_filename:
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno
@@ -204,7 +242,7 @@ def _uncompiled() -> AbstractContextManager[object]:
 
 
 def _pass(network: nn.Module, x: Inputs, seen: Watched, following: Following, probes: Sequence[Probe] = ()) -> None:
-    watch, looks = _Watch(seen, following), {probe.module: probe.look for probe in probes}
+    watch, looks = _Watch(seen, following), {probe.module: probe for probe in probes}
     modules = [module for module in network.modules() if not isinstance(module, torch.jit.ScriptModule)]
     own = [vars(module).get("forward") for module in modules]
     try:

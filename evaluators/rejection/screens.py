@@ -53,7 +53,12 @@ def _screen_moments(expression: Expression) -> Reason | None:
 
 
 def flags(expression: Expression) -> tuple[str, ...]:
-    """Half-precision types in which value or derivative is not finite for some |x| <= 50; a flag, no rejection."""
+    """Half-precision types in which value or derivative is not finite for some |x| <= 50; a flag, no rejection.
+
+    Functions of one number alone have some.
+    """
+    if not expression.is_pointwise:
+        return ()
     types = {"bfloat16": torch.bfloat16, "float16": torch.float16}
     return tuple(name for name, dtype in types.items() if not finite(expression, dtype))
 

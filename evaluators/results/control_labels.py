@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 #: The control of a task whose candidates are compared with the user's network as it stands, and of all others.
 CURRENT, RELU = "current", "relu"
-_LABELS = {"current": "the current network", "relu": "ReLU", "gelu": "GELU", "silu": "SiLU"}
+#: The built-in controls by the kind of a task's places, the reference first; the last ones where there are several.
+FAMILIES = (
+    (RELU, "gelu", "silu"),
+    ("glu", "swiglu"),
+    ("batchnorm-relu", "layernorm-relu"),
+    ("softmax", "stablemax"),
+    ("first-controls", "second-controls"),
+)
+_LABELS = {
+    "current": "the current network",
+    "relu": "ReLU",
+    "gelu": "GELU",
+    "silu": "SiLU",
+    "glu": "GLU",
+    "swiglu": "SwiGLU",
+    "batchnorm-relu": "BatchNorm and ReLU",
+    "layernorm-relu": "LayerNorm and ReLU",
+    "stablemax": "StableMax",
+    "first-controls": "the first control of each place",
+    "second-controls": "the second control of each place",
+}
+
+
+def family_of(names: Container[str]) -> tuple[str, ...]:
+    """The built-in controls of which there are some among these names."""
+    return next((family for family in FAMILIES if any(name in names for name in family)), FAMILIES[0])
 
 
 def label_of(control: str) -> str:

@@ -28,6 +28,7 @@ class Reason(Enum):
     NAN = ("nan", Kind.SCREENED, "value or derivative is NaN in float32 for some 50 < |x| <= 100")
     FLAT = ("flat", Kind.SCREENED, "E f'(z)^2 is below 1e-4 of E f(z)^2: no gradient reaches the layer below")
     STEEP = ("steep", Kind.SCREENED, "E f'(z)^2 is above 1e4 of E f(z)^2")
+    MISFIT = ("misfit", Kind.SCREENED, "a place of a task's network takes another kind of function")
     UNPROMISING = ("unpromising", Kind.REJECTED, "above an early-rejection threshold at a rung")
     DIVERGED = ("non-finite", Kind.FAILED, "no learning rate kept its loss finite on every seed")
     STUCK = ("stuck-at-chance", Kind.REJECTED, "learnt nothing where the reference did")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from evaluators.comparison import NATS, Comparison
-from evaluators.results.control_labels import CURRENT, RELU
+from evaluators.results.control_labels import CURRENT, family_of
 from evaluators.results.reasons import Reason
 from evaluators.tasks.fresh_data import FreshData
 from evaluators.training.member import Array, Outcome
@@ -127,17 +127,17 @@ class CohortResult:
 
 
 def reference_of(controls: Mapping[str, MemberResult]) -> MemberResult:
-    """What candidates are compared with, task by task: the network as it stands; ReLU where a task has none."""
-    relu, current = controls[RELU], controls.get(CURRENT)
+    """What candidates are compared with, task by task: the network as it stands, or the first control."""
+    first, current = controls[family_of(controls)[0]], controls.get(CURRENT)
     if current is None:
-        return relu
+        return first
     return replace(
         current,
-        losses={**relu.losses, **current.losses},
-        tests={**relu.tests, **current.tests},
-        measured={**relu.measured, **current.measured},
-        comparisons={**relu.comparisons, **current.comparisons},
-        readings={**relu.readings, **current.readings},
+        losses={**first.losses, **current.losses},
+        tests={**first.tests, **current.tests},
+        measured={**first.measured, **current.measured},
+        comparisons={**first.comparisons, **current.comparisons},
+        readings={**first.readings, **current.readings},
     )
 
 
@@ -148,4 +148,4 @@ def rivals(controls: Mapping[str, MemberResult]) -> dict[str, MemberResult]:
 
 def reference_name(names: Container[str]) -> str:
     """The name of the reference among those of controls; runs of older versions have ReLU alone."""
-    return CURRENT if CURRENT in names else RELU
+    return CURRENT if CURRENT in names else family_of(names)[0]

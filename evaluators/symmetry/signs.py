@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from evaluators.machine.backend import Backend
+from evaluators.places.each_place import kinds_of
 from evaluators.places.survey import find_sites
 from evaluators.places.watching import undisturbed
 from evaluators.symmetry.law import as_likely_negated
@@ -63,6 +64,8 @@ def signs_of(task: Task, part: Part = "search") -> Signs:
         return _none("whether what its prepare() does hangs on signs is not known")
     if task.pretrained and task.initial == "own":
         return _none("its weights are the same for every seed")
+    if kinds_of(task) != ("pointwise",):
+        return _none("its places are not all of functions of one number")
     try:
         with own_random_numbers(), contained():
             return _found(task, part)

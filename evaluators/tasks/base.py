@@ -50,7 +50,8 @@ class Task(ABC):
         replaced: what the candidate takes the place of: types of modules, patterns of names in the network, such as
             ``"features.*.act"`` or ``"layers.0.relu#1"``, and functions, such as ``F.relu``. None: modules and calls
             that are like ReLU; where there are none, those like tanh. ``Place(either, channel_dim=1)``
-            says where inputs have channels. ``actsearch places`` lists all.
+            says where inputs have channels, ``Place(either, kind="gate")`` what the candidate is there.
+            ``actsearch places`` lists all.
         optimiser: ``"adam"``, ``"adamw"`` or ``"sgd"`` (momentum 0.9), or settings: ``AdamW(weight_decay=0.05)``,
             ``SGD(momentum=0.95, nesterov=True)``. Decay spares the candidate's own parameters.
         schedule: of the learning rate, ``"constant"``, ``"cosine"`` or ``"one-cycle"``, or settings:
@@ -71,7 +72,7 @@ class Task(ABC):
         gain_scale: a difference of so much counts as much as a gain of 1 nat; None: gains of differences are not
             averaged with nats.
         reference: what candidates are compared with: ``"current"``, the network as it stands, or ``"relu"``, ReLU in
-            the candidate's places. The shipped tasks have ReLU.
+            the candidate's places, or the first control of their kind. The shipped tasks have ReLU.
     """
 
     name: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from evaluators.errors import TaskError
+from evaluators.places.each_place import LEARNED, PLAIN, in_each_place
 from evaluators.places.notes import place_notes
 from evaluators.places.survey import survey_of
 from evaluators.tasks.base import Part, Task
@@ -29,10 +30,7 @@ from evaluators.training.stacking.stackable import unstackable
 from evaluators.training.train import train
 from primitives.ending import contained
 from primitives.errors import ActsearchError
-from primitives.expression.parsing import parse
 from primitives.user_file import blame_on
-
-_FORMULAS = ("relu(x)", "x*sigmoid(beta*x); beta=1.0:channel")
 
 
 def try_out(task: Task, asked: Conditions = OWN, *, steps: int | None = None) -> tuple[str, ...]:
@@ -53,8 +51,6 @@ def try_out(task: Task, asked: Conditions = OWN, *, steps: int | None = None) ->
             file of the task's class, the message names file and line.
     """
     standing = [None] if has_current(task) else []
-    tried = [*standing, *map(parse, _FORMULAS)]
-    members = [CohortMember(expression, (0,), protected=True) for expression in tried]
     notes: list[str] = []
     try:
         with own_random_numbers(), contained():
@@ -81,6 +77,8 @@ def try_out(task: Task, asked: Conditions = OWN, *, steps: int | None = None) ->
                 notes += place_notes(each, survey_of(each, part))
                 check_seeds(each)
                 notes += left_as_made(each)
+                tried = [*standing, *(in_each_place(each, of_kind, part) for of_kind in (PLAIN, LEARNED))]
+                members = [CohortMember(expression, (0,), protected=True) for expression in tried]
                 check_values(each, train(each, part, members, Schedule(1, (), each.learning_rates[:1])))
     except ActsearchError:
         raise

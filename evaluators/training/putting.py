@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from evaluators.places.fitting import check_fits
 from evaluators.places.site import Site
 from evaluators.tasks.base import Task
 from evaluators.training.initialisation import applied_in
@@ -14,7 +15,12 @@ from primitives.layers.shared import share_parameters
 
 
 def put_candidate(task: Task, expression: Expression, sites: Sequence[Site]) -> list[ExpressionLayer]:
-    """Put a candidate in its places, with the scale that the task has; return the layers, on the CPU."""
+    """Put a candidate in its places, with the scale that the task has; return the layers, on the CPU.
+
+    Raises:
+        EvaluationError: it does not fit one of them; see :func:`evaluators.places.fitting.misfit`.
+    """
+    check_fits(expression, sites)
     layers = [
         layer_of(
             applied_in(task, at_place(expression, number, len(sites))),

@@ -2,94 +2,26 @@
 
 The class of the module whose ``forward`` makes the calls is swapped for a subclass whose ``forward`` runs under a
 ``TorchFunctionMode`` of its own, and what takes the place of a call is a real child, such as ``relu#2`` for the second
-ReLU of the forward pass. So state dicts, copies, compilation, export and checkpointed submodules work as they did. A
-mode around a whole model would lose the calls that checkpointing repeats in the backward pass.
+ReLU of the forward pass, or ``mul#1`` for the first product, where that is a gate. So state dicts, copies,
+compilation, export and checkpointed submodules work as they did. A mode around a whole model would lose the calls that
+checkpointing repeats in the backward pass.
 """
 
 from __future__ import annotations
 
 import copy
-import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from primitives.errors import ExpressionError
-
-Function = Callable[..., Any]
+from primitives.layers.call_kinds import Function, inputs_of, is_activation, kind_of_call
 
 #: Of which place a child is that stands for all calls of its kind in a forward pass.
 ALL = "all"
-
-#: torch's elementwise activations that are functions, by name; first those that are like ReLU.
-RECTIFYING = (
-    "celu",
-    "elu",
-    "gelu",
-    "hardswish",
-    "leaky_relu",
-    "mish",
-    "prelu",
-    "relu",
-    "relu6",
-    "rrelu",
-    "selu",
-    "silu",
-)
-_BOUNDED = ("hardsigmoid", "hardtanh", "logsigmoid", "sigmoid", "sin", "softplus", "softsign", "tanh")
-_NAMES = (*RECTIFYING, *_BOUNDED, "hardshrink", "softshrink", "tanhshrink", "threshold")
-
-
-def _called() -> Iterator[tuple[Function, str]]:
-    """Each function with its name; ``torch.relu_`` and ``Tensor.relu_`` have the name ``relu_``."""
-    for name in _NAMES:
-        for home in (F, torch, Tensor):
-            for spelled in (name, f"{name}_"):
-                if callable(function := getattr(home, spelled, None)):
-                    yield function, spelled
-    yield from ((torch.special.expit, "sigmoid"), (Tensor.arctan, "atan"))
-
-
-def _inplace_at() -> Iterator[tuple[Function, int]]:
-    """Where a function takes ``inplace``, counted from its first argument."""
-    for name in _NAMES:
-        function = getattr(F, name, None)
-        if inspect.isfunction(function) and "inplace" in (names := list(inspect.signature(function).parameters)):
-            yield function, names.index("inplace")
-
-
-# plain dicts: torch.compile cannot look into others
-_CALLED: Mapping[Function, str] = dict(_called())
-_INPLACE_AT: Mapping[Function, int] = dict(_inplace_at())
-
-
-def kind_of_call(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, object]) -> str:
-    """The name of the activation that a call of a function of torch's is, or "".
-
-    All spellings have one name: ``F.relu(x)``, ``torch.relu(x)`` and ``x.relu()`` are ``"relu"``. Calls that write into
-    their input have another one: ``"relu_"``. A call that writes into another tensor, or is of whole numbers, has none.
-    """
-    kind = _CALLED.get(function, "")
-    if not kind or kwargs.get("out") is not None or not input_of(args, kwargs).is_floating_point():
-        return ""
-    if (at := _INPLACE_AT.get(function)) and (args[at] if len(args) > at else kwargs.get("inplace", False)):
-        return f"{kind}_"
-    return kind
-
-
-def input_of(args: tuple[Any, ...], kwargs: Mapping[str, object]) -> Tensor:
-    """The input among the arguments of a call of an activation's function."""
-    x: Any = args[0] if args else kwargs["input"]
-    return x  # type: ignore[no-any-return]
-
-
-def kind_of_function(function: object) -> str:
-    """The name of the activation that a function of torch's is, or ""."""
-    return _CALLED.get(function, "") if callable(function) else ""
 
 
 class Standing(nn.Module):
@@ -128,15 +60,15 @@ class _Calls(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         kind = kind_of_call(function, args, kwargs)
-        if not kind:
+        if not kind or not (is_activation(kind) or kind in vars(self.owner).get("calls_seen", ())):
             return function(*args, **kwargs)
         child = self._child(kind)
         # what is computed here is no call of the modules around this one, which have modes, too
         with torch._C.DisableTorchFunction():
             if child is None:
                 return function(*args, **kwargs)
-            x = input_of(args, kwargs)
-            return child(x, function, args, kwargs) if isinstance(child, Standing) else child(x)
+            inputs = inputs_of(kind, args, kwargs)
+            return child(inputs[0], function, args, kwargs) if isinstance(child, Standing) else child(*inputs)
 
     def _child(self, kind: str) -> nn.Module | None:
         """What takes the place of the next call of that kind."""
@@ -208,7 +140,8 @@ def lead_calls(module: nn.Module, seen: Mapping[str, int]) -> None:
     Args:
         module: made by a class with a ``forward`` in Python; its class becomes a subclass.
         seen: by kind, how many calls a forward pass makes. More are an error where there is no ``#all``: a call that
-            stays what it is where another is replaced would be wrong in silence.
+            stays what it is where another is replaced would be wrong in silence. Calls that are no activations, such
+            as products, are led where their kind is among these.
 
     Raises:
         ExpressionError: the module's ``forward`` is not its class's; on call: there are more calls than were seen.

@@ -6,8 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from evaluators.cohort import CONTROLS
-from evaluators.controls import function_of, more_controls
+from evaluators.controls import function_of
 from evaluators.machine.running import seconds_run
 from evaluators.results.reference_loss import check_reference, notes
 from primitives.equivalence.signs import sign_class
@@ -41,12 +40,14 @@ def _with_functions(config: Config, name: str) -> Config:
 
 
 def functions_of(config: Config) -> tuple[Named, ...]:
-    """The known functions of a job, without its controls."""
-    leave = [parse(text) for text in (CONTROLS | dict(more_controls(config.controls))).values()]
+    """The known functions of a job that fit its tasks, without its controls."""
+    leave = [parse(text) for text in dict(config.all_controls).values()]
     scoring = config.scoring
-    return known_functions(
+    known = known_functions(
         config.baseline.functions, config.budget, leave, exact=scoring.exact, signs=scoring.signs
     )  # fmt: skip
+    fitting = config.fitting
+    return tuple((name, expression) for name, expression in known if not fitting.misfit(expression))
 
 
 def listed(config: Config) -> tuple[str, ...]:

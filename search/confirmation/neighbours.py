@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evaluators.cohort import CONTROLS
+from evaluators.controls import CONTROLS
 from evaluators.rejection.screens import screen
 from primitives.equivalence.builtin import as_builtin
 from primitives.equivalence.canonical import canonical

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from evaluators.cohort import CONTROLS, CohortRequest
+from evaluators.cohort import CohortRequest
 from evaluators.controls import more_controls
 from evaluators.objectives import cost
 from evaluators.rejection.stability import is_unstable
@@ -93,7 +93,7 @@ def to_confirm(config: Config, study: Study) -> bool:
 
 def _controls(config: Config) -> dict[str, str]:
     """The controls of every cohort, names with texts."""
-    return CONTROLS | dict(more_controls(config.controls))
+    return dict(config.all_controls)
 
 
 def unseen(config: Config) -> str | None:

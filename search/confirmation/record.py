@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from evaluators.results.control_labels import CURRENT, RELU
+from evaluators.results.control_labels import CURRENT, family_of
 from evaluators.results.reasons import Reason, code_of
 from evaluators.results.records import MemberResult, reference_name
 from evaluators.statistics import interval
@@ -253,10 +253,10 @@ class Confirmation:
 
     @property
     def reference(self) -> str:
-        """The name of the control that gains are over; where all failed, ReLU."""
+        """The name of the control that gains are over; where all failed, the first."""
         names = [name for row in self.finalists for name in row.verdict.gains]
         beside = {row.name for row in self.carried}
-        return reference_name(names) if names or RELU not in beside else CURRENT
+        return reference_name(names) if names or family_of(beside)[0] not in beside else CURRENT
 
     @property
     def reading(self) -> tuple[str, str] | None:

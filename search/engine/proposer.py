@@ -32,6 +32,7 @@ class Proposer:
 
     def __init__(self, config: Config, known: KnownClasses) -> None:
         self.config, self.known = config, known
+        self.fitting = config.fitting
         self.grammar = grammar(config.grammar)
         self.strategy = strategy(config.strategy, self.grammar, exact=config.exact)
 
@@ -62,7 +63,7 @@ class Proposer:
 
     def _take(self, proposal: Proposal, proposals: list[Planned], counts: Counter[Passed | Reason]) -> None:
         expression = self._shorter(proposal.expression)
-        reason = screen(expression)
+        reason = Reason.MISFIT if self.fitting.misfit(expression) else screen(expression)
         if reason and not self._passed_on(expression, reason):
             counts[reason] += 1
             return

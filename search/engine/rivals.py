@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from evaluators.cohort import CONTROLS
-from evaluators.results.control_labels import CURRENT
+from evaluators.results.control_labels import CURRENT, family_of
 from evaluators.tasks import task
 from evaluators.tasks.checks.settings import has_current
 from search.config import Config
@@ -16,7 +15,7 @@ from search.storage import Store
 def rivals_in(trials: Iterable[TrialRecord]) -> tuple[str, ...]:
     """Names of all that trials are compared with; a user's network as it stands is the first."""
     seen = dict.fromkeys(name for trial in trials for name in trial.gain_over)
-    return tuple(sorted(dict.fromkeys((*CONTROLS, *seen)), key=lambda name: name != CURRENT))
+    return tuple(sorted(dict.fromkeys((*family_of(seen), *seen)), key=lambda name: name != CURRENT))
 
 
 def keeps_current(config: Config, store: Store) -> bool:

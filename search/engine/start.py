@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from evaluators.cohort import CONTROLS
-from evaluators.controls import Named
+from evaluators.controls import CONTROLS, Named
 from evaluators.rejection.screens import screen
 from primitives.equivalence.classes import same_function
 from primitives.equivalence.signs import sign_class

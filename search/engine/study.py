@@ -8,8 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import overload
 
-from evaluators.cohort import CONTROLS
-from evaluators.controls import Named
+from evaluators.controls import CONTROLS, Named
 from evaluators.results.reasons import code_of
 from primitives.equivalence.signs import sign_class
 from search.baseline.known import Known

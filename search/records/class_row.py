@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from evaluators.results.control_labels import CURRENT, RELU
+from evaluators.results.control_labels import CURRENT, family_of
 from evaluators.results.reasons import Reason, Unmeasured, code_of
 from search.storage.files import Cell
 
@@ -43,8 +43,9 @@ class ClassRow:
 
     @property
     def reference(self) -> str:
-        """The name of the control that the gain is over: ReLU, unless that is beside the reference."""
-        return CURRENT if RELU in self.gain_over else RELU
+        """The name of the control that the gain is over: the first one, unless that is beside the reference."""
+        first = family_of(self.gain_over)[0]
+        return CURRENT if first in self.gain_over else first
 
     @property
     def cost(self) -> float | None:

@@ -6,8 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evaluators.cohort import CONTROLS
-from evaluators.controls import more_controls
+from evaluators.controls import CONTROLS_OF, more_controls
 from evaluators.objectives import cost, objective
 from evaluators.results.records import reference_name
 from primitives.expression.parsing import parse
@@ -17,6 +16,7 @@ from search.report.run_data import RunData
 
 _ORDER = "order"
 _LOWEST, _LARGEST = 0.1, 0.98  # quantiles: below and beyond there is little to see, and much room would go
+_BUILTIN = {name: text for texts in CONTROLS_OF.values() for name, text in texts.items()}
 _LONG = 8.0  # ratio of the ends from which on a scale is logarithmic
 
 
@@ -129,7 +129,7 @@ def _controls(run_data: RunData) -> list[Mark]:
         return []
     return [
         Mark(name, cost(parse(text)), over[reference_name(over)] - over[name])
-        for name, text in (CONTROLS | dict(more_controls(run_data.config.controls))).items()
+        for name, text in (_BUILTIN | dict(more_controls(run_data.config.controls))).items()
         if name in over
     ]
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import torch
 
 from evaluators.cohort import run_cohort
-from evaluators.controls import more_controls
 from evaluators.objectives import cost
 from evaluators.rejection.screens import screen
 from evaluators.results.reasons import Reason
@@ -107,7 +106,7 @@ def dry_run(config: Config) -> DryRun:
     """Propose and screen the first cohort, train it here on one thread, and reckon what the job would take."""
     torch.set_num_threads(1)
     started = time.perf_counter()
-    study = Study(MemoryStore(), config.scoring, more_controls(config.controls))
+    study = Study(MemoryStore(), config.scoring, config.all_controls)
     plan = Proposer(config, study.known).propose(0, [], [])
     plan = replace(plan, race=laps(config.training.race, config.training.seeds, []))
     proposing = time.perf_counter() - started

@@ -12,8 +12,9 @@ Cells = dict[str, str | int]
 #: How others are chosen.
 HINT = (
     'Others are chosen in the task: replaced = ("PLACE", "layers.*.relu#1", nn.Tanh, F.relu), with names out of this '
-    "table, patterns, types of modules, and functions. A bound, such as x.clamp(min=0), is not followed: if it is an "
-    "activation, write torch.relu(x)."
+    "table, patterns, types of modules, and functions. A gate, a softmax, or a norm with its activation is "
+    'Place("PLACE", kind=...). A bound, such as x.clamp(min=0), is not followed: if it is an activation, write '
+    "torch.relu(x)."
 )
 
 
@@ -36,8 +37,15 @@ def _cells(site: Site, why: str) -> Cells:
         "what": site.what,
         "input": shapes,
         "channels": _channels(site),
-        "replaced": f"no: {why}" if why else "yes",
+        "replaced": f"no: {why}" if why else _role(site),
     }
+
+
+def _role(site: Site) -> str:
+    """What the candidate is there, with what goes with it."""
+    if site.norm is not None:
+        return f"yes: layer, with {site.norm.path}"
+    return "yes" if site.place_kind == "pointwise" else f"yes: {site.place_kind}"
 
 
 def _bound(path: str, function: str) -> Cells:

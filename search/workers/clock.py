@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from evaluators.cohort import CONTROLS, CohortRequest
+from evaluators.cohort import CohortRequest
+from evaluators.controls import CONTROLS
 
 #: Seconds that every piece of work is given.
 FLOOR = 300.0

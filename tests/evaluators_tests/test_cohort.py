@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from evaluators.cohort import CONTROLS, NULLS, CohortRequest
+from evaluators.cohort import NULLS, CohortRequest
+from evaluators.controls import CONTROLS
 from evaluators.errors import EvaluationError, TaskError
 from evaluators.evaluate import evaluate
 from evaluators.objectives import gains

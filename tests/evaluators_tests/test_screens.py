@@ -63,7 +63,8 @@ def test_reasons(text: str, reason: str) -> None:
 
 
 def test_every_reason_is_explained_and_tested() -> None:
-    assert {reason for _, reason in REJECTED} == set(SCREENS)
+    of_places = {Reason.MISFIT.code}  # the proposer looks at the tasks' places
+    assert {reason for _, reason in REJECTED} == set(SCREENS) - of_places
 
 
 @pytest.mark.parametrize("text", TORCH)

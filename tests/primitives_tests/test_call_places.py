@@ -15,7 +15,8 @@ from torch.utils.checkpoint import checkpoint
 from primitives.errors import ExpressionError
 from primitives.expression.parsing import parse
 from primitives.layers.activation import Activation
-from primitives.layers.call_places import Standing, kind_of_call, lead_calls
+from primitives.layers.call_kinds import kind_of_call
+from primitives.layers.call_places import Standing, lead_calls
 from primitives.layers.in_place import InPlace
 
 Act = Callable[[Tensor], Tensor]
@@ -222,7 +223,11 @@ def test_a_copy_that_its_class_would_make_anew_keeps_the_places() -> None:
         (torch.tanh, (), {}, "tanh"),
         (torch.special.expit, (), {}, "sigmoid"),
         (torch.exp, (), {}, ""),
-        (F.softmax, (), {}, ""),
+        (F.softmax, (-1,), {}, "softmax"),
+        (torch.mul, (2.0,), {}, ""),
+        (torch.mul, (torch.ones(8),), {}, "mul"),
+        (Tensor.mul_, (torch.ones(8),), {}, "mul_"),
+        (F.log_softmax, (), {}, ""),
         (torch.tanh, (), {"out": torch.empty(4, 8, dtype=torch.float64)}, ""),
     ],
 )

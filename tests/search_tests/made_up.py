@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from evaluators.cohort import CONTROLS, CohortRequest
+from evaluators.cohort import CohortRequest
+from evaluators.controls import CONTROLS
 from evaluators.results.reasons import Reason
 from evaluators.results.records import CohortResult, MemberResult
 from evaluators.training.member import Array

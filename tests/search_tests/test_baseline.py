@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluators.cohort import CONTROLS
+from evaluators.controls import CONTROLS
 from evaluators.rejection.screens import screen
 from primitives import parse
 from primitives.catalogue import catalogue

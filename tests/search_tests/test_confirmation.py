@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluators.cohort import CONTROLS
 from evaluators.comparison import Comparison
+from evaluators.controls import CONTROLS
 from evaluators.rejection.stability import is_unstable
 from evaluators.results.reasons import Reason
 from evaluators.results.records import CohortResult, MemberResult

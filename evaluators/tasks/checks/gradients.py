@@ -9,15 +9,13 @@ from torch import Tensor
 
 from evaluators.errors import TaskError
 from evaluators.machine.backend import Backend
+from evaluators.places.each_place import SMOOTH, in_each_place
 from evaluators.places.watching import as_it_was
 from evaluators.tasks.base import Part, Task
 from evaluators.training.plain import PlainModel
 from evaluators.training.randomness import begin_step, own_random_numbers
 from primitives.expression.expression import Expression
-from primitives.expression.parsing import parse
 
-#: Smooth, so that a difference meets no kink of the candidate's.
-_SMOOTH = "x*sigmoid(x)"
 #: Of float64: by the first the difference keeps some 9 digits, and crosses few kinks of what else is in the network. A
 #: network that computes a part in float32 has a loss with noise of 1e-8 or more, and needs larger ones.
 _STEPS = (1e-6, 1e-5, 1e-4, 1e-3)
@@ -34,7 +32,7 @@ def check_gradients(task: Task, part: Part) -> None:
         TaskError: the two slopes differ with the candidate, and agree as the network stands.
     """
     try:
-        slope, differences = _slopes(task, part, parse(_SMOOTH))
+        slope, differences = _slopes(task, part, in_each_place(task, SMOOTH, part))
     except (RuntimeError, TypeError, ValueError):
         return  # the training that follows names what fails
     if not _agree(slope, differences) and _agree(*_slopes(task, part, None)):

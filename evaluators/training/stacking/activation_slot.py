@@ -84,7 +84,7 @@ class ActivationSlot(nn.Module):
         if self.layout.is_pointwise:
             contents = _Contents(self.layout, self.axes, tuple(self.values), self.after)
             return apply(_Sliced, self.first_order, contents, x, self.marker)
-        axes = Axes(self.channel_dim if self.channels > 1 else None, x.dim())
+        axes = Axes(self.channel_dim, x.dim())
         statistics = None if self.training else self.statistics
         shares = LayerShares(self.layout, axes, tuple(self.values), statistics, self.noted, self.first_order)
         second = () if z is None else (z,)

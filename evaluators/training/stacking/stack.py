@@ -21,6 +21,7 @@ from torch.overrides import TorchFunctionMode
 from evaluators.comparison import has_metric, metric_value, readings_of, reads_parts
 from evaluators.errors import EvaluationError
 from evaluators.machine.backend import CPU, Backend
+from evaluators.places.fitting import check_fits
 from evaluators.places.looks import Look, looks
 from evaluators.places.survey import find_sites
 from evaluators.tasks.base import BLOCK, HeldOut, Inputs, Part, Task
@@ -69,7 +70,8 @@ class Stack(Models):
 
     Raises:
         TaskError: nothing of the network is trained, or it has no place for the candidate.
-        EvaluationError: a network as it stands would have company: what is in its places is the same for all slices.
+        EvaluationError: a network as it stands would have company: what is in its places is the same for all slices;
+            or a candidate does not fit a place.
     """
 
     def __init__(
@@ -338,7 +340,10 @@ class Stack(Models):
         check_trained(self.task, self.network)
         lone = Layout((Share(variable(), 0, 1),), ((),))
         placed = []
-        for site in find_sites(self.network, self.task, self._few()):
+        sites = find_sites(self.network, self.task, self._few())
+        for expression in dict.fromkeys(member.expression for member in self.members if member.expression):
+            check_fits(expression, sites)
+        for site in sites:
             slot = ActivationSlot(lone, channels=site.inputs.channels, channel_dim=site.inputs.channel_dim)
             activation = slot.to(self.seed.device)
             site.put(activation)

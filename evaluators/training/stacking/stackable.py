@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from evaluators.machine.backend import CPU, Backend
+from evaluators.places.each_place import LEARNED, in_each_place
 from evaluators.tasks.base import BLOCK, Part, Task
 from evaluators.tasks.checks.makings import unlike_makings
 from evaluators.tasks.checks.settings import has_current
@@ -21,11 +22,9 @@ from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.plain import PlainModel
 from evaluators.training.stacking.stack import Stack
 from primitives.expression.expression import Expression
-from primitives.expression.parsing import parse
 from primitives.user_file import blame_on
 
 SEEDS, STEPS = (0, 1), 3
-_FORMULA = "x*sigmoid(beta*x); beta=1.0:channel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ def unstackable(task: Task, part: Part = "search") -> str:
     if type(task).__module__.startswith("evaluators.tasks."):
         return ""
     if task not in _verdicts:
-        tried = [parse(_FORMULA), None] if has_current(task) else [parse(_FORMULA)]
+        tried = [in_each_place(task, LEARNED, part), *([None] if has_current(task) else [])]
         differences = (_difference(task, part, expression) for expression in tried)
         _verdicts[task] = unlike_makings(task) or next(filter(None, differences), "")
     return _verdicts[task]
