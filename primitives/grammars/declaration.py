@@ -33,6 +33,7 @@ from primitives.expression.parsing import parse_body
 from primitives.expression.precedence import MAX_NESTING
 from primitives.grammars.checks import Checks, short, shown
 from primitives.grammars.constraint import Constraint
+from primitives.grammars.derivation import X, write
 from primitives.grammars.factors import Factors
 from primitives.grammars.form import WORDS, Form, shape_of, units
 from primitives.grammars.mutation import KINDS
@@ -41,6 +42,7 @@ from primitives.grammars.rooted import Rooted, layers_rule
 from primitives.grammars.template import Template
 from primitives.grammars.trees import MAX_TREE_SIZE, Trees
 from primitives.monotone import WANTED
+from primitives.operators.axes import ALL_AXES
 from primitives.operators.table import LAYERS
 from primitives.quoting import quoted
 from primitives.yaml_text import YamlError, loaded
@@ -229,8 +231,8 @@ class _Reader:
             raise self.check.fail(key, f"{template.name} has no expression that varies over all of {lost}")
         if "root" in fields:
             rule = self.rule(f"{key}.root", fields["root"], {"a": METAVARIABLES["a"], **parts.parameters}, 1)
-            if not rule.uses[0] or rule.pattern.has_statistics:
-                expected = "expected a rule over a without statistics, as w*a+b"
+            if not rule.uses[0] or write((rule, X)).axes != ALL_AXES:
+                expected = "expected a rule over a that varies over all axes where a does, as beta*a"
                 raise self.check.fail(f"{key}.root", f"{expected}, got {shown(rule.text)}")
             template = Rooted(f"{template.name}->{rule.text}", rule, template)
         if "layers" in fields:

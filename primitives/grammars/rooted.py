@@ -24,7 +24,7 @@ class Rooted(Template):
 
     Args:
         name: of the template.
-        root: a rule that uses each of its inputs and keeps their axes; :func:`layers_rule` makes one.
+        root: a rule that uses each of its inputs and varies over all axes where they do; :func:`layers_rule` makes one.
         inner: what stands below it.
     """
 

@@ -297,6 +297,26 @@ def test_all_of_glu_are_gates() -> None:
     assert all(grammar("glu").sample(source).inputs == {"x", "z"} for _ in range(300))
 
 
+STABLE = "where(x>=0,x+1,1/(1-x))"  # of StableMax, arXiv 2501.04697
+
+
+@pytest.mark.parametrize(("inner", "known"), [("x", "exp(x)"), ("symlog(x)", STABLE)])
+def test_known_rows_are_members_of_softmax_rows(inner: str, known: str) -> None:
+    chosen = grammar("softmax-rows")
+    f = parse(f"exp({inner}-max_c({inner}))/sum_c(exp({inner}-max_c({inner})))")
+    assert f in chosen and parse(known) not in chosen
+    x = tensors()[0]
+    positive = value_at(parse(known), x)
+    torch.testing.assert_close(value_at(f, x), positive / positive.sum(1, keepdim=True))
+
+
+def test_rows_have_the_sum_one() -> None:
+    x, source = tensors()[0], rng(5)
+    for _ in range(50):
+        y = value_at(grammar("softmax-rows").sample(source), x)
+        torch.testing.assert_close(y.sum(1), torch.ones_like(y[:, 0]))
+
+
 def usable(f: Expression) -> bool:
     """Varies over all axes, and is finite in float32 with its gradient at the fixed tensors and at 30 times these."""
     x = tensors()[0].float()
@@ -397,7 +417,7 @@ BAD = [
     ("templates: [{tree_size: 3, root: 3}]", r"templates\[0\].root: expected a rule in quotes"),
     (
         "templates: [{tree_size: 3, root: mean_np(a)}]",
-        r"templates\[0\].root: expected a rule over a without statistics",
+        r"templates\[0\].root: expected a rule over a that varies over all axes",
     ),
     ("templates: [{tree_size: 3, root: '1'}]", r"templates\[0\].root: expected a rule over a .*got '1'"),
     ("templates: [{tree_size: 3, root: w*a}]", r"templates\[0\].root: .*unknown name 'w'"),
