@@ -51,6 +51,12 @@ class Checks:
             raise self.fail(key, f"expected a finite number, got {shown(value)}{hint}")
         return float(value)
 
+    def truth(self, key: str, value: object) -> bool:
+        """``true`` or ``false``."""
+        if not isinstance(value, bool):
+            raise self.fail(key, f"expected true or false, got {shown(value)}")
+        return value
+
     def weight(self, key: str, value: object) -> float:
         """A number from 0."""
         weight = self.number(key, value)
@@ -58,11 +64,11 @@ class Checks:
             raise self.fail(key, f"expected a number from 0, got {weight:g}")
         return weight
 
-    def whole(self, key: str, value: object, largest: int) -> int:
-        """A whole number from 1 to ``largest``."""
+    def whole(self, key: str, value: object, largest: int, smallest: int = 1) -> int:
+        """A whole number from ``smallest`` to ``largest``."""
         number: int = self.typed(key, value, int)
-        if not 1 <= number <= largest:
-            raise self.fail(key, f"expected 1 to {largest}, got {number}")
+        if not smallest <= number <= largest:
+            raise self.fail(key, f"expected {smallest} to {largest}, got {number}")
         return number
 
     def granularity(self, key: str, value: object) -> Granularity:

@@ -60,7 +60,7 @@ class Coder:
         return [Decision(f"rule{number}", texts) for number, texts in enumerate(choices, 1)]
 
     def _factor_decisions(self) -> list[Decision]:
-        longest = max(t.max_size if t.fixed else min(t.max_size, self._limit) for t in self._templates.values())
+        longest = max(template.longest(self._limit) for template in self._templates.values())
         places = (_NONE, *(str(place) for place in range(1, longest + 1)))
         return [Decision(f"factor{number}", places) for number in range(1, self._factors + 1)]
 

@@ -4,7 +4,7 @@ name: mine
 description: one line
 source: where it comes from
 size: 1234                                          # checked: the number of derivations, without factors, constraint
-parameters: {beta: {initial: 1.0, per: channel}}    # per: layer, channel or network
+parameters: {beta: {initial: 1.0, per: channel}}    # per: layer, channel or network; leaf: false for rules alone
 constants: [0.5, 1, 2]                              # leaves of trees, as x and the parameters are
 unary: [a, "-a", "beta*a", "exp(-a**2)"]            # expression text over a
 binary: [a+b, "a/(b+1e-7)"]                         # expression text over a and b
@@ -13,6 +13,8 @@ templates:
   - {units: 2, weight: 1}                           # chained core units
   - {form: "unary(unary(x))"}                       # any other one shape
   - {tree_size: 9, weight: 0}                       # trees of at most 9 rules; at 0 only mutation gets there
+  - {tree_size: 9, root: "beta*a"}                  # a rule over a that stands above each of them
+  - {form: "unary(x)", layers: 4}                   # layers(f1, ..., f4), one function for each quarter of the places
 mutations: {point: 3, insert: 0}                    # weights; those not named keep their defaults
 monotone: increasing                                # or decreasing: only what is proved to be so is a member
 """
@@ -25,19 +27,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from primitives.errors import ExpressionError, GrammarError, nearest
-from primitives.expression.expression import MAX_DEPTH, MAX_SIZE, Expression, constant, parameter
+from primitives.expression.expression import INPUT_NAMES, MAX_DEPTH, MAX_SIZE, Expression, constant, parameter
 from primitives.expression.parameters import Parameter
 from primitives.expression.parsing import parse_body
 from primitives.expression.precedence import MAX_NESTING
 from primitives.grammars.checks import Checks, short, shown
 from primitives.grammars.constraint import Constraint
+from primitives.grammars.derivation import X, write
 from primitives.grammars.factors import Factors
-from primitives.grammars.form import Form, shape_of, units
+from primitives.grammars.form import WORDS, Form, shape_of, units
 from primitives.grammars.mutation import KINDS
-from primitives.grammars.patterns import METAVARIABLES, Rule, same_parameter
+from primitives.grammars.patterns import MAX_ARITY, METAVARIABLES, Rule, same_parameter
+from primitives.grammars.rooted import Rooted, layers_rule
 from primitives.grammars.template import Template
 from primitives.grammars.trees import MAX_TREE_SIZE, Trees
 from primitives.monotone import WANTED
+from primitives.operators.axes import ALL_AXES
+from primitives.operators.table import LAYERS
 from primitives.quoting import quoted
 from primitives.yaml_text import YamlError, loaded
 
@@ -50,7 +56,7 @@ _KEYS = (
     *("factors", "templates", "mutations", "monotone"),
 )
 _SHAPES = ("units", "form", "tree_size")
-_RESERVED = ("x", "pi", *METAVARIABLES)
+_RESERVED = (*INPUT_NAMES, "pi", *METAVARIABLES)
 
 Weighted = tuple[Template, float]
 
@@ -71,6 +77,7 @@ class Declaration:
 class _Parts:
     """What templates are made of."""
 
+    parameters: Mapping[str, Expression]
     leaves: list[Rule]
     unary: list[Rule]
     binary: list[Rule]
@@ -126,27 +133,32 @@ class _Reader:
             raise self.check.fail("size", f"the templates have {number} derivations, not {top['size']}")
 
     def parts(self, top: Mapping[str, Any]) -> _Parts:
-        parameters = self.parameters(top.get("parameters", {}))
+        parameters, leaves = self.parameters(top.get("parameters", {}))
         return _Parts(
-            [*self.constants(top.get("constants", [])), *(Rule(n, p, 0) for n, p in parameters.items())],
+            parameters,
+            [*self.constants(top.get("constants", [])), *leaves],
             self.rules("unary", top.get("unary", []), parameters),
             self.rules("binary", top.get("binary", []), parameters),
             self.factors(top.get("factors"), parameters),
         )
 
-    def parameters(self, content: object) -> dict[str, Expression]:
+    def parameters(self, content: object) -> tuple[dict[str, Expression], list[Rule]]:
+        """All parameters by name, and those that are leaves of trees."""
         declared: dict[str, Expression] = {}
+        leaves: list[Rule] = []
         for name, value in self.check.typed("parameters", content, dict).items():
             key = f"parameters.{short(name)}"
             if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_](\w*[A-Za-z_])?", name, re.ASCII):
                 raise self.check.fail(key, "expected a name of letters that does not end in a digit")
             if name in _RESERVED:
                 raise self.check.fail(key, f"{', '.join(_RESERVED)} have a meaning in rules; take another name")
-            fields = self.check.mapping(key, value, ("initial", "per"))
+            fields = self.check.mapping(key, value, ("initial", "per", "leaf"))
             per = self.check.granularity(f"{key}.per", fields.get("per", "layer"))
             initial = self.check.number(f"{key}.initial", fields.get("initial", 1.0))
             declared[name] = parameter(name, initial, per=per)
-        return declared
+            if self.check.truth(f"{key}.leaf", fields.get("leaf", True)):
+                leaves.append(Rule(name, declared[name], 0))
+        return declared, leaves
 
     def constants(self, content: object) -> list[Rule]:
         values = self.check.typed("constants", content, list)
@@ -167,11 +179,15 @@ class _Reader:
         if not isinstance(text, str):
             raise self.check.fail(key, f'expected a rule in quotes, as "exp(-a**2)", got {shown(text)}')
         try:
-            return Rule(text, parse_body(text, symbols), arity)
+            pattern = parse_body(text, symbols)
         except ExpressionError as error:
             message, declare, _ = str(error).partition("; declare a parameter after")
             hint = f"; known are {', '.join(symbols)}, other parameters go under 'parameters'" if declare else ""
             raise self.check.fail(key, f"{shown(text)}: {message}{hint}") from None
+        if pattern.op == LAYERS:
+            hint = "it stands at the root; give 'layers' to a template, as {form: unary(x), layers: 4}"
+            raise self.check.fail(key, f"{shown(text)}: {LAYERS}(...) is no rule: {hint}")
+        return Rule(text, pattern, arity)
 
     def distinct(self, kind: str, rules: list[Rule]) -> None:
         first: dict[Expression, int] = {}
@@ -198,15 +214,31 @@ class _Reader:
         made: list[Weighted] = []
         for index, entry in enumerate(entries):
             key = f"templates[{index}]"
-            fields = self.check.mapping(key, entry, (*_SHAPES, "weight"))
+            fields = self.check.mapping(key, entry, (*_SHAPES, "root", "layers", "weight"))
             weight = self.check.weight(f"{key}.weight", fields.get("weight", 1.0))
-            template = self.within_limits(key, self.template(key, fields, parts))
+            template = self.within_limits(key, self.rooted(key, fields, parts))
             if template.name in [other.name for other, _ in made]:
                 raise self.check.fail(key, f"{template.name} is there already")
             made.append((template, weight))
         if not any(weight for _, weight in made):
             raise self.check.fail("templates", "expected at least one with a weight above 0, as {units: 1}")
         return made
+
+    def rooted(self, key: str, fields: Mapping[str, Any], parts: _Parts) -> Template:
+        template = self.template(key, fields, parts)
+        if not template.count():
+            lost = "examples, channels and positions"
+            raise self.check.fail(key, f"{template.name} has no expression that varies over all of {lost}")
+        if "root" in fields:
+            rule = self.rule(f"{key}.root", fields["root"], {"a": METAVARIABLES["a"], **parts.parameters}, 1)
+            if not rule.uses[0] or write((rule, X)).axes != ALL_AXES:
+                expected = "expected a rule over a that varies over all axes where a does, as beta*a"
+                raise self.check.fail(f"{key}.root", f"{expected}, got {shown(rule.text)}")
+            template = Rooted(f"{template.name}->{rule.text}", rule, template)
+        if "layers" in fields:
+            number = self.check.whole(f"{key}.layers", fields["layers"], MAX_ARITY, smallest=2)
+            template = Rooted(f"{LAYERS}-{number}({template.name})", layers_rule(number), template)
+        return template
 
     def template(self, key: str, fields: Mapping[str, Any], parts: _Parts) -> Template:
         given = [kind for kind in _SHAPES if kind in fields]
@@ -228,9 +260,9 @@ class _Reader:
             return f"units-{number}", units(number)
         text = self.check.typed(f"{key}.form", fields["form"], str)
         shape = shape_of(text)
-        if shape is None or not 2 <= len(shape) <= MAX_TREE_SIZE:
+        if shape is None or not 2 <= len(shape) <= MAX_TREE_SIZE or WORDS.index("x") not in shape:
             example = "'binary(unary(x),x)'"
-            expected = f"expected unary(...), binary(...,...) and x, at most {MAX_TREE_SIZE} of them, as {example}"
+            expected = f"expected unary(...), binary(...,...), x and maybe z, at most {MAX_TREE_SIZE}, as {example}"
             raise self.check.fail(f"{key}.form", f"{expected}, got {shown(text)}")
         return re.sub(r"\s", "", text), shape
 

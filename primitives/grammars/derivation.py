@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from primitives.expression.expression import Expression, parameter, variable
+from primitives.expression.expression import Expression, make_node, parameter, variable
 from primitives.expression.parameters import Parameter
 from primitives.grammars.factors import plain
 from primitives.grammars.patterns import Rule
+from primitives.operators.table import LAYERS
 
 #: Rules in prefix order: each is followed by the derivations of its inputs.
 Derivation = tuple[Rule, ...]
@@ -16,6 +17,7 @@ Derivation = tuple[Rule, ...]
 Reading = tuple[Rule | None, ...]
 
 X = Rule("x", variable(), 0)
+Z = Rule("z", variable("z"), 0)
 
 
 def ends(arities: Sequence[int]) -> list[int]:
@@ -36,8 +38,10 @@ def extents(rules: Derivation) -> list[int]:
 
 def inputs(rules: Derivation, at: int, stops: Sequence[int]) -> list[int]:
     """The places where the inputs of the rule at a place start."""
-    starts = [at + 1, stops[at + 1] if rules[at].arity == 2 else 0]
-    return starts[: rules[at].arity]
+    starts: list[int] = []
+    for _ in range(rules[at].arity):
+        starts.append(stops[starts[-1]] if starts else at + 1)
+    return starts
 
 
 def shown(rules: Derivation) -> list[int]:
@@ -61,9 +65,12 @@ def write(rules: Derivation) -> Expression:
     """The expression of a derivation.
 
     Each use of a rule has parameters of its own, named ``beta``, ``beta2``, ... in the order of their first use, so
-    that all derivations of one function text write one expression.
+    that all derivations of one function text write one expression. The functions of ``layers(...)`` are written each
+    by itself.
     """
     stops = extents(rules)
+    if rules[0].pattern.op == LAYERS:
+        return make_node(LAYERS, *[write(rules[start : stops[start]]) for start in inputs(rules, 0, stops)])
     used: dict[str, int] = {}
 
     def build(at: int) -> Expression:

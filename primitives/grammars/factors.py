@@ -30,7 +30,9 @@ class Factors:
         self._made: dict[Rule, Rule] = {}
 
     def before(self, rule: Rule) -> Rule:
-        """The rule with a factor before it."""
+        """The rule with a factor before it; a root that bears none as it is."""
+        if rule.is_root:
+            return rule
         if rule not in self._made:
             self._made[rule] = Rule(
                 f"alpha*({rule.text})", make_node("mul", self._leaf, rule.pattern), rule.arity, rule
@@ -64,3 +66,8 @@ def plain(rule: Rule) -> Rule:
 def placed(rules: Sequence[Rule | None]) -> list[int]:
     """The places of a derivation that carry a factor."""
     return [at for at, rule in enumerate(rules) if rule and rule.plain]
+
+
+def bare(rules: Sequence[Rule], places: Sequence[int]) -> list[int]:
+    """Those of some places whose rule could bear a factor and has none."""
+    return [at for at in places if not rules[at].plain and not rules[at].is_root]

@@ -7,6 +7,8 @@ from itertools import chain
 
 import torch
 
+from primitives.equivalence.canonical import canonical
+from primitives.equivalence.tensors import tensors
 from primitives.expression.evaluation import value_at
 from primitives.expression.parameters import Parameter
 from primitives.grammars.derivation import Derivation, X, write
@@ -49,7 +51,19 @@ def _start(leaf: Rule) -> float | None:
 
 
 def _is_neutral(insertion: Insertion) -> bool:
-    """True if ``x`` comes out as ``x``: tried at 81 numbers from -20 to 20, to a relative 1e-12."""
-    points = torch.linspace(-20, 20, 81, dtype=torch.float64) + 2**0.5 / 1000
-    values = value_at(write(inserted(insertion, (X,))), points)
+    """True if ``x`` comes out as ``x``, to a relative 1e-12.
+
+    A function is tried at 81 numbers from -20 to 20; one with a statistic or ``z`` at tensors with examples, channels
+    and positions, as a statistic over axes that are not there would leave any number as it is. Of a pair the derivative
+    must be that of ``x``, too, and the canonical form tells.
+    """
+    f = write(inserted(insertion, (X,)))
+    if f.is_paired:
+        return canonical(f) is X.pattern
+    if f.is_pointwise:
+        points = torch.linspace(-20, 20, 81, dtype=torch.float64) + 2**0.5 / 1000
+        values = value_at(f, points)
+    else:
+        points, z, *_ = tensors()
+        values = value_at(f, points, **({"z": z} if "z" in f.inputs else {}))
     return bool(((values - points).abs() <= 1e-12 * points.abs()).all())

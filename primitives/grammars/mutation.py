@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from primitives.grammars.derivation import Derivation, extents, has_x, inputs
-from primitives.grammars.factors import placed, plain
+from primitives.grammars.derivation import Derivation, extents, inputs
+from primitives.grammars.factors import bare, placed, plain
 from primitives.grammars.insertions import Insertion, inserted
 from primitives.grammars.patterns import Rule
 from primitives.grammars.template import Rng, Template, pick
@@ -61,7 +61,7 @@ def _wider(template: Template, rules: Derivation, ways: Sequence[Insertion], rng
     for number in rng.permutation(len(few) * len(rules)):
         way, at = divmod(int(number), len(rules))
         grown = rules[:at] + inserted(few[way], rules[at : stops[at]]) + rules[stops[at] :]
-        if len(grown) <= template.max_size and template.factors.allow(grown):
+        if template.accepts(grown):
             return grown
     return None
 
@@ -79,21 +79,21 @@ def _remove(template: Template, rules: Derivation, shown: Sequence[int], rng: Rn
 
 
 def _lifted(template: Template, rules: Derivation, ways: Sequence[tuple[int, int]], rng: Rng) -> Derivation | None:
-    """The derivation with a part at a place moved up to another; ``x`` must be left."""
+    """The derivation with a part at a place moved up to another; the template must have it."""
     if template.fixed or not ways:
         return None
     stops = extents(rules)
     for number in rng.permutation(len(ways)):
         at, low = ways[number]
         lifted = rules[:at] + rules[low : stops[low]] + rules[stops[at] :]
-        if has_x(lifted):
+        if template.accepts(lifted):
             return lifted
     return None
 
 
 def _add_parameter(template: Template, rules: Derivation, shown: Sequence[int], rng: Rng) -> Derivation | None:
     """A factor on one more edge."""
-    sites = [at for at in shown if not rules[at].plain]
+    sites = bare(rules, shown)
     if len(placed(rules)) >= template.factors.most or not sites:
         return None
     at = pick(sites, rng)
@@ -112,7 +112,7 @@ def _remove_parameter(template: Template, rules: Derivation, shown: Sequence[int
 def _move_parameter(template: Template, rules: Derivation, shown: Sequence[int], rng: Rng) -> Derivation | None:
     """A factor moved to another edge."""
     removed = _remove_parameter(template, rules, shown, rng)
-    sites = [at for at in shown if not rules[at].plain]
+    sites = bare(rules, shown)
     if removed is None or not sites:
         return None
     at = pick(sites, rng)

@@ -14,7 +14,9 @@ from primitives.operators.formulas import expand
 
 #: The leaves that stand for the inputs of a rule; they occur in patterns only.
 METAVARIABLES = {"a": parameter("a"), "b": parameter("b")}
-_INPUTS = tuple(METAVARIABLES.values())
+MAX_ARITY = 16  # of layers(...); all other rules have two inputs at most
+INPUTS = (*METAVARIABLES.values(), *(parameter(f"a{number}") for number in range(3, MAX_ARITY + 1)))
+_INPUTS = frozenset(INPUTS)
 
 Inputs = tuple[Expression | None, ...]
 
@@ -26,14 +28,16 @@ class Rule:
     Args:
         text: the rule as declared.
         pattern: the expression over the metavariables.
-        arity: 0 for a leaf, 1 for a unary rule over ``a``, 2 for a binary rule over ``a`` and ``b``.
+        arity: 0 for a leaf, 1 for a rule over ``a``, 2 for one over ``a`` and ``b``; that of ``layers`` has more.
         plain: the rule that this one writes a learnable factor before, or None.
+        is_root: it stands at the root of all derivations of a template, and bears no factor.
     """
 
     text: str
     pattern: Expression
     arity: int
     plain: Rule | None = None
+    is_root: bool = False
 
     @cached_property
     def order(self) -> tuple[Expression, ...]:
@@ -43,7 +47,7 @@ class Rule:
     @cached_property
     def leaves(self) -> tuple[int | Parameter, ...]:
         """The numbers of the inputs and the parameters of the pattern, in the order of their first use."""
-        inputs = _INPUTS[: self.arity]
+        inputs = INPUTS[: self.arity]
         leaves = [inputs.index(node) if node in inputs else node.value for node in self.order]
         return tuple(leaf for leaf in leaves if isinstance(leaf, int | Parameter))
 
@@ -55,7 +59,7 @@ class Rule:
     @property
     def is_identity(self) -> bool:
         """The rule returns its first input as it is."""
-        return self.pattern is _INPUTS[0]
+        return self.pattern is INPUTS[0]
 
     def write(self, leaves: Sequence[Expression]) -> Expression:
         """The pattern with its :attr:`leaves` replaced, in their order."""
@@ -88,16 +92,16 @@ class Rule:
         if self._is_call and not separate:
             return node.args if node.op == self.pattern.op else None
         if is_input(self.pattern):
-            return tuple(node if leaf is self.pattern else None for leaf in _INPUTS[: self.arity])
+            return tuple(node if leaf is self.pattern else None for leaf in INPUTS[: self.arity])
         bound = _bind(self.pattern, node)
         if bound is None or (separate and not self._separate(bound)):
             return None
-        return tuple(bound.get(leaf) for leaf in _INPUTS[: self.arity])
+        return tuple(bound.get(leaf) for leaf in INPUTS[: self.arity])
 
     @cached_property
     def _is_call(self) -> bool:
         """The pattern is one operator at the inputs in their order."""
-        return self.arity > 0 and self.pattern.args == _INPUTS[: self.arity]
+        return self.arity > 0 and self.pattern.args == INPUTS[: self.arity]
 
     def _separate(self, bound: dict[Expression, Expression]) -> bool:
         leaves = [leaf for leaf in self.order if isinstance(leaf.value, Parameter)]
@@ -131,8 +135,8 @@ class _Growth:
 
     def __init__(self, pattern: Expression, arity: int) -> None:
         nodes, order = list(preorder(pattern)), postorder((pattern,))
-        self._uses = [nodes.count(leaf) for leaf in _INPUTS[:arity]]
-        self._above = [_levels(order, leaf) for leaf in _INPUTS[:arity]]
+        self._uses = [nodes.count(leaf) for leaf in INPUTS[:arity]]
+        self._above = [_levels(order, leaf) for leaf in INPUTS[:arity]]
         self._fixed, self._depth = len(nodes) - sum(self._uses), pattern.depth
 
     def size(self, *inputs: int) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from primitives.expression.expression import Expression
 from primitives.grammars.derivation import Derivation, Reading, shown
-from primitives.grammars.factors import Factors, placed, plain
+from primitives.grammars.factors import Factors, bare, placed, plain
 from primitives.grammars.insertions import Insertion
 from primitives.grammars.patterns import Rule
 
@@ -40,8 +40,8 @@ class Template(ABC):
     constants: Sequence[Rule] = ()
 
     @abstractmethod
-    def count(self) -> int:
-        """Number of derivations, those with factors left out."""
+    def count(self, size: int | None = None) -> int:
+        """Number of derivations, those with factors left out; of all, or of a size."""
 
     @abstractmethod
     def enumerate(self) -> Iterator[Derivation]:
@@ -58,6 +58,10 @@ class Template(ABC):
     @abstractmethod
     def read(self, expression: Expression) -> Reading | None:
         """A derivation of the expression up to parameter names, or None where there is none."""
+
+    @abstractmethod
+    def accepts(self, rules: Derivation) -> bool:
+        """True if rules that are put together so are a derivation of this template."""
 
     @abstractmethod
     def filled(self, reading: Reading, rng: Rng) -> Derivation:
@@ -86,6 +90,10 @@ class Template(ABC):
     @abstractmethod
     def largest(self, measure: Measure) -> int:
         """The greatest value of a measure among its expressions without factors."""
+
+    @abstractmethod
+    def longest(self, limit: int) -> int:
+        """The most rules of a derivation that decisions write, ``limit`` where it is free."""
 
     @abstractmethod
     def rule_choices(self, limit: int) -> tuple[tuple[str, ...], ...]:
@@ -127,7 +135,7 @@ def with_factors(rules: Derivation, factors: Factors, rng: Rng) -> Derivation:
     if not factors.most:
         return rules
     number = int(rng.integers(factors.most + 1))
-    places = set(rng.permutation(shown(rules))[:number].tolist())
+    places = set(rng.permutation(bare(rules, shown(rules)))[:number].tolist())
     return tuple(factors.before(rule) if at in places else rule for at, rule in enumerate(rules))
 
 

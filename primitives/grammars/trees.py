@@ -8,7 +8,9 @@ from itertools import chain
 from typing import final
 
 from primitives.expression.expression import MAX_DEPTH, Expression
-from primitives.grammars.derivation import Derivation, Reading, X, extents, has_x
+from primitives.grammars.counting.ranks import Production, Ranks
+from primitives.grammars.counting.types import Types
+from primitives.grammars.derivation import Derivation, Reading, X, extents, has_x, inputs
 from primitives.grammars.factors import Factors, plain
 from primitives.grammars.insertions import Insertion, growing, neutral
 from primitives.grammars.patterns import Rule
@@ -17,12 +19,13 @@ from primitives.grammars.template import Choice, Measure, Rng, Template, below, 
 
 MAX_TREE_SIZE = 100
 SMALLEST_SAMPLED = 3  # below it there are only leaves and unary rules at leaves
+_TRIES = 50  # what lost an axis is drawn again so often
 _GROWTH = 2  # a part is replaced by one that is larger by this many rules at most
 
 
 @final
 class Trees(Template):
-    """All trees of at most ``max_size`` rules in which ``x`` occurs.
+    """All trees of at most ``max_size`` rules in which ``x`` occurs, and that vary over all axes.
 
     Sampling draws a size from 3 to ``max_size`` uniformly and then a tree of that size uniformly, by its rank.
 
@@ -53,57 +56,36 @@ class Trees(Template):
         numbers = [(rule.pattern.value, rule) for rule in self.by_arity[0]]
         ascending = sorted((value, rule.text, rule) for value, rule in numbers if isinstance(value, float))
         self.constants = tuple(rule for *_, rule in ascending)
-        number = len(self.by_arity[0])
-        without, every = self._counted(number - 1), self._counted(number)
-        self._counts = without, [a - b for a, b in zip(every, without, strict=True)]
+        self._types = Types(self._rules.all)
+        self._wanted = frozenset({self._types.whole})
+        self._ranks = Ranks(dict(enumerate(self._productions())), self._types)
 
-    def _counted(self, leaves: int) -> list[int]:
-        """Number of trees of each size over so many leaves."""
-        unary, binary = len(self.by_arity[1]), len(self.by_arity[2])
-        counts = [0, leaves]
+    def _productions(self) -> Iterator[list[Production]]:
+        """The ways to write trees of each size from 0."""
+        leaves, unary, binary = self.by_arity
+        yield from ([], [Production(leaves)])
         for size in range(2, self.max_size + 1):
-            pairs = sum(counts[left] * counts[size - 1 - left] for left in range(1, size - 1))
-            counts.append(unary * counts[size - 1] + binary * pairs)
-        return counts
+            pairs = [Production(binary, (left, size - 1 - left)) for left in range(1, size - 1)]
+            yield [Production(unary, (size - 1,)), *pairs]
 
-    def count(self) -> int:
-        return sum(self._counts[True])
+    def count(self, size: int | None = None) -> int:
+        sizes = range(1, self.max_size + 1) if size is None else (size,) if size in self.sizes() else ()
+        return sum(self._ranks.count(each, self._types.whole) for each in sizes)
 
     def enumerate(self) -> Iterator[Derivation]:
-        return (self._ranked(size, rank) for size in self.sizes() for rank in range(self._counts[True][size]))
+        return (self._whole(size, rank) for size in self.sizes() for rank in range(self.count(size)))
 
     def sizes(self) -> tuple[int, ...]:
-        return tuple(size for size, number in enumerate(self._counts[True]) if number)
+        sizes = range(1, self.max_size + 1)
+        return tuple(size for size in sizes if self._ranks.count(size, self._types.whole))
 
     def sample(self, rng: Rng, size: int | None = None) -> Derivation:
         if size is None:
             size = pick([n for n in self.sizes() if n >= SMALLEST_SAMPLED] or self.sizes(), rng)
-        return self._ranked(size, below(self._counts[True][size], rng))
+        return self._whole(size, below(self.count(size), rng))
 
-    def _ranked(self, size: int, rank: int, x: bool = True) -> Derivation:
-        """The tree of this rank among those of a size, with ``x`` or without: leaves, unary roots, binary roots."""
-        counts = self._counts[x]
-        if size == 1:
-            return (self.by_arity[0][rank if x else rank + 1],)
-        unary = len(self.by_arity[1]) * counts[size - 1]
-        if rank < unary:
-            number, rest = divmod(rank, counts[size - 1])
-            return (self.by_arity[1][number], *self._ranked(size - 1, rest, x))
-        return self._ranked_pair(size, rank - unary, x)
-
-    def _ranked_pair(self, size: int, rank: int, x: bool) -> Derivation:
-        """A tree with a binary root: by the left input's size, then by which inputs have ``x``, then by the rule."""
-        binary = self.by_arity[2]
-        for left in range(1, size - 1):
-            right = size - 1 - left
-            for left_x, right_x in ((True, True), (True, False), (False, True)) if x else ((False, False),):
-                lefts, rights = self._counts[left_x][left], self._counts[right_x][right]
-                if rank < len(binary) * lefts * rights:
-                    number, pair = divmod(rank, lefts * rights)
-                    first, second = divmod(pair, rights)
-                    return (binary[number], *self._ranked(left, first, left_x), *self._ranked(right, second, right_x))
-                rank -= len(binary) * lefts * rights
-        raise IndexError("no such tree")
+    def _whole(self, size: int, rank: int) -> Derivation:
+        return self._ranks.ranked(size, self._types.whole, rank)
 
     def read(self, expression: Expression) -> Reading | None:
         if expression.depth > MAX_DEPTH:  # a derivative, say: no rule writes it, and the recursion would be deep
@@ -124,34 +106,43 @@ class Trees(Template):
                     yield (rule, *chain(*[part for part in parts if part]))
 
         reading = read(expression)
-        fits = reading and len(reading) <= self.max_size and has_x(reading) and self.factors.allow(reading)
-        return reading if fits else None
+        return reading if reading and self.accepts(reading) else None
+
+    def accepts(self, rules: Derivation) -> bool:
+        fits = len(rules) <= self.max_size and self.factors.allow(rules)
+        return fits and self._types.each(rules)[0] == self._types.whole
 
     def filled(self, reading: Reading, rng: Rng) -> Derivation:
         return tuple(rule for rule in reading if rule)
 
     def alternatives(self, rules: Derivation, at: int) -> Sequence[Rule]:
-        only_x = plain(rules[at]) is X and not has_x(rules[:at] + rules[at + 1 :])
-        return (X,) if only_x else self.by_arity[rules[at].arity]
+        allowed = self._types.allowed(rules, self._wanted)[at]
+        types = self._types.each(rules)
+        given = tuple(types[start] for start in inputs(rules, at, extents(rules)))
+        return self._types.making(allowed, self.by_arity[rules[at].arity], given)
 
     def redrawn(self, rules: Derivation, rng: Rng) -> Derivation:
-        """Each rule drawn anew; where no leaf becomes ``x``, a random one is made it."""
-        drawn = [pick(self.by_arity[rule.arity], rng) for rule in rules]
-        if not has_x(drawn):
-            drawn[pick([at for at, rule in enumerate(drawn) if not rule.arity], rng)] = X
-        return tuple(drawn)
+        """Each rule drawn anew; where no leaf becomes ``x``, a random one is made it.
+
+        What lost an axis is drawn again; after 50 times the rules stay as they are.
+        """
+        for _ in range(_TRIES):
+            drawn = [pick(self.by_arity[rule.arity], rng) for rule in rules]
+            if not has_x(drawn):
+                drawn[pick([at for at, rule in enumerate(drawn) if not rule.arity], rng)] = X
+            if self.accepts(tuple(drawn)):
+                return tuple(drawn)
+        return tuple(plain(rule) for rule in rules)
 
     def regrown(self, rules: Derivation, at: int, rng: Rng) -> Derivation | None:
         stop = extents(rules)[at]
-        kinds = (True, False) if has_x(rules[:at] + rules[stop:]) else (True,)  # whether the part may be without x
+        kinds = self._types.allowed(rules, self._wanted)[at]
         largest = stop - at + min(self.max_size - len(rules), _GROWTH)
-        counts = {size: sum(self._counts[x][size] for x in kinds) for size in range(1, largest + 1)}
+        counts = {size: sum(self._ranks.count(size, kind) for kind in kinds) for size in range(1, largest + 1)}
         if sum(counts.values()) == 1:
             return None
         size = pick([size for size, number in counts.items() if number], rng)
-        rank, with_x = below(counts[size], rng), self._counts[True][size]
-        part = self._ranked(size, rank) if rank < with_x else self._ranked(size, rank - with_x, False)
-        return rules[:at] + part + rules[stop:]
+        return rules[:at] + self._ranks.nth(size, kinds, below(counts[size], rng)) + rules[stop:]
 
     def insertions(self, *, neutral: bool) -> Sequence[Insertion]:
         return self._neutral if neutral else self._growing
@@ -170,8 +161,9 @@ class Trees(Template):
         stops, parts = extents(f), [g[at:stop] for at, stop in enumerate(extents(g))]
         room = self.max_size - len(f)
         at = pick(range(len(f)), rng)
-        rest_has_x = has_x(f[:at] + f[stops[at] :])
-        fits = [part for part in parts if len(part) <= room + stops[at] - at and (rest_has_x or has_x(part))]
+        allowed = self._types.allowed(f, self._wanted)[at]
+        types, longest = self._types.each(g), room + stops[at] - at
+        fits = [part for part, kind in zip(parts, types, strict=True) if len(part) <= longest and kind in allowed]
         return without_surplus(f[:at] + pick(fits, rng) + f[stops[at] :], self.factors, rng)
 
     def largest(self, measure: Measure) -> int:
@@ -184,24 +176,32 @@ class Trees(Template):
             largest.append(max([*sizes, *(measure(rule, *pair) for rule in binary for pair in pairs)], default=0))
         return max(largest)
 
+    def longest(self, limit: int) -> int:
+        return min(self.max_size, limit)
+
     def rule_choices(self, limit: int) -> tuple[tuple[str, ...], ...]:
-        length = min(self.max_size, limit)
+        length = self.longest(limit)
         return tuple(tuple(rule.text for rule in self._rules.all if rule.arity < length - at) for at in range(length))
 
     def encoded(self, reading: Reading, limit: int) -> tuple[str | None, ...] | None:
-        fits = len(reading) <= min(self.max_size, limit)
+        fits = len(reading) <= self.longest(limit)
         return tuple(plain(rule).text for rule in reading if rule) if fits else None
 
     def decoded(self, choices: Sequence[Choice]) -> Derivation:
-        """Rules in prefix order; where places run out they are leaves, and the last leaf is ``x`` if none was."""
-        rules: list[Rule] = []
+        """Rules in prefix order; where places run out they are leaves.
+
+        A rule is possible if the rest can still be completed to a member: if it is one with ``x`` in all open places.
+        """
+        rules: Derivation = ()
         places = 1  # still open
         for at, choice in enumerate(choices):
             room = len(choices) - at - places  # places left if each open one takes a leaf
-            leaves = (X,) if places == 1 and not has_x(rules) else self.by_arity[0]
-            inner = () if choice[0] in self._leaf_texts else self.by_arity[1 : 1 + min(room, 2)]
-            rules.append(chosen([*leaves, *chain(*inner)], choice))
+            allowed = self._types.allowed((*rules, *(X,) * places), self._wanted)[at]
+            arities = range(1 if choice[0] in self._leaf_texts else 1 + min(room, 2))
+            wholes = [(self._types.whole,) * arity for arity in arities]
+            possible = [self._types.making(allowed, self.by_arity[len(given)], given) for given in wholes]
+            rules = (*rules, chosen([*chain(*possible)], choice))
             places += rules[-1].arity - 1
             if not places:
                 break
-        return tuple(rules)
+        return rules

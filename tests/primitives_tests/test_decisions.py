@@ -61,7 +61,7 @@ def test_vectors_are_short_and_plain(chosen: Grammar) -> None:
     for decision in decisions:
         assert len(set(decision.choices)) == len(decision.choices) >= 1
         assert json.loads(json.dumps(decision.choices)) == list(decision.choices)
-        assert all(isinstance(choice, str) and len(choice) <= 40 for choice in decision.choices)
+        assert all(isinstance(choice, str) and len(choice) <= 50 for choice in decision.choices)
 
 
 def test_every_vector_is_a_member(chosen: Grammar) -> None:

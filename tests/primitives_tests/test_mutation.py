@@ -20,7 +20,7 @@ from primitives.grammars import Grammar, grammar, grammar_names
 from primitives.grammars.mutation import KINDS
 
 PRESETS = {name: grammar(name) for name in grammar_names()}
-TREES = ["default", "evoactiv", "lapid-sipper", "pangaea"]
+TREES = ["default", "evoactiv", "evonorm", "lapid-sipper", "pangaea", "softmax-rows"]
 SHAPE_CHANGES = {"grow", "insert", "hoist", "remove"}
 
 SMALL = """

@@ -24,10 +24,13 @@ SOURCES = {
     "aquasurf": "2301.05785",
     "default": "actsearch",
     "evoactiv": "AlexSheff/EvoActiv",
+    "evonorm": "2004.02967",
+    "glu": "2002.05202",
     "grafs": "2408.06820",
     "lapid-sipper": "2206.12089",
     "pangaea": "2006.03179",
     "safs": "2305.10964",
+    "softmax-rows": "2501.04697",
     "swish2017": "1710.05941",
     "swish2017-2": "1710.05941",
 }
@@ -80,6 +83,9 @@ def test_a_copy_is_the_same_grammar(tmp_path: Path, name: str) -> None:
         ("safs", 13, 0, [13]),
         ("evoactiv", 7, 5, [238_978_320_620]),
         ("lapid-sipper", 9, 5, [1_192_641]),
+        ("evonorm", 21, 4, [15_818_467_366_124]),
+        ("softmax-rows", 14, 5, [193_436_411]),
+        ("glu", 16, 5, [5 * 16**2, 5**2 * 16**3]),
         ("default", 20, 6, [2_400, 5_760_000, 183_646_339]),
     ],
 )
