@@ -16,6 +16,7 @@ from evaluators.controls import Named, builtin_controls, function_of, more_contr
 from evaluators.errors import EvaluationError
 from evaluators.objectives import DEFAULT, Aggregate, check_names, measured_objectives, objective
 from evaluators.objectives.tryout import try_out_objective
+from evaluators.places.each_place import kinds_of
 from evaluators.places.fitting import Fitting
 from evaluators.rejection import RecallTarget, rung_rule
 from evaluators.rejection.tryout import try_out_rule
@@ -23,6 +24,7 @@ from evaluators.results.json_codec import JsonObject
 from evaluators.statistics import FEWEST_SEEDS
 from evaluators.tasks import expanded, task
 from evaluators.tasks.conditions import INITIALS, SCALES, Conditions, under
+from evaluators.tasks.place import PlaceKind
 from evaluators.tasks.tryout import try_out
 from evaluators.training.train import WIDTH
 from primitives.equivalence.signs import SIGNS
@@ -300,6 +302,11 @@ class Config(Section):
         """The controls of a job, names with texts, the built-in ones first; files of tasks are read."""
         builtin = builtin_controls(map(task, self.tasks))
         return (*builtin.items(), *more_controls(self.controls, builtin))
+
+    @property
+    def kinds(self) -> tuple[PlaceKind, ...]:
+        """The kinds of all tasks' places, each once; files of tasks are read."""
+        return tuple(dict.fromkeys(kind for name in self.tasks for kind in kinds_of(task(name))))
 
     @property
     def fitting(self) -> Fitting:

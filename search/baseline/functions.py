@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from evaluators.controls import function_of
 from evaluators.rejection.screens import screen
-from primitives.catalogue import catalogue
+from primitives.catalogue import Kind, catalogue, every_entry
 from primitives.equivalence.signs import sign_class
 from primitives.errors import nearest
 from primitives.expression.expression import Expression
@@ -26,17 +26,19 @@ Named = tuple[str, Expression]
 
 def known_functions(
     asked: str | tuple[str, ...], budget: int, leave: Iterable[Expression] = (), *, exact: bool = False,
-    signs: tuple[str, ...] = (),
+    signs: tuple[str, ...] = (), kinds: tuple[Kind, ...] = ("pointwise",),
 ) -> tuple[Named, ...]:  # fmt: skip
     """The known functions of a job, each class once, without those that a screen stops.
 
     Args:
         asked: ``"catalogue"``, ``"panel"``, ``"none"``; ``"auto"`` for the catalogue where it is at most a quarter of
-            the budget, else for the panel; or expressions and names of the catalogue.
+            the budget, else for the panel; or expressions and names of the catalogue. The known gates, layers and
+            rows are few; they are swept whatever the budget is.
         budget: of the job, in classes.
         leave: functions that are trained in every cohort anyway.
         exact: functions that differ by a factor are two.
         signs: those of f(-x), -f(x) and -f(-x) that are of f's class.
+        kinds: of the places; where a network has several, no known function stands in all of them.
 
     Raises:
         EvaluationError: an entry of a list is neither an expression nor a name of the catalogue.
@@ -45,7 +47,11 @@ def known_functions(
         return ()
     if not isinstance(asked, str):
         return _distinct(((entry, function_of(entry)) for entry in asked), leave, exact=exact, signs=signs)
-    whole = _distinct(_catalogue(exact=exact, signs=signs), leave, exact=exact, signs=signs)
+    if len(kinds) > 1:
+        return ()
+    whole = _distinct(_catalogue(kinds[0], exact=exact, signs=signs), leave, exact=exact, signs=signs)
+    if kinds[0] != "pointwise":
+        return whole
     if asked == "catalogue" or (asked == "auto" and len(whole) <= SHARE * budget):
         return whole
     return _distinct(((name, function_of(name)) for name in PANEL), leave, exact=exact, signs=signs)
@@ -86,15 +92,15 @@ def catalogue_name(expression: Expression, *, exact: bool, signs: tuple[str, ...
 def catalogue_classes(*, exact: bool, signs: tuple[str, ...] = ()) -> Mapping[str, str]:
     """The catalogue's classes with the names of their first entries."""
     classes: dict[str, str] = {}
-    for entry in catalogue():
+    for entry in every_entry():
         classes.setdefault(sign_class(entry.expression, exact=exact, signs=signs), entry.name)
     return classes
 
 
-@lru_cache(maxsize=2)
-def _catalogue(*, exact: bool, signs: tuple[str, ...]) -> tuple[Named, ...]:
-    """The catalogue's classes that pass the screens: 0.4 s, once a process."""
-    return _distinct(((entry.name, entry.expression) for entry in catalogue()), (), exact=exact, signs=signs)
+@lru_cache(maxsize=8)
+def _catalogue(kind: Kind, *, exact: bool, signs: tuple[str, ...]) -> tuple[Named, ...]:
+    """The catalogue's classes of a kind that pass the screens: 0.4 s, once a process."""
+    return _distinct(((entry.name, entry.expression) for entry in catalogue(kind)), (), exact=exact, signs=signs)
 
 
 def _distinct(

@@ -44,7 +44,7 @@ def functions_of(config: Config) -> tuple[Named, ...]:
     leave = [parse(text) for text in dict(config.all_controls).values()]
     scoring = config.scoring
     known = known_functions(
-        config.baseline.functions, config.budget, leave, exact=scoring.exact, signs=scoring.signs
+        config.baseline.functions, config.budget, leave, exact=scoring.exact, signs=scoring.signs, kinds=config.kinds
     )  # fmt: skip
     fitting = config.fitting
     return tuple((name, expression) for name, expression in known if not fitting.misfit(expression))
