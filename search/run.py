@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from evaluators.errors import EvaluationError
@@ -32,6 +32,7 @@ from search.records.environment import differences, environment
 from search.records.status import Status, status_of
 from search.records.timing_codec import read_timing
 from search.report import report_at_end, write_front, write_report
+from search.screening import screened
 from search.signs import in_words, with_signs
 from search.storage import Ahead, open_store, read_store, recorded_objectives, stored_trace
 from search.storage.files import Cell, read_sealed, write_atomically, write_sealed
@@ -351,7 +352,10 @@ class Job:
             reporter = reporter or Silent()
             controls, scoring = self.config.all_controls, self.config.scoring
             known = tuple((name, expression.text) for name, expression in functions_of(self.config))
-            start = left_out(self.config.start, controls, known, exact=scoring.exact, signs=scoring.signs)
+            start = left_out(
+                self.config.start, controls, known, exact=scoring.exact, signs=scoring.signs,
+                screened=partial(screened, config=self.config),
+            )  # fmt: skip
             unused = left_out(
                 listed(self.config), controls, exact=scoring.exact, signs=scoring.signs, what="baseline.functions"
             )

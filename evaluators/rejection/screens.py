@@ -8,27 +8,49 @@ from functools import cache
 import numpy as np
 import torch
 
+from evaluators.rejection.layer_screens import FLATTEST, LARGEST, STEEPEST, finite_in, screen_layer
 from evaluators.results.reasons import SCREENS, Reason
 from primitives.analysis import breakdown, finite, moments
+from primitives.equivalence.canonical import canonical
 from primitives.equivalence.classes import GRID, Array, outputs, points
 from primitives.expression.expression import Expression
+from primitives.operators.axes import ALL_AXES
+from primitives.operators.table import LAYERS
 
-LARGEST = torch.finfo(torch.float32).max
 STRAIGHT = 1e-6  # largest residual of the best line, relative to the range of the outputs
-FLATTEST, STEEPEST = 1e-4, 1e4  # chi of every hidden-layer activation in torch lies in [0.15, 1.4]
+# chi of every hidden-layer activation in torch lies in [0.15, 1.4], far within FLATTEST and STEEPEST
 COARSE, CALM = 2_000, (1e-2, 1e2)  # cells that settle most cases in a tenth of the time, and for which chi they do
 
 
-def screen(expression: Expression) -> Reason | None:
+def screen(expression: Expression, axes: int = ALL_AXES) -> Reason | None:
     """The first screen that an expression fails, or None; at initial parameters.
 
-    Moments cost more than all other tests together and are computed for what passes those.
+    Moments cost more than all other tests together and are computed for what passes those. Layers with statistics and
+    gates are looked at by :func:`evaluators.rejection.layer_screens.screen_layer`; ``layers(...)`` fails by the first
+    of its functions that fails.
+
+    Args:
+        expression: of any kind.
+        axes: of the inputs of the job's places, as a mask; see :func:`evaluators.places.axes.axes_of_places`.
     """
-    return screen_values(expression) or _screen_moments(expression)
+    if expression.op == LAYERS:
+        return next(filter(None, (screen(part, axes) for part in expression.parts)), None)
+    function = _plainest(expression)
+    if not function.is_pointwise:
+        return screen_layer(function, axes)
+    return screen_values(function) or _screen_moments(function)
+
+
+def _plainest(expression: Expression) -> Expression:
+    """The canonical form where that alone is a function of one number."""
+    if expression.is_pointwise:
+        return expression
+    form = canonical(expression)
+    return form if form.is_pointwise else expression
 
 
 def screen_values(expression: Expression) -> Reason | None:
-    """The screens of :func:`screen` that look at values and at finite slopes alone."""
+    """The screens of :func:`screen` that look at values and at finite slopes alone, of a function of one number."""
     if not expression.uses_input:
         return Reason.NO_INPUT
     values = outputs(expression)
@@ -53,14 +75,16 @@ def _screen_moments(expression: Expression) -> Reason | None:
 
 
 def flags(expression: Expression) -> tuple[str, ...]:
-    """Half-precision types in which value or derivative is not finite for some |x| <= 50; a flag, no rejection.
-
-    Functions of one number alone have some.
+    """Half-precision types in which value or derivative is not finite for some |x| <= 50, or at the fixed tensors; a
+    flag, no rejection.
     """
-    if not expression.is_pointwise:
-        return ()
     types = {"bfloat16": torch.bfloat16, "float16": torch.float16}
-    return tuple(name for name, dtype in types.items() if not finite(expression, dtype))
+    functions = [_plainest(part) for part in expression.parts]
+    return tuple(name for name, dtype in types.items() if not all(_is_finite(each, dtype) for each in functions))
+
+
+def _is_finite(function: Expression, dtype: torch.dtype) -> bool:
+    return finite(function, dtype) if function.is_pointwise else finite_in(function, dtype)
 
 
 def _is_straight(y: Array, spread: float) -> bool:

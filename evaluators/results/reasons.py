@@ -21,10 +21,14 @@ class Reason(Enum):
     ``non-finite`` is the code of a screen and of a training: in files the place tells which is meant.
     """
 
-    NO_INPUT = ("no-input", Kind.SCREENED, "the input does not occur")
+    NO_INPUT = ("no-input", Kind.SCREENED, "the input x does not occur")
     CONSTANT = ("constant", Kind.SCREENED, "all outputs are equal")
-    AFFINE = ("affine", Kind.SCREENED, "the outputs lie on a straight line")
-    OVERFLOW = ("non-finite", Kind.SCREENED, "value or derivative is not finite in float32 for some |x| <= 50")
+    LOST_AXIS = ("lost-axis", Kind.SCREENED, "the output is the same for all examples, all channels or all positions")
+    AFFINE = ("affine", Kind.SCREENED, "the outputs lie on a straight line; of layers and gates, the map is affine")
+    OVERFLOW = (
+        "non-finite", Kind.SCREENED,
+        "value or derivative is not finite in float32 for some |x| <= 50, or at the fixed tensors",
+    )  # fmt: skip
     NAN = ("nan", Kind.SCREENED, "value or derivative is NaN in float32 for some 50 < |x| <= 100")
     FLAT = ("flat", Kind.SCREENED, "E f'(z)^2 is below 1e-4 of E f(z)^2: no gradient reaches the layer below")
     STEEP = ("steep", Kind.SCREENED, "E f'(z)^2 is above 1e4 of E f(z)^2")
@@ -69,7 +73,7 @@ class Unmeasured:
 
 
 #: Reasons of screens that say that a function trains badly, not that it cannot: an audit may pass such candidates on.
-SOFT = frozenset({Reason.AFFINE, Reason.NAN, Reason.FLAT, Reason.STEEP})
+SOFT = frozenset({Reason.LOST_AXIS, Reason.AFFINE, Reason.NAN, Reason.FLAT, Reason.STEEP})
 
 #: By code: the reasons of the screens, and those of training and comparison.
 SCREENS = {reason.code: reason for reason in Reason if reason.kind is Kind.SCREENED}

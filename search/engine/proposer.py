@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 from evaluators.machine.threads import one_thread
-from evaluators.rejection.screens import screen
 from evaluators.results.reasons import SOFT, Reason
 from evaluators.seeds import numpy_generator, uniform
 from primitives.equivalence.canonical import canonical
@@ -17,6 +16,7 @@ from primitives.grammars import grammar
 from search.config import Config
 from search.engine.known import KnownClasses, parsed
 from search.records.cohort import Passed, Plan, Planned
+from search.screening import screened
 from search.strategies import Proposal, Result, strategy
 
 PROPOSALS_PER_PLACE = 20
@@ -63,7 +63,7 @@ class Proposer:
 
     def _take(self, proposal: Proposal, proposals: list[Planned], counts: Counter[Passed | Reason]) -> None:
         expression = self._shorter(proposal.expression)
-        reason = Reason.MISFIT if self.fitting.misfit(expression) else screen(expression)
+        reason = Reason.MISFIT if self.fitting.misfit(expression) else screened(expression, self.config)
         if reason and not self._passed_on(expression, reason):
             counts[reason] += 1
             return

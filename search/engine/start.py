@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from evaluators.controls import CONTROLS, Named
 from evaluators.rejection.screens import screen
+from evaluators.results.reasons import Reason
 from primitives.equivalence.classes import same_function
 from primitives.equivalence.signs import sign_class
 from primitives.expression.expression import Expression
@@ -14,7 +15,7 @@ from primitives.expression.parsing import parse
 
 def left_out(
     start: Sequence[str], controls: Named = (), baseline: Named = (), *, exact: bool = False,
-    signs: Collection[str] = (), what: str = "start",
+    signs: Collection[str] = (), what: str = "start", screened: Callable[[Expression], Reason | None] = screen,
 ) -> Iterator[str]:  # fmt: skip
     """A line for each function of a list that the job leaves out: a screen stops it, or its class is there.
 
@@ -25,6 +26,7 @@ def left_out(
         exact: a factor makes another class.
         signs: those of f(-x), -f(x) and -f(-x) that are of f's class.
         what: the setting that the list is.
+        screened: the screen of the job that stops a function, if one does.
     """
     shown = CONTROLS | dict(controls)
     known = {_key(parse(text), exact, signs): (f"the control {name}", parse(text)) for name, text in shown.items()}
@@ -33,7 +35,7 @@ def left_out(
     for text in start:
         expression = parse(text)
         key = _key(expression, exact, signs)
-        if reason := screen(expression):
+        if reason := screened(expression):
             yield f"{what}: {text} is not trained: the screen {reason.code!r} stops it"
         elif key in known:
             name, other = known[key]

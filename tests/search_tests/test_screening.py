@@ -1,0 +1,19 @@
+"""Screening for a job: layers and gates are screened with the axes that its networks have."""
+
+from __future__ import annotations
+
+import pytest
+
+from evaluators.results.reasons import Reason
+from primitives.expression.parsing import parse
+from search.config import Config
+from search.screening import screened
+
+
+@pytest.mark.parametrize(
+    ("tasks", "reason"), [(["digits"], None), (["digits-cnn"], Reason.LOST_AXIS), (["digits", "digits-cnn"], Reason.LOST_AXIS)]
+)  # fmt: skip
+def test_positions_count_where_a_task_has_them(tasks: list[str], reason: Reason | None) -> None:
+    config = Config.model_validate({"budget": 1, "tasks": tasks})
+    assert screened(parse("relu(mean_p(x))"), config) is reason
+    assert screened(parse("relu(x)"), config) is None
