@@ -25,16 +25,18 @@ from primitives.equivalence.classes import (
     is_map_of,
     largest_finite,
     outputs,
+    same_function,
     scale_factor,
 )
 from primitives.equivalence.input_search import SCALES, SHIFTS, InputMap, Ladder, nearest_maps
+from primitives.equivalence.kinds import plainest
 from primitives.equivalence.signs import said_of, sign_orbit
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
+from primitives.operators.table import LAYERS
 
 _TABLES = ("catalogue.csv", "catalogue_layers.csv")
 _FITS = ("equal", "scaled", "affine")  # strongest first
-_STRENGTHS = ("exact", "scale", "affine")
 _RESIDUAL = 1e-5  # of the spread, where the input is mapped: the map itself is found to 1e-8
 
 
@@ -112,6 +114,8 @@ class Match:
     def formula(self) -> str:
         """What it is of the known function, as ``-ReLU(-x + 1) + 1``; numbers have 6 digits."""
         inner = _line_of("x", self.input_scale, self.input_shift)
+        if "z" in self.entry.expression.inputs:
+            inner += ", z"
         return _line_of(f"{self.name}({inner})", self.factor, self.offset)
 
     @property
@@ -166,7 +170,8 @@ def known_name(expression: Expression, *, input_scale: bool = False, input_shift
 
     Within a relation the first entry of the catalogue wins. Every hit is verified, also on wider points; see
     :func:`primitives.equivalence.classes.is_map_of`. Functions with learnable parameters match only functions with the
-    same number and kind of parameters. Layers, gates and rows have no other signs and no maps of the input.
+    same number and kind of parameters. Layers with statistics and gates match functions of their kind, up to a factor
+    and an offset of the output; ``layers(...)`` matches what is equal, and each of its parts has a name of its own.
 
     Args:
         expression: any.
@@ -175,12 +180,14 @@ def known_name(expression: Expression, *, input_scale: bool = False, input_shift
         input_shift: before that, search for a known function of x + c or c - x, -4 <= c <= 4, likewise; the plainest
             wins.
     """
-    if not canonical(expression).is_pointwise:
-        classes = (_of_class(expression, fit, strength) for fit, strength in zip(_FITS, _STRENGTHS, strict=True))
-        return next(filter(None, classes), None)
-    found = (
-        _of_class(expression, "equal", "exact") or _of_class(expression, "scaled", "scale") or _up_to_signs(expression)
-    )
+    expression = plainest(expression)
+    if expression.op == LAYERS:
+        equal = (entry for entry in catalogue() if entry.expression.op == LAYERS)
+        return next((Match(e, "equal", 1.0, 0.0) for e in equal if same_function(expression, e.expression)), None)
+    found = _of_class(expression, "equal", "exact") or _of_class(expression, "scaled", "scale")
+    if not expression.is_pointwise:
+        return found or _of_class(expression, "affine", "affine")
+    found = found or _up_to_signs(expression)
     if found is None:
         found = _of_class(expression, "affine", "affine")
         moved = _with_shifted_input(expression) if input_shift else []

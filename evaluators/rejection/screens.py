@@ -11,8 +11,8 @@ import torch
 from evaluators.rejection.layer_screens import FLATTEST, LARGEST, STEEPEST, finite_in, screen_layer
 from evaluators.results.reasons import SCREENS, Reason
 from primitives.analysis import breakdown, finite, moments
-from primitives.equivalence.canonical import canonical
 from primitives.equivalence.classes import GRID, Array, outputs, points
+from primitives.equivalence.kinds import plainest
 from primitives.expression.expression import Expression
 from primitives.operators.axes import ALL_AXES
 from primitives.operators.table import LAYERS
@@ -35,18 +35,10 @@ def screen(expression: Expression, axes: int = ALL_AXES) -> Reason | None:
     """
     if expression.op == LAYERS:
         return next(filter(None, (screen(part, axes) for part in expression.parts)), None)
-    function = _plainest(expression)
+    function = plainest(expression)
     if not function.is_pointwise:
         return screen_layer(function, axes)
     return screen_values(function) or _screen_moments(function)
-
-
-def _plainest(expression: Expression) -> Expression:
-    """The canonical form where that alone is a function of one number."""
-    if expression.is_pointwise:
-        return expression
-    form = canonical(expression)
-    return form if form.is_pointwise else expression
 
 
 def screen_values(expression: Expression) -> Reason | None:
@@ -79,7 +71,7 @@ def flags(expression: Expression) -> tuple[str, ...]:
     flag, no rejection.
     """
     types = {"bfloat16": torch.bfloat16, "float16": torch.float16}
-    functions = [_plainest(part) for part in expression.parts]
+    functions = [plainest(part) for part in expression.parts]
     return tuple(name for name, dtype in types.items() if not all(_is_finite(each, dtype) for each in functions))
 
 

@@ -11,6 +11,7 @@ from primitives.analysis.curve import curve
 from primitives.analysis.features import Gaussian, gaussian
 from primitives.analysis.finiteness import finite
 from primitives.analysis.shape import Shape, shape
+from primitives.equivalence.kinds import pointwise_form
 from primitives.expression.expression import Expression
 from primitives.operators.formulas import valued
 
@@ -36,7 +37,13 @@ class Analysis:
 
 
 def analyse(expression: Expression) -> Analysis:
-    """Analyse an expression: 5 ms for most, 15 ms for the slowest of the catalogue (`benchmarks/analysis.py`)."""
+    """Analyse an expression: 5 ms for most, 15 ms for the slowest of the catalogue (`benchmarks/analysis.py`).
+
+    Raises:
+        ExpressionError: it is no function of one number: it has statistics or ``z``, or is ``layers(...)``, of which
+            each of ``expression.parts`` may be analysed.
+    """
+    expression = pointwise_form(expression, "analysis")
     seen = curve(expression)
     outline = shape(seen if not expression.is_paired else curve(valued(expression)))
     kinked = expression.is_paired or outline is None or outline.smoothness in {"discont", "C0"}

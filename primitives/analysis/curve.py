@@ -11,6 +11,7 @@ from torch import Tensor
 
 from primitives.analysis.gaussian import expectation, normal_grid
 from primitives.analysis.sampling import sample
+from primitives.equivalence.kinds import pointwise_form
 from primitives.expression.derivative import derivative
 from primitives.expression.expression import Expression
 
@@ -58,7 +59,12 @@ def _points() -> tuple[Tensor, ...]:
 
 
 def curve(expression: Expression) -> Curve:
-    """Evaluate an expression and its first two derivatives on all points."""
+    """Evaluate an expression and its first two derivatives on all points.
+
+    Raises:
+        ExpressionError: it is no function of one number.
+    """
+    expression = pointwise_form(expression, "curves")
     points = _points()
     values = values_at(expression, torch.cat(points))
     parts = [v.split([len(x) for x in points]) for v in values]
@@ -78,6 +84,11 @@ def curve(expression: Expression) -> Curve:
 
 
 def values_at(expression: Expression, x: Tensor) -> list[Tensor]:
-    """f, f' and f'' at points of any shape."""
+    """f, f' and f'' at points of any shape.
+
+    Raises:
+        ExpressionError: it is no function of one number.
+    """
+    expression = pointwise_form(expression, "values and slopes")
     slope = derivative(expression)
     return sample((expression, slope, derivative(slope)), x)

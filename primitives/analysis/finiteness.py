@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from primitives.equivalence.builtin import as_builtin
+from primitives.equivalence.kinds import pointwise_form
 from primitives.expression.derivative import derivative
 from primitives.expression.evaluation import evaluate
 from primitives.expression.expression import Expression
@@ -32,7 +33,11 @@ def breakdown(expression: Expression, dtype: torch.dtype) -> Literal["", "non-fi
     Returns:
         ``"non-finite"``: infinite or NaN for some |x| <= 50. ``"nan"``: NaN for some 50 < |x| <= 100, as the slope
         of ``log(1+exp(2*x))`` is where the exponential overflows. ``""``: neither.
+
+    Raises:
+        ExpressionError: it is no function of one number; see :mod:`evaluators.rejection.layer_screens`.
     """
+    expression = pointwise_form(expression, "a look at a wide grid")
     form = as_builtin(expression)
     at = evaluate((form, derivative(form)), _grid().to(dtype), expression.initial_values)
     if not all(bool(values[_OUTER_POINTS:].isfinite().all()) for values in at):
@@ -41,5 +46,5 @@ def breakdown(expression: Expression, dtype: torch.dtype) -> Literal["", "non-fi
 
 
 def finite(expression: Expression, dtype: torch.dtype) -> bool:
-    """True if value and derivative are finite in a dtype for all |x| <= 50 of a grid."""
+    """True if value and derivative are finite in a dtype for all |x| <= 50 of a grid; see :func:`breakdown`."""
     return breakdown(expression, dtype) != "non-finite"

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from primitives.analysis.sampling import sample
+from primitives.equivalence.kinds import pointwise_form
 from primitives.expression.derivative import derivative
 from primitives.expression.evaluation import compiled
 from primitives.expression.expression import Expression
@@ -57,7 +58,12 @@ def normal_grid(cells: int = CELLS) -> tuple[Tensor, Tensor]:
 
 @lru_cache(maxsize=4096)
 def moments(expression: Expression, cells: int = CELLS) -> Moments:
-    """Gaussian moments of an expression at its initial parameters, from an even number of cells."""
+    """Gaussian moments of an expression at its initial parameters, from an even number of cells.
+
+    Raises:
+        ExpressionError: it is no function of one number.
+    """
+    expression = pointwise_form(expression, "moments")
     z, weights = normal_grid(cells)
     f, slope = sample((expression, derivative(expression)), z)
     return Moments(

@@ -71,7 +71,11 @@ class EdgeOfChaos:
 
 
 def mean_field(expression: Expression, variance: float) -> MeanField:
-    """Expectations at a variance from 1e-3 to 256, at the initial parameters; NaN where there is no expectation."""
+    """Expectations at a variance from 1e-3 to 256, at the initial parameters; NaN where there is no expectation.
+
+    Raises:
+        ExpressionError: it is no function of one number; so do the functions below.
+    """
     x, cells = _grid()
     weights = cells * torch.exp(x * x / (-2.0 * variance))
     weights /= weights.sum()

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from primitives.equivalence.classes import GRID, Array, kind_of, outputs, outputs_at, points
+from primitives.equivalence.kinds import pointwise_form
 from primitives.expression.expression import Expression, constant, make_node, variable
 from primitives.expression.traversal import rewrite
 
@@ -82,9 +83,13 @@ def nearest_maps(f: Expression, known: Sequence[Expression], ladder: Ladder) -> 
 
     The nearest are taken and come in their order; functions with learnable parameters are compared with as many of the
     same kind, at each setting.
+
+    Raises:
+        ExpressionError: ``f`` is no function of one number.
     """
-    y = outputs(f)[:, _COARSE].ravel()
-    rows = [(_unexplained(y, _on_rungs(ladder, g)), n) for n, g in enumerate(known) if kind_of(g) == kind_of(f)]
+    y, kind = outputs(pointwise_form(f, "maps of the input"))[:, _COARSE].ravel(), kind_of(f)
+    alike = [(n, g) for n, g in enumerate(known) if g.is_pointwise and kind_of(g) == kind]
+    rows = [(_unexplained(y, _on_rungs(ladder, g)), n) for n, g in alike]
     nearest = sorted((float(left.min()), number, int(left.argmin())) for left, number in rows)[:_TRIED]
     for number, rung in sorted((number, rung) for left, number, rung in nearest if left < _NEAR):
         yield number, _between_rungs(f, known[number], ladder, rung)

@@ -23,8 +23,16 @@ def kind_in_words(expression: Expression) -> str:
     return f"{noun}, with a derivative of its own" if has_own_slope(form) else noun
 
 
+def plainest(expression: Expression) -> Expression:
+    """Itself, or its canonical form where that alone is a function of one number, as of ``layers(relu(x),relu(x))``."""
+    if expression.is_pointwise:
+        return expression
+    form = canonical(expression)
+    return form if form.is_pointwise else expression
+
+
 def pointwise_form(expression: Expression, use: str) -> Expression:
-    """The expression as a function of one number: itself, or its canonical form where that alone is one.
+    """The function of one number that an expression is; see :func:`plainest`.
 
     Args:
         expression: any.
@@ -33,9 +41,9 @@ def pointwise_form(expression: Expression, use: str) -> Expression:
     Raises:
         ExpressionError: it is none.
     """
-    for each in (expression, canonical(expression)):
-        if each.is_pointwise:
-            return each
-    text = expression.text if expression.size <= MAX_SIZE else f"expression of {expression.size} nodes"
+    form = plainest(expression)
+    if form.is_pointwise:
+        return form
+    text = expression.text if expression.size <= MAX_SIZE else f"an expression of {expression.size} nodes"
     hint = "; take one of its parts, as expression.parts[0]" if expression.op == LAYERS else ""
-    raise ExpressionError(f"{text} is {kind_in_words(expression)}; {use}: expected a function of one number{hint}")
+    raise ExpressionError(f"{use}: expected a function of one number, but {text} is {kind_in_words(expression)}{hint}")

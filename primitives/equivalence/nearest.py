@@ -9,6 +9,7 @@ import numpy as np
 
 from primitives.catalogue import Entry, catalogue
 from primitives.equivalence.classes import GRID, Array, outputs, points
+from primitives.equivalence.kinds import pointwise_form
 from primitives.expression.expression import Expression
 
 _TIE = 1e-5  # names that are one function at their initial parameters
@@ -29,11 +30,14 @@ class Nearest:
 
 
 def nearest_known(expression: Expression) -> Nearest | None:
-    """The catalogue's function of the smallest distance, parameters at their initial values.
+    """The catalogue's function of one number of the smallest distance, parameters at their initial values.
 
     None if the function is not finite on [-5, 5] or zero throughout.
+
+    Raises:
+        ExpressionError: it is no function of one number.
     """
-    unit = _unit(expression)
+    unit = _unit(pointwise_form(expression, "the nearest known function"))
     if unit is None:
         return None
     distances = [np.inf if row is None else float(np.sqrt((unit - row) ** 2 @ _weights())) for row in _known()]
@@ -52,7 +56,7 @@ def _weights() -> Array:
 
 @cache
 def _known() -> tuple[Array | None, ...]:
-    return tuple(_unit(entry.expression) for entry in catalogue())
+    return tuple(_unit(entry.expression) if entry.expression.is_pointwise else None for entry in catalogue())
 
 
 def _unit(expression: Expression) -> Array | None:

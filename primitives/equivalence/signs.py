@@ -4,6 +4,9 @@ A layer whose weights are drawn symmetric about 0 computes W x as often as -W x.
 -f(x) with weights -V after it, are the same network as f with W and V; every step of SGD or Adam keeps it so, with
 LayerNorm between, too. They are one choice wherever the weights on both sides of every place are so, and differ where
 something else than weights meets the place: max pooling after it, a skip connection around it, weights of one sign.
+
+Of layers with statistics, gates and ``layers(...)`` no images are formed: whether they train alike is found out for
+functions of one number, and would have to be found out anew for two inputs, or for one function in each place.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from primitives.equivalence.classes import class_of, same_function
+from primitives.equivalence.kinds import plainest, pointwise_form
 from primitives.expression.expression import Expression, constant, make_node, variable
 from primitives.expression.traversal import rewrite
 
@@ -45,7 +49,12 @@ def said_of(inner: int, outer: int) -> str:
 
 
 def sign_orbit(expression: Expression) -> tuple[Signed, ...]:
-    """f, f(-x), -f(x) and -f(-x), as they are; for an even or an odd f some are equal."""
+    """f, f(-x), -f(x) and -f(-x), as they are; for an even or an odd f some are equal.
+
+    Raises:
+        ExpressionError: it is no function of one number.
+    """
+    expression = pointwise_form(expression, "signs")
     mirrored = _mirrored(expression)
     return (
         Signed(1, 1, expression),
@@ -70,7 +79,8 @@ def sign_class(expression: Expression, *, exact: bool, signs: Collection[str] = 
     Args:
         expression: any.
         exact: a factor of the output counts, as in :func:`primitives.equivalence.classes.class_of`.
-        signs: those of the orbit that count as the function; all, one, or none, which leaves the class as it is.
+        signs: those of the orbit that count as the function; all, one, or none, which leaves the class as it is, as
+            they leave that of what is no function of one number.
     """
     return min(class_of(each, exact=exact) for each in _images(expression, signs))
 
@@ -82,5 +92,5 @@ def same_up_to_signs(f: Expression, g: Expression, *, exact: bool, signs: Collec
 
 def _images(expression: Expression, signs: Collection[str]) -> list[Expression]:
     """The expression, then those of its orbit that count as it."""
-    orbit = sign_orbit(expression) if signs else ()
+    orbit = sign_orbit(expression) if signs and plainest(expression).is_pointwise else ()
     return [expression, *(each.expression for each in orbit if each.said in signs)]

@@ -11,8 +11,9 @@ from search.screening import screened
 
 
 @pytest.mark.parametrize(
-    ("tasks", "reason"), [(["digits"], None), (["digits-cnn"], Reason.LOST_AXIS), (["digits", "digits-cnn"], Reason.LOST_AXIS)]
-)  # fmt: skip
+    ("tasks", "reason"),
+    [(["digits"], None), (["digits-cnn"], Reason.LOST_AXIS), (["digits", "digits-cnn"], Reason.LOST_AXIS)],
+)
 def test_positions_count_where_a_task_has_them(tasks: list[str], reason: Reason | None) -> None:
     config = Config.model_validate({"budget": 1, "tasks": tasks})
     assert screened(parse("relu(mean_p(x))"), config) is reason
