@@ -10,7 +10,7 @@ import numpy as np
 from evaluators.cohort import CohortRequest, run_cohort
 from evaluators.controls import builtin_controls, more_controls
 from evaluators.errors import EvaluationError
-from evaluators.objectives import DEFAULT, Trained, gains, measured_names, objective, score
+from evaluators.objectives import DEFAULT, Trained, check_kinds, gains, measured_names, objective, score
 from evaluators.objectives.readings import readings
 from evaluators.places.fitting import Fitting
 from evaluators.results.reasons import code_of
@@ -92,14 +92,16 @@ def evaluate(
     Raises:
         ExpressionError: a text is no expression.
         TaskError: the task, ``initial`` or ``scale`` is unknown; or the task is one of the user's, and does not work.
-        EvaluationError: fewer than 2 seeds, an unknown objective or control, or a function that does not fit a
-            place of the task's network.
+        EvaluationError: fewer than 2 seeds, an unknown objective or control, a function that does not fit a place of
+            the task's network, or an objective that has no number for a function of such a kind.
         ReferenceLossError: the reference has no finite loss.
     """
     names = dict.fromkeys(("gain", *(objective(name).name for name in objectives)))
     if seeds < 2:
         raise EvaluationError(f"seeds: expected at least 2, for an interval, got {seeds}")
-    texts = tuple((parse(e) if isinstance(e, str) else e).text for e in expressions)
+    given = [parse(e) if isinstance(e, str) else e for e in expressions]
+    check_kinds(objectives, given)
+    texts = tuple(e.text for e in given)
     found, asked = find_task(task), Conditions(initial, scale)
     chosen = under(found, asked)
     conditions_of(chosen)

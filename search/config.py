@@ -40,6 +40,7 @@ from search.baseline.functions import checked_functions
 from search.conditions import Setting, asked_of, checked_setting, in_words, resolved
 from search.engine.scoring import Scoring
 from search.errors import ConfigError
+from search.measurable import check_measurable
 from search.strategies import settings_of, strategy
 from search.trust import check_address, check_references, in_run_folder
 from search.units import check_losses_units, check_units
@@ -381,7 +382,8 @@ def with_pinned_files(config: Config) -> tuple[Config, tuple[str, ...]]:
         UserFileError: a file is missing, is not the one that was pinned, or has not what it was named for.
         GrammarError: likewise, of a grammar.
         TaskError: a task of a file does not work.
-        ConfigError: a strategy of a file has other settings, or the gains of the tasks have no common unit.
+        ConfigError: a strategy of a file has other settings, the gains of the tasks have no common
+            unit, or an objective has no number for a kind of function that the job has.
     """
     chosen = config.model_copy(update=_pinned(config))
     notes: list[str] = []
@@ -394,6 +396,7 @@ def with_pinned_files(config: Config) -> tuple[Config, tuple[str, ...]]:
     for name in filter(is_reference, chosen.objectives):
         first = under(task(chosen.tasks[0]), *chosen.asked(chosen.tasks[0]))
         try_out_objective(name, first, chosen.training.seeds)
+    check_measurable(chosen.objectives, chosen.start, chosen.grammar)
     rejection = chosen.rejection
     if is_reference(rejection.rule):
         try_out_rule(rejection.rule, RecallTarget(rejection.recall, rejection.top))

@@ -8,6 +8,7 @@ from evaluators.objectives.objective import Objective, Trained
 from evaluators.objectives.registry import (
     DEFAULT,
     OBJECTIVES,
+    check_kinds,
     check_names,
     measured_names,
     measured_objectives,
@@ -26,6 +27,7 @@ __all__ = [
     "Objective",
     "Trained",
     "aggregated",
+    "check_kinds",
     "check_measured",
     "check_names",
     "chosen_losses",

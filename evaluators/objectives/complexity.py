@@ -7,6 +7,11 @@ from primitives.equivalence.canonical import canonical
 from primitives.expression.expression import Expression
 
 
+def complexity(expression: Expression) -> float:
+    """Number of nodes of the canonical form written as a tree; those of ``layers(...)`` are all of its functions'."""
+    return float(canonical(expression).size)
+
+
 class Complexity(FormulaObjective):
     """Number of nodes of the canonical form written as a tree: operators, inputs, constants, parameters."""
 
@@ -17,4 +22,4 @@ class Complexity(FormulaObjective):
     source = "Cranmer 2023, arXiv:2305.01582"
 
     def of(self, expression: Expression) -> float:
-        return float(canonical(expression).size)
+        return complexity(expression)

@@ -11,8 +11,9 @@ from primitives.expression.evaluation import constants
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 from primitives.expression.traversal import postorder
+from primitives.operators.axes import ALL_AXES
 from primitives.operators.formulas import expand
-from primitives.operators.table import find_operator
+from primitives.operators.table import PAIR, find_operator, reduces
 
 _POWERS: dict[object, str] = {2.0: "mul", 3.0: "mul", 0.5: "sqrt", -1.0: "reciprocal"}
 
@@ -23,9 +24,12 @@ def cost(expression: Expression) -> float:
     A formula that equals a built-in of torch costs what that costs, as it is computed by it.
 
     The forward pass applies the operators of f, the backward pass those of f' (which recomputes what it shares with
-    f) and one product with the incoming gradient.
+    f) and one product with the incoming gradient. Of a gate there are two derivatives. Layers with statistics are
+    computed by torch's operators and torch's derivatives: each operator counts three times, but those whose results
+    lack an axis, which are small. Of ``layers(...)`` it is the mean of its functions, each of which has as many places.
     """
-    return round(_time(as_builtin(expression)) / _time(parse("relu(x)")), 4)
+    times = [_time(as_builtin(part)) for part in expression.parts]
+    return round(sum(times) / len(times) / _time(parse("relu(x)")), 4)
 
 
 class Cost(FormulaObjective):
@@ -42,7 +46,9 @@ class Cost(FormulaObjective):
 
 
 def _time(expression: Expression) -> float:
-    slopes = [derivative(expression, wrt) for wrt in ("x", *(p.name for p in expression.parameters))]
+    if expression.has_statistics:
+        return 3.0 * _layer_operators(expression)
+    slopes = [derivative(expression, wrt) for wrt in ("x", *expression.operands)]
     return _operators([expression]) + _operators(slopes) + len(slopes) * find_operator("mul").cost
 
 
@@ -50,6 +56,13 @@ def _operators(roots: Sequence[Expression]) -> float:
     roots = [expand(root, "forward") for root in roots]
     folded = constants(roots)
     return sum(find_operator(_charged(n)).cost for n in postorder(roots) if n.args and n not in folded)
+
+
+def _layer_operators(root: Expression) -> float:
+    """Forward time of a layer: of operators whose results are as large as the input, and of statistics of such."""
+    nodes = [node for node in postorder([expand(root, "canonical")]) if node.args and node.op != PAIR]
+    taken = [node for node in nodes if (node.args[0].axes if reduces(node.op) else node.axes) == ALL_AXES]
+    return sum(find_operator(_charged(node)).cost for node in taken)
 
 
 def _charged(node: Expression) -> str:

@@ -15,7 +15,9 @@ class FormulaObjective(Objective):
 
     @abstractmethod
     def of(self, expression: Expression) -> float:
-        """The number of a formula; finite, as Optuna's hypervolumes cannot use infinity."""
+        """The number of a formula; finite, as Optuna's hypervolumes cannot use infinity. NaN where a kind of function
+        has none, see :meth:`Objective.lacks`: such a candidate fails.
+        """
 
     def value(self, trained: Trained) -> float:
         return self.of(trained.expression)

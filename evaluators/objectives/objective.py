@@ -52,6 +52,10 @@ class Objective(ABC):
     source: ClassVar[str]
     kind: ClassVar[Literal["training", "formula", "measured"]]
 
+    def lacks(self, expression: Expression) -> str:
+        """Why a function of its kind has no number, for people; "" where it has one, as is the rule."""
+        return ""
+
     @abstractmethod
     def value(self, trained: Trained) -> float:
         """The number of a candidate; NaN where a measurement has no finite one."""

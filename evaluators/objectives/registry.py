@@ -19,6 +19,7 @@ from evaluators.objectives.robustness import Robustness
 from evaluators.objectives.saved_bytes import SavedBytes
 from evaluators.objectives.sparsity import Sparsity
 from primitives.errors import UserFileError, nearest
+from primitives.expression.expression import Expression
 from primitives.quoting import quoted
 from primitives.user_file import CONSENT, FileNotRun, Wanted, is_reference, load, made, parts_of
 
@@ -119,6 +120,19 @@ def check_names(names: Iterable[str]) -> None:
     """
     for name in names:
         objective(name)
+
+
+def check_kinds(names: Iterable[str], expressions: Iterable[Expression]) -> None:
+    """Refuse objectives that have no number for some function, before anything is trained.
+
+    Raises:
+        EvaluationError: names the objective, the function and its kind.
+    """
+    known = list(expressions)
+    for own in map(objective, names):
+        for expression in known:
+            if why := own.lacks(expression):
+                raise EvaluationError(f"the objective {quoted(own.name)}: {why}")
 
 
 def measured_objectives(names: Iterable[str]) -> tuple[MeasuredObjective, ...]:

@@ -88,12 +88,12 @@ def show(
     operators: Operators = [],  # noqa: B006  (typer copies it)
     as_json: Json = False,
 ) -> None:
-    """Show what an expression is: formula, class, known name, analysis, and a picture."""
+    """Show what an expression is: formula, kind, class, known name, analysis, and a picture."""
     from primitives.expression.parsing import parse
     from primitives.operators.of_files import register_of_files
     from search.commands.shell import print_json, say
     from search.terminal.card import card
-    from search.terminal.inspection import curve, describe
+    from search.terminal.inspection import describe
     from search.terminal.inspection_codec import description_to_json
 
     register_of_files(operators)
@@ -106,7 +106,7 @@ def show(
     if as_json:
         print_json(description_to_json(description))
         return
-    for heading, lines in card(description, curve(parsed)):
+    for heading, lines in card(description):
         say(heading, "bold")
         for name, text in lines:
             say(f"  {name:<22} {text}".rstrip(), whole=True)

@@ -18,7 +18,7 @@ from search.export.markdown import code, code_cell, plain
 from search.records.class_row import ClassRow
 from search.records.packages import installed
 from search.terminal.card import INIT_SCALE, card
-from search.terminal.inspection import curve, describe
+from search.terminal.inspection import describe
 
 _GROUPS = ("function", "shape", "normal inputs z")
 _LABELS = {INIT_SCALE: "gain 1/sqrt(E f^2)"}  # beside code in which it is called GAIN
@@ -167,7 +167,7 @@ def _lineage(rows: Sequence[ClassRow]) -> list[str]:
 
 
 def _properties(expression: Expression) -> list[str]:
-    groups = [lines for heading, lines in card(describe(expression), curve(expression)) if heading in _GROUPS]
+    groups = [lines for heading, lines in card(describe(expression)) if heading in _GROUPS]
     skipped = ("expression", "LaTeX", "known as", "on [-3, 3]")
     rows = [(_LABELS.get(key, key), value) for lines in groups for key, value in lines if key not in skipped]
     return ["| property | value |", "|---|---|", *(f"| {plain(key)} | {plain(value)} |" for key, value in rows)]

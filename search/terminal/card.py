@@ -9,6 +9,8 @@ from primitives.analysis import EdgeOfChaos, Gaussian, Shape
 from primitives.catalogue import Match
 from primitives.equivalence.canonical import canonical
 from primitives.equivalence.classes import has_own_slope
+from primitives.operators.axes import letters_of
+from search.report.pictures.sampling import why_no_curve
 from search.terminal.inspection import Description
 from search.terminal.proof import proof_lines
 from search.terminal.tables import number, sparkline
@@ -16,45 +18,82 @@ from search.terminal.tables import number, sparkline
 INIT_SCALE = "init scale 1/sqrt(E f^2)"
 
 
-def card(description: Description, curve: list[float]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Headings with their lines, each a label and a text.
+#: Of a group of lines: each a label and a text.
+Lines = list[tuple[str, str]]
+
+_AXES = {"n": "examples", "c": "channels", "p": "positions"}
+
+
+def card(description: Description) -> Iterator[tuple[str, Lines]]:
+    """Headings with their lines.
 
     Args:
         description: as :func:`search.terminal.inspection.describe` gives it.
-        curve: values on [-3, 3], for a small picture.
     """
-    yield "function", _function(description, curve)
-    analysis = description.analysis
-    if analysis.shape:
-        yield "shape", _shape(analysis.shape, analysis.at_zero)
-    else:
-        yield "shape", [("", "not a number somewhere on [-50, 50]")]
-    yield "proved", proof_lines(description.proof, description.expression)
-    if analysis.gaussian:
-        yield "normal inputs z", _gaussian(analysis.gaussian)
-    else:
-        yield "normal inputs z", [("", "E f(z)^2 is not a positive finite number")]
-    yield "edge of chaos", _edge(description.edges, description.half_stable)
-    types = ", ".join(analysis.finite_in) or "none of float32, bfloat16, float16"
-    yield "screens", [("screen", code_of(description.screen) or "passed"), ("finite on [-50, 50] in", types)]
+    yield "function", _function(description)
+    for place, part in enumerate(description.parts, 1):
+        which = f"{place} of {len(description.parts)}"
+        yield f"function {which}", _function(part)
+        for heading, lines in _analysis(part):
+            yield f"{heading}, function {which}", lines
+    if not description.parts:
+        yield from _analysis(description)
+    yield "screens", _screens(description)
     classes = description.classes
     yield "classes", [("exact", classes.exact), ("scale", classes.scale), ("affine", classes.affine)]
 
 
-def _function(description: Description, curve: list[float]) -> list[tuple[str, str]]:
+def _analysis(description: Description) -> Iterator[tuple[str, Lines]]:
+    """What is known of a function of one number; of another kind why there is nothing."""
+    profile = description.profile
+    if profile is None:
+        yield "analysis", [("", f"none: it needs a function of one number; this is {description.kind}")]
+        return
+    analysis = profile.analysis
+    if analysis.shape:
+        yield "shape", _shape(analysis.shape, analysis.at_zero)
+    else:
+        yield "shape", [("", "not a number somewhere on [-50, 50]")]
+    yield "proved", proof_lines(profile.proof, description.expression)
+    if analysis.gaussian:
+        yield "normal inputs z", _gaussian(analysis.gaussian)
+    else:
+        yield "normal inputs z", [("", "E f(z)^2 is not a positive finite number")]
+    yield "edge of chaos", _edge(profile.edges, profile.half_stable)
+
+
+def _screens(description: Description) -> Lines:
+    lines = [("screen", code_of(description.screen) or "passed")]
+    if description.profile:
+        types = ", ".join(description.profile.analysis.finite_in) or "none of float32, bfloat16, float16"
+        lines.append(("finite on [-50, 50] in", types))
+    return lines
+
+
+def _function(description: Description) -> Lines:
     expression, known = description.expression, description.known
+    form = canonical(expression)
     parameters = (f"{p.name} = {p.initial:g} per {p.per}" for p in expression.parameters)
-    own = has_own_slope(expression)
+    varies = [_AXES[letter] for letter in letters_of(form.axes)]
+    pictures = [(label, sparkline(values)) for label, values in description.curves]
+    if why := "" if description.parts else why_no_curve(expression):
+        pictures = [("on [-3, 3]", f"no picture: {why}")]
+    own = has_own_slope(expression) and not description.parts
+    gradients = "by a derivative of its own" + (", f'; the shape is that of the values" if description.profile else "")
     return [
         ("expression", expression.text),
-        ("canonical form", canonical(expression).text),
-        ("LaTeX", description.latex),
+        ("canonical form", form.text),
+        ("kind", description.kind),
+        ("inputs", ", ".join(sorted(form.inputs)) or "none"),
+        ("varies over", ", ".join(varies) or "nothing"),
+        *([] if description.parts else [("LaTeX", description.latex or "none")]),
         ("parameters", ", ".join(parameters) or "none"),
         ("known as", _known(known) if known else "-"),
         ("cost, in ReLUs", number(description.cost, ".3g")),
         ("nodes", number(expression.size)),
-        *([("gradients", "by a derivative of its own, f'; the shape is that of the values")] if own else []),
-        ("on [-3, 3]", sparkline(curve)),
+        ("complexity", number(description.complexity, ".6g")),
+        *([("gradients", gradients)] if own else []),
+        *pictures,
     ]
 
 
@@ -62,7 +101,7 @@ def _known(match: Match) -> str:
     return f"{match.name} ({match.relation}{f': {match.formula}' if match.is_shifted else ''})"
 
 
-def _shape(shape: Shape, at_zero: float | None) -> list[tuple[str, str]]:
+def _shape(shape: Shape, at_zero: float | None) -> Lines:
     low, high = number(shape.low, ".6g"), number(shape.high, ".6g")
     return [
         ("smoothness", shape.smoothness),
@@ -74,7 +113,7 @@ def _shape(shape: Shape, at_zero: float | None) -> list[tuple[str, str]]:
     ]
 
 
-def _gaussian(gaussian: Gaussian) -> list[tuple[str, str]]:
+def _gaussian(gaussian: Gaussian) -> Lines:
     values = {
         "E f": gaussian.mean,
         "E f^2": gaussian.second,
@@ -95,7 +134,7 @@ def _gaussian(gaussian: Gaussian) -> list[tuple[str, str]]:
     return [*lines, ("Hermite coefficients", " ".join(f"{round(a, 4) + 0.0:.4f}" for a in gaussian.hermite))]
 
 
-def _edge(points: Sequence[EdgeOfChaos], half_stable: EdgeOfChaos | None) -> list[tuple[str, str]]:
+def _edge(points: Sequence[EdgeOfChaos], half_stable: EdgeOfChaos | None) -> Lines:
     lines = [(f"bias std {point.bias_std:.4g}", _point(point)) for point in points]
     if half_stable:
         lines.append((f"half-stable {half_stable.bias_std:.4g}", _point(half_stable)))

@@ -10,12 +10,14 @@ import torch
 
 from evaluators.cohort import run_cohort
 from evaluators.objectives import cost
+from evaluators.objectives.complexity import complexity
 from evaluators.rejection.screens import screen
 from evaluators.results.reasons import Reason
 from primitives.analysis import Analysis, EdgeOfChaos, analyse, edge_of_chaos, half_stable
 from primitives.catalogue import Match, known_name
 from primitives.equivalence.classes import Fingerprint, fingerprint
-from primitives.expression.evaluation import value_at
+from primitives.equivalence.kinds import kind_in_words, plainest
+from primitives.errors import ActsearchError
 from primitives.expression.expression import Expression
 from primitives.lowering import lower
 from primitives.monotone import Monotonicity, monotonicity
@@ -26,9 +28,27 @@ from search.engine.racing import laps
 from search.engine.request import request_for
 from search.engine.study import Study
 from search.records.cohort import Counts
+from search.report.pictures.sampling import inputs, lines_of
 from search.storage import MemoryStore
 
 BIAS_STDS = (0.05, 0.2, 0.5)  # for the edge of chaos
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is known of a function of one number.
+
+    Args:
+        analysis: its properties, by numbers.
+        proof: those that are proved, for all values of its parameters.
+        edges: the edge of chaos for some standard deviations of the biases, where there is one.
+        half_stable: the point at which the edge is half-stable, or None.
+    """
+
+    analysis: Analysis
+    proof: Monotonicity
+    edges: tuple[EdgeOfChaos, ...]
+    half_stable: EdgeOfChaos | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,50 +57,66 @@ class Description:
 
     Args:
         expression: itself.
-        latex: its formula.
+        kind: of which it is, in words.
+        latex: its formula; "" where it has none.
         known: what the catalogue knows it as, or None.
         classes: its keys.
         screen: the screen that stops it, or None.
         cost: in ReLUs.
-        analysis: its properties, by numbers.
-        proof: those that are proved, for all values of its parameters.
-        edges: the edge of chaos for some standard deviations of the biases, where there is one.
-        half_stable: the point at which the edge is half-stable, or None.
+        complexity: nodes of the canonical form.
+        curves: values on [-3, 3] for small pictures, each with its label: one, or of a gate one for each of some z;
+            none of layers with statistics and of ``layers(...)``.
+        profile: of a function of one number, else None.
+        parts: of ``layers(...)`` its functions, else none.
     """
 
     expression: Expression
+    kind: str
     latex: str
     known: Match | None
     classes: Fingerprint
     screen: Reason | None
     cost: float
-    analysis: Analysis
-    proof: Monotonicity
-    edges: tuple[EdgeOfChaos, ...]
-    half_stable: EdgeOfChaos | None
+    complexity: float
+    curves: tuple[tuple[str, list[float]], ...]
+    profile: Profile | None
+    parts: tuple[Description, ...]
 
 
 def describe(expression: Expression) -> Description:
-    """Formula, classes, known name, screens, analysis, edge of chaos."""
-    edges = (edge_of_chaos(expression, bias_std) for bias_std in BIAS_STDS)
+    """Formula, kind, classes, known name, screens; of functions of one number analysis and edge of chaos."""
+    is_layers = len(expression.parts) > 1
+    lines = [] if is_layers else lines_of(expression, inputs(3.0, 61))
     return Description(
         expression=expression,
-        latex=str(lower(expression, "latex")),
+        kind=kind_in_words(expression),
+        latex="" if is_layers else _latex(expression),
         known=known_name(expression, input_scale=True, input_shift=True),
         classes=fingerprint(expression),
         screen=screen(expression),
         cost=cost(expression),
-        analysis=analyse(expression),
-        proof=monotonicity(expression),
-        edges=tuple(edge for edge in edges if edge),
-        half_stable=half_stable(expression),
+        complexity=complexity(expression),
+        curves=tuple((f"on [-3, 3]{line.label and ', '}{line.label}", line.value.tolist()) for line in lines),
+        profile=_profile(expression) if plainest(expression).is_pointwise else None,
+        parts=tuple(map(describe, expression.parts)) if is_layers else (),
     )
 
 
-def curve(expression: Expression, points: int = 61) -> list[float]:
-    """Values on [-3, 3], for a small picture."""
-    values: list[float] = value_at(expression, torch.linspace(-3.0, 3.0, points, dtype=torch.float64)).tolist()
-    return values
+def _latex(expression: Expression) -> str:
+    try:
+        return str(lower(expression, "latex"))
+    except ActsearchError:  # it has an operator without a LaTeX form
+        return ""
+
+
+def _profile(expression: Expression) -> Profile:
+    edges = (edge_of_chaos(expression, bias_std) for bias_std in BIAS_STDS)
+    return Profile(
+        analysis=analyse(expression),
+        proof=monotonicity(plainest(expression)),
+        edges=tuple(edge for edge in edges if edge),
+        half_stable=half_stable(expression),
+    )
 
 
 @dataclass(frozen=True, slots=True)

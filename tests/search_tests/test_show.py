@@ -10,14 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.patches import Rectangle
 
 from primitives import ActsearchError, monotone_activations, parse
 from primitives.analysis import analyse
+from primitives.equivalence.canonical import canonical
+from primitives.equivalence.kinds import kind_in_words
 from search.commands.cli import main
-from search.export.plot import draw, figure
+from search.export.plot import draw, figure, picture
+from search.report.pictures.curve import curve_picture
 from search.terminal.card import card
-from search.terminal.inspection import curve, describe
+from search.terminal.inspection import describe
 from search.terminal.inspection_codec import description_to_json
 
 
@@ -77,7 +81,7 @@ def test_monotone_prints_three_expressions(monkeypatch: pytest.MonkeyPatch, caps
 )
 def test_the_card_leaves_nothing_out(text: str) -> None:
     found = describe(parse(text))
-    groups = dict(card(found, curve(parse(text))))
+    groups = dict(card(found))
     assert list(groups) == ["function", "shape", "proved", "normal inputs z", "edge of chaos", "screens", "classes"]
     for part, heading in (("gaussian", "normal inputs z"), ("shape", "shape")):
         features = json.loads(json.dumps(description_to_json(found)))["analysis"][part]
@@ -99,6 +103,86 @@ def test_a_pair_and_a_parameter_per_network_are_said(
     found = json.loads(capsys.readouterr().out)
     assert found["known"]["name"] == "HeLU"
     assert found["analysis"]["shape"] == json.loads(json.dumps(asdict(analyse(parse("relu(x)")))))["shape"]
+
+
+LAYER, GATE, PLACES = "x/rms_c(x)", "silu(x)*z", "layers(sin(10*x),x/rms_c(x),relu(x))"
+
+
+@pytest.mark.parametrize("text", [LAYER, GATE, PLACES, "paired(relu(x),relu(x+0.1))*z", "layers(x/rms_c(x),x*z)"])
+def test_every_kind_is_said(text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert show(monkeypatch, text) == 0
+    out = capsys.readouterr().out
+    for part in (text, kind_in_words(parse(text)), "cost, in ReLUs", "complexity", "screen", "exact"):
+        assert part in out
+    assert show(monkeypatch, text, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    form = canonical(parse(text))
+    assert (found["kind"], found["canonical"]) == (kind_in_words(form), form.text)
+    assert found["inputs"] == sorted(form.inputs)
+    assert found["axes"] == "ncp"
+    assert found["analysis"] is None
+    assert [part["expression"] for part in found["parts"]] == [
+        part.text for part in parse(text).parts if len(parse(text).parts) > 1
+    ]
+
+
+def test_one_function_per_place_is_profiled_part_by_part(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert show(monkeypatch, PLACES, "--json") == 0
+    parts = json.loads(capsys.readouterr().out)["parts"]
+    for part, text in zip(parts, ("sin(10*x)", None, "relu(x)"), strict=True):
+        assert part["analysis"] == (text and json.loads(json.dumps(asdict(analyse(parse(text))))))
+    assert parts[2]["known"]["name"] == "ReLU"
+    headings = [heading for heading, _ in card(describe(parse(PLACES)))]
+    assert "shape, function 1 of 3" in headings
+    assert "analysis, function 2 of 3" in headings
+
+
+def test_a_gate_has_a_curve_for_each_z(tmp_path: Path) -> None:
+    value, slope = figure(parse(GATE)).axes
+    x = torch.linspace(-5.0, 5.0, 4000, dtype=torch.float64)
+    labels = [text.get_text() for text in figure(parse(GATE)).legends[0].get_texts()]
+    for z, label, of_value, of_slope in zip((-1, 0.5, 1, 2), labels, value.lines[-4:], slope.lines[-4:], strict=False):
+        assert label == f"$z = {z:g}$"
+        leaf = x.clone().requires_grad_()
+        expected = z * torch.nn.functional.silu(leaf)
+        expected.sum().backward()
+        low, high = value.get_ylim()
+        seen = expected.detach().clamp(low - 9 * (high - low), high + 9 * (high - low))
+        np.testing.assert_allclose(np.asarray(of_value.get_ydata()), seen.numpy(), atol=1e-12)
+        assert leaf.grad is not None
+        np.testing.assert_allclose(np.asarray(of_slope.get_ydata()), leaf.grad.numpy(), atol=1e-12)
+    draw(parse(GATE), tmp_path / "gate.png")
+
+
+def test_each_function_of_a_network_has_its_picture(tmp_path: Path) -> None:
+    made = figure(parse(PLACES))
+    assert len(made.axes) == 6
+    assert "no picture" in made.axes[2].texts[0].get_text()
+    draw(parse(PLACES), tmp_path / "places.svg")
+
+
+def test_a_layer_with_statistics_has_no_picture_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert show(monkeypatch, LAYER, "--plot", str(tmp_path / "x.svg")) != 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "it is a layer with statistics, and an output depends on more than one number" in captured.err
+    assert list(tmp_path.iterdir()) == []
+    assert b"svg" in picture(parse(LAYER), ".svg")
+
+
+def test_the_report_has_a_picture_of_every_kind() -> None:
+    assert curve_picture(parse("relu(x)")).count("<path") == 4
+    gate = curve_picture(parse(GATE))
+    assert gate.count('class="value"') == gate.count('class="slope"') == 4
+    assert "z = −1, 0.5, 1, 2" in gate
+    assert "a layer with statistics" in curve_picture(parse(LAYER))
+    places = curve_picture(parse(PLACES))
+    assert places.count("<svg class") == 2
+    assert "2 of 3: x/rms_c(x)" in places
 
 
 def test_text_has_headings_and_numbers(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,31 +9,71 @@ drawn there.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
+from primitives.equivalence.kinds import kind_in_words, plainest
 from primitives.expression.derivative import derivative
 from primitives.expression.evaluation import evaluate
 from primitives.expression.expression import Expression
+from primitives.operators.table import LAYERS
 
 _POINTS = 4_000  # so many that a jump can be told from a steep slope; 0 is none of them
+#: Second inputs at which a gate is shown.
+SECOND = (-1.0, 0.5, 1.0, 2.0)
 
 
-def value_and_slope(function: Expression, end: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Inputs from ``-end`` to ``end``, f and f' there at the initial parameters, each (4000,) of float64.
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """A function of x as a curve.
 
-    The slope is NaN where the value is not finite.
+    Args:
+        label: ``"z = 0.5"`` of a gate, else "".
+        value: at the inputs, float64.
+        slope: by x; NaN where the value is not finite.
     """
-    x = torch.linspace(-end, end, _POINTS, dtype=torch.float64)
-    value, slope = evaluate((function, derivative(function)), x, function.initial_values)
-    return x, value, torch.where(value.isfinite(), slope, torch.nan)
+
+    label: str
+    value: Tensor
+    slope: Tensor
+
+
+def why_no_curve(function: Expression) -> str:
+    """Why the function of one place has no picture, for people; "" where it has one."""
+    function = plainest(function)
+    if not function.has_statistics and function.op != LAYERS:
+        return ""
+    return f"it is {kind_in_words(function)}, and an output depends on more than one number"
+
+
+def inputs(end: float, points: int = _POINTS) -> Tensor:
+    """Inputs from ``-end`` to ``end``, float64."""
+    return torch.linspace(-end, end, points, dtype=torch.float64)
+
+
+def lines_of(function: Expression, x: Tensor) -> list[Line]:
+    """The curves of a function at some inputs and its initial parameters: one, or of a gate one for each z of
+    :data:`SECOND`; none where :func:`why_no_curve` says why.
+    """
+    function = plainest(function)
+    if why_no_curve(function):
+        return []
+    roots = function, derivative(function)
+    lines = []
+    for z in SECOND if "z" in function.inputs else (None,):
+        given = function.initial_values | ({} if z is None else {"z": z})
+        value, slope = evaluate(roots, x, given)
+        lines.append(Line("" if z is None else f"z = {z:g}", value, torch.where(value.isfinite(), slope, torch.nan)))
+    return lines
 
 
 def limits(x: Tensor, y: Tensor) -> tuple[float, float]:
     """Limits of the axis: all of a tame function, the middle of one that explodes.
 
     The middle is where 80 % of the values on [-2, 2] lie; shown is up to three times as much, or all where that is no
-    more than four times as much.
+    more than four times as much. Of several functions both are shaped alike, (lines, points).
     """
     finite = y[y.isfinite()]
     middle = y[y.isfinite() & (x.abs() < 2.0)]
