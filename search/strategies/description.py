@@ -1,6 +1,7 @@
 """What the Gaussian process knows of a candidate: two halves of its curve and numbers that no sign changes.
 
-A function of one input is described here; whatever else is searched needs a description of the same kind.
+Layers with statistics, gates and ``layers(...)`` have descriptions of the same lengths. No sign of theirs is taken
+away: both halves end in a constant so large that the kernel's mean over the signs is its value at none.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import torch
 
 from evaluators.training.member import Array
 from primitives.equivalence.canonical import canonical
+from primitives.equivalence.kinds import plainest
 from primitives.expression.evaluation import evaluate
 from primitives.expression.expression import Expression
+from search.strategies.sketch import sketch
 
 EDGE = 6.0
 CELLS = 1200  # of [-6, 6]; slopes are differences between their middles
@@ -27,6 +30,7 @@ WIDTH = 1.3  # of the normal whose root density weighs the points
 DEGREES = 11  # Hermite polynomials of degree 0 to 10
 _FLAT = 1e-6
 _HUGE = 1e100
+_UNSIGNED = 2.0  # the terms of the other signs are below exp(-2 * (2 / 0.5)^2 + 8) of the kernel's
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +83,11 @@ def describe(expression: Expression, *, exact: bool) -> Description:
     N(0, 1.3^2) there; f' of an even part is odd, so that it belongs to that part. Its numbers: absolute Hermite
     coefficients of degree 0 to 10, logarithms of E f'^2, E f'^4 and E f''^2, the sizes of the slopes at both ends in
     order, and how monotone it is, |E f'| / E |f'|; where ``exact`` the logarithm of the root mean square, too.
+
+    What is no function of one number is described by its :class:`search.strategies.sketch.Sketch`.
     """
+    if not plainest(expression).is_pointwise:
+        return _of_sketch(expression, exact=exact)
     x, weights, hermite = _points()
     with np.errstate(all="ignore"):
         y = _values(expression, x)
@@ -101,10 +109,21 @@ def describe(expression: Expression, *, exact: bool) -> Description:
     ])  # fmt: skip
     even, odd = (_half(density * f, s) for s in (1, -1))
     even_slope, odd_slope = (_half(SLOPE * density * cut, s) for s in (-1, 1))
-    made = Description(np.concatenate([even, even_slope]), np.concatenate([odd, odd_slope]), numbers)
-    for part in (made.even, made.odd, made.numbers):
+    return _made(np.concatenate([even, even_slope]), np.concatenate([odd, odd_slope]), numbers)
+
+
+def _of_sketch(expression: Expression, *, exact: bool) -> Description:
+    """Outputs in one half, gradients in the other, each with the constant behind it."""
+    made = sketch(expression, 2 * (CELLS // 2 // EVERY) - 1)
+    numbers = np.append(made.numbers, [made.size] if exact else [])
+    slopes = SLOPE * made.slopes.clip(-LARGEST, LARGEST)
+    return _made(np.append(made.values, _UNSIGNED), np.append(slopes, _UNSIGNED), numbers)
+
+
+def _made(even: Array, odd: Array, numbers: Array) -> Description:
+    for part in (even, odd, numbers):
         part.setflags(write=False)
-    return made
+    return Description(even, odd, numbers)
 
 
 def _half(values: Array, sign: int) -> Array:
