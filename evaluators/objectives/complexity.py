@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from evaluators.objectives.formula import FormulaObjective
 from primitives.equivalence.canonical import canonical
+from primitives.equivalence.moments import with_moments
 from primitives.expression.expression import Expression
 
 
 def complexity(expression: Expression) -> float:
-    """Number of nodes of the canonical form written as a tree; those of ``layers(...)`` are all of its functions'."""
-    return float(canonical(expression).size)
+    """Number of nodes of the canonical form written as a tree; those of ``layers(...)`` are all of its functions'.
+
+    A standard deviation or a root mean square is one operator, as it is written.
+    """
+    return float(with_moments(canonical(expression)).size)
 
 
 class Complexity(FormulaObjective):

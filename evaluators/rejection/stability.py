@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +19,8 @@ from evaluators.networks import mlp
 from evaluators.seeds import torch_generator
 from evaluators.training.drawing import draw_weights
 from evaluators.training.initialisation import normalised
-from primitives.expression.expression import Expression
-from primitives.layers.activation import Activation
+from primitives.expression.expression import Expression, at_place
+from primitives.layers.norm_activation import layer_of
 from primitives.layers.replacing import replace
 
 LIMIT = 1e8
@@ -36,7 +37,8 @@ def largest_gradient(expression: Expression, seed: int = 0) -> float:
     """The largest norm of the gradient that ascent on it finds; infinite where it is not finite.
 
     Args:
-        expression: the candidate, in a perceptron of four layers of 32 without normalisation, float32.
+        expression: the candidate, of any kind, in a perceptron of four layers of 32 without normalisation, float32. A
+            gate's second input are the channels 16 further.
         seed: of the weights, the 64 normal inputs and their random classes.
     """
     network, x, y = _problem(expression, seed)
@@ -57,13 +59,26 @@ def largest_gradient(expression: Expression, seed: int = 0) -> float:
 def _problem(expression: Expression, seed: int) -> tuple[nn.Module, Tensor, Tensor]:
     """A network with weights as in training, inputs and targets."""
     generator = torch_generator(seed, "stability")
-    function = normalised(expression)
+    functions = [normalised(at_place(expression, number, _DEPTH)) for number in range(_DEPTH)]
     with torch.device("cpu"), torch.random.fork_rng(devices=[]):  # the layers' own first weights are overwritten
         network = mlp(_INPUTS, _WIDTH, _DEPTH, _CLASSES)
         draw_weights(network, generator)
-        replace(network, nn.ReLU, lambda: Activation(function, channels=_WIDTH))
+        replace(network, nn.ReLU, partial(next, map(_Layer, functions)))
         x = torch.randn(_EXAMPLES, _INPUTS, generator=generator)
         return network, x, torch.randint(_CLASSES, (_EXAMPLES,), generator=generator)
+
+
+class _Layer(nn.Module):
+    """A function in its place; a gate's second input are the channels half the width away."""
+
+    def __init__(self, function: Expression) -> None:
+        super().__init__()
+        self.layer = layer_of(function, channels=_WIDTH, channel_dim=-1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        inputs = (x, x.roll(_WIDTH // 2, -1)) if "z" in self.layer.expression.inputs else (x,)
+        output: Tensor = self.layer(*inputs)
+        return output
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from evaluators.controls import CONTROLS
@@ -9,10 +10,12 @@ from evaluators.rejection.screens import screen
 from primitives.equivalence.builtin import as_builtin
 from primitives.equivalence.canonical import canonical
 from primitives.equivalence.classes import class_of
-from primitives.expression.expression import Expression, constant, make_node, parameter
+from primitives.equivalence.moments import with_moments
+from primitives.expression.expression import Expression, at_place, constant, make_node, parameter
 from primitives.expression.parameters import Parameter
 from primitives.expression.parsing import parse
 from primitives.expression.traversal import postorder, rewrite
+from primitives.operators.table import LAYERS
 
 MOST = 16  # neighbours of one expression, the shortest first
 _FACTORS = (0.5, 0.8, 1.25, 2.0)
@@ -27,8 +30,10 @@ def length(expression: Expression) -> tuple[int, int]:
 def shorter(expression: Expression, *, exact: bool = False) -> list[Expression]:
     """Functions in the neighbourhood with a shorter text, shortest first; with ``exact`` a factor makes another one.
 
-    An operator is left out, so that one of its inputs stands in its place; a parameter is held at its initial value or
-    learned once a layer instead of once a channel; a number is rounded to fewer digits.
+    An operator is left out, so that one of its inputs stands in its place: of a quotient by ``rms_c(x)`` that is what
+    was divided, of ``layers(f, g)`` f or g alone; a function of a place is replaced by that of the place before or
+    behind; a parameter is held at its initial value or learned once a layer instead of once a channel; a number is
+    rounded to fewer digits. What took z in a place goes on to take it.
     """
     usable = _usable(expression, _simpler(expression), exact)
     return [each for each in usable if length(each) < length(expression)][:MOST]
@@ -38,12 +43,13 @@ def plain(expression: Expression, *, exact: bool = False) -> Expression:
     """The shortest form of the same class that leaving out operators and rounding numbers leads to.
 
     A built-in of torch is its own plainest form. A positive factor of the output goes unless ``exact``: where the
-    scale is unit it does not change how a function trains.
+    scale is unit it does not change how a function trains. What makes no difference but in rounding stays, such as the
+    maximum that softmax takes away: no form fails a screen that the expression passes.
     """
-    form, key = as_builtin(expression), class_of(expression, exact=exact)
+    form, key, reason = as_builtin(expression), class_of(expression, exact=exact), screen(expression)
     while True:
-        same = [each for each in map(canonical, _simpler(form)) if length(each) < length(form)]
-        same = [each for each in same if class_of(each, exact=exact) == key]
+        same = [each for each in map(_written, _simpler(form)) if length(each) < length(form)]
+        same = [each for each in same if class_of(each, exact=exact) == key and (reason or not screen(each))]
         if not same:
             return form
         form = min(same, key=length)
@@ -64,13 +70,26 @@ def moved(expression: Expression, *, exact: bool = False) -> list[Expression]:
 
 
 def _simpler(expression: Expression) -> list[Expression]:
-    return [*_without_operator(expression), *_with_simpler_parameter(expression), *_with_rounded_number(expression)]
+    return [
+        *_without_operator(expression),
+        *_with_a_neighbour_s_function(expression),
+        *_with_simpler_parameter(expression),
+        *_with_rounded_number(expression),
+    ]
 
 
 def _without_operator(expression: Expression) -> Iterator[Expression]:
     for node in postorder((expression,)):
         for arg in dict.fromkeys(node.args):
             yield _replaced(expression, node, arg)
+
+
+def _with_a_neighbour_s_function(expression: Expression) -> Iterator[Expression]:
+    """Of ``layers(...)`` one function in the place of the one beside it."""
+    parts = expression.parts
+    for number in range(len(parts) - 1):
+        for kept in parts[number : number + 2]:
+            yield make_node(LAYERS, *parts[:number], kept, kept, *parts[number + 2 :])
 
 
 def _with_simpler_parameter(expression: Expression) -> Iterator[Expression]:
@@ -115,8 +134,21 @@ def _usable(expression: Expression, changed: list[Expression], exact: bool) -> l
     """Canonical forms that pass the screens, each class once, without the controls and the expression's own class."""
     known = {class_of(each, exact=exact) for each in (*map(parse, CONTROLS.values()), expression)}
     usable = []
-    for each in sorted({canonical(each) for each in changed}, key=lambda each: (length(each), each.text)):
+    fitting = (each for each in {_written(each) for each in changed} if _takes_the_same(each, expression))
+    for each in sorted(fitting, key=lambda each: (length(each), each.text)):
         if (key := class_of(each, exact=exact)) not in known and not screen(each):
             known.add(key)
             usable.append(each)
     return usable
+
+
+def _written(expression: Expression) -> Expression:
+    """The canonical form, as short as people write it."""
+    return with_moments(canonical(expression))
+
+
+def _takes_the_same(expression: Expression, original: Expression) -> bool:
+    """True if z occurs in the places in which it did."""
+    count = math.lcm(len(expression.parts), len(original.parts))
+    pairs = ((at_place(expression, number, count), at_place(original, number, count)) for number in range(count))
+    return all(("z" in mine.inputs) == ("z" in theirs.inputs) for mine, theirs in pairs)

@@ -31,6 +31,22 @@ def test_what_grows_faster_than_x_fails(text: str, seed: int) -> None:
     assert is_unstable(parse(text), seed)
 
 
+@pytest.mark.parametrize(
+    ("text", "unstable"),
+    [
+        ("x*sigmoid(v*x)/std_gp(x)*w+b; v=1:channel, w=1:channel, b=0:channel", False),
+        ("paired(relu(x),relu(x+0.1))/rms_c(x)", False),
+        ("layers(x/rms_c(x),relu(x))", False),
+        ("layers(relu(x),relu(x),relu(x),exp(x))", True),
+        ("sigmoid(x)*z", False),
+        ("max(x,z)", False),
+        ("x*z*z", True),
+    ],
+)
+def test_every_kind_is_tested(text: str, unstable: bool) -> None:
+    assert is_unstable(parse(text)) == unstable
+
+
 def test_ascent_climbs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evaluators.rejection.stability.STEPS", 1)
     start = largest_gradient(parse("silu(x)"))

@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 
 from evaluators.cohort import CohortRequest
+from evaluators.objectives.complexity import complexity
 from evaluators.rejection.screens import screen
 from evaluators.results.records import CohortResult, MemberResult
+from primitives.equivalence.canonical import canonical
 from primitives.equivalence.classes import fingerprint, same_function
-from primitives.expression.expression import Expression
+from primitives.equivalence.moments import with_moments
+from primitives.expression.expression import Expression, at_place
 from primitives.expression.parameters import Parameter
 from primitives.expression.parsing import parse
 from primitives.expression.traversal import postorder
@@ -33,6 +36,55 @@ def test_a_pair_is_shortened_to_one_of_its_parts() -> None:
     texts = [each.text for each in shorter(parse("paired(tanh(x),sin(x)+x)"))]
     assert "tanh(x)" in texts
     assert "paired(tanh(x),sin(x))" in texts
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x*sigmoid(x)/std_gp(x)*w+b; w=1:channel, b=0:channel", "x*sigmoid(x)/std_gp(x)"),
+        ("tanh(x)/rms_c(x)", "tanh(x)"),  # 1 for the statistic
+        ("relu(x-mean_np(x))", "relu(x-x)"),  # its argument; constant, so that a screen stops it
+        ("layers(tanh(x),sin(x))", "sin(x)"),
+        ("layers(tanh(x),sin(x))", "tanh(x)"),
+        ("layers(tanh(x),tanh(x)+0.1*x,sin(x))", "layers(tanh(x),tanh(x),sin(x))"),
+        ("sin(silu(x))*z", "silu(x)*z"),
+    ],
+)
+def test_layers_gates_and_places_are_shortened(text: str, expected: str) -> None:
+    found = [each for each in _all_shorter(parse(text)) if same_function(each, parse(expected), scale=True)]
+    assert bool(found) == (screen(parse(expected)) is None)
+
+
+def _all_shorter(expression: Expression) -> list[Expression]:
+    """In several rounds."""
+    seen = dict.fromkeys(shorter(expression))
+    for _ in range(2):
+        seen |= dict.fromkeys(more for each in list(seen) for more in shorter(each))
+    return list(seen)
+
+
+@pytest.mark.parametrize("text", ["sin(silu(x))*z", "layers(silu(x)*z,tanh(x)*z)", "layers(sin(x)*z,tanh(x))"])
+def test_a_gate_stays_a_gate_where_it_was_one(text: str) -> None:
+    expression = parse(text)
+    near = [*shorter(expression), *moved(expression)]
+    for each in near:
+        for number in range(2):
+            assert ("z" in at_place(each, number, 2).inputs) == ("z" in at_place(expression, number, 2).inputs)
+    assert near or text == "layers(sin(x)*z,tanh(x))"
+
+
+def test_softmax_keeps_what_keeps_it_finite() -> None:
+    softmax = parse("exp(x-max_c(x))/sum_c(exp(x-max_c(x)))")
+    assert same_function(softmax, parse("exp(x)/sum_c(exp(x))"))
+    assert plain(softmax) is softmax
+
+
+def test_standard_deviations_are_written_as_such() -> None:
+    for text in ("x/std_gp(x)", "x/rms_c(x)", "x/sqrt(mean_c(x*x)+1e-5)", "x/sqrt(mean_c(x*x)+1e-4)"):
+        found = with_moments(canonical(parse(text)))
+        assert canonical(found) is canonical(parse(text))
+        assert ("sqrt" in found.text) == ("1e-4" in text)
+    assert complexity(parse("x/rms_c(x)")) == 4.0
 
 
 class Scripted(Workers):
