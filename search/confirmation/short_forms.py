@@ -36,10 +36,7 @@ def short_forms(expressions: Sequence[Expression], config: Config, workers: Work
     for number in range(config.confirmation.rounds):
         if not any(open_):
             break
-        tried = [
-            [*shorter(f, exact=exact), *moved(f, exact=exact)] if going else []
-            for f, going in zip(forms, open_, strict=True)
-        ]
+        tried = [_neighbours(f, config) if going else [] for f, going in zip(forms, open_, strict=True)]
         field = [*expressions, *forms, *(each for neighbours in tried for each in neighbours)]
         table = gains_in_search(field, config, workers, first_seed=FIRST_SEED + number * SEEDS, seeds=SEEDS)
         for n, expression in enumerate(expressions):
@@ -47,6 +44,13 @@ def short_forms(expressions: Sequence[Expression], config: Config, workers: Work
             open_[n] = chosen is not None
             forms[n] = plain(chosen, exact=exact) if chosen else forms[n]
     return forms
+
+
+def _neighbours(form: Expression, config: Config) -> list[Expression]:
+    """The shorter and the moved ones that fit the places of the tasks."""
+    fitting = config.fitting
+    near = [*shorter(form, exact=config.exact), *moved(form, exact=config.exact)]
+    return [each for each in near if not fitting.misfit(each)]
 
 
 def _step(
