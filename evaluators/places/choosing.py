@@ -38,9 +38,9 @@ class Wanted:
         return of_kind or isinstance(site.module, self.types) or any(fnmatchcase(site.path, p) for p in self.patterns)
 
     def names(self, path: str, module: nn.Module) -> bool:
-        """True for a module that is asked for by its type, or by its name although torch has it, such as a softmax."""
-        named = isinstance(module, NOT_ELEMENTWISE) and any(fnmatchcase(path, p) for p in self.patterns)
-        return named or isinstance(module, self.types)
+        """True for a module that is asked for by type or its own name, or by a pattern if it is a softmax or GLU."""
+        fits = isinstance(module, NOT_ELEMENTWISE) and any(fnmatchcase(path, p) for p in self.patterns)
+        return fits or path in self.patterns or isinstance(module, self.types)
 
     def missed(self, sites: Sequence[Site]) -> list[str]:
         """What there is none of: names and functions each, types where there is nothing of any."""
@@ -196,6 +196,7 @@ def _check_found(task: Task, asked: Wanted, found: Sequence[Site]) -> None:
         raise TaskError(
             f"{place}: its network has no {' or '.join(missed)} for the candidate to replace"
             f"{nearest(missed[0], [site.path for site in found])}; activations: {_listed(found)}{_by_function(found)}"
+            f"{_FUSED if ROW in missed else ''}"
         )
     chosen = [site for site in found if asked.takes(site)]
     for site in chosen:
@@ -206,6 +207,13 @@ def _check_found(task: Task, asked: Wanted, found: Sequence[Site]) -> None:
             )
         if not site.shapes and (site.path in asked.patterns or not any(each.shapes for each in chosen)):
             raise TaskError(f"{place}: {site.path} is never used; used activations: {_listed(found)}")
+
+
+#: Why a network with attention may have no softmax.
+_FUSED = (
+    ". F.scaled_dot_product_attention and nn.MultiheadAttention compute their softmax within one fused call, which has "
+    "no place: write the attention out"
+)
 
 
 def _by_function(found: Sequence[Site]) -> str:

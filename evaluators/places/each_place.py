@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from evaluators.places.survey import survey_of
 from evaluators.tasks.base import Part, Task
-from evaluators.tasks.place import PlaceKind, as_place
+from evaluators.tasks.place import Place, PlaceKind
 from primitives.expression.expression import Expression, operation
 from primitives.expression.parsing import parse
 from primitives.operators.table import LAYERS
@@ -30,7 +30,9 @@ SMOOTH: OfKind = {"pointwise": "x*sigmoid(x)", "layer": "x*sigmoid(x)", "gate": 
 
 def kinds_of(task: Task) -> tuple[PlaceKind, ...]:
     """The kinds of a task's places, as it declares them, each once."""
-    return tuple(dict.fromkeys(as_place(entry).kind for entry in task.replaced or ())) or ("pointwise",)
+    entries = task.replaced if isinstance(task.replaced, tuple) else ()  # what is no entry is refused elsewhere
+    kinds = (entry.kind if isinstance(entry, Place) else "pointwise" for entry in entries)
+    return tuple(dict.fromkeys(kinds)) or ("pointwise",)
 
 
 def in_each_place(task: Task, of_kind: OfKind, part: Part = "search") -> Expression:

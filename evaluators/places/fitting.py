@@ -8,7 +8,7 @@ from evaluators.errors import EvaluationError
 from evaluators.places.each_place import kinds_of
 from evaluators.places.site import Site
 from evaluators.places.survey import survey_of
-from evaluators.tasks.base import Task
+from evaluators.tasks.base import Part, Task
 from primitives.expression.expression import Expression, at_place
 from primitives.expression.traversal import postorder
 from primitives.layers.population import population
@@ -16,14 +16,20 @@ from primitives.operators.table import reduces
 
 
 class Fitting:
-    """Whether candidates fit all places of some tasks, whose networks are looked at when a candidate asks for that.
+    """Whether candidates fit all places of some tasks, and of their larger networks.
+
+    Networks are looked at when a candidate asks for that.
 
     Args:
         tasks: of a job.
     """
 
     def __init__(self, tasks: Iterable[Task]) -> None:
-        self.tasks = tuple(tasks)
+        self.tasks: list[tuple[Task, Part]] = []
+        for task in tasks:
+            self.tasks.append((task, "search"))
+            if (larger := task.larger()) is not None:
+                self.tasks.append((larger, "confirmation"))
         self._sites: dict[int, Sequence[Site]] = {}
 
     def misfit(self, expression: Expression) -> str:
@@ -32,11 +38,11 @@ class Fitting:
         Raises:
             TaskError: see :func:`evaluators.places.survey.survey_of`.
         """
-        for number, task in enumerate(self.tasks):
+        for number, (task, part) in enumerate(self.tasks):
             if kinds_of(task) == ("pointwise",) and expression.is_pointwise:
                 continue
             if number not in self._sites:
-                self._sites[number] = survey_of(task).sites
+                self._sites[number] = survey_of(task, part).sites
             if why := misfit(expression, self._sites[number]):
                 return f"task {task.name!r}: {why}"
         return ""

@@ -58,11 +58,10 @@ class Flows:
         """A module or call gets its input."""
         self.sources[by].append(self._origins(x))
 
-    def left(self, module: nn.Module, inputs: Iterable[object], output: object) -> None:
-        """A module has returned."""
+    def left(self, module: nn.Module, output: object) -> None:
+        """A module has returned; one that hands its input on, such as ``nn.Identity``, is one more origin of it."""
         if isinstance(output, Tensor):
-            own = any(output is each for each in inputs)
-            self._made[output] = (module,) if own else (*self._origins(output), module)
+            self._made[output] = (*self._origins(output), module)
             self.times[module] += 1
 
     def taken(

@@ -156,7 +156,7 @@ class _Watch(TorchFunctionMode):
                     self.places.pop()
             if probe is not None and probe.shapes:
                 probe.returned(output)
-            self.seen.flows.left(module, inputs, output)
+            self.seen.flows.left(module, output)
             return output
 
         return watched

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from primitives.errors import ExpressionError
-from primitives.layers.call_kinds import Function, inputs_of, is_activation, kind_of_call
+from primitives.layers.call_kinds import PRODUCT, Function, inputs_of, is_activation, kind_of_call
 
 #: Of which place a child is that stands for all calls of its kind in a forward pass.
 ALL = "all"
@@ -60,15 +60,30 @@ class _Calls(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         kind = kind_of_call(function, args, kwargs)
-        if not kind or not (is_activation(kind) or kind in vars(self.owner).get("calls_seen", ())):
+        if not kind:
             return function(*args, **kwargs)
-        child = self._child(kind)
+        led = is_activation(kind) or kind in vars(self.owner).get("calls_seen", ())
+        child = self._child(kind) if led else None
         # what is computed here is no call of the modules around this one, which have modes, too
         with torch._C.DisableTorchFunction():
             if child is None:
                 return function(*args, **kwargs)
             inputs = inputs_of(kind, args, kwargs)
             return child(inputs[0], function, args, kwargs) if isinstance(child, Standing) else child(*inputs)
+
+    def check_products(self) -> None:
+        """Refuse another number of products than was seen: with fewer of them another one would be a place's.
+
+        Raises:
+            ExpressionError: the message names the module's class.
+        """
+        seen = vars(self.owner).get("calls_seen", {})
+        for kind in (PRODUCT, f"{PRODUCT}_"):
+            if kind in seen and self.numbers.get(kind, 0) != seen[kind]:
+                raise ExpressionError(
+                    f"{type(self.owner).__name__}: expected {seen[kind]} products in a forward pass, as when its "
+                    f"places were found, got {self.numbers.get(kind, 0)}; give the gate's product a module around it"
+                )
 
     def _child(self, kind: str) -> nn.Module | None:
         """What takes the place of the next call of that kind."""
@@ -97,8 +112,11 @@ def _subclass(kind: type[nn.Module]) -> type[nn.Module]:
     """The subclass whose forward passes lead calls to children; its name is that of the class."""
 
     def forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        with _Calls(self):
-            return kind.forward(self, *args, **kwargs)
+        calls = _Calls(self)
+        with calls:
+            result = kind.forward(self, *args, **kwargs)
+        calls.check_products()
+        return result
 
     def reduced(self: nn.Module, protocol: Any) -> Any:
         return _blank, (kind,), self.__getstate__()
@@ -144,7 +162,8 @@ def lead_calls(module: nn.Module, seen: Mapping[str, int]) -> None:
             as products, are led where their kind is among these.
 
     Raises:
-        ExpressionError: the module's ``forward`` is not its class's; on call: there are more calls than were seen.
+        ExpressionError: the module's ``forward`` is not its class's; on call: there are more calls than were seen, or
+            another number of products.
     """
     if not can_lead(module):
         raise ExpressionError(

@@ -18,6 +18,7 @@ from evaluators.places.site import Site
 from evaluators.places.survey import find_sites
 from evaluators.tasks.base import Replaced
 from evaluators.tasks.place import Place
+from primitives.errors import ExpressionError
 from primitives.expression.parsing import parse
 from primitives.layers.norm_activation import layer_of
 from tests.evaluators_tests.families import Family
@@ -39,13 +40,20 @@ class LlamaMLP(nn.Module):
         return down
 
 
+class NewGELU(nn.Module):
+    """As NewGELUActivation there: it multiplies tensors, too."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 0.5 * x * (1.0 + torch.tanh(0.7978845608028654 * (x + 0.044715 * torch.pow(x, 3.0))))
+
+
 class T5Gated(nn.Module):
     """As T5DenseGatedActDense in transformers 5."""
 
     def __init__(self) -> None:
         super().__init__()
         self.wi_0, self.wi_1, self.wo = (nn.Linear(8, 12), nn.Linear(8, 12), nn.Linear(12, 8))
-        self.dropout, self.act = nn.Dropout(0.1), nn.GELU(approximate="tanh")
+        self.dropout, self.act = nn.Dropout(0.1), NewGELU()
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         hidden_gelu = self.act(self.wi_0(hidden_states))
@@ -156,10 +164,11 @@ def test_the_same_gate_gives_the_same_values_and_gradients(case: str) -> None:
     torch.testing.assert_close(found, wanted, rtol=1e-11, atol=1e-11)
 
 
-def test_t5_in_eval_mode_and_with_another_gate() -> None:
+def test_an_activation_that_multiplies_itself_and_another_gate() -> None:
     network, expected = made(T5Gated).eval(), made(T5Gated).eval()
-    put(network, (Place("layers.?.act", kind="gate"),), "gelu(x)*z")
-    torch.testing.assert_close(network(X), expected(X), rtol=0, atol=2e-2)  # tanh's approximation
+    text = "0.5*x*(1+tanh(0.7978845608028654*(x+0.044715*x**3)))*z"
+    put(network, (Place("layers.?.act", kind="gate"),), text)
+    torch.testing.assert_close(network(X), expected(X), rtol=1e-12, atol=1e-12)
     network = made(T5Gated).eval()
     put(network, (Place("layers.?.act", kind="gate"),), "relu(x)*relu(z)")
     x = X
@@ -258,3 +267,28 @@ def test_refusals(of: Callable[[Tensor, Tensor], Tensor], said: str) -> None:
     with pytest.raises(TaskError, match="replaced") as caught:
         put(made(lambda: Product(of)), (Place(F.silu, kind="gate"),), "silu(x)*z")
     assert said in str(caught.value)
+
+
+class Looped(nn.Module):
+    """As many products before the gate as there are tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(8, 8), nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        total = x.new_zeros(())
+        for token in x.unbind(1):
+            total = total + (token * token).mean()
+        return F.silu(self.first(x)) * self.second(x) + total
+
+
+def test_another_number_of_products_is_refused_on_call() -> None:
+    network = Looped().double()
+    put(network, (Place(F.silu, kind="gate"),), "silu(x)*z")
+    network(X)
+    for tokens in (3, 5):
+        with pytest.raises(
+            ExpressionError, match=f"Looped: expected 7 products in a forward pass, .* got {tokens + 1}"
+        ):
+            network(X[:, :tokens])

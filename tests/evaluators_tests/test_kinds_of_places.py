@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, cast
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -15,6 +18,7 @@ from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.plain import PlainModel
 from evaluators.training.stacking.stack import Stack
 from primitives.expression.parsing import parse
+from primitives.layers.norm_activation import layer_of
 from tests.evaluators_tests.test_gate_places import LlamaMLP
 from tests.evaluators_tests.test_stack_equals_plain import DOUBLE, check
 
@@ -58,10 +62,11 @@ class ConvNorm(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.first, self.bn1, self.relu = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace=True)
+        self.none = nn.Identity()
         self.second, self.bn2, self.head = nn.Conv2d(4, 6, 3), nn.BatchNorm2d(6), nn.Linear(6, 5)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.relu(self.bn1(self.first(x)))
+        x = self.relu(self.none(self.bn1(self.first(x))))
         x = F.relu(self.bn2(self.second(x)))
         result: Tensor = self.head(x.mean((2, 3)))
         return result
@@ -220,3 +225,97 @@ def test_norms_that_cannot_be_absorbed(name: str, said: str) -> None:
     with pytest.raises(TaskError) as caught:
         find_sites(Fork(), task, torch.randn(4, 1, 7, 7))
     assert said in str(caught.value)
+
+
+class NormAct(nn.BatchNorm2d):
+    """A norm and its activation in one module, with a name that says nothing."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(super().forward(x))
+
+
+class Fused(nn.Module):
+    """A module of its own for a norm and an activation; fused attention."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.own = nn.Conv2d(1, 4, 3), NormAct(4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.own(self.conv(x)).flatten(2)
+        return F.scaled_dot_product_attention(x, x, x)
+
+
+@pytest.mark.parametrize("match", ["own", NormAct])
+def test_a_layer_may_take_the_place_of_a_norm_that_has_its_activation_within(match: str | type[nn.Module]) -> None:
+    """The call within is none of the network's own."""
+    task, x = Own("norms", (Place(match, kind="layer"),)), torch.randn(4, 1, 7, 7)
+    torch.manual_seed(0)
+    network = Fused().train()
+    expected = network(x)
+    (site,) = find_sites(network, task, x)
+    assert (site.inputs.channels, site.inputs.channel_dim, site.norm) == (4, -3, None)
+    site.put(layer_of(parse(NORM_RELU), 4, channel_dim=-3))
+    torch.testing.assert_close(network(x), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_fused_attention_has_no_place() -> None:
+    with pytest.raises(TaskError, match=r"has no softmax .* one fused call, which has no place: write the attention"):
+        find_sites(Fused(), Own("norms", (Place(F.softmax, kind="row"),)), torch.randn(4, 1, 7, 7))
+
+
+@pytest.mark.parametrize(
+    ("module", "replaced", "said"),
+    [
+        (
+            nn.Softmax(1),
+            Place("act", kind="row", channel_dim=-1),
+            "channel_dim: expected -3, that of the softmax, got -1",
+        ),
+        (nn.LogSoftmax(1), Place("act", kind="row"), "expected a softmax in a row's place, got a LogSoftmax"),
+        (nn.ReLU(), Place("act", kind="row"), "expected a softmax in a row's place, got a ReLU"),
+        (
+            nn.Softmax(1),
+            "act",
+            'a candidate is, unless Place(..., kind="row") says that it takes the place of a softmax',
+        ),
+    ],
+)
+def test_rows_that_are_refused(module: nn.Module, replaced: Place | str, said: str) -> None:
+    network = Fork()
+    network.act = module  # type: ignore[assignment]
+    with pytest.raises(TaskError) as caught:
+        find_sites(network, Own("norms", (replaced,)), torch.randn(4, 1, 7, 7))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (
+            lambda: Place(nn.ReLU, kind=cast(Any, "gates")),
+            "kind: expected one of pointwise, layer, gate, row, got 'gates'",
+        ),
+        (lambda: Place(nn.ReLU, absorbs=(nn.BatchNorm2d,)), 'absorbs: expected kind="layer"'),
+        (
+            lambda: Place(nn.ReLU, kind="layer", absorbs=cast(Any, nn.BatchNorm2d)),
+            "expected a tuple of types of modules",
+        ),
+        (lambda: Place(F.scaled_dot_product_attention, kind="row"), "expected a type of modules, a pattern of names"),
+    ],
+)
+def test_places_that_mean_nothing(make: Callable[[], Place], said: str) -> None:
+    with pytest.raises(TaskError) as caught:
+        make()
+    assert said in str(caught.value)
+
+
+def test_a_softmax_over_another_dimension_has_its_axes() -> None:
+    network = Fork()
+    network.act = nn.Softmax2d()  # type: ignore[assignment]
+    x = torch.randn(4, 1, 7, 7)
+    expected = network.eval()(x)
+    (site,) = find_sites(network, Own("norms", (Place(nn.Softmax2d, kind="row"),)), x)
+    assert (site.inputs.channels, site.inputs.channel_dim) == (4, -3)
+    site.put(layer_of(parse(SOFTMAX), 4, channel_dim=-3))
+    torch.testing.assert_close(network.eval()(x), expected)
