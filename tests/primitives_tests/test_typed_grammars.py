@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections import Counter
 from functools import cache
 from itertools import product
@@ -228,6 +229,12 @@ def test_an_axis_is_never_there_by_a_factor_alone(tmp_path: Path) -> None:
     assert parse("alpha*mean_c(x); alpha=1:channel") not in factors
     assert parse("x*(alpha*mean_c(x)); alpha=1:channel") in factors
     assert parse("sin(alpha*x); alpha=1:channel") in factors
+
+
+def test_grammars_are_copied_and_pickled(chosen: Grammar) -> None:
+    copied = pickle.loads(pickle.dumps(chosen))
+    fs, gs = [chosen.sample(rng(1)) for _ in range(10)], [copied.sample(rng(1)) for _ in range(10)]
+    assert fs == gs and all(f in copied for f in fs)
 
 
 # neutral insertions
