@@ -128,8 +128,7 @@ class Form(Template):
     def alternatives(self, rules: Derivation, at: int) -> Sequence[Rule]:
         if self._ranks is None:
             return self._choices[at]
-        allowed, types = self._types.allowed(rules, self._wanted)[at], self._types.each(rules)
-        return self._types.making(allowed, self._choices[at], tuple(types[start] for start in self._starts(at)))
+        return self._types.fitting(self._types.places(rules, self._wanted)[at], self._choices[at])
 
     def redrawn(self, rules: Derivation, rng: Rng) -> Derivation:
         return self.sample(rng)
@@ -137,7 +136,7 @@ class Form(Template):
     def regrown(self, rules: Derivation, at: int, rng: Rng) -> Derivation | None:
         stop = self._ends[at]
         if self._ranks is not None:
-            allowed = self._types.allowed(rules, self._wanted)[at]
+            allowed = self._types.places(rules, self._wanted)[at].allowed
             number = sum(self._ranks.count(at, kind) for kind in allowed)
             return None if number == 1 else rules[:at] + self._ranks.nth(at, allowed, below(number, rng)) + rules[stop:]
         choices = self._choices[at:stop]

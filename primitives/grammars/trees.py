@@ -9,8 +9,8 @@ from typing import final
 
 from primitives.expression.expression import MAX_DEPTH, Expression
 from primitives.grammars.counting.ranks import Production, Ranks
-from primitives.grammars.counting.types import Types
-from primitives.grammars.derivation import Derivation, Reading, X, extents, has_x, inputs
+from primitives.grammars.counting.types import Place, Types
+from primitives.grammars.derivation import Derivation, Reading, X, extents, has_x
 from primitives.grammars.factors import Factors, plain
 from primitives.grammars.insertions import Insertion, growing, neutral
 from primitives.grammars.patterns import Rule
@@ -59,6 +59,7 @@ class Trees(Template):
         self._types = Types(self._rules.all)
         self._wanted = frozenset({self._types.whole})
         self._ranks = Ranks(dict(enumerate(self._productions())), self._types)
+        self._sizes = tuple(size for size in range(1, max_size + 1) if self._ranks.count(size, self._types.whole))
 
     def _productions(self) -> Iterator[list[Production]]:
         """The ways to write trees of each size from 0."""
@@ -69,19 +70,18 @@ class Trees(Template):
             yield [Production(unary, (size - 1,)), *pairs]
 
     def count(self, size: int | None = None) -> int:
-        sizes = range(1, self.max_size + 1) if size is None else (size,) if size in self.sizes() else ()
+        sizes = self._sizes if size is None else (size,) if size in self._sizes else ()
         return sum(self._ranks.count(each, self._types.whole) for each in sizes)
 
     def enumerate(self) -> Iterator[Derivation]:
-        return (self._whole(size, rank) for size in self.sizes() for rank in range(self.count(size)))
+        return (self._whole(size, rank) for size in self._sizes for rank in range(self.count(size)))
 
     def sizes(self) -> tuple[int, ...]:
-        sizes = range(1, self.max_size + 1)
-        return tuple(size for size in sizes if self._ranks.count(size, self._types.whole))
+        return self._sizes
 
     def sample(self, rng: Rng, size: int | None = None) -> Derivation:
         if size is None:
-            size = pick([n for n in self.sizes() if n >= SMALLEST_SAMPLED] or self.sizes(), rng)
+            size = pick([n for n in self._sizes if n >= SMALLEST_SAMPLED] or self._sizes, rng)
         return self._whole(size, below(self.count(size), rng))
 
     def _whole(self, size: int, rank: int) -> Derivation:
@@ -116,10 +116,7 @@ class Trees(Template):
         return tuple(rule for rule in reading if rule)
 
     def alternatives(self, rules: Derivation, at: int) -> Sequence[Rule]:
-        allowed = self._types.allowed(rules, self._wanted)[at]
-        types = self._types.each(rules)
-        given = tuple(types[start] for start in inputs(rules, at, extents(rules)))
-        return self._types.making(allowed, self.by_arity[rules[at].arity], given)
+        return self._types.fitting(self._types.places(rules, self._wanted)[at], self.by_arity[rules[at].arity])
 
     def redrawn(self, rules: Derivation, rng: Rng) -> Derivation:
         """Each rule drawn anew; where no leaf becomes ``x``, a random one is made it.
@@ -136,7 +133,7 @@ class Trees(Template):
 
     def regrown(self, rules: Derivation, at: int, rng: Rng) -> Derivation | None:
         stop = extents(rules)[at]
-        kinds = self._types.allowed(rules, self._wanted)[at]
+        kinds = self._types.places(rules, self._wanted)[at].allowed
         largest = stop - at + min(self.max_size - len(rules), _GROWTH)
         counts = {size: sum(self._ranks.count(size, kind) for kind in kinds) for size in range(1, largest + 1)}
         if sum(counts.values()) == 1:
@@ -161,7 +158,7 @@ class Trees(Template):
         stops, parts = extents(f), [g[at:stop] for at, stop in enumerate(extents(g))]
         room = self.max_size - len(f)
         at = pick(range(len(f)), rng)
-        allowed = self._types.allowed(f, self._wanted)[at]
+        allowed = self._types.places(f, self._wanted)[at].allowed
         types, longest = self._types.each(g), room + stops[at] - at
         fits = [part for part, kind in zip(parts, types, strict=True) if len(part) <= longest and kind in allowed]
         return without_surplus(f[:at] + pick(fits, rng) + f[stops[at] :], self.factors, rng)
@@ -196,10 +193,10 @@ class Trees(Template):
         places = 1  # still open
         for at, choice in enumerate(choices):
             room = len(choices) - at - places  # places left if each open one takes a leaf
-            allowed = self._types.allowed((*rules, *(X,) * places), self._wanted)[at]
+            allowed = self._types.places((*rules, *(X,) * places), self._wanted)[at].allowed
             arities = range(1 if choice[0] in self._leaf_texts else 1 + min(room, 2))
-            wholes = [(self._types.whole,) * arity for arity in arities]
-            possible = [self._types.making(allowed, self.by_arity[len(given)], given) for given in wholes]
+            open_ = [Place(allowed, (self._types.whole,) * arity) for arity in arities]
+            possible = [self._types.fitting(place, self.by_arity[len(place.inputs)]) for place in open_]
             rules = (*rules, chosen([*chain(*possible)], choice))
             places += rules[-1].arity - 1
             if not places:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections import Counter
 from functools import cache
 from itertools import product
@@ -230,6 +231,12 @@ def test_an_axis_is_never_there_by_a_factor_alone(tmp_path: Path) -> None:
     assert parse("sin(alpha*x); alpha=1:channel") in factors
 
 
+def test_grammars_are_copied_and_pickled(chosen: Grammar) -> None:
+    copied = pickle.loads(pickle.dumps(chosen))
+    fs, gs = [chosen.sample(rng(1)) for _ in range(10)], [copied.sample(rng(1)) for _ in range(10)]
+    assert fs == gs and all(f in copied for f in fs)
+
+
 # neutral insertions
 
 
@@ -437,3 +444,16 @@ def test_a_parameter_that_is_no_leaf_stands_in_rules_alone(tmp_path: Path) -> No
     for leaf, member in (("true", True), ("false", False)):
         chosen = loaded(tmp_path, text.replace("LEAF", leaf))
         assert (parse("x+w; w=1") in chosen) is member and parse("w*x; w=1") in chosen
+
+
+def test_a_root_stands_in_each_function_of_layers(tmp_path: Path) -> None:
+    text = "name: n\nparameters: {w: {leaf: false}}\nunary: [sin(a), mean_np(a)]\nbinary: [a+b]\ntemplates: "
+    chosen, source = loaded(tmp_path, f"{text}[{{layers: 2, tree_size: 4, root: w*a}}]"), rng(1)
+    f = parse("layers(w*sin(x),w*(x+mean_np(x))); w=1")
+    assert f in chosen and parse("layers(w*sin(x),x+x); w=1") not in chosen
+    for _ in range(40):
+        f, g = chosen.mutate(f, source), chosen.sample(source)
+        for member in (f, g, chosen.crossover(f, g, source)):
+            assert member in chosen and all(part.op == "mul" for part in member.parts) and is_whole(member)
+            vector = chosen.encode(member)
+            assert vector is None or chosen.decode(vector) is member

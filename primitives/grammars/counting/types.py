@@ -8,7 +8,8 @@ changes nothing, as the identity, and has the type ``VOID``, which nothing is ma
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, reduce
 from operator import or_
 from typing import final
@@ -22,6 +23,19 @@ from primitives.operators.table import reduces
 
 _HAS_X = ALL_AXES + 1
 VOID = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place of a derivation.
+
+    Args:
+        allowed: the types that the part there may have.
+        inputs: the types of the inputs of the rule there.
+    """
+
+    allowed: frozenset[int]
+    inputs: tuple[int, ...]
 
 
 @final
@@ -44,7 +58,6 @@ class Types:
         self._of: dict[tuple[Rule, tuple[int, ...]], int] = {}
         self._grouped: dict[tuple[tuple[Rule, ...], tuple[int, ...]], Mapping[int, tuple[Rule, ...]]] = {}
         self.all = self._reached(known)
-        self.allowed = lru_cache(maxsize=1024)(self._allowed)
 
     def _reached(self, rules: Sequence[Rule]) -> tuple[int, ...]:
         reached: set[int] = {self.whole}
@@ -65,7 +78,7 @@ class Types:
         return found
 
     def _written(self, rule: Rule, types: tuple[int, ...]) -> int:
-        if rule is X:
+        if rule.pattern is X.pattern:
             return self.whole
         made = dict(zip(INPUTS, types, strict=False))
         for node in rule.order:
@@ -89,24 +102,30 @@ class Types:
             self._grouped[key] = {kind: tuple(r for k, r in made if k == kind) for kind, _ in made}
         return self._grouped[key]
 
-    def making(self, wanted: Collection[int], rules: tuple[Rule, ...], types: tuple[int, ...]) -> Sequence[Rule]:
-        """Those of some rules that make one of the wanted types of these."""
-        groups = self.grouped(rules, types)
-        if all(kind in wanted for kind in groups):
+    def fitting(self, place: Place, rules: tuple[Rule, ...]) -> Sequence[Rule]:
+        """Those of some rules, of as many inputs as a place has, that may stand there."""
+        groups = self.grouped(rules, place.inputs)
+        if all(kind in place.allowed for kind in groups):
             return rules
-        return [rule for rule in rules if self.of(rule, *types) in wanted]
+        return [rule for rule in rules if self.of(rule, *place.inputs) in place.allowed]
 
-    def _allowed(self, rules: Derivation, wanted: frozenset[int]) -> tuple[frozenset[int], ...]:
-        """For each place the types of parts with which the whole has a wanted type while all else stays."""
-        stops, types = extents(rules), self.each(rules)
-        found = [wanted] * len(rules)
-        for at, rule in enumerate(rules):
-            starts = inputs(rules, at, stops)
-            given = [types[start] for start in starts]
-            for number, start in enumerate(starts):
-                before, after = given[:number], given[number + 1 :]
-                found[start] = frozenset(t for t in self.all if self.of(rule, *before, t, *after) in found[at])
-        return tuple(found)
+    def places(self, rules: Derivation, wanted: frozenset[int]) -> tuple[Place, ...]:
+        """What may stand at each place of a derivation so that the whole has a wanted type while all else stays."""
+        return _places(self, rules, wanted)
+
+
+@lru_cache(maxsize=1024)  # a parent has many children
+def _places(types: Types, rules: Derivation, wanted: frozenset[int]) -> tuple[Place, ...]:
+    stops, made = extents(rules), types.each(rules)
+    allowed, found = [wanted] * len(rules), list[Place]()
+    for at, rule in enumerate(rules):
+        starts = inputs(rules, at, stops)
+        given = tuple([made[start] for start in starts])
+        found.append(Place(allowed[at], given))
+        for number, start in enumerate(starts):
+            before, after = given[:number], given[number + 1 :]
+            allowed[start] = frozenset([t for t in types.all if types.of(rule, *before, t, *after) in allowed[at]])
+    return tuple(found)
 
 
 def _of_node(node: Expression, types: Sequence[int]) -> int:
