@@ -32,6 +32,10 @@ class Column:
     target: str
     templates: Mapping[str, str]
 
+    def more(self, templates: Mapping[str, str]) -> Column:
+        """The same with more operators."""
+        return Column(self.target, {**self.templates, **templates})
+
     def expand(self, root: Expression) -> Expression:
         """The same function over operators that the target has.
 

@@ -11,8 +11,9 @@ from primitives.expression.expression import Expression, constant, make_node
 from primitives.expression.parameters import Parameter
 from primitives.expression.traversal import postorder
 from primitives.lowering.column import Column
-from primitives.lowering.target import Target
+from primitives.lowering.target import ALL_KINDS, Target
 from primitives.operators.kernels import COMPARISONS
+from primitives.operators.table import LAYERS, operators
 
 _SUM, _PRODUCT, _POWER, _ATOM, _SYMBOL = range(2, 7)
 
@@ -92,6 +93,11 @@ _COLUMN = Column(
         "hardtanh": r"\operatorname{{hardtanh}}({0})",
         "hard_sigmoid": r"\operatorname{{hardsigmoid}}({0})",
         "hard_swish": r"\operatorname{{hardswish}}({0})",
+        **{
+            name: rf"\operatorname{{{{{name.partition('_')[0]}}}}}_{{{{{row.reduces}}}}}({{0}})"
+            for name, row in operators().items()
+            if row.reduces
+        },
     },
 )
 _Piece = tuple[str, int]
@@ -103,12 +109,18 @@ def latex(expression: Expression, *, factor: float = 1.0) -> str:
     Parameters with Greek names become Greek letters (sigma becomes ``\varsigma``: ``\sigma`` is the sigmoid); one
     per channel carries the index c. Where a symbol would say two things, as e does, the name is written out in
     ``\mathsf``. ``[a > b]`` is 1 where the comparison holds, else 0; paired(f, g) has the value of f and the
-    derivative of g. Needs amsmath.
+    derivative of g. A statistic has the axes that it reduces as its index: n examples, c channels, p positions, g the
+    channels of a group. Of layers(f, g) the factor is in each part. Needs amsmath.
     """
+    symbols = _symbols(expression.parameters)
+    texts = [_formula(part, symbols, factor) for part in expression.parts]
+    return rf"\operatorname{{layers}}({', '.join(texts)})" if expression.op == LAYERS else texts[0]
+
+
+def _formula(expression: Expression, symbols: Mapping[str, str], factor: float) -> str:
     root = _COLUMN.expand(expression)
     root = root if factor == 1.0 else make_node("mul", constant(factor), root)
     pieces: dict[Expression, _Piece] = {}
-    symbols = _symbols(expression.parameters)
     for node in postorder((root,)):
         if isinstance(node.value, Parameter):
             pieces[node] = symbols[node.value.name], _SYMBOL
@@ -121,8 +133,8 @@ def _piece(node: Expression, args: list[_Piece]) -> _Piece:
     """Text of a node that is no parameter, and how tightly it binds."""
     if isinstance(node.value, float):
         return _number(node.value)
-    if node.op == "x":
-        return "x", _SYMBOL
+    if not node.args:
+        return node.op, _SYMBOL
     if node.op == "where" and node.args[0].op not in COMPARISONS:
         args = [(rf"[{args[0][0]} \ne 0]", _SYMBOL), *args[1:]]
     required = [_required(node.op, position) for position in range(len(args))]
@@ -156,7 +168,7 @@ def _clash(op: str, texts: list[str]) -> bool:
 def _symbols(parameters: Sequence[Parameter]) -> Mapping[str, str]:
     """Name -> symbol; a2 and a_2 have the same one, and x_ that of the input."""
     symbols = {p: _parameter(p) for p in parameters}
-    uses = Counter([*symbols.values(), "x", "e", r"\pi", "I_0", "I_1"])
+    uses = Counter([*symbols.values(), "x", "z", "e", r"\pi", "I_0", "I_1"])
     return {p.name: symbol if uses[symbol] == 1 else _written_out(p) for p, symbol in symbols.items()}
 
 
@@ -194,4 +206,4 @@ def _number(value: float) -> _Piece:
     return text, _SUM if value < 0 else _PRODUCT if exponent else _SYMBOL
 
 
-LATEX = Target(".tex", lambda expression, name, factor: latex(expression, factor=factor))
+LATEX = Target(".tex", lambda expression, name, factor: latex(expression, factor=factor), kinds=ALL_KINDS)

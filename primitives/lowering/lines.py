@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 from primitives.expression.evaluation import constants
@@ -45,6 +45,10 @@ class Language:
     longest: int = 48
     number_in: Callable[[Expression, int, str], str] = same_number
 
+    def more(self, templates: Mapping[str, str]) -> Language:
+        """The same with more operators."""
+        return replace(self, column=self.column.more(templates))
+
 
 @final
 class Lines:
@@ -53,7 +57,7 @@ class Lines:
     Args:
         roots: expressions over the same parameters.
         language: how they are written.
-        names: parameter -> its name in the code; the input is ``x``, and lines are ``t1``, ``t2``, ...
+        names: ``"z"`` and parameters -> their names in the code; the input is ``x``, lines are ``t1``, ``t2``, ...
 
     Attributes:
         roots: written out over the target's operators.
@@ -77,7 +81,9 @@ class Lines:
     def _leaf(self, node: Expression) -> str:
         if node in self._constants:
             return self._language.number(self._constants[node])
-        return self._names[node.value.name] if isinstance(node.value, Parameter) else "x"
+        if isinstance(node.value, Parameter):
+            return self._names[node.value.name]
+        return "x" if node.op == "x" else self._names[node.op]
 
     def _step(self, node: Expression) -> str:
         template = self._language.column.template(node.op)

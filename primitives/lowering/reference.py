@@ -23,6 +23,7 @@ from primitives.operators.formulas import expand
 from primitives.operators.kernels import COMPARISONS
 from primitives.operators.table import forward_of, operators
 
+_APART = 7  # places between a point and that of z
 VALUE = "f(x)"  #: name of the value beside those of derivatives; no parameter can have it
 
 _GRID = (
@@ -43,7 +44,7 @@ class Reference:
 
     Args:
         points: inputs, float64, each of them a float32 too.
-        values: ``VALUE``, then ``"x"`` and each parameter for the derivatives, each as float64.
+        values: ``VALUE``, then ``"x"``, ``"z"`` of a gate and each parameter for the derivatives, each as float64.
         allowed: the largest difference from each; where a value is not finite it says nothing.
     """
 
@@ -58,9 +59,9 @@ def scaled(expression: Expression, factor: float) -> Expression:
 
 
 def roots_of(expression: Expression, factor: float = 1.0) -> dict[str, Expression]:
-    """``factor * expression`` under ``VALUE`` and its derivatives by ``"x"`` and by each parameter."""
+    """``factor * expression`` under ``VALUE`` and its derivatives by ``"x"``, ``"z"`` and each parameter."""
     root = scaled(expression, factor)
-    return {VALUE: root} | {wrt: derivative(root, wrt) for wrt in ("x", *(p.name for p in expression.parameters))}
+    return {VALUE: root} | {wrt: derivative(root, wrt) for wrt in ("x", *expression.operands)}
 
 
 def elementary(root: Expression) -> Expression:
@@ -77,6 +78,17 @@ def points_of(expression: Expression) -> Tensor:
     return torch.cat([-sizes.flip(0), sizes])
 
 
+def second_points(points: Tensor) -> Tensor:
+    """The second input of a gate beside each point: the points in another order."""
+    return points.roll(_APART)
+
+
+def given_at(expression: Expression, points: Tensor) -> dict[str, Tensor | float]:
+    """What an expression needs beside ``x``: z, where it takes one, and the initial parameters."""
+    second: dict[str, Tensor | float] = {"z": second_points(points)} if "z" in expression.inputs else {}
+    return second | expression.initial_values
+
+
 def reference(
     expression: Expression, points: Tensor, *, factor: float = 1.0, dtype: torch.dtype = torch.float64
 ) -> Reference:
@@ -86,11 +98,12 @@ def reference(
     makes in it is allowed.
     """
     named = roots_of(expression, factor)
-    roots, given = tuple(named.values()), expression.initial_values
+    roots, given = tuple(named.values()), given_at(expression, points)
     exact = evaluate(roots, points, given)
     room = [r + torch.finfo(dtype).tiny for r in _room(roots, exact, points, given, dtype)]
     if dtype != torch.float64:
-        rounded = [value.double() for value in evaluate(roots, points.to(dtype), given)]
+        narrow = points.to(dtype)
+        rounded = [value.double() for value in evaluate(roots, narrow, given_at(expression, narrow))]
         room = [r + (a - b).abs() for r, a, b in zip(room, rounded, exact, strict=True)]
         exact = [torch.where(a.isfinite(), b, torch.nan) for a, b in zip(rounded, exact, strict=True)]
     return Reference(points, dict(zip(named, exact, strict=True)), dict(zip(named, room, strict=True)))
@@ -151,6 +164,9 @@ def _with_errors(
             values[node] = number(numbers[node])
         elif isinstance(node.value, Parameter):
             values[node] = number(float(given[node.value.name]))
+        elif node.args:
+            values[node] = operation(node)
         else:
-            values[node] = (x, x == x.round()) if node.op == "x" else operation(node)
+            own = x if node.op == "x" else torch.as_tensor(given[node.op]).expand_as(x)
+            values[node] = own, own == own.round()
     return [values[root][0].expand(x.shape) for root in roots]

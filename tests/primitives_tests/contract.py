@@ -19,17 +19,24 @@ from torch import Tensor
 
 from primitives.catalogue import catalogue
 from primitives.expression.expression import Expression
+from primitives.expression.parsing import parse
 from primitives.grammars import grammar
-from primitives.lowering.reference import VALUE, Reference, points_of, reference
+from primitives.lowering.reference import VALUE, Reference, points_of, reference, second_points
 
 SAMPLED = {"default": 60, "pangaea": 50, "aquasurf": 40, "swish2017": 40, "grafs": 40, "safs": 40, "evoactiv": 30}
-GROUPS = ("catalogue", *SAMPLED)
+GATES = (
+    *("x*z", "silu(x)*z", "sigmoid(x)*z", "gelu(z)*x", "relu(x)*relu(z)", "x+z", "z", "max(x,a*z)+b*x; a=0.5, b=-0.3"),
+    *("paired(relu(x),relu(x+0.1))*z", "x*tanh(b*z)+where(z>0.5,x,sin(z)); b=1.5", "exp(min(x,z))/(1+abs(x-z))"),
+)
+GROUPS = ("catalogue", "gates", *SAMPLED)
 FACTOR = 1.23
 
 
 @cache
 def functions(group: str) -> tuple[Expression, ...]:
-    """The catalogue, or functions drawn from a grammar."""
+    """The catalogue, gates, or functions drawn from a grammar."""
+    if group == "gates":
+        return tuple([parse(text) for text in GATES])
     if group == "catalogue":
         return tuple([known.expression for known in catalogue()])
     rng = np.random.Generator(np.random.PCG64(7))
@@ -39,6 +46,17 @@ def functions(group: str) -> tuple[Expression, ...]:
 def points(expression: Expression) -> Tensor:
     """Those of the self-tests, NaN and infinities."""
     return torch.cat([points_of(expression), torch.tensor([torch.nan, torch.inf, -torch.inf], dtype=torch.float64)])
+
+
+def inputs(expression: Expression) -> list[Tensor]:
+    """What the function is called with: the points, and for a gate z, the points in another order."""
+    x = points(expression)
+    return [x, second_points(x)] if "z" in expression.inputs else [x]
+
+
+def names(expression: Expression) -> list[str]:
+    """What derivatives are by."""
+    return ["x", *expression.operands]
 
 
 @cache
@@ -52,14 +70,15 @@ def differences(
 ) -> list[str]:
     """Where numbers that a target computed, ``"value"`` and derivatives by name, break the contract."""
     expected = known(expression, dtype)
+    finite = torch.stack([each.isfinite() for each in inputs(expression)]).all(0)
     wrong = []
     for name, numbers in found.items():
         of = VALUE if name == "value" else name
         got, best = torch.as_tensor(numbers, dtype=torch.float64), expected.values[of]
         bad = best.isfinite() & ~((got - best).abs() <= expected.allowed[of])
         if name != "value":
-            bad &= expected.points.isfinite()
-        bad &= expected.points.isfinite() | ~got.isnan()
+            bad &= finite
+        bad &= finite | ~got.isnan()
         if name == "value" and dtype == torch.float64:
             bad |= ~best.isfinite() & got.isfinite()
         wrong += [

@@ -22,8 +22,8 @@ from primitives.expression.expression import Expression, constant, variable
 from primitives.expression.parsing import parse
 from primitives.lowering import lower
 from primitives.operators.table import elementwise_operators
-from tests.primitives_tests import channel_cases
-from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, points
+from tests.primitives_tests import channel_cases, kinds
+from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, inputs, names
 from tests.primitives_tests.loading import loaded
 
 TEXT = "x*sigmoid(beta*x)+c*where(x>1,x,erf(x)); beta=1.5, c=0.1:channel"
@@ -37,15 +37,16 @@ def module(f: Expression | str, folder: Path, factor: float = 1.0) -> ModuleType
 
 def computed(act: Any, f: Expression, dtype: torch.dtype) -> dict[str, torch.Tensor]:
     """Value and derivatives at the points of the contract, which are filled up to one shape: jax compiles by shape."""
-    x = points(f)
-    filled = torch.cat([x, torch.zeros(96 - len(x), dtype=x.dtype)]).to(dtype)
+    given = inputs(f)
+    filled = [torch.cat([x, torch.zeros(96 - len(x), dtype=x.dtype)]).to(dtype) for x in given]
     with jax.enable_x64(dtype == torch.float64):
-        array = jnp.asarray(filled.numpy())
-        value, pullback = jax.vjp(act, array, *[jnp.full_like(array, p.initial) for p in f.parameters])
+        arrays = [jnp.asarray(each.numpy()) for each in filled]
+        array = arrays[0]
+        value, pullback = jax.vjp(act, *arrays, *[jnp.full_like(array, p.initial) for p in f.parameters])
         columns = (value, *pullback(jnp.ones_like(value)))
         assert all(column.dtype == array.dtype and column.shape == array.shape for column in columns)
-        tensors = [torch.from_numpy(np.array(column))[: len(x)] for column in columns]
-    return dict(zip(["value", "x", *(p.name for p in f.parameters)], tensors, strict=True))
+        tensors = [torch.from_numpy(np.array(column))[: len(given[0])] for column in columns]
+    return dict(zip(["value", *names(f)], tensors, strict=True))
 
 
 SAMPLE = functions("catalogue")[::10]
@@ -138,6 +139,29 @@ def test_channels_are_found_where_layers_find_them(case: channel_cases.Case, tmp
         )
         slopes = jax.grad(lambda b, form=form: jnp.sum(form(x, a=0.5, beta=b, channel_dim=case.channel_dim)))(betas)
         assert slopes.shape == betas.shape
+
+
+@pytest.mark.parametrize("f", kinds.FUNCTIONS, ids=lambda f: f.text[:30])
+def test_functions_with_statistics(f: Expression, tmp_path: Path) -> None:
+    module, (shape, *_) = loaded(str(lower(f, "jax", name="act")), tmp_path / "act.py"), kinds.SHAPES
+    own, given = kinds.layer(f, shape[1], momentum=None), [x.requires_grad_() for x in kinds.inputs(f, shape)]
+    value = own(*given)
+    weights = torch.linspace(-1.0, 1.0, value.numel(), dtype=torch.float64).view(shape)
+    leaves = [*given, *own.parameters()]
+    slopes = torch.autograd.grad((value * weights).sum(), leaves, allow_unused=True, materialize_grads=True)
+    with jax.enable_x64(True):
+        arrays = [jnp.asarray(leaf.detach().numpy()) for leaf in leaves]
+        np.testing.assert_allclose(jax.jit(module.act)(*arrays), value.detach(), rtol=1e-9, atol=1e-10)
+        found = jax.grad(lambda at: jnp.sum(weights.numpy() * module.act(*at)))(arrays)
+        for a, b in zip(found, slopes, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-10)
+        if f in kinds.RUNNING:
+            ends, others = arrays[: len(given)], arrays[len(given) :]
+            running = module.act_statistics(*arrays)
+            expected = own.eval()(*given).detach()
+            np.testing.assert_allclose(module.act_inference(*ends, *running, *others), expected, rtol=1e-9, atol=1e-10)
+    small = jnp.asarray(given[0].detach().numpy(), "bfloat16")
+    assert module.act(*[small] * len(given)).dtype == small.dtype
 
 
 def test_jax_is_the_only_import() -> None:

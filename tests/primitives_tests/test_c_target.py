@@ -15,7 +15,7 @@ from primitives.errors import LoweringError
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 from primitives.lowering import files, lower
-from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, points
+from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, inputs, names
 
 COMPILER = shutil.which("gcc") or shutil.which("cc")
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="there is no C compiler")
@@ -31,14 +31,16 @@ def compiled(*arguments: str | Path, compiler: str = str(COMPILER)) -> str:
 
 
 def stems(f: Expression, name: str) -> list[str]:
-    return [name, f"{name}_by_x", *(f"{name}_by_{p.name}" for p in f.parameters)]
+    return [name, *(f"{name}_by_{of}" for of in names(f))]
 
 
 def wrapped(f: Expression, name: str) -> str:
     """Visible functions around those of a header, at the initial parameters."""
     given = "".join(f"{p.initial!r}, " for p in f.parameters)
+    ends = inputs(f)
+    at, taken = ", ".join("xz"[: len(ends)]), ", ".join(f"const {{0}} *{letter}" for letter in "xz"[: len(ends)])
     return "\n".join(
-        f"void {real}_{stem}(size_t n, const {real} *x, {real} *y) {{ {stem}_array{suffix}(n, x, {given}y); }}"
+        f"void {real}_{stem}(size_t n, {taken.format(real)}, {real} *y) {{ {stem}_array{suffix}(n, {at}, {given}y); }}"
         for real, (_, suffix) in TYPES.items()
         for stem in stems(f, name)
     )
@@ -57,14 +59,12 @@ def test_c_reproduces(group: str, tmp_path: Path) -> None:
     wrong = []
     for number, f in enumerate(functions(group)):
         for real, (dtype, _) in TYPES.items():
-            x = points(f).to(dtype)
+            ends = [x.to(dtype) for x in inputs(f)]
             found = {}
-            for of, stem in zip(
-                ["value", "x", *(p.name for p in f.parameters)], stems(f, f"act_{number}"), strict=True
-            ):
-                found[of] = torch.empty_like(x)
-                addresses = (ctypes.c_void_p(x.data_ptr()), ctypes.c_void_p(found[of].data_ptr()))
-                library[f"{real}_{stem}"](ctypes.c_size_t(len(x)), *addresses)
+            for of, stem in zip(["value", *names(f)], stems(f, f"act_{number}"), strict=True):
+                found[of] = torch.empty_like(ends[0])
+                addresses = (ctypes.c_void_p(each.data_ptr()) for each in (*ends, found[of]))
+                library[f"{real}_{stem}"](ctypes.c_size_t(len(ends[0])), *addresses)
             wrong += differences(f, found, dtype)
     assert not wrong, "\n".join(wrong[:20])
 

@@ -16,9 +16,9 @@ from primitives.expression.expression import Expression, constant, parameter, va
 from primitives.expression.parameters import Parameter
 from primitives.expression.parsing import parse
 from primitives.lowering import lower
-from primitives.lowering.python.self_test import rows
+from primitives.lowering.python.self_test import smooth_at
 from primitives.operators.table import elementwise_operators, remove_operator
-from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, known, points
+from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, inputs, known, names, points
 from tests.primitives_tests.latex_reading import GREEK, Unreadable, read
 from tests.primitives_tests.latex_values import value
 
@@ -35,14 +35,13 @@ def formula(f: Expression) -> str:
 
 def wrong_numbers(f: Expression, text: str) -> list[str]:
     """Where a formula differs from ``FACTOR * f``: its value, and its derivatives by autograd but at kinks."""
-    x = points(f).requires_grad_()
-    given = {p.name: torch.full_like(x, p.initial, requires_grad=True) for p in f.parameters}
-    found = value(read(text), {"x": x} | {symbol(p): given[p.name] for p in f.parameters})
-    slopes = torch.autograd.grad((found + 0 * x).sum(), [x, *given.values()], materialize_grads=True)
+    ends = dict(zip("xz", (x.requires_grad_() for x in inputs(f)), strict=False))
+    given = {p.name: torch.full_like(ends["x"], p.initial, requires_grad=True) for p in f.parameters}
+    found = value(read(text), ends | {symbol(p): given[p.name] for p in f.parameters})
+    total = sum(0 * each for each in ends.values()) + found
+    slopes = torch.autograd.grad(total.sum(), [*ends.values(), *given.values()], materialize_grads=True)
     best = known(f).values
-    smooth = {
-        name: torch.where(away_from_kinks(f), s, best[name]) for name, s in zip(["x", *given], slopes, strict=True)
-    }
+    smooth = {name: torch.where(away_from_kinks(f), s, best[name]) for name, s in zip(names(f), slopes, strict=True)}
     return differences(f, {"value": found.detach()} | smooth)
 
 
@@ -57,8 +56,7 @@ def symbol(p: Parameter) -> str:
 @cache
 def away_from_kinks(f: Expression) -> Tensor:
     """True at those of the points where the function is smooth."""
-    known_slopes = [row[3] is not None for row in rows(f, factor=FACTOR, kinks=False)]
-    return torch.tensor([*known_slopes, *[False] * (len(points(f)) - len(known_slopes))])
+    return smooth_at(f, points(f))
 
 
 X = variable()

@@ -15,7 +15,7 @@ from primitives.expression.evaluation import value_at
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 from primitives.lowering import lower
-from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, points
+from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, inputs, names
 from tests.primitives_tests.loading import loaded
 
 
@@ -24,12 +24,11 @@ def test_numpy_reproduces(group: str, tmp_path: Path) -> None:
     wrong = []
     for number, f in enumerate(functions(group)):
         module = loaded(str(lower(f, "numpy", name="act", factor=FACTOR)), tmp_path / f"numpy_{number}.py")
-        names = ["x", *(p.name for p in f.parameters)]
         for dtype in (torch.float64, torch.float32):
-            x = points(f).to(dtype).numpy()
-            value, slopes = module.act(x), module.act_derivatives(x)
+            x, *second = (each.to(dtype).numpy() for each in inputs(f))
+            value, slopes = module.act(x, *second), module.act_derivatives(x, *second)
             assert all(array.dtype == x.dtype and array.shape == x.shape for array in (value, *slopes))
-            found = {"value": value} | dict(zip(names, slopes, strict=True))
+            found = {"value": value} | dict(zip(names(f), slopes, strict=True))
             wrong += differences(f, {by: torch.from_numpy(array) for by, array in found.items()}, dtype)
     assert not wrong, "\n".join(wrong[:20])
 

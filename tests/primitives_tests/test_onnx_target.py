@@ -18,34 +18,37 @@ from primitives.expression.expression import Expression, constant, variable
 from primitives.expression.parsing import parse
 from primitives.lowering import files, lower
 from primitives.operators.table import elementwise_operators
-from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, points
+from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, inputs
 
 onnx = pytest.importorskip("onnx", reason="the target needs the package onnx")
 onnxruntime = pytest.importorskip("onnxruntime", reason="the models are run with onnxruntime")
 
 
 def models(f: Expression) -> dict[str, bytes]:
-    """The models of value and derivative by x."""
+    """The models of value and derivatives by the inputs."""
     written = files(f, "onnx", name="act", factor=FACTOR)
-    return {"value": bytes(written["act.onnx"]), "x": bytes(written["act_derivative.onnx"])}  # type: ignore[arg-type]
+    ends = {"value": "", "x": "_derivative", "z": "_derivative_z"}
+    return {of: bytes(written[file]) for of, end in ends.items() if (file := f"act{end}.onnx") in written}  # type: ignore[arg-type]
 
 
-def run(model: bytes, x: Tensor) -> Tensor:
+def run(model: bytes, *inputs: Tensor) -> Tensor:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    return torch.from_numpy(session.run(None, {"x": x.float().numpy()})[0])
+    return torch.from_numpy(
+        session.run(None, {name: x.float().numpy() for name, x in zip("xz", inputs, strict=False)})[0]
+    )
 
 
-def run_at(model: bytes, x: Tensor) -> Tensor:
-    return run(model, x.reshape(1, 1, 1, -1)).reshape(-1)
+def run_at(model: bytes, f: Expression) -> Tensor:
+    return run(model, *(x.reshape(1, 1, 1, -1) for x in inputs(f))).reshape(-1)
 
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_onnxruntime_reproduces(group: str) -> None:
     wrong = []
     for f in functions(group):
-        found = {part: run_at(model, points(f)) for part, model in models(f).items()}
+        found = {part: run_at(model, f) for part, model in models(f).items()}
         wrong += differences(f, found, torch.float32)
     assert not wrong, "\n".join(wrong[:20])
 
@@ -67,7 +70,7 @@ def test_models_are_valid_and_plain() -> None:
 
 @pytest.mark.parametrize("f", every_operator(), ids=lambda f: f.op)
 def test_every_operator_is_close_in_float32(f: Expression) -> None:
-    found = {part: run_at(model, points(f)) for part, model in models(f).items()}
+    found = {part: run_at(model, f) for part, model in models(f).items()}
     assert not differences(f, found, torch.float32)
 
 

@@ -22,7 +22,7 @@ from primitives.lowering.column import Column
 from primitives.lowering.python.self_test import rows
 from primitives.lowering.reference import VALUE, points_of, reference
 from primitives.operators.table import elementwise_operators, remove_operator
-from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, points
+from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, inputs, names
 from tests.primitives_tests.loading import loaded
 
 GATE = parse("x*sigmoid(beta*x)+0.3*where(x>0.5,x,gelu(x)); beta=1.5")
@@ -34,11 +34,11 @@ def test_torch_reproduces(group: str, tmp_path: Path) -> None:
     for number, f in enumerate(map(as_builtin, functions(group))):
         source = str(lower(f, "torch", name="act", factor=FACTOR))
         act = loaded(source, tmp_path / f"torch_{number}.py").act
-        x = points(f).requires_grad_()
-        given = {p.name: torch.full_like(x, p.initial, requires_grad=True) for p in f.parameters}
-        value = act(x, *given.values())
-        slopes = torch.autograd.grad(value.sum(), [x, *given.values()])
-        wrong += differences(f, {"value": value.detach()} | dict(zip(["x", *given], slopes, strict=True)))
+        given = [x.requires_grad_() for x in inputs(f)]
+        given += [torch.full_like(given[0], p.initial, requires_grad=True) for p in f.parameters]
+        value = act(*given)
+        slopes = torch.autograd.grad(value.sum(), given)
+        wrong += differences(f, {"value": value.detach()} | dict(zip(names(f), slopes, strict=True)))
     assert not wrong, "\n".join(wrong[:20])
 
 
@@ -133,7 +133,8 @@ def test_the_self_test_notices_another_initial_value(target: str, before: str, t
 def check(f: Expression, target: str, folder: Path, *, expected: int, change: tuple[str, str] = ("", "")) -> None:
     """Run the self-test of a Python target in a process that cannot import this project."""
     code, test = files(f, target, name="act_3_7", factor=FACTOR).items()
-    (folder / code[0]).write_text(str(code[1]).replace(*change), encoding="utf-8")
+    made = code[1] if isinstance(code[1], bytes) else code[1].replace(*change).encode()
+    (folder / code[0]).write_bytes(made)
     (folder / test[0]).write_text(str(test[1]), encoding="utf-8")
     command = [sys.executable, "-s", "-W", "error", test[0]]
     done = subprocess.run(command, cwd=folder, env={"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)

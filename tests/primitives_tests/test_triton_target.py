@@ -19,7 +19,7 @@ from primitives.expression.expression import Expression, constant, variable
 from primitives.expression.parsing import parse
 from primitives.lowering import lower
 from primitives.operators.table import elementwise_operators
-from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, points
+from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functions, inputs, names
 from tests.primitives_tests.loading import loaded
 from tests.primitives_tests.triton_checks import TEXT
 
@@ -33,13 +33,12 @@ def wrong_numbers(known: Sequence[Expression], folder: Path) -> list[str]:
     known = [as_builtin(f) for f in known]
     for number, f in enumerate(known):
         (folder / f"{number}.py").write_text(str(lower(f, "triton", name="act", factor=FACTOR)), encoding="utf-8")
-        torch.save((points(f), [p.initial for p in f.parameters]), folder / f"{number}.pt")
+        torch.save((inputs(f), [p.initial for p in f.parameters]), folder / f"{number}.pt")
     subprocess.run([sys.executable, RUNNER, folder], check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     wrong = []
     for number, columns in torch.load(folder / "found.pt").items():
         f = known[number]
-        names = ["value", "x", *(p.name for p in f.parameters)]
-        wrong += differences(f, dict(zip(names, columns, strict=True)), torch.float32)
+        wrong += differences(f, dict(zip(["value", *names(f)], columns, strict=True)), torch.float32)
     return wrong
 
 

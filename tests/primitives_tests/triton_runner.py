@@ -1,6 +1,6 @@
 """Runs generated Triton modules on a GPU or by Triton's interpreter, in a process of its own: ``triton_runner.py DIR``.
 
-For each module ``N.py`` of the folder it reads ``N.pt``, the points and the parameters' initial values, and all go to
+For each module ``N.py`` of the folder it reads ``N.pt``, the inputs and the parameters' initial values, and all go to
 ``found.pt``: value and derivatives at each point.
 """
 
@@ -23,13 +23,13 @@ def computed(path: Path) -> list[torch.Tensor]:
     assert spec.loader is not None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    points, initial = torch.load(path.with_suffix(".pt"))
+    inputs, initial = torch.load(path.with_suffix(".pt"))
     # a channel for each point: then the sums for each channel are the derivatives at each point
-    x = points.float().reshape(1, -1).to(DEVICE).requires_grad_()
-    given = [torch.full((len(points),), value, device=DEVICE, requires_grad=True) for value in initial]
-    value = module.act(x, *given)
+    given = [x.float().reshape(1, -1).to(DEVICE).requires_grad_() for x in inputs]
+    given += [torch.full((len(inputs[0]),), value, device=DEVICE, requires_grad=True) for value in initial]
+    value = module.act(*given)
     assert type(value.grad_fn).__name__ == "_ActKernelsBackward", "the kernels did not run"
-    slopes = torch.autograd.grad(value, [x, *given], torch.ones_like(value))
+    slopes = torch.autograd.grad(value, given, torch.ones_like(value))
     return [column.detach().flatten().cpu() for column in (value, *slopes)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -20,11 +20,12 @@ from primitives.lowering.python.self_test import rows
 from primitives.lowering.python.text import class_name, python_names, python_number
 from primitives.lowering.reference import VALUE, roots_of
 from primitives.lowering.shipped import template
-from primitives.lowering.target import Target
+from primitives.lowering.target import ELEMENTWISE, Target
 
 #: keywords, macros and names of <math.h>, as they are and for float, which a parameter or a function must not hide
 _WORDS = """
-x n i inputs outputs auto break case char const continue default do double else enum extern float for goto if inline
+x z seconds
+n i inputs outputs auto break case char const continue default do double else enum extern float for goto if inline
 int long register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while
 main fabs floor exp expm1 log log1p sqrt sin cos atan sinh cosh tanh asinh erf erfc pow copysign gamma lgamma tgamma
 ceil round trunc rint fmax fmin fma hypot tan acos asin acosh atanh exp2 log2 log10 cbrt div abs signbit isnan isinf
@@ -89,10 +90,11 @@ def c_source(expression: Expression, name: str, factor: float) -> str:
     """
     class_name(name, _TAKEN)
     names = _names(expression, name)
+    inputs = _inputs(expression)
     roots = _functions(expression, name, factor)
     _check_apart(roots)
     functions = [
-        _function(real, stem, root, names, name) for real in ("double", "float") for stem, root in roots.items()
+        _function(real, stem, root, inputs, names, name) for real in ("double", "float") for stem, root in roots.items()
     ]
     text = "\n\n".join(functions)
     helpers = [_bessel(name)] if f"{name}_bessel(" in text else []
@@ -101,7 +103,8 @@ def c_source(expression: Expression, name: str, factor: float) -> str:
         guard=name.upper(),
         text=expression.text.replace("*/", "* /"),
         factor=python_number(factor),
-        by="".join(f", {name}_by_{wrt} its derivative by {wrt}" for wrt in ("x", *names)),
+        by="".join(f", {name}_by_{wrt} its derivative by {wrt}" for wrt in (*inputs, *names)),
+        head="f(x, z) = " if "z" in inputs else "f(x) =    ",
         initial=", ".join(f"{names[p.name]} = {p.initial!r}" for p in expression.parameters) or "(there are none)",
         functions="\n\n".join([*helpers, text]),
     )
@@ -141,11 +144,17 @@ def _simpler(node: Expression, args: tuple[Expression, ...]) -> Expression:
     return with_args(node, args)
 
 
-def _function(real: str, stem: str, root: Expression, names: Mapping[str, str], function: str) -> str:
-    code = Lines([root], _language(real, function), names)
+def _inputs(expression: Expression) -> list[str]:
+    return ["x", *(["z"] if "z" in expression.inputs else [])]
+
+
+def _function(
+    real: str, stem: str, root: Expression, given: Sequence[str], names: Mapping[str, str], function: str
+) -> str:
+    code = Lines([root], _language(real, function), {"z": "z", **names})
     f = "f" if real == "float" else ""
     lines = [*code.lines, f"return {code.results[0]};"]
-    inputs = ["x", *names.values()]
+    inputs = [*given, *names.values()]
     unused = [f"(void){one};" for one in inputs if not re.search(rf"\b{one}\b", " ".join(lines))]
     return _FUNCTION.substitute(
         real=real,
@@ -154,6 +163,8 @@ def _function(real: str, stem: str, root: Expression, names: Mapping[str, str], 
         arguments=", ".join(f"{real} {one}" for one in inputs),
         given="".join(f"{real} {one}, " for one in names.values()),
         values="".join(f", {one}" for one in names.values()),
+        second=f"const {real} *restrict seconds, " if "z" in given else "",
+        second_at=", seconds[i]" if "z" in given else "",
         body="\n".join(f"    {line}" for line in [*unused, *lines]),
     ).rstrip()
 
@@ -168,17 +179,22 @@ def _bessel(function: str) -> str:
 
 
 def _self_test(expression: Expression, name: str, factor: float) -> dict[str, str]:
-    stems = list(_functions(expression, name, factor))
+    stems, inputs = list(_functions(expression, name, factor)), _inputs(expression)
     given = "".join(f", {_double(p.initial)}" for p in expression.parameters)
     given_float = "".join(f", {_float(p.initial)}" for p in expression.parameters)
     text = _SELF_TEST.substitute(
         function=name,
-        by=", ".join(["x", *_names(expression, name)]),
-        width=1 + 2 * len(stems),
+        of=" and ".join(inputs),
+        by=", ".join([*inputs, *_names(expression, name)]),
+        inputs=len(inputs),
+        second="\n        const double z = row[1];" if "z" in inputs else "",
+        width=len(inputs) + 2 * len(stems),
         rows=_table(expression, factor, torch.float64),
         rows_float=_table(expression, factor, torch.float32),
-        found=", ".join(f"{stem}(x{given})" for stem in stems),
-        found_float=", ".join(f"{stem}f((float)x{given_float})" for stem in stems),
+        found=", ".join(f"{stem}({', '.join(inputs)}{given})" for stem in stems),
+        found_float=", ".join(
+            f"{stem}f({', '.join(f'(float){each}' for each in inputs)}{given_float})" for stem in stems
+        ),
         outputs=len(stems),
     )
     return {f"test_{name}.c": text}
@@ -189,4 +205,4 @@ def _table(expression: Expression, factor: float, dtype: torch.dtype) -> str:
     return "\n".join(f"    {{{', '.join(_double(math.nan if n is None else n) for n in row)}}}," for row in table)
 
 
-C = Target(".h", c_source, _self_test)
+C = Target(".h", c_source, _self_test, ELEMENTWISE)

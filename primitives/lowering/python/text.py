@@ -40,6 +40,12 @@ def python_names(expression: Expression, taken: Container[str]) -> dict[str, str
     return names
 
 
+def operand_names(expression: Expression, taken: Container[str]) -> dict[str, str]:
+    """The same for all that a function takes beside x, in order: ``z`` of a gate, then the parameters."""
+    second = {"z": "z"} if "z" in expression.inputs else {}
+    return second | python_names(expression, taken)
+
+
 def python_number(value: float, module: str = "math") -> str:
     """A float as Python writes it; a module has the others as ``nan`` and ``inf``."""
     if math.isfinite(value):

@@ -9,11 +9,11 @@ from primitives.errors import LoweringError
 from primitives.expression.expression import Expression
 from primitives.lowering.column import INFIX_TEMPLATES, Column
 from primitives.lowering.lines import Language, Lines
-from primitives.lowering.python.self_test import python_self_test
-from primitives.lowering.python.text import class_name, python_names, python_number
+from primitives.lowering.python.self_test import points_text, python_self_test
+from primitives.lowering.python.text import class_name, operand_names, python_number
 from primitives.lowering.reference import roots_of, scaled
 from primitives.lowering.shipped import template
-from primitives.lowering.target import Target
+from primitives.lowering.target import ELEMENTWISE, Target
 
 _COLUMN = Column(
     "sympy",
@@ -49,7 +49,7 @@ _COLUMN = Column(
         "bessel_i1e": "sp.exp(-sp.Abs({0})) * sp.besseli(1, {0})",
     },
 )
-_TAKEN = frozenset(["sp", "x", "PARAMETERS", "SLOPES"])
+_TAKEN = frozenset(["sp", "x", "z", "PARAMETERS", "SLOPES"])
 _MODULE = template("sympy/module.txt")
 _LARGEST = 15.0  # input of the self-test: the digits of exp(exp(x**3)) for 100 fill the memory
 
@@ -76,7 +76,7 @@ def sympy_source(expression: Expression, name: str, factor: float) -> str:
         LoweringError: the name is not snake case or is taken, or an operator or a number cannot be written.
     """
     class_name(name, _TAKEN)
-    names = python_names(expression, {*_TAKEN, name})
+    names = operand_names(expression, {*_TAKEN, name})
     pair = expression.is_paired  # sympy would derive the value
     roots = [*roots_of(expression, factor).values()] if pair else [scaled(expression, factor)]
     code = Lines(roots, _LANGUAGE, names)
@@ -88,13 +88,15 @@ def sympy_source(expression: Expression, name: str, factor: float) -> str:
         symbols="\n".join(f'{new} = sp.Symbol("{old}", real=True)' for old, new in names.items()),
         initial=", ".join(f"{names[p.name]}: {python_number(p.initial)}" for p in expression.parameters),
         body="\n".join([*code.lines, f"{name} = sp.sympify({code.results[0]})", *slopes]),
+        head="f(x, z) = " if "z" in names else "f(x) =    ",
+        last=', "z"' if "z" in names else "",
         derivative="SLOPES[0]" if pair else f"{name}.diff(x)",
         slopes='"SLOPES", ' if pair else "",
     ).replace("\n\n\n", "\n\n")
 
 
 _COMPUTED_OF_PAIR = Template("""
-functions = [sp.lambdify([x, *PARAMETERS], each, "mpmath") for each in ($function, *SLOPES)]
+functions = [sp.lambdify([$inputs, *PARAMETERS], each, "mpmath") for each in ($function, *SLOPES)]
 
 
 def real(value):
@@ -102,8 +104,8 @@ def real(value):
     return float(value.real) if value.imag == 0 else math.nan
 
 
-def numbers(point):
-    at = tuple(map(mpmath.mpf, (point, *PARAMETERS.values())))
+def numbers(*point):
+    at = tuple(map(mpmath.mpf, (*point, *PARAMETERS.values())))
     try:
         return [real(each(*at)) for each in functions]
     except ZeroDivisionError:
@@ -111,11 +113,11 @@ def numbers(point):
 
 
 with mpmath.workdps(120):
-    return list(zip(*map(numbers, points)))
+    return list(zip(*map(numbers, $points)))
 """)
 
 _COMPUTED = Template("""
-function = sp.lambdify([x, *PARAMETERS], $function, "mpmath")
+function = sp.lambdify([$inputs, *PARAMETERS], $function, "mpmath")
 
 
 def real(value):
@@ -123,8 +125,8 @@ def real(value):
     return float(value.real) if value.imag == 0 else math.nan
 
 
-def numbers(point):
-    at = tuple(map(mpmath.mpf, (point, *PARAMETERS.values())))
+def numbers(*point):
+    at = tuple(map(mpmath.mpf, (*point, *PARAMETERS.values())))
     slopes = [tuple(int(i == k) for i in range(len(at))) for k in range(len(at))]
     try:
         return [real(function(*at)), *(real(mpmath.diff(function, at, by)) for by in slopes)]
@@ -133,22 +135,23 @@ def numbers(point):
 
 
 with mpmath.workdps(120):  # expm1(1e-30) loses 30, log(1 + exp(-20)) squared 18; differences half of them
-    return list(zip(*map(numbers, points)))
+    return list(zip(*map(numbers, $points)))
 """)
 
 
 def _self_test(expression: Expression, name: str, factor: float) -> dict[str, str]:
+    inputs = "x, z" if "z" in expression.inputs else "x"
     slopes, computed = ("SLOPES, ", _COMPUTED_OF_PAIR) if expression.is_paired else ("", _COMPUTED)
     return python_self_test(
         expression,
         f"{name}_sympy.py",
         factor=factor,
-        imports=f"\nimport mpmath\nimport sympy as sp\nfrom {name}_sympy import PARAMETERS, {slopes}{name}, x",
-        computed=computed.substitute(function=name),
+        imports=f"\nimport mpmath\nimport sympy as sp\nfrom {name}_sympy import PARAMETERS, {slopes}{name}, {inputs}",
+        computed=computed.substitute(function=name, inputs=inputs, points=points_text(expression)),
         kinks=False,
         largest=_LARGEST,
         room=1e-100,
     )
 
 
-SYMPY = Target("_sympy.py", sympy_source, _self_test)
+SYMPY = Target("_sympy.py", sympy_source, _self_test, ELEMENTWISE)

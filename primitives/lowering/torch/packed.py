@@ -9,7 +9,9 @@ from primitives.fewbit.steps import Steps, steps_of
 from primitives.lowering.python.text import class_name, python_number
 from primitives.lowering.reference import scaled
 from primitives.lowering.shipped import template
-from primitives.lowering.torch.source import TAKEN, body, completed, init_scale, replacing, returned_value
+from primitives.lowering.torch.helpers import completed
+from primitives.lowering.torch.replacing import replace_text
+from primitives.lowering.torch.source import TAKEN, body, init_scale, returned_value
 from primitives.operators.formulas import valued
 
 _MODULE = template("torch/packed.txt")
@@ -50,7 +52,8 @@ def packed_source(expression: Expression, *, name: str = "activation", factor: f
         levels=repr(tuple(factor * level for level in steps.levels)),
         borders=repr(steps.borders),
         value=body([valued(root)], {}, returned_value),
-        replacing=replacing(expression, {}, module),
+        replace=replace_text(module, ""),
+        helpers="$helpers",
         imports="$imports",
     )
     return completed(source)

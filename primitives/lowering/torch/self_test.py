@@ -6,19 +6,22 @@ from string import Template
 
 from primitives.equivalence.builtin import as_builtin
 from primitives.expression.expression import Expression
-from primitives.lowering.python.self_test import python_self_test
+from primitives.lowering.python.self_test import points_text, python_self_test
 from primitives.lowering.python.text import class_name
-from primitives.lowering.target import Target
+from primitives.lowering.target import ALL_KINDS, Target
+from primitives.lowering.torch.joined import joined_files
+from primitives.lowering.torch.norm import norm_source, norm_test
 from primitives.lowering.torch.packed import packed_source, packed_steps
 from primitives.lowering.torch.source import torch_source
 
 _COMPUTED = Template("""
-x = torch.tensor([points], dtype=torch.float64).T.requires_grad_()
+inputs = [torch.tensor([each], dtype=torch.float64).T.requires_grad_() for each in ($points,)]
+x = inputs[0]
 layer = $module(channels=1, dtype=torch.float64)
 given = [p.detach().expand_as(x).clone().requires_grad_() for p in layer.parameters()]
-slopes = torch.autograd.grad($function(x, *given).sum(), [x, *given])
-value = $function(x)
-for form in (${function}_plain(x), layer(x)):
+slopes = torch.autograd.grad($function(*inputs, *given).sum(), [*inputs, *given])
+value = $function(*inputs)
+for form in (${function}_plain(*inputs), layer(*inputs)):
     if not torch.allclose(form, value, rtol=1e-12, atol=0.0, equal_nan=True):
         print("$function.py: the function, its plain form and its module differ")
         sys.exit(1)
@@ -52,6 +55,8 @@ if not torch.equal(${function}_packed(x), $function(x)) or not torch.allclose(pa
 
 def _beside(expression: Expression, name: str, factor: float) -> dict[str, str]:
     """The self-test, and the packed form of a pair with steps as its derivative."""
+    if expression.has_statistics:
+        return norm_test(expression, name, factor)
     packed = packed_steps(expression) is not None
     files = {f"{name}_packed.py": packed_source(expression, name=f"{name}_packed", factor=factor)} if packed else {}
     return files | _self_test(expression, name, factor, packed=packed)
@@ -60,14 +65,22 @@ def _beside(expression: Expression, name: str, factor: float) -> dict[str, str]:
 def _self_test(expression: Expression, name: str, factor: float, *, packed: bool) -> dict[str, str]:
     module = class_name(name)
     more = f"\nfrom {name}_packed import BORDERS, {name}_packed" if packed else ""
-    checks = [init_scale_test(name, f"{name}.py"), *([_PACKED.substitute(function=name).strip()] if packed else [])]
+    scale = [init_scale_test(name, f"{name}.py")] if expression.is_pointwise else []
+    checks = [*scale, *([_PACKED.substitute(function=name).strip()] if packed else [])]
     return python_self_test(
         as_builtin(expression),
         f"{name}.py",
         factor=factor,
         imports=f"\nimport torch\nfrom {name} import GAIN, {module}, {name}, {name}_plain{more}",
-        computed=_COMPUTED.substitute(function=name, module=module, checks="\n".join(checks)),
+        computed=_COMPUTED.substitute(
+            function=name, module=module, points=points_text(expression), checks="\n".join(checks)
+        ),
     )
 
 
-TORCH = Target(".py", lambda expression, name, factor: torch_source(expression, name=name, factor=factor), _beside)
+def _source(expression: Expression, name: str, factor: float) -> str:
+    write = norm_source if expression.has_statistics else torch_source
+    return write(expression, name=name, factor=factor)
+
+
+TORCH = Target(".py", _source, _beside, ALL_KINDS, joined_files)

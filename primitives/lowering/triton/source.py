@@ -21,12 +21,12 @@ from primitives.expression.reduction import ONE
 from primitives.expression.traversal import rewrite
 from primitives.lowering.column import INFIX_TEMPLATES, Column
 from primitives.lowering.lines import Language, Lines
-from primitives.lowering.python.self_test import python_self_test
+from primitives.lowering.python.self_test import points_text, python_self_test
 from primitives.lowering.python.text import class_name
 from primitives.lowering.reference import roots_of
 from primitives.lowering.shipped import template, text
 from primitives.lowering.substitutes import HYPERBOLIC, SPECIAL, substituted
-from primitives.lowering.target import Target
+from primitives.lowering.target import ELEMENTWISE, Target
 from primitives.lowering.torch.self_test import init_scale_test
 from primitives.lowering.torch.source import torch_source
 
@@ -101,22 +101,45 @@ def triton_source(expression: Expression, name: str, factor: float) -> str:
 
 def _kernels(expression: Expression, module: str, factor: float) -> str:
     names = {p.name: f"p{number}" for number, p in enumerate(expression.parameters, 1)}
+    gate = "z" in expression.inputs
+    second = {"z": "z"} if gate else {}
     value, *slopes = [_spelled(root) for root in roots_of(as_builtin(expression), factor).values()]
-    forward, backward = Lines([value], _LANGUAGE, names), Lines(slopes, _LANGUAGE, names)
+    forward, backward = (Lines(roots, _LANGUAGE, second | names) for roots in ([value], slopes))
     pointers = [_COMMA.join(_arguments(p)) for p in names.values()]
     pointers += ["numel", "BLOCK: tl.constexpr", "WIDE: tl.constexpr"]
     code = "\n".join([*forward.lines, *forward.results, *backward.lines, *backward.results])
     loads = [_FAST] * ("FAST" in code) + [line for given, p in names.items() for line in _load(given, p)]
     result = forward.results[0] if value.uses_input else f"tl.zeros_like(x) + {forward.results[0]}"
     return _KERNELS.substitute(
+        _SECOND if gate else _ONE,
         module=module,
         functions="".join(f"\n{indent(text, '    ')}\n" for text in _used(code)),
         pointers=_COMMA.join(pointers),
         backward_pointers=_COMMA.join([*(f"{p}_parts_pointer" for p in names.values()), *pointers]),
         loads=_indented(loads),
         value=_indented([*forward.lines, f"result = {result}"]),
-        slopes=_indented([*backward.lines, *_stores(backward.results, list(names.values()))]),
+        slopes=_indented([*backward.lines, *_stores(backward.results, [*second], list(names.values()))]),
     )
+
+
+#: what a second input adds to the kernels
+_SECOND = {
+    "inputs": "x, z",
+    "supported": " and z.device == x.device and z.dtype in _TYPES",
+    "alike": "\n        z = _alike(x, z)",
+    "alike_helper": """def _alike(x, z):
+    \"\"\"The second input in the memory format of the first.\"\"\"
+    return z if z.stride() == x.stride() else torch.empty_like(x, dtype=z.dtype).copy_(z)
+
+
+""",
+    "found": "found, found_z",
+    "found_second": "\n        found_z = torch.empty_like(x, dtype=z.dtype)",
+    "second_pointer": "\n        z_pointer,",
+    "found_second_pointer": "\n        found_z_pointer,",
+    "load_second": "\n        z = tl.load(z_pointer + at, mask=inside, other=0.0).to(tl.float32)",
+}
+_ONE = dict.fromkeys(_SECOND, "") | {"inputs": "x", "found": "found"}
 
 
 def _used(code: str) -> list[str]:
@@ -147,12 +170,14 @@ def _load(given: str, p: str) -> list[str]:
     ]
 
 
-def _stores(slopes: Sequence[str], names: Sequence[str]) -> list[str]:
-    lines = [
-        f"found = gradient * ({slopes[0]})",
-        "tl.store(found_pointer + at, found.to(found_pointer.dtype.element_ty), mask=inside)",
-    ]
-    for p, slope in zip(names, slopes[1:], strict=True):
+def _stores(slopes: Sequence[str], second: Sequence[str], names: Sequence[str]) -> list[str]:
+    lines = []
+    for found, slope in zip(("found", *(f"found_{each}" for each in second)), slopes, strict=False):
+        lines += [
+            f"{found} = gradient * ({slope})",
+            f"tl.store({found}_pointer + at, {found}.to({found}_pointer.dtype.element_ty), mask=inside)",
+        ]
+    for p, slope in zip(names, slopes[1 + len(second) :], strict=True):
         lines += [
             f"{p}_parts = tl.where(inside, gradient * ({slope}), 0.0)",
             f"{p}_parts = tl.reshape({p}_parts, (BLOCK // {p}_cycle, {p}_cycle // {p}_group, {p}_group))",
@@ -192,13 +217,13 @@ from ${function}_triton import GAIN, $module, $function, ${function}_plain""")
 # a channel for each point: then the sums for each channel are the derivatives at each point
 _COMPUTED = Template("""
 device = "cuda" if torch.cuda.is_available() else "cpu"
-x = torch.tensor([points], dtype=torch.float32, device=device, requires_grad=True)
+inputs = [torch.tensor([each], dtype=torch.float32, device=device, requires_grad=True) for each in ($points,)]
 layer = $module(channels=1, device=device)
 given = [p.detach().expand(len(points)).clone().requires_grad_() for p in layer.parameters()]
-value = $function(x, *given)
+value = $function(*inputs, *given)
 assert "Kernels" in type(value.grad_fn).__name__, "the kernels did not run"
-slopes = torch.autograd.grad(value, [x, *given], torch.ones_like(value))
-for form in ($function(x), layer(x)):
+slopes = torch.autograd.grad(value, [*inputs, *given], torch.ones_like(value))
+for form in ($function(*inputs), layer(*inputs)):
     if not torch.allclose(form, value, rtol=1e-6, atol=0.0, equal_nan=True):
         print("${function}_triton.py: the function and its module differ")
         sys.exit(1)
@@ -214,9 +239,14 @@ def _self_test(expression: Expression, name: str, factor: float) -> dict[str, st
         file,
         factor=factor,
         imports=_SELF_IMPORTS.substitute(function=name, module=module),
-        computed=_COMPUTED.substitute(function=name, module=module, init_scale=init_scale_test(name, file)),
+        computed=_COMPUTED.substitute(
+            function=name,
+            module=module,
+            points=points_text(expression),
+            init_scale=init_scale_test(name, file) if expression.is_pointwise else "",
+        ),
         dtype=torch.float32,
     )
 
 
-TRITON = Target("_triton.py", triton_source, _self_test)
+TRITON = Target("_triton.py", triton_source, _self_test, ELEMENTWISE)

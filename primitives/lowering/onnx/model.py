@@ -1,12 +1,13 @@
 """ONNX: a model of plain operators, in float32, for any runtime.
 
 Opset 12, the lowest that has ``GreaterOrEqual``; no functions and no operators of other domains. ONNX has no
-gradients: a second model holds the derivative by x.
+gradients: a second model holds the derivative by x, of a gate a third one that by z. A function with statistics has
+neither; it is written in its form of inference, where parameters stand for the statistics over examples.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from string import Template
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +20,15 @@ from primitives.expression.expression import Expression, make_node, with_args
 from primitives.expression.parameters import Parameter
 from primitives.expression.reduction import ONE
 from primitives.expression.traversal import postorder, rewrite
+from primitives.layers.population import population
 from primitives.lowering.column import Column
-from primitives.lowering.python.self_test import python_self_test
-from primitives.lowering.reference import VALUE, roots_of
+from primitives.lowering.onnx.statistics import NODES, VARIANCES, statistic, varies
+from primitives.lowering.python.norm_self_test import norm_self_test
+from primitives.lowering.python.self_test import points_text, python_self_test
+from primitives.lowering.reference import roots_of, scaled
 from primitives.lowering.substitutes import SPECIAL, substituted
-from primitives.lowering.target import Target
+from primitives.lowering.target import ALL_KINDS, Target
+from primitives.operators.axes import PER_GROUP
 from primitives.operators.kernels import COMPARISONS
 
 if TYPE_CHECKING:
@@ -40,14 +45,17 @@ _NODES = {
     **{"sinh": "Sinh", "cosh": "Cosh", "tanh": "Tanh", "asinh": "Asinh", "relu": "Relu"},
 }
 
-_COLUMN = Column("onnx", _NODES | dict.fromkeys(SPECIAL, "substituted"))
+_FORMULAS = {**SPECIAL, **VARIANCES}
+_COLUMN = Column("onnx", {**_NODES, **NODES} | dict.fromkeys(_FORMULAS, "substituted"))
 
 
 def onnx_model(expression: Expression, name: str, factor: float) -> bytes:
     """A model of ``factor * expression``, from ``x`` to ``y``, both float32 of one shape (n, c, h, w).
 
-    ONNX wants the number of dims of a model's ends to be known; the nodes take any. Parameters are initializers of
-    their own names. One per channel has the shape [1, 1, 1]; for C channels put one of shape [C, 1, 1] in its place.
+    A gate takes ``z`` of the same shape, too. ONNX wants the number of dims of a model's ends to be known; the nodes
+    take any but for statistics. Parameters are initializers of their own names. One per channel has the shape
+    [1, 1, 1]; for C channels put one of shape [C, 1, 1] in its place. Statistics over examples are such parameters,
+    ``running1``, ...: put the averages of training there.
 
     Returns:
         The serialized ``ModelProto``.
@@ -55,22 +63,23 @@ def onnx_model(expression: Expression, name: str, factor: float) -> bytes:
     Raises:
         LoweringError: the package onnx is missing, or ONNX cannot express an operator.
     """
-    return _model(roots_of(expression, factor)[VALUE], expression, name, factor)
+    return _model(scaled(population(expression).form, factor), expression, name, factor)
 
 
-def onnx_derivative(expression: Expression, name: str, factor: float) -> bytes:
-    """A model of the derivative by x of ``factor * expression``; else as :func:`onnx_model`."""
-    return _model(roots_of(expression, factor)["x"], expression, f"{name}_derivative", factor)
+def onnx_derivative(expression: Expression, name: str, factor: float, by: str = "x") -> bytes:
+    """A model of the derivative of ``factor * expression`` by x or z; else as :func:`onnx_model`."""
+    return _model(roots_of(expression, factor)[by], expression, f"{name}_derivative", factor)
 
 
 def _model(root: Expression, expression: Expression, name: str, factor: float) -> bytes:
     onnx = _onnx()
     graph = _Graph(_spelled(root))
     real = onnx.TensorProto.FLOAT
-    ends = [onnx.helper.make_tensor_value_info(end, real, list("nchw")) for end in ("x", "y")]
+    given = ["x", *(["z"] if "z" in expression.inputs else [])]
+    ends = [onnx.helper.make_tensor_value_info(end, real, list("nchw")) for end in (*given, "y")]
     opset = onnx.helper.make_opsetid("", OPSET)
     model = onnx.helper.make_model(
-        onnx.helper.make_graph(graph.nodes, name, ends[:1], ends[1:], initializer=graph.initializers),
+        onnx.helper.make_graph(graph.nodes, name, ends[:-1], ends[-1:], initializer=graph.initializers),
         opset_imports=[opset],
         ir_version=onnx.helper.find_min_ir_version_for([opset]),
         producer_name="actsearch",
@@ -91,7 +100,7 @@ def _onnx() -> Any:
 
 def _spelled(root: Expression) -> Expression:
     """The same function over operators that are one node."""
-    return rewrite(substituted(_COLUMN.expand(root), SPECIAL), _reciprocal)
+    return rewrite(substituted(_COLUMN.expand(root), _FORMULAS), _reciprocal)
 
 
 def _reciprocal(node: Expression, args: tuple[Expression, ...]) -> Expression:
@@ -121,9 +130,11 @@ class _Graph:
         elif isinstance(node.value, Parameter):
             self.values[node] = self.parameter(node.value)
         elif not node.args:
-            self.values[node] = "x"
+            self.values[node] = node.op
         elif node.op in COMPARISONS:
             self.truths[node] = self.node(_COLUMN.template(node.op), *map(self.value, node.args))
+        elif node.op in NODES:
+            self.values[node] = statistic(self, node, self.value(node.args[0]))
         elif node.op == "where":
             self.values[node] = self.node("Where", self.truth(node.args[0]), *map(self.value, node.args[1:]))
         else:
@@ -132,7 +143,7 @@ class _Graph:
     def finish(self, root: Expression) -> None:
         """The output has the shape of x, whether it depends on x or not."""
         value = self.value(root)
-        if root.uses_input:
+        if varies(root):
             self.node("Identity", value, output="y")
         else:
             self.node("Expand", value, self.node("Shape", "x"), output="y")
@@ -166,8 +177,15 @@ class _Graph:
         self.initializers.append(self.helper.make_tensor(name, self.types.FLOAT, shape, [rounded]))
         return name
 
+    def whole_numbers(self, values: Sequence[int]) -> str:
+        """The name of a constant tensor of int64."""
+        name = f"/{[*values]}"
+        if name not in {each.name for each in self.initializers}:
+            self.initializers.append(self.helper.make_tensor(name, self.types.INT64, (len(values),), [*values]))
+        return name
+
     def parameter(self, p: Parameter) -> str:
-        name = f"{p.name}_" if p.name in {"x", "y"} else p.name
+        name = f"{p.name}_" if p.name in {"x", "y", "z"} else p.name
         return self.tensor(name, (1, 1, 1) if p.per == "channel" else (), p.initial)
 
 
@@ -176,25 +194,48 @@ import numpy as np
 import onnxruntime"""
 
 _COMPUTED = Template("""
-x = np.array(points, np.float32).reshape(1, 1, 1, -1)
-files = ("$name.onnx", "${name}_derivative.onnx")
-sessions = [onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"]) for file in files]
-return [session.run(None, {"x": x})[0].ravel().tolist() for session in sessions]
+inputs = {name: np.array(each, np.float32).reshape(1, 1, 1, -1) for name, each in zip("xz", ($points,))}
+sessions = [onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"]) for file in $files]
+return [session.run(None, inputs)[0].ravel().tolist() for session in sessions]
 """)
 
 
 def _beside(expression: Expression, name: str, factor: float) -> dict[str, str | bytes]:
-    """The model of the derivative, and the self-test of both."""
+    """The models of derivatives, and the self-test of all."""
+    if expression.has_statistics:
+        return _norm_test(expression, name, factor)
+    by = {"x": f"{name}_derivative.onnx"} | ({"z": f"{name}_derivative_z.onnx"} if "z" in expression.inputs else {})
     test = python_self_test(
         expression,
         f"{name}.onnx",
         factor=factor,
         imports=_IMPORTS,
-        computed=_COMPUTED.substitute(name=name),
+        computed=_COMPUTED.substitute(files=(f"{name}.onnx", *by.values()), points=points_text(expression)),
         dtype=torch.float32,
         by_parameters=False,
     )
-    return {f"{name}_derivative.onnx": onnx_derivative(expression, name, factor)} | test
+    return {file: onnx_derivative(expression, name, factor, wrt) for wrt, file in by.items()} | test
 
 
-ONNX = Target(".onnx", onnx_model, _beside)
+_COMPUTED_OF_STATISTICS = Template("""
+inputs = {name: np.array(each, np.float32) for name, each in zip("xz", INPUTS)}
+session = onnxruntime.InferenceSession("$name.onnx", providers=["CPUExecutionProvider"])
+return {"start": session.run(None, inputs)[0].ravel().tolist()}
+""")
+
+
+def _norm_test(expression: Expression, name: str, factor: float) -> dict[str, str | bytes]:
+    test = norm_self_test(
+        expression,
+        f"{name}.onnx",
+        factor=factor,
+        imports=_IMPORTS,
+        computed=_COMPUTED_OF_STATISTICS.substitute(name=name),
+        dtype=torch.float32,
+        names=["start"],
+        per_group=PER_GROUP,
+    )
+    return {**test}
+
+
+ONNX = Target(".onnx", onnx_model, _beside, ALL_KINDS)
