@@ -15,3 +15,10 @@ def test_one_positive_ratio_each_and_threads_as_before() -> None:
     assert all(ratio > 0 for ratio in found)
     assert torch.get_num_threads() == before
     assert time_ratios([]) == []
+
+
+def test_every_kind_is_timed() -> None:
+    texts = ("silu(x)*z", "x/rms_c(x)*w; w=1:channel", "layers(x*z,x/std_p(x),relu(x))", "relu(z)")
+    found = time_ratios([parse(text) for text in texts], repetitions=1)
+    assert len(found) == len(texts)
+    assert all(ratio > 0 for ratio in found)
