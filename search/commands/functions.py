@@ -32,7 +32,7 @@ def evaluate(
     operators: Operators = [],  # noqa: B006  (typer copies it)
     as_json: Json = False,
 ) -> None:
-    """Train functions and compare them with ReLU, GELU and SiLU on the same seeds.
+    """Train functions and compare them with the controls, mostly ReLU, GELU and SiLU, on the same seeds.
 
     On a task of a file they are compared with its network as it stands, too, which is the reference of the gain.
     """

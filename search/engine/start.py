@@ -21,7 +21,7 @@ def left_out(
 
     Args:
         start: texts.
-        controls: those of the job beside ReLU, GELU and SiLU, names with texts.
+        controls: those of the job, names with texts.
         baseline: its known functions, names with texts.
         exact: a factor makes another class.
         signs: those of f(-x), -f(x) and -f(-x) that are of f's class.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -244,9 +245,10 @@ def test_they_are_mapped_and_checkpointed() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, while it compiles
-def test_they_compile_whole() -> None:
-    network = made(LlamaMLP)
-    put(network, (Place(nn.SiLU, kind="gate"),), "sin(b*x)*z; b=1.5")
+@pytest.mark.parametrize(("block", "match"), [(LlamaMLP, nn.SiLU), (lambda: Product(gate), F.silu)])
+def test_they_compile_whole(block: Callable[[], nn.Module], match: type[nn.Module] | Callable[..., Any]) -> None:
+    network = made(block)
+    put(network, (Place(match, kind="gate"),), "sin(b*x)*z; b=1.5")
     expected = network(X)
     compiled = torch.compile(network, backend="eager", fullgraph=True)
     torch.testing.assert_close(compiled(X), expected, rtol=1e-12, atol=1e-12)

@@ -38,6 +38,19 @@ class Gated(nn.Module):
         return result
 
 
+class Packed(nn.Module):
+    """A gate of the halves of one layer's output, which are views of it, by calls; one GLU behind it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.head = nn.Linear(8, 40), nn.Linear(20, 12), nn.Linear(6, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        z, x = self.first(x).chunk(2, dim=-1)
+        result: Tensor = self.head(F.glu(self.second(z * F.silu(x)))).mean(1)
+        return result
+
+
 class Attention(nn.Module):
     """Attention under a mask, by a module or by a call that computes in another type."""
 
@@ -83,6 +96,7 @@ class Own(Task):
     def network(self) -> nn.Module:
         made = {
             "gated": Gated,
+            "packed": Packed,
             "attention": lambda: Attention(call=False),
             "calls": lambda: Attention(call=True),
             "norms": ConvNorm,
@@ -90,19 +104,21 @@ class Own(Task):
         return made[self.made]()
 
     def data(self, part: Part) -> tuple[Tensor, Tensor]:
-        shape = {"gated": (8,), "attention": (6, 8), "calls": (6, 8), "norms": (1, 7, 7)}[self.made]
+        shape = {"gated": (8,), "packed": (6, 8), "attention": (6, 8), "calls": (6, 8), "norms": (1, 7, 7)}[self.made]
         generator = torch.Generator().manual_seed(len(part))
         return torch.randn(128, *shape, generator=generator), torch.randint(5, (128,), generator=generator)
 
 
 GATED = Own("gated", (Place(nn.SiLU, kind="gate"),))
 MIXED = Own("gated", (Place(nn.SiLU, kind="gate"), nn.ReLU))
+PACKED = Own("packed", (Place(F.silu, kind="gate"), Place(F.glu, kind="gate")))
 ROWS = Own("attention", (Place("softmax", kind="row"),))
 CALLS = Own("calls", (Place(F.softmax, kind="row"),))
 NORMS = Own("norms", tuple(Place(each, kind="layer", absorbs=(nn.BatchNorm2d,)) for each in ("relu", F.relu)))
 TEXTS: dict[Own, tuple[str, ...]] = {
     GATED: ("silu(x)*z", "relu(x)*relu(z)", "x*z*sigmoid(beta*x)+w*z; beta=1:channel, w=0.1", "z*x/rms_c(x)"),
     MIXED: ("layers(silu(x)*z,relu(x))", "layers(tanh(x)*z,x*sigmoid(b*x)); b=1.0:channel"),
+    PACKED: ("layers(silu(x)*z,sigmoid(x)*z)", "tanh(x)*z+b*x; b=0.5:channel", "x*z/rms_c(z)"),
     ROWS: (SOFTMAX, "relu(x)/(sum_c(relu(x))+b); b=1.0", "exp(x)/(sum_c(exp(x))+b); b=1.0"),
     CALLS: (SOFTMAX,),
     NORMS: (NORM_RELU, "x*sigmoid(v*x)/std_gp(x)*w+b; v=1:channel, w=1:channel, b=0:channel", "tanh(x)"),
@@ -111,6 +127,7 @@ TEXTS: dict[Own, tuple[str, ...]] = {
 SAME: dict[Own, str] = {
     GATED: "silu(x)*z",
     MIXED: "layers(silu(x)*z,relu(x))",
+    PACKED: "layers(silu(x)*z,sigmoid(x)*z)",
     ROWS: SOFTMAX,
     CALLS: SOFTMAX,
     NORMS: NORM_RELU,
