@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from primitives.analysis import output_factor
-from primitives.errors import nearest
+from primitives.errors import LoweringError, nearest
 from primitives.expression.parsing import parse
-from primitives.lowering import files, find_target
+from primitives.lowering import files, find_target, lacks
 from primitives.quoting import command, quoted
 from search.confirmation import Confirmation
 from search.engine.rows import class_rows, front_rows, known_rows
 from search.engine.study import Study
 from search.errors import DamageError, RunError
 from search.export.exported import Exported
-from search.export.function_card import evidence, function_card
+from search.export.function_card import evidence, function_card, pictured
 from search.export.lineage import ancestors
 from search.records.class_row import ClassRow, best_of
 from search.run import Run
@@ -34,7 +34,8 @@ def export(
         run: where they were found.
         ids: candidates as in ``front.csv``, or short forms as in the confirmation; none for the confirmed finalists,
             or else the front's best.
-        to: targets; names, or references to targets in files.
+        to: targets; names, or references to targets in files. One that lacks the kind of a function is left out for
+            it, and its card says why.
         out: folder to write to; the run's ``exports`` by default.
         raw: write f as it was found and the factor beside it, instead of factor * f; where a task's scale is none, f is
             written as it is.
@@ -46,7 +47,8 @@ def export(
         RunError: an id is not in the run; the message names the nearest one.
         UserFileError: a target of a file cannot be used.
         FileError: a file cannot be written.
-        LoweringError: a target is unknown, or it has no word for an operator; the message names both.
+        LoweringError: a target is unknown, or it has no word for an operator; the message names both. Or all targets
+            lack the kind of a function.
     """
     folder = out or run.folder.exports
     if os.path.lexists(folder) and not os.path.isdir(folder):
@@ -112,23 +114,30 @@ def _folder(
     from search.export.plot import picture  # matplotlib takes half a second to load
 
     expression = parse(row.expression)
+    lacking = {target: why for target in to if (why := lacks(expression, target))}
+    if len(lacking) == len({*to}):
+        raise LoweringError(next(iter(lacking.values())))
     name = f"act_{row.id.replace('.', '_').replace('-', '_')}"
     if not name.isidentifier():
         raise RunError(f"{run.path}: {quoted(row.id)} is no id of a candidate")
-    factor, exact = output_factor(expression), run.config.exact
+    factors, exact = [output_factor(part) for part in expression.parts], run.config.exact
+    written = [1.0] * len(factors) if raw or exact else factors
     made: dict[str, str | bytes] = {}
     for target in to:
-        made |= files(expression, target, name=name, factor=1.0 if raw or exact else factor)
+        made |= {} if target in lacking else files(expression, target, name=name, factor=written)
+    pictures = pictured(expression, name)
     lineage = ancestors(row.origin.id, rows, ANCESTORS)
     card = function_card(
         name,
         expression,
-        factor=factor,
+        factors=factors,
         raw=raw,
         exact=exact,
         evidence=evidence(run.name, run.config, row, trained, confirmation, unit=run.unit),
         lineage=[row.origin, *lineage] if row.is_short_form else lineage,
         files=list(made),
+        lacking=list(lacking.values()),
     )
-    made |= {f"{name}.svg": picture(expression, ".svg"), "README.md": card}
+    made |= {file: picture(part, ".svg") for file, part in pictures.items()}
+    made["README.md"] = card
     return {Path(name) / file: data for file, data in made.items()}

@@ -10,6 +10,8 @@ from primitives.catalogue import known_name
 from primitives.equivalence.nearest import nearest_known
 from primitives.expression.expression import Expression
 from primitives.lowering import lower
+from primitives.lowering.target import kind_of
+from primitives.operators.table import LAYERS
 from primitives.user_file import label
 from search.config import Config
 from search.confirmation.record import Compared, Confirmation, Estimate, Setting
@@ -31,32 +33,37 @@ def function_card(
     name: str,
     expression: Expression,
     *,
-    factor: float,
+    factors: Sequence[float],
     raw: bool,
     exact: bool = False,
     evidence: Sequence[str],
     lineage: Sequence[ClassRow],
     files: Sequence[str],
+    lacking: Sequence[str] = (),
 ) -> str:
     """The text of a folder's README.md.
 
     Args:
         name: of the function and the folder.
         expression: the function.
-        factor: its initialisation factor.
+        factors: its initialisation factor; of ``layers(...)`` one for each part.
         raw: the files leave the factor out.
         exact: the function was trained as it is on a task at least, and so are the files.
         evidence: lines of Markdown.
         lineage: rows of its ancestors, nearest first.
         files: names of the code files and self-tests.
+        lacking: why a target wrote none.
     """
+    factor = ", ".join(map(repr, factors))
+    head = f"f({', '.join(_inputs(expression))})"
     written = "left out of the files: multiply by it" if raw else "written into the files"
     return "\n".join(
         [
-            *(f"# {plain(name)}", "", f"![value and derivative]({name}.svg)", ""),
-            *("```", f"f(x) = {expression.text}", "```", ""),
-            *(f"$$f(x) = {lower(expression, 'latex')!s}$$", ""),
-            f"- factor: {_AS_IT_IS if exact else f'{factor!r}, 1/sqrt(E f(z)^2) for a standard normal z; {written}'}",
+            *(f"# {plain(name)}", "", *_pictures(expression, name)),
+            *("```", f"{head} = {expression.text}", "```", ""),
+            *(f"$${head} = {lower(expression, 'latex')!s}$$", ""),
+            f"- kind: {_kind(expression)}; inputs: {' and '.join(_inputs(expression))}",
+            f"- factor: {_AS_IT_IS if exact else f'{factor}, {_factor(expression)}; {written}'}",
             *_known(expression, exact),
             *("", "## Evidence", "", *evidence),
             *("", "## Lineage", "", *_lineage(lineage)),
@@ -65,21 +72,52 @@ def function_card(
                 "## Properties",
                 "",
                 _OF.format("" if exact else ", without the factor"),
-                "",
             ),
             *_properties(expression),
-            *("", "## Files", "", *_files(files)),
+            *("", "## Files", "", *_files(files), *_items(lacking)),
             *("", f"Written by actsearch {installed('actsearch')}. {_LICENCE}", ""),
         ]
     )
 
 
+def pictured(expression: Expression, name: str) -> dict[str, Expression]:
+    """The functions of one number that have a picture, by its file: the expression, or parts of ``layers(...)``."""
+    parts = expression.parts
+    ends = [""] if len(parts) == 1 else [f"_{number}" for number in range(1, len(parts) + 1)]
+    return {f"{name}{end}.svg": part for end, part in zip(ends, parts, strict=True) if part.is_pointwise}
+
+
+def _pictures(expression: Expression, name: str) -> list[str]:
+    return [line for file in pictured(expression, name) for line in (f"![value and derivative]({file})", "")]
+
+
+def _kind(expression: Expression) -> str:
+    if expression.op == LAYERS:
+        return f"one function for each of {len(expression.parts)} equal runs of places"
+    return {
+        "pointwise": "a function of one number",
+        "gate": "a gate",
+        "statistics": "a layer with statistics, which normalises",
+    }[kind_of(expression)]
+
+
+def _inputs(expression: Expression) -> list[str]:
+    return ["x", "z"] if "z" in expression.inputs else ["x"]
+
+
+def _factor(expression: Expression) -> str:
+    if expression.is_pointwise:
+        return "1/sqrt(E f(z)^2) for a standard normal z"
+    return f"1/sqrt(E f^2) for standard normal inputs{', one for each part' * (expression.op == LAYERS)}"
+
+
 def _known(expression: Expression, exact: bool) -> list[str]:
-    if known := known_name(expression, input_scale=True, input_shift=True):
+    one = expression.is_pointwise
+    if known := known_name(expression, input_scale=one, input_shift=one):
         scale = "" if abs(known.input_scale) == 1.0 else f", its input times {known.input_scale:.6g}"
         form = f": {known.formula}" if known.is_shifted else scale
         return ["- " + plain(f"known as: {known.name} ({known.said(factor=exact)}{form}); {known.entry.source}")]
-    near = nearest_known(expression)
+    near = nearest_known(expression) if one else None
     lines = ["- known as: no function of the catalogue"]
     if near:
         lines.append(
@@ -167,6 +205,18 @@ def _lineage(rows: Sequence[ClassRow]) -> list[str]:
 
 
 def _properties(expression: Expression) -> list[str]:
+    """Tables of the functions of one number, and for the others a word."""
+    lines: list[str] = []
+    for number, part in enumerate(expression.parts, 1):
+        heading = ["", f"Part {number}, {code(part.text)}:"] if len(expression.parts) > 1 else []
+        lines += [*heading, "", *(_table(part) if part.is_pointwise else [_NO_PROPERTIES])]
+    return lines
+
+
+_NO_PROPERTIES = "Shape and moments are of functions of one number; this one has none."
+
+
+def _table(expression: Expression) -> list[str]:
     groups = [lines for heading, lines in card(describe(expression)) if heading in _GROUPS]
     skipped = ("expression", "LaTeX", "known as", "on [-3, 3]")
     rows = [(_LABELS.get(key, key), value) for lines in groups for key, value in lines if key not in skipped]
@@ -175,6 +225,10 @@ def _properties(expression: Expression) -> list[str]:
 
 def _files(names: Sequence[str]) -> list[str]:
     return [f"- `{name}`" for name in names]
+
+
+def _items(texts: Sequence[str]) -> list[str]:
+    return [_item(f"not written, {text}") for text in texts]
 
 
 def _item(text: str) -> str:

@@ -23,6 +23,8 @@ from tests.primitives_tests.contract import FACTOR, GROUPS, differences, functio
 from tests.primitives_tests.loading import loaded
 from tests.primitives_tests.triton_checks import TEXT
 
+GATE = "silu(x)*z+c*tanh(z); c=0.1:channel"
+
 triton = pytest.importorskip("triton", reason="the kernels need triton")
 
 PARTS = 14
@@ -65,12 +67,19 @@ def test_the_kernels_reproduce_all(part: int, tmp_path: Path) -> None:
     assert not wrong, "\n".join(wrong[:20])
 
 
-def test_parameters_types_memory_formats_and_second_derivatives(tmp_path: Path) -> None:
-    (tmp_path / "act.py").write_text(str(lower(parse(TEXT), "triton", name="act")), encoding="utf-8")
-    checks = Path(__file__).with_name("triton_checks.py")
+@pytest.mark.parametrize(
+    ("file", "text", "count"),
+    [("triton_checks.py", TEXT, 10), ("triton_gate_checks.py", GATE, 4)],
+    ids=["f(x)", "gate"],
+)
+def test_parameters_types_memory_formats_and_second_derivatives(
+    file: str, text: str, count: int, tmp_path: Path
+) -> None:
+    (tmp_path / "act.py").write_text(str(lower(parse(text), "triton", name="act")), encoding="utf-8")
+    checks = Path(__file__).with_name(file)
     command: list[str | Path] = [sys.executable, "-W", "error", checks, tmp_path / "act.py"]
     done = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, "10 checks\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, f"{count} checks\n"), done.stderr
 
 
 @pytest.mark.parametrize("missing", [False, True])
@@ -88,7 +97,9 @@ def test_without_a_gpu_or_without_triton_torch_computes(
     torch.testing.assert_close(value, module.act_plain(x))
 
 
-@pytest.mark.parametrize("text", [TEXT, "gelu(x)", "x**x+2**x", "2", "tanh(softplus(x))", "erfc(x)+bessel_i1e(x)"])
+@pytest.mark.parametrize(
+    "text", [TEXT, "gelu(x)", "x**x+2**x", "2", "tanh(softplus(x))", "erfc(x)+bessel_i1e(x)", GATE]
+)
 def test_the_kernels_compile_for_a_gpu(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """To machine code of compute capability 9.0, which needs no GPU; memory is read and written 16 bytes at a time."""
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
