@@ -151,7 +151,11 @@ def rounding(f: Expression, x: Tensor, parameters: dict[str, float]) -> Tensor:
     return 1e-9 * (1.0 + largest)
 
 
-@given(name=st.sampled_from(grammar_names()), seed=st.integers(0, 2**32 - 1))
+#: Grammars of functions of one number; layers and gates have no proof.
+OF_NUMBERS = sorted(set(grammar_names()) - {"evonorm", "glu", "softmax-rows"})
+
+
+@given(name=st.sampled_from(OF_NUMBERS), seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=300, deadline=None)
 def test_no_proof_is_refuted_by_numbers(name: str, seed: int) -> None:
     f = drawn(name, seed)
@@ -176,7 +180,7 @@ def test_no_proof_is_refuted_by_numbers(name: str, seed: int) -> None:
         assert not known.concave or not bool((-bends.nan_to_num(0.0, 0.0, 0.0) > 2 * smooth).any())
 
 
-@given(name=st.sampled_from(grammar_names()), seed=st.integers(0, 2**32 - 1))
+@given(name=st.sampled_from(OF_NUMBERS), seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=150, deadline=None)
 def test_every_pair_that_refutes_holds(name: str, seed: int) -> None:
     f = drawn(name, seed)
@@ -189,7 +193,7 @@ def test_every_pair_that_refutes_holds(name: str, seed: int) -> None:
         assert not is_proved(f, "decreasing")
 
 
-@given(name=st.sampled_from(grammar_names()), seed=st.integers(0, 2**32 - 1), at=st.floats(-20, 20))
+@given(name=st.sampled_from(OF_NUMBERS), seed=st.integers(0, 2**32 - 1), at=st.floats(-20, 20))
 @settings(max_examples=150, deadline=None)
 def test_bounds_at_a_point_hold_the_value(name: str, seed: int, at: float) -> None:
     f = drawn(name, seed)
