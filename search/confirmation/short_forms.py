@@ -12,7 +12,9 @@ import numpy as np
 
 from evaluators.statistics import in_errors
 from evaluators.training.member import Array
+from primitives.equivalence.classes import class_of
 from primitives.expression.expression import Expression
+from primitives.expression.parsing import parse
 from search.config import Config
 from search.confirmation.gains_in_search import gains_in_search
 from search.confirmation.neighbours import length, moved, plain, shorter
@@ -47,10 +49,11 @@ def short_forms(expressions: Sequence[Expression], config: Config, workers: Work
 
 
 def _neighbours(form: Expression, config: Config) -> list[Expression]:
-    """The shorter and the moved ones that fit the places of the tasks."""
-    fitting = config.fitting
-    near = [*shorter(form, exact=config.exact), *moved(form, exact=config.exact)]
-    return [each for each in near if not fitting.misfit(each)]
+    """The shorter and the moved ones that fit the places of the tasks, and are no controls."""
+    fitting, exact = config.fitting, config.exact
+    controls = {class_of(parse(text), exact=exact) for _, text in config.all_controls}
+    near = [*shorter(form, exact=exact), *moved(form, exact=exact)]
+    return [each for each in near if class_of(each, exact=exact) not in controls and not fitting.misfit(each)]
 
 
 def _step(
