@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,9 @@ from search import Job, Run
 CHANGES = ["budget=12", "training.steps=400", "training.rungs=[40, 300]", "confirmation.finalists=0"]
 
 
-def kill_at_a_rung(config: Path, name: str) -> None:
+def kill_at_a_rung(config: Path, name: str, changes: Sequence[str] = CHANGES) -> None:
     """Launch a job in a process of its own; kill it once a state is there."""
-    sets = [part for change in [*CHANGES, "workers.checkpoint_seconds=0"] for part in ("--set", change)]
+    sets = [part for change in [*changes, "workers.checkpoint_seconds=0"] for part in ("--set", change)]
     command = [sys.executable, "-c", "from search.commands.cli import main; main()"]
     with subprocess.Popen(
         [*command, "launch", str(config), "--run", name, *sets], stdout=subprocess.DEVNULL
