@@ -21,6 +21,7 @@ from evaluators.places.fitting import Fitting
 from evaluators.rejection import RecallTarget, rung_rule
 from evaluators.rejection.tryout import try_out_rule
 from evaluators.results.json_codec import JsonObject
+from evaluators.seeds import numpy_generator
 from evaluators.statistics import FEWEST_SEEDS
 from evaluators.tasks import expanded, task
 from evaluators.tasks.conditions import INITIALS, SCALES, Conditions, under
@@ -46,6 +47,7 @@ from search.trust import check_address, check_references, in_run_folder
 from search.units import check_losses_units, check_units
 
 SHOWN = 20  #: problems of a config in a message
+DRAWS = 100  #: of a grammar, to see whether any function fits the tasks' places
 FEW = 100  #: entries of a list of tasks, objectives, operators or controls
 
 
@@ -413,6 +415,18 @@ def _check_functions(config: Config) -> None:
         config.fitting.check([*map(parse, (*dict(config.all_controls).values(), *config.start)), *named])
     except EvaluationError as error:
         raise ConfigError(str(error)) from None
+    if not config.start:
+        _check_grammar(config)
+
+
+def _check_grammar(config: Config) -> None:
+    """Refuse a grammar of which no function fits the places, as far as a few draws show."""
+    declared, fitting, rng = grammar(config.grammar), config.fitting, numpy_generator(config.seed, "fitting")
+    why = ""
+    for _ in range(DRAWS):
+        if not (why := fitting.misfit(declared.sample(rng))):
+            return
+    raise ConfigError(f"grammar: expected functions that fit the tasks' places, but none of {DRAWS} drawn does: {why}")
 
 
 def _settled(config: Config) -> dict[str, object]:

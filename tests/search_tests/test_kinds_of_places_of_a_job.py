@@ -76,6 +76,8 @@ def test_the_controls_are_those_of_the_kind(file: None) -> None:
         ({"start": ["relu(x)"]}, r"relu\(x\) does not fit the place 'act', of kind 'gate'"),
         ({"controls": ["swish"]}, "does not fit the place 'act'"),
         ({"tasks": ["mine.py:Gated", "digits"]}, "expected places of one kind"),
+        ({}, "grammar: expected functions that fit the tasks' places, but none of 100 drawn does: task 'Gated'"),
+        ({"tasks": ["digits"], "grammar": "glu"}, "grammar: expected functions that fit the tasks' places"),
         ({"tasks": ["digits"], "start": ["x*z"]}, r"task 'digits': x\*z does not fit"),
     ],
 )
