@@ -19,6 +19,7 @@ from search.export.exported import Exported
 from search.export.markdown import code, code_cell, plain
 from search.records.class_row import ClassRow
 from search.records.packages import installed
+from search.report.pictures.sampling import why_no_curve
 from search.terminal.card import INIT_SCALE, card
 from search.terminal.inspection import describe
 
@@ -81,10 +82,10 @@ def function_card(
 
 
 def pictured(expression: Expression, name: str) -> dict[str, Expression]:
-    """The functions of one number that have a picture, by its file: the expression, or parts of ``layers(...)``."""
+    """The functions that have a picture, by its file: the expression, or parts of ``layers(...)``."""
     parts = expression.parts
     ends = [""] if len(parts) == 1 else [f"_{number}" for number in range(1, len(parts) + 1)]
-    return {f"{name}{end}.svg": part for end, part in zip(ends, parts, strict=True) if part.is_pointwise}
+    return {f"{name}{end}.svg": part for end, part in zip(ends, parts, strict=True) if not why_no_curve(part)}
 
 
 def _pictures(expression: Expression, name: str) -> list[str]:
@@ -205,15 +206,12 @@ def _lineage(rows: Sequence[ClassRow]) -> list[str]:
 
 
 def _properties(expression: Expression) -> list[str]:
-    """Tables of the functions of one number, and for the others a word."""
+    """A table of each function; shape and moments are of functions of one number."""
     lines: list[str] = []
     for number, part in enumerate(expression.parts, 1):
         heading = ["", f"Part {number}, {code(part.text)}:"] if len(expression.parts) > 1 else []
-        lines += [*heading, "", *(_table(part) if part.is_pointwise else [_NO_PROPERTIES])]
+        lines += [*heading, "", *_table(part)]
     return lines
-
-
-_NO_PROPERTIES = "Shape and moments are of functions of one number; this one has none."
 
 
 def _table(expression: Expression) -> list[str]:
