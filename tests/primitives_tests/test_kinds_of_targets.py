@@ -1,119 +1,166 @@
-"""Kinds of candidates: what an analysis cannot say is refused with the reason, and names and signs are of one kind."""
+"""Gates, functions with statistics, one function per place: which targets have them, and what numpy and onnx do."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from dataclasses import replace
-from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
-from primitives.analysis import analyse, edge_of_chaos, finite, half_stable, mean_field, moments
-from primitives.analysis.curve import curve, values_at
-from primitives.catalogue import catalogue, every_entry, known_name
-from primitives.equivalence.classes import class_of
-from primitives.equivalence.input_search import SCALES, nearest_maps
-from primitives.equivalence.kinds import kind_in_words, plainest
-from primitives.equivalence.nearest import nearest_known
-from primitives.equivalence.signs import same_up_to_signs, sign_class, sign_orbit
-from primitives.errors import ExpressionError
+from primitives.errors import LoweringError
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
-
-#: Each kind with its words.
-KINDS = {
-    "x*sigmoid(v*x)/std_gp(x)*w+b; v=1:channel, w=1:channel, b=0:channel": "a layer with statistics",
-    "exp(x-max_c(x))/sum_c(exp(x-max_c(x)))": "a layer with statistics",
-    "silu(x)*z": "a gate of x and z",
-    "x/rms_c(x)*z": "a gate of x and z with statistics",
-    "paired(relu(x),relu(x+0.1))*z": "a gate of x and z, with a derivative of its own",
-    "paired(relu(x),relu(x+0.1))/rms_c(x)": "a layer with statistics, with a derivative of its own",
-    "layers(sin(10*x),relu(x),relu(x))": "one function per place, 3 for equal runs of places",
-    "layers(x/rms_c(x),relu(x))": "one function per place, 2 for equal runs of places",
-}
-OF_ONE_NUMBER: dict[str, Callable[[Expression], object]] = {
-    "analysis": analyse,
-    "curves": curve,
-    "moments": moments,
-    "a look at a wide grid": lambda e: finite(e, torch.float32),
-    "values and slopes": lambda e: values_at(e, torch.zeros(3)),
-    "edge": lambda e: edge_of_chaos(e, 0.2),
-    "half": half_stable,
-    "field": lambda e: mean_field(e, 1.0),
-    "the nearest known function": nearest_known,
-    "signs": sign_orbit,
-    "maps of the input": lambda e: list(nearest_maps(e, [parse("relu(x)")], SCALES[0])),
-}
+from primitives.layers.norm_activation import NormActivation
+from primitives.lowering import Target, files, lacks, lower, targets
+from tests.primitives_tests import kinds
+from tests.primitives_tests.loading import loaded
+from tests.primitives_tests.test_targets import check
 
 
-@pytest.mark.parametrize("text", KINDS)
-@pytest.mark.parametrize("use", OF_ONE_NUMBER)
-def test_what_needs_a_function_of_one_number_says_so(text: str, use: str) -> None:
-    with pytest.raises(ExpressionError) as caught:
-        OF_ONE_NUMBER[use](parse(text))
-    said = str(caught.value)
-    assert f"expected a function of one number, but {text} is {KINDS[text]}" in said
-    assert ("parts[0]" in said) == text.startswith("layers")
+@pytest.mark.parametrize("target", ["numpy", "onnx"])
+@pytest.mark.parametrize("f", kinds.FUNCTIONS[::3], ids=lambda f: f.text[:30])
+def test_self_tests_pass(f: Expression, target: str, tmp_path: Path) -> None:
+    if target == "onnx":
+        pytest.importorskip("onnxruntime", reason="the models are run with onnxruntime")
+    check(f, target, tmp_path, expected=0)
 
 
-@pytest.mark.parametrize(("text", "words"), [*KINDS.items(), ("relu(x)", "a function of one number"),
-    ("paired(sign(x),x)", "a function of one number, with a derivative of its own"),
-    ("layers(relu(x),relu(x))", "a function of one number")])  # fmt: skip
-def test_kinds_in_words(text: str, words: str) -> None:
-    assert kind_in_words(parse(text)) == words
+@pytest.mark.parametrize("target", ["numpy", "jax"])
+def test_the_self_test_can_fail(target: str, tmp_path: Path) -> None:
+    if find_spec(target) is None:
+        pytest.skip(f"the self-test needs {target}")
+    check(parse(kinds.B0), target, tmp_path, expected=0)
+    check(parse(kinds.B0), target, tmp_path, expected=1, change=("w=1.0", "w=1.25"))
 
 
-@pytest.mark.parametrize("text", ["relu(x)+var_c(mean_c(x))", "layers(relu(x),relu(x))"])
-def test_what_is_a_function_of_one_number_in_the_end_is_taken_for_one(text: str) -> None:
-    assert plainest(parse(text)).is_pointwise
-    assert analyse(parse(text)) == analyse(parse("relu(x)"))
-    match = known_name(parse(text))
-    assert match is not None
-    assert match.name == "ReLU"
-    assert sign_class(parse(text), exact=False) == sign_class(parse("relu(-x)"), exact=False)
+def parameters(own: NormActivation) -> dict[str, Tensor]:
+    return {name: p.detach() for name, p in own.named_parameters()}
 
 
-@pytest.mark.parametrize("text", KINDS)
-def test_signs_are_of_functions_of_one_number(text: str) -> None:
-    f = parse(text)
-    assert sign_class(f, exact=False) == class_of(f, exact=False)
-    assert same_up_to_signs(f, f, exact=False)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("shape", kinds.SHAPES, ids=str)
+@pytest.mark.parametrize("f", kinds.FUNCTIONS, ids=lambda f: f.text[:30])
+def test_numpy_computes_the_batch_and_inference(
+    f: Expression, shape: tuple[int, ...], dtype: torch.dtype, tmp_path: Path
+) -> None:
+    module = loaded(str(lower(f, "numpy", name="act", factor=1.5)), tmp_path / "act.py")
+    own = kinds.layer(f, shape[1], momentum=None)
+    given = kinds.inputs(f, shape, dtype)
+    ends, named = [x.numpy() for x in given], {name: p.numpy() for name, p in parameters(own).items()}
+    room = 1e-10 if dtype == torch.float64 else 1e-4
+    expected = 1.5 * own(*(x.double() for x in given)).detach()
+    value = module.act(*ends, **named)
+    assert value.dtype == ends[0].dtype
+    torch.testing.assert_close(torch.from_numpy(value).double(), expected, rtol=room, atol=room)
+    assert module.__all__ == (["act", "act_statistics", "act_inference"] if f in kinds.RUNNING else ["act"])
+    if f in kinds.RUNNING:
+        running = module.act_statistics(*ends, **named)
+        found = module.act_inference(*ends, *running, **named)
+        expected = 1.5 * own.eval()(*(x.double() for x in given)).detach()
+        torch.testing.assert_close(torch.from_numpy(found).double(), expected, rtol=room, atol=room)
 
 
-def test_a_gate_is_not_its_mirror_image() -> None:
-    f, g = parse("relu(x)*z"), parse("relu(-x)*z")
-    assert sign_class(f, exact=False) != sign_class(g, exact=False)
-    assert not same_up_to_signs(f, g, exact=False)
+def test_numpy_finds_channels_that_come_last(tmp_path: Path) -> None:
+    act = loaded(str(lower(parse(kinds.S0), "numpy", name="act")), tmp_path / "act.py").act
+    x, v = np.random.default_rng(0).normal(size=(2, 6, 3, 3)), np.linspace(0.5, 1.5, 6)
+    last = act(np.moveaxis(x, 1, -1), v, channel_dim=-1)
+    np.testing.assert_allclose(np.moveaxis(last, -1, 1), act(x, v), rtol=1e-12)
+    np.testing.assert_allclose(act(np.moveaxis(x, 1, -1), v), last)
+    with pytest.raises(ValueError, match=r"expected an input \(examples, channels, ...\)"):
+        act(x[0, 0, 0])
+    with pytest.raises(TypeError, match="expected real numbers"):
+        act(x * 1j)
 
 
-def test_names_are_of_one_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The catalogue may have layers, gates and one function per place; each finds its own, and nothing else."""
-    relu = catalogue()[0]
-    rows = {"Bilinear": "x*z", "RMSNorm": "x/rms_c(x)*w; w=1:channel", "Sine net": "layers(sin(x),relu(x))"}
-    more = tuple(replace(relu, name=name, kind="layer", expression=parse(text)) for name, text in rows.items())
-    every = (*more, *every_entry())
-    known = import_module("primitives.catalogue")
-    monkeypatch.setattr(known, "every_entry", lambda: every)
-    known._index.cache_clear()
-    try:
-        for text, name, relation in (
-            ("z*x", "Bilinear", "equal"),
-            ("2*x*z", "Bilinear", "scaled"),
-            ("x*z+1", "Bilinear", "shifted"),
-            ("x*g/sqrt(mean_c(x*x)+1e-5); g=1:channel", "RMSNorm", "equal"),
-            ("layers(sin(x),relu(x))", "Sine net", "equal"),
-        ):
-            match = known_name(parse(text), input_scale=True, input_shift=True)
-            assert match is not None, text
-            assert (match.name, match.relation) == (name, relation)
-        assert known_name(parse("relu(x)*z*z"), input_scale=True, input_shift=True) is None
-        assert known_name(parse("layers(sin(x),tanh(x))")) is None
-        match = known_name(parse("x*z+1"))
-        assert match is not None
-        assert match.formula == "Bilinear(x, z) + 1"
-        match = known_name(parse("tanh(1.5*x)"), input_scale=True, input_shift=True)
-        assert match is not None
-        assert match.name == "Tanh"
-    finally:
-        known._index.cache_clear()
+@pytest.mark.parametrize("channels", [1, 6, 24, 17])
+@pytest.mark.parametrize("f", kinds.FUNCTIONS, ids=lambda f: f.text[:30])
+def test_onnx_is_the_form_of_inference(f: Expression, channels: int) -> None:
+    onnx = pytest.importorskip("onnx", reason="the target needs the package onnx")
+    onnxruntime = pytest.importorskip("onnxruntime", reason="the models are run with onnxruntime")
+    model = onnx.load_from_string(lower(f, "onnx", factor=1.5))
+    onnx.checker.check_model(model, full_check=True)
+    own = kinds.layer(f, channels, momentum=None)
+    given = kinds.inputs(f, (4, channels, 3, 2), torch.float32)
+    own(*(x.double() for x in given))
+    state = {name: value for name, value in own.state_dict().items() if name != "num_batches_tracked"}
+    for initializer in model.graph.initializer:
+        if initializer.name in state:
+            value = state.pop(initializer.name).float().numpy()
+            shaped = value.reshape(-1, 1, 1) if initializer.dims else value.reshape(())
+            initializer.CopyFrom(onnx.numpy_helper.from_array(shaped, initializer.name))
+    assert not state
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {name: x.numpy() for name, x in zip("xz", given, strict=False)})
+    expected = 1.5 * own.eval()(*(x.double() for x in given)).detach()
+    torch.testing.assert_close(torch.from_numpy(found).double(), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("target", "make"), [("torch", torch.ones), ("numpy", np.ones)])
+def test_a_second_input_of_another_shape_is_refused(target: str, make: Callable[..., object], tmp_path: Path) -> None:
+    module = loaded(str(lower(parse("silu(x)*z"), target, name="act")), tmp_path / "act.py")
+    with pytest.raises(ValueError, match=r"expected z of the shape of x, \(2, 3\), got \(3,\)"):
+        module.act(make((2, 3)), make((3,)))
+
+
+def test_a_target_of_ones_own_has_functions_of_one_input_unless_it_says_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(
+        __import__("primitives.lowering", fromlist=["TARGETS"]).TARGETS, "own", Target(".x", lambda *_: "")
+    )
+    assert lower(parse("relu(x)"), "own") == ""
+    with pytest.raises(LoweringError, match="own: gates need a second input, z; targets that have them: torch, numpy"):
+        lower(parse("x*z"), "own")
+    assert lacks(parse("layers(x,x/rms_c(x))"), "own").startswith("own: statistics need")
+
+
+@pytest.mark.parametrize("target", targets())
+def test_a_target_without_statistics_says_which_have_them(target: str) -> None:
+    f = parse(kinds.RMS)
+    if target not in ("c", "triton", "sympy"):
+        assert files(f, target)
+        return
+    with pytest.raises(LoweringError, match=rf"{target}: statistics need a tensor.*: torch, numpy, latex, onnx, jax"):
+        lower(f, target)
+
+
+def test_formulas_of_statistics_have_their_axes_as_index() -> None:
+    assert lower(parse(kinds.RMS), "latex") == r"\frac{x}{\operatorname{rms}_{c}(x)}"
+    text = lower(parse("mean_np(x)+std_gp(x)**2"), "latex")
+    assert text == r"\operatorname{mean}_{np}(x) + {\left(\operatorname{std}_{gp}(x)\right)}^{2}"
+
+
+PARTS = "layers(sin(k*x),relu(x),x/std_np(x)*k); k=2:network"
+
+
+def test_the_parts_go_to_equal_runs_of_the_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, content in files(parse(PARTS), "torch", name="act_5", factor=[1.0, 2.0, 3.0]).items():
+        (tmp_path / name).write_text(str(content), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    joined = loaded((tmp_path / "act_5.py").read_text(), tmp_path / "joined.py")
+    model = nn.Sequential(*(layer for _ in range(7) for layer in (nn.ReLU(), nn.Linear(3, 3))))
+    assert joined.replace(model, nn.ReLU, channels=3) == 7
+    placed = [joined.PARTS.index(type(layer)) for layer in list(model)[::2]]
+    assert placed == [number * 3 // 7 for number in range(7)]
+    assert model[0].k is model[12].k
+    x = torch.randn(4, 3)
+    torch.testing.assert_close(model[6](x), 2.0 * torch.relu(x))
+    for name in ("act_5_1", "act_5_2", "act_5_3"):
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("target", targets())
+def test_parts_have_files_of_their_own(target: str) -> None:
+    f = parse("layers(tanh(x),relu(x))")
+    written = files(f, target, name="act_5")
+    for number in (1, 2):
+        own = {name: content for name, content in written.items() if f"act_5_{number}" in name}
+        assert own == files(f.parts[number - 1], target, name=f"act_5_{number}")
+    with pytest.raises(LoweringError, match="expected a factor for each of 2"):
+        files(f, target, factor=[1.0])
+    if target != "latex":
+        with pytest.raises(LoweringError, match=r"write each of expression\.parts"):
+            lower(f, target)
