@@ -21,7 +21,8 @@ from torch import Tensor
 
 from primitives.operators.axes import usual_axes
 from primitives.operators.kernels import COMPARISONS
-from primitives.operators.table import Operator, forward_of, operators
+from primitives.operators.operator import Operator
+from primitives.operators.table import forward_of, operators
 
 ELEMENTS = 65_536
 SHAPE = (32, 64, 8, 8)  # of the inputs of statistics

@@ -19,8 +19,9 @@ from primitives.layers.pointwise import pointwise
 from primitives.layers.replacing import replace
 from primitives.lowering import lower, targets
 from primitives.monotone import MonotoneActivations, Monotonicity, monotone_activations, monotonicity
+from primitives.operators.operator import Operator
 from primitives.operators.registration import register
-from primitives.operators.table import Operator, find_operator, operators
+from primitives.operators.table import find_operator, operators
 
 __all__ = [
     "Activation",

@@ -32,7 +32,7 @@ from primitives.equivalence.kinds import plainest
 from primitives.equivalence.signs import said_of, sign_orbit
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
-from primitives.operators.table import LAYERS
+from primitives.operators.operator import LAYERS
 
 _TABLES = ("catalogue.csv", "catalogue_layers.csv")
 _FITS = ("equal", "scaled", "affine")  # strongest first

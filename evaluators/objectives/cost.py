@@ -13,7 +13,8 @@ from primitives.expression.parsing import parse
 from primitives.expression.traversal import postorder
 from primitives.operators.axes import ALL_AXES
 from primitives.operators.formulas import expand
-from primitives.operators.table import PAIR, find_operator, reduces
+from primitives.operators.operator import PAIR
+from primitives.operators.table import find_operator, reduces
 
 _POWERS: dict[object, str] = {2.0: "mul", 3.0: "mul", 0.5: "sqrt", -1.0: "reciprocal"}
 

@@ -9,7 +9,7 @@ from evaluators.tasks.base import Part, Task
 from evaluators.tasks.place import Place, PlaceKind
 from primitives.expression.expression import Expression, operation
 from primitives.expression.parsing import parse
-from primitives.operators.table import LAYERS
+from primitives.operators.operator import LAYERS
 
 OfKind = Mapping[PlaceKind, str]
 

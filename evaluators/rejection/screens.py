@@ -15,7 +15,7 @@ from primitives.equivalence.classes import GRID, Array, outputs, points
 from primitives.equivalence.kinds import plainest
 from primitives.expression.expression import Expression
 from primitives.operators.axes import ALL_AXES
-from primitives.operators.table import LAYERS
+from primitives.operators.operator import LAYERS
 
 STRAIGHT = 1e-6  # largest residual of the best line, relative to the range of the outputs
 # chi of every hidden-layer activation in torch lies in [0.15, 1.4], far within FLATTEST and STEEPEST

@@ -11,7 +11,8 @@ from primitives.expression.parameters import GRANULARITIES, Parameter
 from primitives.expression.traversal import rewrite
 from primitives.operators.axes import mask
 from primitives.operators.formulas import expand
-from primitives.operators.table import LAYERS, PAIR, find_operator, fold, reduces
+from primitives.operators.operator import LAYERS, PAIR
+from primitives.operators.table import find_operator, fold, reduces
 
 _IDEMPOTENT = {"relu", "abs", "relu6", "hardtanh", "floor", "sign"}
 _SIMPLIFIED = {"neg", "add", "sub", "mul", "div", "pow", "max", "min", *_IDEMPOTENT}

@@ -34,7 +34,7 @@ from primitives.expression.evaluation import evaluate
 from primitives.expression.expression import Expression
 from primitives.expression.parameters import Parameter
 from primitives.operators.formulas import valued
-from primitives.operators.table import LAYERS
+from primitives.operators.operator import LAYERS
 
 Array = NDArray[np.float64]
 

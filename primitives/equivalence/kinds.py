@@ -6,7 +6,7 @@ from primitives.equivalence.canonical import canonical
 from primitives.equivalence.classes import has_own_slope
 from primitives.errors import ExpressionError
 from primitives.expression.expression import MAX_SIZE, Expression
-from primitives.operators.table import LAYERS
+from primitives.operators.operator import LAYERS
 
 
 def kind_in_words(expression: Expression) -> str:

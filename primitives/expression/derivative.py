@@ -17,7 +17,8 @@ from primitives.expression.reduction import ONE, ZERO, reduced
 from primitives.expression.traversal import postorder
 from primitives.operators.formulas import expand
 from primitives.operators.kernels import COMPARISONS
-from primitives.operators.table import INPUTS, LAYERS, find_operator
+from primitives.operators.operator import INPUTS, LAYERS
+from primitives.operators.table import find_operator
 
 _INPUTS = INPUTS[:3]
 _OVERFLOWING = {"exp", "expm1", "sinh", "cosh", "symexp"}

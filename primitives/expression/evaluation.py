@@ -18,7 +18,8 @@ from primitives.expression.traversal import postorder
 from primitives.operators.axes import Axes, usual_axes
 from primitives.operators.formulas import expand
 from primitives.operators.kernels import COMPARISONS, Value, paired, where_compared
-from primitives.operators.table import LAYERS, PAIR, fold, forward_of, reduces
+from primitives.operators.operator import LAYERS, PAIR
+from primitives.operators.table import fold, forward_of, reduces
 
 #: The leaf that is no parameter: the axes of the inputs.
 AXES = ":axes"

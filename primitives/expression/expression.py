@@ -12,7 +12,8 @@ from primitives.expression.parameters import Granularity, Parameter
 from primitives.expression.printing import to_text
 from primitives.expression.traversal import postorder
 from primitives.operators.axes import ALL_AXES, lost, mask
-from primitives.operators.table import LAYERS, PAIR, find_operator, needs_formula, reduces
+from primitives.operators.operator import LAYERS, PAIR
+from primitives.operators.table import find_operator, needs_formula, reduces
 
 MAX_DEPTH = 100
 MAX_SIZE = 400

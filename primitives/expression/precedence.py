@@ -13,7 +13,8 @@ from primitives.errors import ExpressionError, OperatorError, nearest
 from primitives.expression.expression import INPUT_NAMES, MAX_DEPTH, Expression, constant, variable
 from primitives.expression.infix import INFIX, SIGN_LEVEL
 from primitives.expression.tokens import Token, Tokens, short
-from primitives.operators.table import ALIASES, CHAINS, LAYERS, find_operator, operators
+from primitives.operators.operator import LAYERS
+from primitives.operators.table import ALIASES, CHAINS, find_operator, operators
 
 MAX_NESTING = 60  # of brackets and signs: 60 levels use about 400 Python frames
 NUMBERS = {"pi": math.pi}

@@ -43,7 +43,7 @@ from primitives.grammars.template import Template
 from primitives.grammars.trees import MAX_TREE_SIZE, Trees
 from primitives.monotone import WANTED
 from primitives.operators.axes import ALL_AXES
-from primitives.operators.table import LAYERS
+from primitives.operators.operator import LAYERS
 from primitives.quoting import quoted
 from primitives.yaml_text import YamlError, loaded
 

@@ -9,7 +9,7 @@ from primitives.expression.expression import Expression, make_node, parameter, v
 from primitives.expression.parameters import Parameter
 from primitives.grammars.factors import plain
 from primitives.grammars.patterns import Rule
-from primitives.operators.table import LAYERS
+from primitives.operators.operator import LAYERS
 
 #: Rules in prefix order: each is followed by the derivations of its inputs.
 Derivation = tuple[Rule, ...]

@@ -15,7 +15,7 @@ from primitives.grammars.derivation import Derivation, Reading, ends
 from primitives.grammars.insertions import Insertion
 from primitives.grammars.patterns import INPUTS, Rule
 from primitives.grammars.template import Choice, Measure, Rng, Template, below, pick, without_surplus
-from primitives.operators.table import LAYERS
+from primitives.operators.operator import LAYERS
 
 
 @final

@@ -9,7 +9,7 @@ from primitives.errors import ExpressionError
 from primitives.expression.expression import MAX_SIZE, Expression
 from primitives.expression.parameters import Parameter
 from primitives.operators.axes import Axes, channel_axis
-from primitives.operators.table import LAYERS
+from primitives.operators.operator import LAYERS
 
 
 class ExpressionLayer(nn.Module):

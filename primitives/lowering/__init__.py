@@ -17,7 +17,7 @@ from primitives.lowering.sympy.source import SYMPY
 from primitives.lowering.target import Kind, Target, kind_of
 from primitives.lowering.torch.self_test import TORCH
 from primitives.lowering.triton.source import TRITON
-from primitives.operators.table import LAYERS
+from primitives.operators.operator import LAYERS
 from primitives.quoting import quoted
 from primitives.user_file import Wanted, is_reference, load, made
 

@@ -13,7 +13,8 @@ from primitives.expression.traversal import postorder
 from primitives.lowering.column import Column
 from primitives.lowering.target import ALL_KINDS, Target
 from primitives.operators.kernels import COMPARISONS
-from primitives.operators.table import LAYERS, operators
+from primitives.operators.operator import LAYERS
+from primitives.operators.table import operators
 
 _SUM, _PRODUCT, _POWER, _ATOM, _SYMBOL = range(2, 7)
 

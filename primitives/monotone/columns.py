@@ -15,7 +15,8 @@ import torch
 
 from primitives.monotone.facts import Facts, settled
 from primitives.monotone.intervals import WHOLE, Ends, around, hull, meet, plus, times
-from primitives.operators.table import Operator, find_operator
+from primitives.operators.operator import Operator
+from primitives.operators.table import find_operator
 from primitives.operators.trends import CURVATURES, Claim, Interval, claims, interval
 
 #: Kernels of several steps in which nothing cancels.

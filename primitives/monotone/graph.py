@@ -13,7 +13,8 @@ from primitives.expression.traversal import postorder
 from primitives.monotone.columns import by_columns
 from primitives.monotone.facts import Facts, both, number, unknown_constant
 from primitives.monotone.rules import RULES, power, selected
-from primitives.operators.table import INPUTS, Operator, find_operator
+from primitives.operators.operator import INPUTS, Operator
+from primitives.operators.table import find_operator
 
 #: What is proved of each node; None where nothing is, not even that it has a value.
 Known = dict[Expression, Facts | None]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from primitives.expression.evaluation import evaluate
 from primitives.expression.expression import make_node, parameter
-from primitives.operators.table import INPUTS, Operator
+from primitives.operators.operator import INPUTS, Operator
 from primitives.operators.trends import CURVATURES, Claim, Interval, claims, interval
 
 _NUMBER = 2000  # of pairs of points

@@ -13,7 +13,8 @@ from primitives.expression.expression import Expression, make_node, operation, p
 from primitives.expression.precedence import read
 from primitives.expression.reduction import reduced
 from primitives.expression.traversal import postorder, rewrite
-from primitives.operators.table import INPUTS, LAYERS, Operator, find_operator
+from primitives.operators.operator import INPUTS, LAYERS, Operator
+from primitives.operators.table import find_operator
 
 _PLACES = tuple(parameter(name) for name in INPUTS)
 

@@ -8,8 +8,9 @@ from typing import TypeGuard
 
 from primitives.ending import contained
 from primitives.errors import OperatorError
+from primitives.operators.operator import Operator
 from primitives.operators.registration import register
-from primitives.operators.table import Operator, operators
+from primitives.operators.table import operators
 from primitives.user_file import Wanted, load, parts_of
 
 

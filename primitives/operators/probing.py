@@ -11,7 +11,7 @@ from primitives.expression.derivative import derivative
 from primitives.expression.evaluation import evaluate
 from primitives.expression.expression import Expression, make_node, parameter
 from primitives.expression.parsing import parse_body
-from primitives.operators.table import INPUTS, Operator
+from primitives.operators.operator import INPUTS, Operator
 
 _TYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 _STEP = 1e-6  # of the differences: their error is about 1e-10 from rounding and 1e-6 f'' from the step

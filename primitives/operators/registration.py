@@ -12,8 +12,9 @@ from primitives.expression.expression import parameter
 from primitives.expression.parsing import parse_body
 from primitives.lowering import targets
 from primitives.operators.claimed import unreadable_claims, wrong_claims
+from primitives.operators.operator import INPUTS, Operator
 from primitives.operators.probing import wrong_behaviour
-from primitives.operators.table import ALIASES, CHAINS, INPUTS, Operator, add_operator, operators, remove_operator
+from primitives.operators.table import ALIASES, CHAINS, add_operator, operators, remove_operator
 from primitives.quoting import quoted
 
 _RESERVED = ("x", "pi", "constant", "parameter", "y", *INPUTS, *(f"d{name}" for name in INPUTS))

@@ -15,7 +15,7 @@ from primitives.expression.expression import Expression, at_place, constant, mak
 from primitives.expression.parameters import Parameter
 from primitives.expression.parsing import parse
 from primitives.expression.traversal import postorder, rewrite
-from primitives.operators.table import LAYERS
+from primitives.operators.operator import LAYERS
 
 MOST = 16  # neighbours of one expression, the shortest first
 _FACTORS = (0.5, 0.8, 1.25, 2.0)

@@ -11,7 +11,7 @@ from primitives.equivalence.nearest import nearest_known
 from primitives.expression.expression import Expression
 from primitives.lowering import lower
 from primitives.lowering.target import kind_of
-from primitives.operators.table import LAYERS
+from primitives.operators.operator import LAYERS
 from primitives.user_file import label
 from search.config import Config
 from search.confirmation.record import Compared, Confirmation, Estimate, Setting

@@ -10,7 +10,8 @@ from primitives.catalogue import KINDS, catalogue
 from primitives.errors import ActsearchError, nearest
 from primitives.grammars import grammar, grammar_names
 from primitives.lowering import TARGETS
-from primitives.operators.table import CHAINS, LAYERS, Operator, operators
+from primitives.operators.operator import LAYERS, Operator
+from primitives.operators.table import CHAINS, operators
 from primitives.quoting import quoted
 from search.config import shipped_configs
 from search.strategies import STRATEGIES

@@ -33,7 +33,8 @@ from primitives.expression.parameters import Parameter
 from primitives.expression.traversal import postorder, rewrite
 from primitives.grammars import grammar
 from primitives.operators.formulas import expand
-from primitives.operators.table import Operator, elementwise_operators
+from primitives.operators.operator import Operator
+from primitives.operators.table import elementwise_operators
 
 EXACT = [
     ("add(tanh(x),selu(x))", "add(selu(x),tanh(x))"),

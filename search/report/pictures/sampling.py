@@ -18,7 +18,7 @@ from primitives.equivalence.kinds import kind_in_words, plainest
 from primitives.expression.derivative import derivative
 from primitives.expression.evaluation import evaluate
 from primitives.expression.expression import Expression
-from primitives.operators.table import LAYERS
+from primitives.operators.operator import LAYERS
 
 _POINTS = 4_000  # so many that a jump can be told from a steep slope; 0 is none of them
 #: Second inputs at which a gate is shown.
