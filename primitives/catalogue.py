@@ -279,7 +279,7 @@ def _mapped_match(f: Expression, entry: Entry, found: InputMap) -> tuple[str, Ma
 
 def _relation(fit: str, moved: InputMap, factor: float, offset: float) -> str:
     """In words; where the input or the output is shifted, the sign stands behind that."""
-    if not (moved.shift or offset):
-        return fit
     turned = said_of(1 if moved.scale > 0 else -1, 1 if factor > 0 else -1)
+    if not (moved.shift or offset):
+        return turned if fit == "affine" else fit
     return f"shifted, {turned}" if turned else "shifted"

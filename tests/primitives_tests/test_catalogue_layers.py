@@ -119,6 +119,8 @@ def test_its_name(entry: Entry) -> None:
     [
         ("z*x*sigmoid(x)", "SwiGLU", "equal"),
         ("3*silu(x)*z", "SwiGLU", "scaled"),
+        ("sigmoid(x)*-z", "GLU", "negated"),
+        ("2-sigmoid(x)*z", "GLU", "shifted, negated"),
         ("exp(x)/sum_c(exp(x))", "Softmax", "equal"),
         ("silu(x)/sqrt(var_gp(x)+1e-5)*gamma+beta; gamma=1:channel, beta=0:channel", "EvoNorm-S1", "equal"),
     ],
