@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from evaluators.results.control_labels import label_of
 from evaluators.results.records import reference_name
 from primitives.catalogue import known_name
+from primitives.equivalence.kinds import kind_in_words
 from primitives.equivalence.nearest import nearest_known
 from primitives.expression.expression import Expression
 from primitives.lowering import lower
-from primitives.lowering.target import kind_of
 from primitives.operators.operator import LAYERS
 from primitives.user_file import label
 from search.config import Config
@@ -63,7 +63,7 @@ def function_card(
             *(f"# {plain(name)}", "", *_pictures(expression, name)),
             *("```", f"{head} = {expression.text}", "```", ""),
             *(f"$${head} = {lower(expression, 'latex')!s}$$", ""),
-            f"- kind: {_kind(expression)}; inputs: {' and '.join(_inputs(expression))}",
+            f"- kind: {kind_in_words(expression)}; inputs: {' and '.join(_inputs(expression))}",
             f"- factor: {_AS_IT_IS if exact else f'{factor}, {_factor(expression)}; {written}'}",
             *_known(expression, exact),
             *("", "## Evidence", "", *evidence),
@@ -90,16 +90,6 @@ def pictured(expression: Expression, name: str) -> dict[str, Expression]:
 
 def _pictures(expression: Expression, name: str) -> list[str]:
     return [line for file in pictured(expression, name) for line in (f"![value and derivative]({file})", "")]
-
-
-def _kind(expression: Expression) -> str:
-    if expression.op == LAYERS:
-        return f"one function for each of {len(expression.parts)} equal runs of places"
-    return {
-        "pointwise": "a function of one number",
-        "gate": "a gate",
-        "statistics": "a layer with statistics, which normalises",
-    }[kind_of(expression)]
 
 
 def _inputs(expression: Expression) -> list[str]:

@@ -47,7 +47,7 @@ def card_of(folder: Path) -> str:
 
 def test_a_gate(found: Found) -> None:
     card = card_of(export(found(GATE), [], ["torch", "numpy", "c", "latex"])[0].parent)
-    for part in (f"f(x, z) = {GATE}", "kind: a gate; inputs: x and z", "for standard normal inputs", "known as: "):
+    for part in (f"f(x, z) = {GATE}", "kind: a gate of x and z; inputs: x and z", "for standard normal inputs", "known as: "):
         assert part in card
     assert "not written" not in card
 
@@ -57,7 +57,7 @@ def test_a_layer_with_statistics(found: Found) -> None:
     paths = export(run, [], ["torch", "c", "numpy"])
     folder = paths[0].parent
     card = card_of(folder)
-    assert "kind: a layer with statistics, which normalises; inputs: x" in card
+    assert "kind: a layer with statistics; inputs: x" in card
     assert "- not written, c: statistics need a tensor and its axes; targets that have them: torch, numpy" in card
     assert not [path for path in paths if path.suffix == ".h"]
     with pytest.raises(LoweringError, match="triton: statistics need a tensor"):
@@ -76,4 +76,4 @@ def test_one_function_per_place_has_a_factor_for_each(found: Found) -> None:
         assert f"factor:    {factor!r} " in (folder / f"{stem}_{number}.py").read_text()
         assert repr(factor) in card
         assert f"Part {number}, `{part.text}`:" in card
-    assert "one function for each of 2 equal runs of places" in card
+    assert "one function per place, 2 for equal runs of places" in card
