@@ -26,6 +26,7 @@ from search.records.class_row import ClassRow
 from search.tabular.compare import Comparison, Difference
 
 NARROW = 9  # columns for the name of a control
+HEAD = 14  # columns for a head of several words
 
 
 def number(value: object, form: str = ".3f") -> str:
@@ -39,11 +40,12 @@ def shown(text: str) -> Text:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """A table whose expressions fold and whose numbers do not."""
+    """A table whose expressions and heads fold and whose numbers do not."""
     made = Table(title=shown(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         wraps = column in {"expression", "formula", "what", "source"}
-        made.add_column(shown(column), overflow="fold", no_wrap=not wraps, min_width=16 if wraps else None)
+        head = Text("\n").join(map(shown, wrap(column, HEAD, break_long_words=False)))
+        made.add_column(head, overflow="fold", no_wrap=not wraps, min_width=16 if wraps else None)
     for row in rows:
         made.add_row(*(shown(number(cell)) for cell in row))
     return made

@@ -19,7 +19,7 @@ from evaluators.training.plain import PlainModel
 from evaluators.training.stacking.stack import Stack
 from primitives.expression.parsing import parse
 from primitives.layers.norm_activation import layer_of
-from tests.evaluators_tests.test_gate_places import LlamaMLP
+from tests.evaluators_tests.test_gate_places import LlamaMLP, T5Gated
 from tests.evaluators_tests.test_stack_equals_plain import DOUBLE, check
 
 SOFTMAX = "exp(x-max_c(x))/sum_c(exp(x-max_c(x)))"
@@ -96,6 +96,7 @@ class Own(Task):
     def network(self) -> nn.Module:
         made = {
             "gated": Gated,
+            "dropped": lambda: nn.Sequential(T5Gated(), nn.Linear(8, 5)),
             "packed": Packed,
             "attention": lambda: Attention(call=False),
             "calls": lambda: Attention(call=True),
@@ -104,13 +105,15 @@ class Own(Task):
         return made[self.made]()
 
     def data(self, part: Part) -> tuple[Tensor, Tensor]:
-        shape = {"gated": (8,), "packed": (6, 8), "attention": (6, 8), "calls": (6, 8), "norms": (1, 7, 7)}[self.made]
+        shapes = {"gated": (8,), "dropped": (8,), "norms": (1, 7, 7)}
+        shape = shapes.get(self.made, (6, 8))
         generator = torch.Generator().manual_seed(len(part))
         return torch.randn(128, *shape, generator=generator), torch.randint(5, (128,), generator=generator)
 
 
 GATED = Own("gated", (Place(nn.SiLU, kind="gate"),))
 MIXED = Own("gated", (Place(nn.SiLU, kind="gate"), nn.ReLU))
+DROPPED = Own("dropped", (Place("0.act", kind="gate"),))  # the owner of the product has a dropout, which multiplies
 PACKED = Own("packed", (Place(F.silu, kind="gate"), Place(F.glu, kind="gate")))
 ROWS = Own("attention", (Place("softmax", kind="row"),))
 CALLS = Own("calls", (Place(F.softmax, kind="row"),))
@@ -118,6 +121,7 @@ NORMS = Own("norms", tuple(Place(each, kind="layer", absorbs=(nn.BatchNorm2d,)) 
 TEXTS: dict[Own, tuple[str, ...]] = {
     GATED: ("silu(x)*z", "relu(x)*relu(z)", "x*z*sigmoid(beta*x)+w*z; beta=1:channel, w=0.1", "z*x/rms_c(x)"),
     MIXED: ("layers(silu(x)*z,relu(x))", "layers(tanh(x)*z,x*sigmoid(b*x)); b=1.0:channel"),
+    DROPPED: ("gelu(x)*z", "x*z/rms_c(x)"),
     PACKED: ("layers(silu(x)*z,sigmoid(x)*z)", "tanh(x)*z+b*x; b=0.5:channel", "x*z/rms_c(z)"),
     ROWS: (SOFTMAX, "relu(x)/(sum_c(relu(x))+b); b=1.0", "exp(x)/(sum_c(exp(x))+b); b=1.0"),
     CALLS: (SOFTMAX,),
@@ -127,6 +131,7 @@ TEXTS: dict[Own, tuple[str, ...]] = {
 SAME: dict[Own, str] = {
     GATED: "silu(x)*z",
     MIXED: "layers(silu(x)*z,relu(x))",
+    DROPPED: "0.5*x*(1+tanh(0.7978845608028654*(x+0.044715*x**3)))*z",
     PACKED: "layers(silu(x)*z,sigmoid(x)*z)",
     ROWS: SOFTMAX,
     CALLS: SOFTMAX,
