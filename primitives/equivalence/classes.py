@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from primitives.equivalence.canonical import canonical
-from primitives.equivalence.tensors import SCALES, outputs_at_tensors, slopes_at_tensors
+from primitives.equivalence.tensors import SCALES, WIDE, outputs_at_tensors, slopes_at_tensors
 from primitives.expression.derivative import derivative
 from primitives.expression.evaluation import evaluate
 from primitives.expression.expression import Expression
@@ -103,7 +103,7 @@ def own_slopes(expression: Expression) -> Array:
 def _wide_slopes(expression: Expression) -> Array:
     form = canonical(expression)
     if not form.is_pointwise:
-        return np.concatenate([slopes_at_tensors(form, _SETTINGS, scale) for scale in SCALES], axis=1)
+        return np.concatenate([slopes_at_tensors(form, _SETTINGS, scale, WIDE) for scale in SCALES], axis=1)
     return _at_settings(derivative(form), form, _wide_points())
 
 
@@ -133,7 +133,7 @@ def _wide_outputs(expression: Expression) -> Array:
     form = canonical(expression)
     if form.is_pointwise:
         return outputs_at(form, _wide_points())
-    return np.concatenate([outputs_at_tensors(form, _SETTINGS, scale) for scale in SCALES], axis=1)
+    return np.concatenate([outputs_at_tensors(form, _SETTINGS, scale, WIDE) for scale in SCALES], axis=1)
 
 
 def kind_of(expression: Expression) -> str:
@@ -233,13 +233,16 @@ def largest_finite(values: Array) -> float:
 def same_function(f: Expression, g: Expression, *, scale: bool = False) -> bool:
     """True if two functions are equal, up to a positive factor where ``scale``; see :func:`is_map_of`.
 
-    Parts of ``layers(...)`` are compared in their order, each up to a factor of its own.
+    Parameters must have the same granularities, in their order: others train differently. Parts of ``layers(...)``
+    are compared in their order, each up to a factor of its own.
     """
     left, right = canonical(f), canonical(g)
     if LAYERS in {left.op, right.op}:
         pairs = list(zip(left.parts, right.parts, strict=False))
         alike = len(left.parts) == len(right.parts) and shared_parameters(left) == shared_parameters(right)
         return alike and all(same_function(a, b, scale=scale) for a, b in pairs)
+    if [p.per for p in left.parameters] != [p.per for p in right.parameters]:
+        return False
     return is_map_of(f, g, scale_factor(outputs(f), outputs(g)) if scale else 1.0)
 
 

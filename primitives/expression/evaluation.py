@@ -164,6 +164,8 @@ def evaluate(
 def value_at(expression: Expression, x: Tensor, **parameters: Value) -> Tensor:
     """Value of one expression at ``x``, elementwise, in the dtype of ``x``; torch's derivatives of it are its own.
 
+    With statistics it is computed in float32 at least, as the layers do: a square of 300 overflows in float16.
+
     Args:
         expression: the function.
         x: floating point tensor of any shape; statistics take it for (examples, channels, ...).
@@ -185,4 +187,8 @@ def value_at(expression: Expression, x: Tensor, **parameters: Value) -> Tensor:
         known = sorted(initial) or "none"
         raise ExpressionError(f"{expression.text} has no parameter {unknown[0]!r}; it has {known}")
     program = compiled((expression,), usual_axes(x.dim()), pairs=expression.is_paired)
-    return program.run(x, initial | parameters)[0]
+    if not expression.has_statistics:
+        return program.run(x, initial | parameters)[0]
+    wide = torch.promote_types(x.dtype, torch.float32)
+    values = {name: each.to(wide) if isinstance(each, Tensor) else each for name, each in parameters.items()}
+    return program.run(x.to(wide), initial | values)[0].to(x.dtype)

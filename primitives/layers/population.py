@@ -32,7 +32,7 @@ class Population:
 @lru_cache(maxsize=1024)
 def population(expression: Expression) -> Population:
     """The form of inference of an expression: of ``x/std_np(x)`` it is ``x/sqrt(running1+1e-5)``."""
-    root = expand(expression, "forward")
+    root = expand(expression, "canonical" if expression.is_paired else "forward")  # forward drops the pair's slope
     taken = {p.name for p in root.parameters}
     names = (name for number in range(1, root.size + 2) if (name := f"running{number}") not in taken)
     leaves = {node: _running(node, next(names)) for node in _outermost(root)}

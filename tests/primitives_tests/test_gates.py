@@ -127,6 +127,20 @@ def test_two_classes(left: str, right: str) -> None:
     assert not same_function(f, g, scale=True)
 
 
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("sum_c(x)", "8*mean_c(x)"),  # equal where there are 8 channels
+        ("x/sum_np(abs(x))", "x/mean_np(abs(x))"),
+        ("sum_gp(x)*z", "mean_gp(x)*z"),
+        ("x*sigmoid(b*x); b=1:network", "x*sigmoid(b*x); b=1"),
+        ("x*sigmoid(b*x); b=1:channel", "x*sigmoid(b*x); b=1"),
+    ],
+)
+def test_no_size_and_no_granularity_is_passed_over(left: str, right: str) -> None:
+    assert not same_function(parse(left), parse(right), scale=True)
+
+
 def test_a_factor_is_one_class_of_scale() -> None:
     for left, right in (("silu(x)*z", "3*silu(x)*z"), ("layers(relu(x),sin(x))", "layers(2*relu(x),0.1*sin(x))")):
         assert fingerprint(parse(left)).scale == fingerprint(parse(right)).scale

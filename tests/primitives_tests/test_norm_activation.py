@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import gradcheck, gradgradcheck
 
-from primitives import Activation, ExpressionError, NormActivation, parse, replace
+from primitives import Activation, ExpressionError, NormActivation, parse, replace, value_at
 from primitives.layers.norm_activation import layer_of
 from primitives.layers.population import population
 
@@ -94,6 +94,16 @@ def test_derivatives(text: str) -> None:
     torch.testing.assert_close(own, upstream * slope / rms + through, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("text", ["paired(x/std_np(x),silu(x))", "paired(x*mean_np(x),silu(x))*1.0"])
+def test_a_pair_keeps_its_derivative_in_evaluation(text: str) -> None:
+    layer = NormActivation(parse(text), 4, dtype=torch.float64)
+    layer(normal(3, 4, 2, 2))
+    x, y = (normal(3, 4, 2, 2).requires_grad_() for _ in range(2))
+    (own,) = torch.autograd.grad(layer.eval()(x).sum(), x)
+    (expected,) = torch.autograd.grad(torch.nn.functional.silu(y).sum(), y)
+    torch.testing.assert_close(own, expected)
+
+
 def test_autocast_and_half_types_keep_statistics_in_float32() -> None:
     x = 300.0 + 200.0 * normal(8, 4, 5, 5, dtype=torch.float32)  # squares overflow in float16
     expected = NormActivation(parse(NORM), 4)(x)
@@ -101,6 +111,7 @@ def test_autocast_and_half_types_keep_statistics_in_float32() -> None:
         layer = NormActivation(parse(NORM), 4)
         own = layer(x.to(dtype))
         assert own.dtype == dtype
+        assert torch.equal(value_at(parse(NORM), x.to(dtype)), NormActivation(parse(NORM), 4)(x.to(dtype)))
         torch.testing.assert_close(own.float(), expected, rtol=0, atol=0.03)
         assert layer.get_buffer("running1").dtype == torch.float32
         with torch.autocast("cpu", dtype=torch.bfloat16):
