@@ -26,7 +26,7 @@ from search.records.class_row import ClassRow
 from search.tabular.compare import Comparison, Difference
 
 NARROW = 9  # columns for the name of a control
-HEAD = 14  # columns for a head of several words
+HEAD = 14  # columns for a control's name in a head
 
 
 def number(value: object, form: str = ".3f") -> str:
@@ -40,11 +40,12 @@ def shown(text: str) -> Text:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """A table whose expressions and heads fold and whose numbers do not."""
+    """A table whose expressions and names of controls fold and whose numbers do not."""
     made = Table(title=shown(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         wraps = column in {"expression", "formula", "what", "source"}
-        head = Text("\n").join(map(shown, wrap(column, HEAD, break_long_words=False)))
+        lines = wrap(column, HEAD, break_long_words=False) if column.startswith("over ") else [column]
+        head = Text("\n").join(map(shown, lines))
         made.add_column(head, overflow="fold", no_wrap=not wraps, min_width=16 if wraps else None)
     for row in rows:
         made.add_row(*(shown(number(cell)) for cell in row))
