@@ -41,6 +41,8 @@ def _with_functions(config: Config, name: str) -> Config:
 
 def functions_of(config: Config) -> tuple[Named, ...]:
     """The known functions of a job that fit its tasks, without its controls."""
+    if config.baseline.functions in ("none", ()):  # without asking the tasks, whose files may not be run
+        return ()
     leave = [parse(text) for text in dict(config.all_controls).values()]
     scoring = config.scoring
     known = known_functions(
