@@ -415,7 +415,7 @@ def _check_functions(config: Config) -> None:
         config.fitting.check([*map(parse, (*dict(config.all_controls).values(), *config.start)), *named])
     except EvaluationError as error:
         raise ConfigError(str(error)) from None
-    if not config.start:
+    if len(config.start) < config.budget:  # else the start list may be all that is trained
         _check_grammar(config)
 
 

@@ -102,8 +102,8 @@ class NormActivation(ExpressionLayer):
         """The layer's output, in the shape, dtype and device of ``x``, (examples, channels, ...) or as declared.
 
         Raises:
-            ExpressionError: ``x`` is not floating point, has one dimension, or another number of channels; or ``z`` is
-                missing, of another shape, or not wanted.
+            ExpressionError: ``x`` is not floating point, has one dimension, or another number of channels; or is empty
+                in training; or ``z`` is missing, of another shape, or not wanted.
         """
         values = [*self._second(x, z), *(self._value(p, x) for p in self.expression.parameters)]
         axes, wide = self._axes(x), torch.promote_types(x.dtype, torch.float32)
@@ -112,8 +112,11 @@ class NormActivation(ExpressionLayer):
             own = {p.name: self.get_buffer(p.name) for p in self._running}
             given |= {name: axes.shaped(value).to(wide) for name, value in own.items()}
             return self._run(self._programs.evaluation, x, given, axes)[0]
+        follows = self._running and self.training
+        if follows and not x.numel():
+            raise ExpressionError(f"{self._text}: expected examples to train on, got shape {tuple(x.shape)}")
         value, *statistics = self._run(self._programs.training, x, given, axes)
-        if self._running and self.training:
+        if follows:
             self._follow(statistics, axes)
         return value
 

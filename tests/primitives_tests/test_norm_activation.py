@@ -157,6 +157,7 @@ def test_in_a_network() -> None:
     [
         ("x/std_cp(x)", (normal(5),), r"expected an input \(examples, channels, ...\), got one of shape \(5,\)"),
         (NORM, (normal(3, 5, 2, 2),), "expected 4 channels in dimension 1 or the last one"),
+        (NORM, (normal(0, 4),), r"expected examples to train on, got shape \(0, 4\)"),
         (S0, (normal(3, 4), normal(3, 4)), "the expression has no z"),
         ("x/rms_c(x)*z", (normal(3, 4),), "expected two inputs, x and z, got one"),
         ("x/rms_c(x)*z", (normal(3, 4), normal(3, 1)), r"expected z of the shape of x, \(3, 4\), got \(3, 1\)"),
