@@ -141,7 +141,7 @@ def _raced(field: Array) -> _Scatter:
         # evenly spread rows, too: the effects move the means, and no point may be impossible
         weights = (posterior.sum(axis=0) + EVEN_ROWS / len(grid)) / (len(field) + EVEN_ROWS)
         true = np.einsum("ik,k->i", posterior, grid)
-        spread = np.einsum("ik,k->i", posterior, grid**2) - true**2
+        spread = np.maximum(np.einsum("ik,k->i", posterior, grid**2) - true**2, 0.0)  # below 0 by rounding alone
         rests = np.where(later, values - true[:, None], 0.0)
         effects[seen] = rests.sum(axis=0)[seen] / later.sum(axis=0)[seen]
         squares = np.where(later, (rests - effects) ** 2 + spread[:, None], 0.0)

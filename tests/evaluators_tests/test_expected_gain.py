@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from evaluators.expected_gain import Expected, expected_gains, noise
@@ -149,6 +149,7 @@ def test_one_seed_less_for_one_row_changes_little() -> None:
     assert [almost[n].mean for n in rows] == pytest.approx([whole[n].mean for n in rows], abs=0.02)
 
 
+@example(rows=2, seeds=3, seed=65, unit=37.0)  # the spread of a row is below 0 by rounding
 @given(st.integers(2, 30), st.integers(2, 5), st.integers(0, 99), st.floats(1e-3, 1e3))
 @settings(max_examples=30, deadline=None)
 def test_any_raced_field_has_an_answer(rows: int, seeds: int, seed: int, unit: float) -> None:
