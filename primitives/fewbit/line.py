@@ -27,6 +27,7 @@ POINTS = 8_001
 _POWERS = (0.4, 0.55, 0.7)  # of |f''|: the knots of the best broken lines of many pieces have the density |f''|^(2/5)
 _WIDEST = 12.0  # logarithm of a gap between knots, of either sign
 _TOLERANCE, _ROUNDS = 1e-8, 200  # 0.1 s at 2 bits, up to 5 s at 4
+_TIE = 1e-6  # two optima whose costs differ by less are one choice, or rounding would choose
 _HINT = "; expected straight lines in both tails, as of gelu(x), or the fit 'slope'"
 
 
@@ -95,8 +96,8 @@ def fit_value(expression: Expression, count: int) -> Steps:
 
     g is continuous, and beyond its first and its last border it is the straight line to which f tends (Yang et al.
     2024, arXiv:2406.16282, whose ReGELU2 and ReSiLU2 have four pieces). The integral is a sum over 8,001 points up to
-    1e4, evenly in asinh(x). Borders and heights are found by least squares, the best of three starts: it may be a local
-    optimum for more than four pieces.
+    1e4, evenly in asinh(x). Borders and heights are found by least squares, the best of four starts: it may be a local
+    optimum for more than four pieces. Of equal optima it is the one with the largest first border.
 
     Args:
         expression: the function f, without parameters.
@@ -120,7 +121,10 @@ def fit_value(expression: Expression, count: int) -> Steps:
     starts = _starts(expression, problem, count - 1)
     given = {"jac": problem.jacobian, "ftol": _TOLERANCE, "xtol": _TOLERANCE, "gtol": None, "max_nfev": _ROUNDS}
     found = [least_squares(problem.residuals, start, **given) for start in starts]
-    knots, inner = _unpacked(min(found, key=lambda each: float(each.cost)).x)
+    turned = _mirrored(expression, min(found, key=lambda each: float(each.cost)).x)
+    found.append(least_squares(problem.residuals, turned, **given))
+    least = min(float(each.cost) for each in found) * (1.0 + _TIE)
+    knots, inner = _unpacked(max((each.x for each in found if each.cost <= least), key=lambda x: float(x[0])))
     slopes = np.diff(problem.heights(knots, inner)) / np.diff(knots)
     return _made([left.slope, *slopes.tolist(), right.slope], knots)
 
@@ -160,6 +164,12 @@ def _starts(expression: Expression, problem: Problem, knots: int) -> Iterator[Ar
         mass = np.cumsum(problem.lengths * (bend**power + 1e-6 / (1.0 + problem.x**2)))
         at = np.interp((np.arange(knots) + 0.5) / knots, mass / mass[-1], problem.x)
         yield np.concatenate([at[:1], np.log(np.diff(at)), _values(expression, at[1:-1])])
+
+
+def _mirrored(expression: Expression, packed: Array) -> Array:
+    """A start at the knots' mirror images: of GELU and SiLU f(-x) is f(x) - x, and optima come in pairs."""
+    at = -_unpacked(packed)[0][::-1]
+    return np.concatenate([at[:1], np.log(np.diff(at)), _values(expression, at[1:-1])])
 
 
 def _problem(expression: Expression) -> Problem:
