@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from evaluators.machine.backend import CPU
-from evaluators.places.survey import find_sites
-from evaluators.tasks.base import BLOCK, Part, Task
-from evaluators.tasks.examples import examples_of
-from evaluators.training.initialisation import initial_network
+from evaluators.places.survey import survey_of
+from evaluators.tasks.base import Part, Task
 from evaluators.training.randomness import own_random_numbers
 from primitives.operators.axes import mask
 
@@ -18,12 +15,11 @@ def axes_of_places(task: Task, part: Part = "search") -> int:
 
     Args:
         task: under the conditions that hold.
-        part: the part of the data that its first examples are taken from.
+        part: the part of the data that a few examples are taken from.
 
     Raises:
-        TaskError: see :func:`evaluators.places.survey.survey`.
+        TaskError: see :func:`evaluators.places.survey.survey_of`.
     """
     with own_random_numbers():
-        inputs = examples_of(task, part).rows(slice(BLOCK)).mapped(CPU.place).inputs
-        sites = find_sites(initial_network(task, 0), task, inputs)
+        sites = survey_of(task, part).sites
     return mask("ncp" if any(len(shape) > 2 for site in sites for shape in site.shapes) else "nc")

@@ -6,10 +6,11 @@ the confirmation says what it is worth.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from evaluators.places.fitting import Fitting
 from evaluators.statistics import in_errors
 from evaluators.training.member import Array
 from primitives.equivalence.classes import class_of
@@ -32,13 +33,17 @@ def short_forms(expressions: Sequence[Expression], config: Config, workers: Work
     one standard error, paired by seed, below that of the expression itself is taken (the rule of one standard error,
     Breiman et al. 1984); where there is none, a moved constant that is better than the form by two.
     """
-    exact = config.exact
+    exact, fitting = config.exact, config.fitting  # one for all rounds: it keeps what it sees of the networks
+    controls = {class_of(parse(text), exact=exact) for _, text in config.all_controls}
     forms = [plain(expression, exact=exact) for expression in expressions]
     open_ = [form.size > 1 for form in forms]
     for number in range(config.confirmation.rounds):
         if not any(open_):
             break
-        tried = [_neighbours(f, config) if going else [] for f, going in zip(forms, open_, strict=True)]
+        tried = [
+            _neighbours(form, fitting, controls, exact=exact) if going else []
+            for form, going in zip(forms, open_, strict=True)
+        ]
         field = [*expressions, *forms, *(each for neighbours in tried for each in neighbours)]
         table = gains_in_search(field, config, workers, first_seed=FIRST_SEED + number * SEEDS, seeds=SEEDS)
         for n, expression in enumerate(expressions):
@@ -48,10 +53,8 @@ def short_forms(expressions: Sequence[Expression], config: Config, workers: Work
     return forms
 
 
-def _neighbours(form: Expression, config: Config) -> list[Expression]:
-    """The shorter and the moved ones that fit the places of the tasks, and are no controls."""
-    fitting, exact = config.fitting, config.exact
-    controls = {class_of(parse(text), exact=exact) for _, text in config.all_controls}
+def _neighbours(form: Expression, fitting: Fitting, controls: Collection[str], *, exact: bool) -> list[Expression]:
+    """The shorter and the moved ones that fit the places of the tasks, and are of no control's class."""
     near = [*shorter(form, exact=exact), *moved(form, exact=exact)]
     return [each for each in near if class_of(each, exact=exact) not in controls and not fitting.misfit(each)]
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from primitives.expression.evaluation import compiled
 from primitives.expression.expression import Expression
 from primitives.layers.population import population
+from primitives.lowering.python.text import self_test_file
 from primitives.lowering.reference import scaled
 from primitives.lowering.shipped import template
 from primitives.operators.axes import Axes
@@ -116,7 +117,7 @@ def norm_self_test(
         names: of the numbers, see :func:`expected`.
         per_group: the largest number of channels of a group.
     """
-    test_file = f"test_{file}" if file.endswith(".py") else f"test_{file.replace('.', '_')}.py"
+    test_file = self_test_file(file)
     batch, known = batch_of(expression), expected(expression, factor, per_group=per_group)
     rows = (f"    {name!r}: {_row(value, dtype)!r}," for name, value in known.items() if name in names)
     text = _TEXT.substitute(

@@ -12,6 +12,7 @@ from primitives.expression.evaluation import evaluate
 from primitives.expression.expression import Expression
 from primitives.expression.reduction import ZERO
 from primitives.expression.traversal import postorder
+from primitives.lowering.python.text import self_test_file
 from primitives.lowering.reference import VALUE, elementary, given_at, points_of, reference, second_points
 from primitives.lowering.shipped import template
 from primitives.operators.kernels import COMPARISONS
@@ -99,7 +100,7 @@ def python_self_test(
     """
     inputs = _inputs(expression)
     names = [VALUE, *inputs, *(p.name for p in expression.parameters if by_parameters)]
-    test_file = f"test_{file}" if file.endswith(".py") else f"test_{file.replace('.', '_')}.py"
+    test_file = self_test_file(file)
     table = rows(expression, factor=factor, dtype=dtype, kinks=kinks, room=room)
     table = [row[: len(inputs) + 2 * len(names)] for row in table]
     text = _PYTHON.substitute(

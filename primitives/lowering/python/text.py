@@ -15,6 +15,11 @@ from primitives.quoting import quoted
 _RESERVED = frozenset([*keyword.kwlist, *keyword.softkwlist, *dir(builtins)])
 
 
+def self_test_file(file: str) -> str:
+    """The name of an exported file's self-test: of ``act.py`` it is ``test_act.py``, of ``act.c`` ``test_act_c.py``."""
+    return f"test_{file}" if file.endswith(".py") else f"test_{file.replace('.', '_')}.py"
+
+
 def class_name(name: str, taken: Container[str] = ()) -> str:
     """``act_3_7`` -> ``Act37``, the class that goes with a function's name.
 
