@@ -17,6 +17,7 @@ from evaluators.comparison import comparison_of
 from evaluators.controls import builtin_controls
 from evaluators.machine.backend import AUTOCAST, Backend
 from evaluators.machine.width import fastest_width
+from evaluators.native.identity import digest as engine_digest
 from evaluators.objectives import measured_objectives
 from evaluators.racing import Lap, Leg, legs
 from evaluators.rejection import FAILURES_ONLY, Judge, Thresholds, rung_rule
@@ -110,7 +111,7 @@ class CohortRequest:
         if not self.checkpoint:
             return Checkpoint()
         bare = replace(self, checkpoint="", checkpoint_seconds=0.0)
-        name = f"{self.checkpoint}-{bare.digest(torch.__version__)}.pt"
+        name = f"{self.checkpoint}-{bare.digest(torch.__version__, engine_digest())}.pt"
         return Checkpoint(Path(name), self.checkpoint_seconds)
 
     def digest(self, *more: str) -> str:

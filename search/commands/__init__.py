@@ -1,4 +1,4 @@
-"""The commands, by what they are about: jobs, runs, functions."""
+"""The commands, by what they are about: jobs, runs, functions, the machine."""
 
 import sys
 

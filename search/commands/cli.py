@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from search.commands import functions, jobs, runs
+from search.commands import functions, jobs, machine, runs
 from search.records.packages import installed
 from search.stopping import at_once
 
@@ -19,7 +19,7 @@ app = typer.Typer(
 for command in (
     *(jobs.launch, jobs.resume, runs.status, runs.front, jobs.confirm, runs.report, runs.export),
     *(functions.evaluate, functions.show, functions.monotone, functions.places, functions.fewbit),
-    *(jobs.tabulate, functions.replay),
+    *(jobs.tabulate, functions.replay, machine.doctor),
 ):
     app.command()(command)
 app.command("list")(functions.list_)

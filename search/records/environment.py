@@ -9,11 +9,12 @@ import sys
 import torch
 
 from evaluators.machine.rounding import rounding
+from evaluators.native.identity import digest
 from evaluators.results.json_codec import JsonObject
 from search.records.packages import installed
 
 #: What must be equal for equal bits.
-DECISIVE = ("torch", "cpu_capability", "machine", "threads_per_worker", "rounding")
+DECISIVE = ("torch", "cpu_capability", "machine", "threads_per_worker", "rounding", "engine")
 
 
 def environment() -> JsonObject:
@@ -25,6 +26,7 @@ def environment() -> JsonObject:
         "machine": platform.machine(),
         "threads_per_worker": 1,
         "rounding": rounding(),
+        "engine": digest(),
         "cores": os.cpu_count(),
         "python": sys.version.split()[0],
         "system": platform.system(),

@@ -14,6 +14,8 @@ import evaluators
 import primitives
 import search
 from evaluators.cohort import CohortRequest, run_cohort
+from evaluators.native.identity import digest as engine_digest
+from evaluators.native.library import OFF, VARIABLE
 from evaluators.results.records import CohortResult
 from primitives.ending import contained
 from primitives.errors import ActsearchError, EndsProcessError
@@ -22,6 +24,8 @@ from search.workers.crash import written_to
 
 #: The folders of the code, as this process has imported it; on a cluster they lie apart.
 PACKAGES = tuple(Path(name.__path__[0]).resolve() for name in (primitives, evaluators, search))
+
+_ENGINE = " and engine "  # before the engine's digest
 
 #: Signals that Ray's processes on the driver's machine do not hear: whether a job stops is the driver's to decide.
 HELD = (signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP)
@@ -73,14 +77,28 @@ def _hear_nothing() -> None:
 
 
 def versions() -> str:
-    """The code and the torch build of this process: driver and workers must agree in them."""
-    return f"actsearch {installed('actsearch')} with code {_digest()} and torch {torch.__version__}"
+    """The code, the torch build and the engine of this process: driver and workers must agree in them.
+
+    The engine is built for it where it was not yet: a driver asks before it starts workers.
+
+    Raises:
+        EvaluationError: see :func:`evaluators.native.library.library`.
+    """
+    code = f"actsearch {installed('actsearch')} with code {_digest()}"
+    return f"{code}, torch {torch.__version__}{_ENGINE}{engine_digest()}"
+
+
+def refusal(worker: str, driver: str) -> str:
+    """Why a worker cannot train for a driver, by their versions, and the way out where engines alone differ."""
+    alike = worker.partition(_ENGINE)[0] == driver.partition(_ENGINE)[0]
+    out = f"; {VARIABLE}={OFF} in the driver's environment trains without engines" if alike else ""
+    return f"the worker runs {worker}, the driver {driver}{out}"
 
 
 def _digest() -> str:
     """Beginning of the SHA-256 of the code: a version number alone does not tell two work trees apart."""
     hasher = hashlib.sha256()
     for folder in PACKAGES:
-        for path in sorted(folder.rglob("*.py")):
+        for path in sorted((*folder.rglob("*.py"), *folder.rglob("*.c"))):
             hasher.update(str(path.relative_to(folder)).encode() + path.read_bytes())
     return hasher.hexdigest()[:12]

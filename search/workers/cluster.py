@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from evaluators.native.library import VARIABLE
 from primitives.errors import ActsearchError
 from search.errors import WorkerError
 from search.workers import session
@@ -126,7 +127,14 @@ def _join(ray: Any, address: str) -> None:
         with socket.create_connection((host, int(port)), timeout=10):
             pass
     modules = [str(path) for path in PACKAGES]
-    ray.init(address=address, runtime_env={"py_modules": modules, "env_vars": ENVIRONMENT}, **_settings(ray))
+    ray.init(
+        address=address, runtime_env={"py_modules": modules, "env_vars": ENVIRONMENT | _engine()}, **_settings(ray)
+    )
+
+
+def _engine() -> dict[str, str]:
+    """Where this process has the engine turned off, its workers have, too."""
+    return {VARIABLE: os.environ[VARIABLE]} if VARIABLE in os.environ else {}
 
 
 def _start(ray: Any, count: int, folder: str) -> None:

@@ -13,7 +13,7 @@ from evaluators.machine.running import seconds_run
 from evaluators.results.reasons import Reason
 from primitives.errors import EndsProcessError
 from search.errors import WorkerError
-from search.workers.actor import Refusal, Worker, versions
+from search.workers.actor import Refusal, Worker, refusal, versions
 from search.workers.base import Finished, Workers
 from search.workers.clock import Clock
 from search.workers.cluster import RayHere
@@ -178,7 +178,7 @@ class RayWorkers(Workers):
             self._later.append(now + PAUSE)
             return
         if versions != self._versions:
-            raise WorkerError(f"the worker runs {versions}, the driver {self._versions}")
+            raise WorkerError(refusal(versions, self._versions))
         self._failing_since = None
         self._idle.append(worker)
 
