@@ -124,6 +124,9 @@ def test_another_request_has_another_file(tmp_path: Path, monkeypatch: pytest.Mo
     assert asked(tmp_path).state.saved is not None
     assert asked(tmp_path, replace(PLAIN, expressions=TEXTS[:2])).state.saved is None
     assert asked(tmp_path, replace(PLAIN, seed=2)).state.saved is None
+    with monkeypatch.context() as patch:
+        patch.setattr("evaluators.cohort.engine_digest", lambda: "of another engine")
+        assert asked(tmp_path).state.saved is None
 
 
 def test_it_writes_as_often_as_it_is_asked_and_never_without_a_folder(tmp_path: Path) -> None:

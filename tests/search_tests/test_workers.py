@@ -13,13 +13,14 @@ from unittest.mock import ANY
 import pytest
 
 from evaluators.cohort import CohortRequest
+from evaluators.native.identity import digest as engine_digest
 from evaluators.results.reasons import Reason, code_of
 from evaluators.results.records import CohortResult
 from evaluators.results.records_codec import cohort_to_json
 from search import Job, Run
 from search import run as run_module
 from search.errors import WorkerError
-from search.workers import Clock, InProcess, RayWorkers, ray_workers
+from search.workers import Clock, InProcess, RayWorkers, actor, ray_workers
 from search.workers.actor import Worker
 from search.workers.pieces import ATTEMPTS, LOSSES, Pieces
 from tests.plain import ran
@@ -120,7 +121,16 @@ def test_ray_gives_what_this_process_gives() -> None:
 
 def test_a_worker_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_workers, "versions", lambda: "actsearch 0.0.1")
-    with pytest.raises(WorkerError, match=r"the worker runs actsearch .* torch .*, the driver actsearch 0\.0\.1"):
+    with pytest.raises(WorkerError, match=r"the worker runs actsearch .* torch .*, the driver actsearch 0\.0\.1$"):
+        RayWorkers(1)
+
+
+def test_a_worker_of_another_engine_is_refused_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All else is equal: only what the engine computes differs."""
+    own = engine_digest()
+    monkeypatch.setattr(actor, "engine_digest", lambda: "0123456789abcdef")
+    said = rf"and engine {own}, the driver .* and engine 0123456789abcdef; ACTSEARCH_ENGINE=torch in the driver's env"
+    with pytest.raises(WorkerError, match=said):
         RayWorkers(1)
 
 
