@@ -17,7 +17,6 @@ from evaluators.comparison import comparison_of
 from evaluators.controls import builtin_controls
 from evaluators.machine.backend import AUTOCAST, Backend
 from evaluators.machine.width import fastest_width
-from evaluators.native.identity import digest as engine_digest
 from evaluators.objectives import measured_objectives
 from evaluators.racing import Lap, Leg, legs
 from evaluators.rejection import FAILURES_ONLY, Judge, Thresholds, rung_rule
@@ -30,6 +29,7 @@ from evaluators.tasks.base import Part, Task
 from evaluators.tasks.checks.settings import has_current
 from evaluators.tasks.conditions import OWN, Conditions, under
 from evaluators.tasks.fresh_data import FreshData, fresh_data
+from evaluators.training.chains.identity import digest as engine_digest
 from evaluators.training.checkpoints.checkpoint import Checkpoint
 from evaluators.training.checkpoints.states import CohortState
 from evaluators.training.member import CohortMember, Outcome, Schedule

@@ -2,5 +2,5 @@
 
 `engine.c` is the source: an interpreter of bytecode, and optimisers in one pass. `programs.py` hands bytecode to it.
 `flags.py` and `processor.py` say how and where it can run, `build.py` compiles and seals it, `folders.py` says where it
-may lie, `library.py` gives it out, `blas.py` finds its matrix product, `identity.py` tells two engines apart.
+may lie, `library.py` gives it out, `blas.py` finds its matrix product.
 """

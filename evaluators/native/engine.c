@@ -1,4 +1,4 @@
-/* The native engine: an interpreter of bytecode over blocks, and optimisers in one pass.
+/* The native engine: an interpreter of bytecode over blocks, optimisers in one pass, and training of chains.
 
    Compiled twice, with REAL float and with REAL double and DOUBLE defined. Loops are written for a compiler that
    vectorises; no result depends on how it does: no operation is reassociated, and fused ones are asked for by name. */
@@ -333,6 +333,7 @@ static void fill_constants(const Program *program, REAL *scratch) {
 static void run_slice(const Program *program, const REAL *x, int64_t count, const REAL *const *parameters,
                       const uint8_t *per_channel, int64_t channels, int64_t inner, REAL factor, REAL *const *out,
                       REAL *scratch) {
+    const int first_own = 1 + program->parameter_count + program->constant_count;
     REAL *row[256], *spare = scratch + program->register_count * BLOCK;
     for (int k = 0; k < program->register_count; k++) row[k] = scratch + k * BLOCK;
     for (int p = 0; p < program->parameter_count; p++)
@@ -348,6 +349,10 @@ static void run_slice(const Program *program, const REAL *x, int64_t count, cons
         }
         for (int p = 0; p < program->parameter_count; p++)
             if (per_channel[p]) spread(row[1 + p], parameters[p], n, first, channels, inner);
+        for (int k = 0; k < program->output_count; k++) { /* what is computed for an output is written there */
+            const int register_ = program->outputs[k];
+            if (register_ >= first_own) row[register_] = n == BLOCK ? out[k] + first : scratch + register_ * BLOCK;
+        }
         for (int k = 0; k < program->length; k++) {
             const int32_t *word = program->code + k * WORDS;
             run(word[0], row[word[1]], row[word[2]], row[word[3]], row[word[4]], n);
@@ -355,13 +360,14 @@ static void run_slice(const Program *program, const REAL *x, int64_t count, cons
         for (int k = 0; k < program->output_count; k++) {
             const REAL *from = row[program->outputs[k]];
             REAL *to = out[k] + first;
+            if (from == to && factor == 1) continue;
             VECTORISE for (int64_t i = 0; i < here; i++) to[i] = from[i] * factor;
         }
     }
 }
 
 /* x: count values. parameters[p]: one value, or `channels` values that belong to x[i % channels] where per_channel[p].
-   Output k of element i, times `factor`, goes to out[k][i]; out[0] may be x, other overlaps must not be.
+   Output k of element i, times `factor`, goes to out[k][i]; no output may overlap x or another.
    scratch: 64-byte aligned, (register_count + 1) * 512 REALs. */
 void interpret(const Program *program, const REAL *x, int64_t count, const REAL *const *parameters,
                const uint8_t *per_channel, int64_t channels, REAL factor, REAL *const *out, REAL *scratch) {
@@ -429,4 +435,450 @@ void adam(int32_t count, const Adam *adams, const int64_t *shapes, REAL *const *
             adam_row(adams + t, pointers[4][k], n, pointers[0] + k * n, pointers[1] + k * n, pointers[2] + k * n,
                      pointers[3] + k * n);
     }
+}
+
+/* --- training of chains, slice after slice ---
+
+   A chain is a network of linear layers, activations, layer normalisation and sums. What flows are values: for each
+   example a row of numbers; value 0 are the inputs. All of a slice lies in scratch memory, each part at a multiple of
+   64 bytes: a product's bits depend on the place of its buffers within 64 bytes. Tensors are a network's parameters,
+   then those of its activation. */
+
+enum { LINEAR, BIAS, NORM, SUM, ACTIVATION };
+enum { CROSS_ENTROPY, SQUARED_ERROR };
+enum { SGD, ADAM };
+enum { MOST_PARAMETERS = 16 };
+
+typedef struct {
+    int32_t kind, source, other, target; /* values; other: the second summand */
+    int32_t weight, bias;                /* tensors; -1: none */
+    int32_t activation;                  /* which */
+    int32_t is_turned;                   /* the weight has a row an input, as in x @ w */
+    int64_t rows, inputs, outputs;       /* of an example: rows, numbers of each before and after */
+    double epsilon, scale;               /* scale: of the second summand */
+} Step;
+
+typedef struct {
+    Program program;            /* value, slope by x, slopes by the parameters */
+    const int32_t *tensors;     /* of the parameters */
+    const uint8_t *per_channel; /* a value for each number of a row, or one for all */
+    int64_t channels;
+    double factor;
+} Activation;
+
+typedef struct {
+    const Step *steps;
+    const Activation *activations;
+    const int64_t *value_sizes, *tensor_sizes; /* numbers; of a value those of an example */
+    const uint8_t *needs_gradient, *is_trained; /* of values; of tensors */
+    const double *decays;                       /* of tensors */
+    int32_t step_count, value_count, tensor_count, output, loss;
+    double loss_scale; /* of a squared error: what the sum over an example is multiplied by */
+} Chain;
+
+typedef struct {
+    int32_t kind, is_decoupled, is_nesterov, accumulate;
+    double beta1, beta2, epsilon, momentum, clip; /* clip: infinite for none */
+    const double *factors;                        /* of the rate, by step */
+} Optimiser;
+
+typedef struct {
+    REAL *const *tensors, *const *first, *const *second; /* moments; NULL where there is none */
+    double rate;
+} Slice;
+
+typedef struct {
+    const REAL *inputs;   /* a row an example */
+    const void *targets;  /* int64_t labels, or REAL rows */
+    const int64_t *order; /* batch after batch */
+    int64_t batch;
+} Data;
+
+/* Sums in LANES parts: their order is no compiler's choice. */
+#define IN_LANES(term) \
+    REAL lanes[LANES] = {0}, sum = 0; \
+    int64_t i = 0; \
+    for (; i + LANES <= n; i += LANES) \
+        for (int64_t l = i; l < i + LANES; l++) lanes[l - i] += (term); \
+    for (int64_t l = i; l < n; l++) lanes[l - i] += (term); \
+    for (int l = 0; l < LANES; l++) sum += lanes[l]; \
+    return sum
+static REAL dot(const REAL *a, const REAL *b, int64_t n) { IN_LANES(a[l] * b[l]); }
+static REAL total(const REAL *a, int64_t n) { IN_LANES(a[l]); }
+
+/* Fortran's product by columns: c = alpha op(a) op(b) + beta c. */
+typedef void Gemm(const char *, const char *, const int *, const int *, const int *, const REAL *, const REAL *,
+                  const int *, const REAL *, const int *, const REAL *, REAL *, const int *);
+
+/* What stands in for a BLAS, where there is none; alpha is 1. A part of a is turned round into a block in cache. */
+static void own_gemm(const char *ta, const char *tb, const int *m, const int *n, const int *k, const REAL *alpha,
+                     const REAL *a, const int *lda, const REAL *b, const int *ldb, const REAL *beta, REAL *c,
+                     const int *ldc) {
+    enum { SIDE = 64 };
+    REAL block[SIDE * SIDE];
+    const int64_t row = *ta == 'N' ? 1 : *lda, column = *ta == 'N' ? *lda : 1; /* from one to the next in a */
+    const int64_t down = *tb == 'N' ? 1 : *ldb, across = *tb == 'N' ? *ldb : 1;
+    (void)alpha;
+    for (int64_t j = 0; *beta == 0 && j < *n; j++) memset(c + j * *ldc, 0, *m * sizeof(REAL));
+    for (int l0 = 0; l0 < *k; l0 += SIDE)
+        for (int i0 = 0; i0 < *m; i0 += SIDE) {
+            const int depth = *k - l0 < SIDE ? *k - l0 : SIDE, rows = *m - i0 < SIDE ? *m - i0 : SIDE;
+            memset(block, 0, sizeof block);
+            for (int l = 0; l < depth; l++)
+                for (int i = 0; i < rows; i++) block[i + l * SIDE] = a[(i0 + i) * row + (l0 + l) * column];
+            for (int64_t j = 0; j < *n; j++) {
+                REAL sums[SIDE] = {0};
+                for (int l = 0; l < depth; l++) {
+                    const REAL factor = b[(l0 + l) * down + j * across];
+                    for (int i = 0; i < SIDE; i++) sums[i] += factor * block[i + l * SIDE];
+                }
+                for (int i = 0; i < rows; i++) c[i0 + i + j * *ldc] += sums[i];
+            }
+        }
+}
+
+static Gemm *gemm = own_gemm;
+
+/* Take the products of a BLAS; NULL: our own. */
+void use_gemm(Gemm *given) { gemm = given ? given : own_gemm; }
+
+static void product(char ta, char tb, int64_t m, int64_t n, int64_t k, const REAL *a, const REAL *b, REAL *c, int adds) {
+    const int im = (int)m, in = (int)n, ik = (int)k, lda = ta == 'N' ? im : ik, ldb = tb == 'N' ? ik : in;
+    const REAL one = 1, beta = adds ? 1 : 0;
+    gemm(&ta, &tb, &im, &in, &ik, &one, a, &lda, b, &ldb, &beta, c, &im);
+}
+
+typedef struct {
+    REAL **tensors, **gradients, **first, **second, **totals; /* by tensor; totals: over the batches of a step */
+    REAL **values, **upstream, **kept;                        /* by value; kept: what the way back takes */
+    uint8_t *is_open, *has_upstream;                          /* by tensor, by value: its gradient has something */
+    REAL *registers, *losses;
+    const int64_t *rows; /* numbers of the batch's examples */
+} Work;
+
+typedef struct { char *memory; int64_t used; } Arena;
+
+static void *take(Arena *arena, int64_t bytes) {
+    void *place = arena->memory ? arena->memory + arena->used : NULL;
+    arena->used += (bytes + 127) / 64 * 64;
+    return place;
+}
+
+/* Rows of so many numbers, one for each of `count` sizes that is wanted. Without memory only the use is counted. */
+static REAL **rows_of(Arena *arena, int count, const int64_t *sizes, int64_t times, const uint8_t *wanted, int is_used) {
+    REAL **rows = take(arena, count * (int64_t)sizeof(REAL *));
+    for (int r = 0; r < count; r++) {
+        REAL *place = is_used && (!wanted || wanted[r]) ? take(arena, times * sizes[r] * (int64_t)sizeof(REAL)) : NULL;
+        if (arena->memory) rows[r] = place;
+    }
+    return rows;
+}
+
+/* How many numbers of an example a step keeps for the way back. */
+static int64_t kept_by(const Chain *chain, const Step *step) {
+    const int64_t size = chain->value_sizes[step->target];
+    if (step->kind == NORM) return size + step->rows;
+    return step->kind == ACTIVATION ? size * (chain->activations[step->activation].program.output_count - 1) : 0;
+}
+
+static Work divided(Arena *arena, const Chain *chain, int64_t batch, int trains, int accumulates) {
+    const int tensors = chain->tensor_count, values = chain->value_count;
+    Work work = {0};
+    int64_t registers = 1;
+    REAL ***moments[] = {&work.gradients, &work.first, &work.second, &work.totals};
+    work.tensors = rows_of(arena, tensors, chain->tensor_sizes, 1, NULL, 1);
+    for (int i = 0; i < 4; i++)
+        *moments[i] = rows_of(arena, tensors, chain->tensor_sizes, 1, chain->is_trained, trains && i < 3 + accumulates);
+    work.values = rows_of(arena, values, chain->value_sizes, batch, NULL, 1);
+    work.upstream = rows_of(arena, values, chain->value_sizes, batch, chain->needs_gradient, trains);
+    work.kept = take(arena, values * (int64_t)sizeof(REAL *));
+    for (int s = 0; s < chain->step_count; s++) {
+        const Step *step = chain->steps + s;
+        REAL *place = take(arena, batch * kept_by(chain, step) * (int64_t)sizeof(REAL));
+        const int64_t own = step->kind == ACTIVATION ? chain->activations[step->activation].program.register_count : 0;
+        if (arena->memory) work.kept[step->target] = place;
+        registers = own > registers ? own : registers;
+    }
+    work.is_open = take(arena, tensors);
+    work.has_upstream = take(arena, values);
+    work.losses = take(arena, batch * (int64_t)sizeof(REAL));
+    work.registers = take(arena, (registers + 1) * BLOCK * (int64_t)sizeof(REAL));
+    return work;
+}
+
+/* Bytes of scratch memory that `train` needs, or `outputs_of`. */
+int64_t scratch_size(const Chain *chain, int64_t batch, int32_t trains, int32_t accumulates) {
+    Arena arena = {NULL, 0};
+    divided(&arena, chain, batch, trains, accumulates);
+    return arena.used;
+}
+
+static void linear(const Step *step, const Work *work, int64_t batch) {
+    const int64_t rows = batch * step->rows, in = step->inputs, out = step->outputs;
+    REAL *y = work->values[step->target];
+    for (int64_t r = 0; step->bias >= 0 && r < rows; r++) memcpy(y + r * out, work->tensors[step->bias], out * sizeof(REAL));
+    product(step->is_turned ? 'N' : 'T', 'N', out, rows, in, work->tensors[step->weight], work->values[step->source], y,
+            step->bias >= 0);
+}
+
+static void layer_norm(const Step *step, const Work *work, int64_t batch) {
+    const int64_t rows = batch * step->rows, width = step->inputs;
+    REAL *normed = work->kept[step->target], *scales = normed + rows * width, *y = work->values[step->target];
+    const REAL *weight = step->weight < 0 ? NULL : work->tensors[step->weight];
+    const REAL *bias = step->bias < 0 ? NULL : work->tensors[step->bias];
+    for (int64_t r = 0; r < rows; r++) {
+        const REAL *x = work->values[step->source] + r * width;
+        REAL *own = normed + r * width, mean = total(x, width) / width;
+        for (int64_t i = 0; i < width; i++) own[i] = x[i] - mean;
+        scales[r] = 1 / MATH(sqrt)(dot(own, own, width) / width + (REAL)step->epsilon);
+        for (int64_t i = 0; i < width; i++) own[i] *= scales[r];
+        for (int64_t i = 0; i < width; i++)
+            y[r * width + i] = own[i] * (weight ? weight[i] : 1) + (bias ? bias[i] : 0);
+    }
+}
+
+static void activate(const Chain *chain, const Step *step, const Work *work, int64_t batch, int trains) {
+    const Activation *own = chain->activations + step->activation;
+    const int64_t count = batch * chain->value_sizes[step->target];
+    const REAL *values[MOST_PARAMETERS];
+    REAL *out[MOST_PARAMETERS + 2] = {work->values[step->target]};
+    Program program = own->program;
+    for (int p = 0; p < program.parameter_count; p++) values[p] = work->tensors[own->tensors[p]];
+    for (int k = 1; k < program.output_count; k++) out[k] = work->kept[step->target] + (k - 1) * count;
+    if (!trains) program.output_count = 1;
+    interpret(&program, work->values[step->source], count, values, own->per_channel, own->channels, (REAL)own->factor,
+              out, work->registers);
+}
+
+static void forward(const Chain *chain, const Work *work, int64_t batch, int trains) {
+    for (int s = 0; s < chain->step_count; s++) {
+        const Step *step = chain->steps + s;
+        const int64_t count = batch * chain->value_sizes[step->target], width = step->outputs;
+        const REAL *x = work->values[step->source], *other = step->other < 0 ? NULL : work->values[step->other];
+        REAL *y = work->values[step->target];
+        if (step->kind == LINEAR) linear(step, work, batch);
+        else if (step->kind == NORM) layer_norm(step, work, batch);
+        else if (step->kind == ACTIVATION) activate(chain, step, work, batch, trains);
+        else if (step->kind == SUM)
+            for (int64_t i = 0; i < count; i++) y[i] = x[i] + (REAL)step->scale * other[i];
+        else
+            for (int64_t r = 0; r < count; r += width)
+                for (int64_t i = 0; i < width; i++) y[r + i] = x[r + i] + work->tensors[step->bias][i];
+    }
+}
+
+/* Losses of the examples, and the gradient of their mean by the outputs. */
+static void cross_entropy(const int64_t *labels, const Work *work, const REAL *logits, REAL *upstream, int64_t batch,
+                          int64_t classes) {
+    for (int64_t b = 0; b < batch; b++) {
+        const REAL *row = logits + b * classes;
+        REAL most = row[0];
+        for (int64_t i = 1; i < classes; i++) most = row[i] > most ? row[i] : most;
+        for (int64_t i = 0; i < classes; i++) upstream[b * classes + i] = row[i] - most;
+        work->losses[b] = upstream[b * classes + labels[work->rows[b]]];
+    }
+    VECTORISE for (int64_t i = 0; i < batch * classes; i++) upstream[i] = exp_(upstream[i]);
+    for (int64_t b = 0; b < batch; b++) {
+        REAL *own = upstream + b * classes, sum = 0;
+        for (int64_t i = 0; i < classes; i++) sum += own[i];
+        work->losses[b] = log_(sum) - work->losses[b];
+        for (int64_t i = 0; i < classes; i++) own[i] /= sum * (REAL)batch;
+        own[labels[work->rows[b]]] -= 1 / (REAL)batch;
+    }
+}
+
+static void squared_error(const REAL *targets, const Work *work, const REAL *y, REAL *upstream, int64_t batch,
+                          int64_t size, double scale) {
+    for (int64_t b = 0; b < batch; b++) {
+        const REAL *target = targets + work->rows[b] * size;
+        REAL *own = upstream + b * size;
+        for (int64_t i = 0; i < size; i++) own[i] = y[b * size + i] - target[i];
+        work->losses[b] = dot(own, own, size) * (REAL)scale;
+        for (int64_t i = 0; i < size; i++) own[i] *= (REAL)(2 * scale / (double)batch);
+    }
+}
+
+/* The gradient of a tensor that is added to, 0 at first; NULL where it is not trained. */
+static REAL *opened(const Chain *chain, const Work *work, int tensor) {
+    if (tensor < 0 || !work->gradients[tensor]) return NULL;
+    if (!work->is_open[tensor]) memset(work->gradients[tensor], 0, chain->tensor_sizes[tensor] * sizeof(REAL));
+    work->is_open[tensor] = 1;
+    return work->gradients[tensor];
+}
+
+/* Scale times a gradient, times slopes where there are any, goes on to a value. */
+static void pass(const Work *work, int value, const REAL *gradient, const REAL *slopes, REAL scale, int64_t count) {
+    REAL *own = work->upstream[value];
+    const int adds = own && work->has_upstream[value];
+    if (!own) return;
+    for (int64_t i = 0; i < count; i++) own[i] = gradient[i] * (slopes ? slopes[i] : scale) + (adds ? own[i] : 0);
+    work->has_upstream[value] = 1;
+}
+
+/* Sums over rows, of numbers or of their products with others. */
+static void add_rows(REAL *sums, const REAL *x, const REAL *factors, int64_t count, int64_t width) {
+    for (int64_t r = 0; sums && r < count; r += width)
+        for (int64_t i = 0; i < width; i++) sums[i] += x[r + i] * (factors ? factors[r + i] : 1);
+}
+
+static void linear_back(const Step *step, const Work *work, int64_t batch) {
+    const int64_t rows = batch * step->rows, in = step->inputs, out = step->outputs;
+    const REAL *dy = work->upstream[step->target], *x = work->values[step->source];
+    REAL *dw = work->gradients[step->weight], *dx = work->upstream[step->source];
+    if (dw && step->is_turned) product('N', 'T', out, in, rows, dy, x, dw, work->is_open[step->weight]);
+    else if (dw) product('N', 'T', in, out, rows, x, dy, dw, work->is_open[step->weight]);
+    work->is_open[step->weight] = 1;
+    if (dx)
+        product(step->is_turned ? 'T' : 'N', 'N', in, rows, out, work->tensors[step->weight], dy, dx,
+                work->has_upstream[step->source]);
+    work->has_upstream[step->source] = 1;
+}
+
+static void layer_norm_back(const Chain *chain, const Step *step, const Work *work, int64_t batch) {
+    const int64_t rows = batch * step->rows, width = step->inputs;
+    const REAL *normed = work->kept[step->target], *scales = normed + rows * width;
+    const REAL *weight = step->weight < 0 ? NULL : work->tensors[step->weight];
+    REAL *dy = work->upstream[step->target];
+    add_rows(opened(chain, work, step->weight), dy, normed, rows * width, width);
+    for (int64_t r = 0; r < rows; r++) {
+        const REAL *own = normed + r * width;
+        REAL *g = dy + r * width;
+        for (int64_t i = 0; weight && i < width; i++) g[i] *= weight[i];
+        const REAL mean = total(g, width) / width, along = dot(g, own, width) / width;
+        for (int64_t i = 0; i < width; i++) g[i] = (g[i] - mean - own[i] * along) * scales[r];
+    }
+    pass(work, step->source, dy, NULL, 1, rows * width);
+}
+
+static void activation_back(const Chain *chain, const Step *step, const Work *work, int64_t batch) {
+    const Activation *own = chain->activations + step->activation;
+    const int64_t count = batch * chain->value_sizes[step->target];
+    const REAL *dy = work->upstream[step->target], *slopes = work->kept[step->target];
+    for (int p = 0; p < own->program.parameter_count; p++) {
+        REAL *sums = opened(chain, work, own->tensors[p]);
+        if (own->per_channel[p]) add_rows(sums, dy, slopes + (p + 1) * count, count, own->channels);
+        else if (sums) sums[0] += dot(dy, slopes + (p + 1) * count, count);
+    }
+    pass(work, step->source, dy, slopes, 1, count);
+}
+
+static void backward(const Chain *chain, const Work *work, int64_t batch) {
+    for (int s = chain->step_count - 1; s >= 0; s--) {
+        const Step *step = chain->steps + s;
+        const int64_t count = batch * chain->value_sizes[step->target];
+        const REAL *dy = work->upstream[step->target];
+        if (!dy || !work->has_upstream[step->target]) continue;
+        if (step->kind != ACTIVATION) add_rows(opened(chain, work, step->bias), dy, NULL, count, step->outputs);
+        if (step->kind == LINEAR) linear_back(step, work, batch);
+        else if (step->kind == NORM) layer_norm_back(chain, step, work, batch);
+        else if (step->kind == ACTIVATION) activation_back(chain, step, work, batch);
+        else pass(work, step->source, dy, NULL, 1, count);
+        if (step->kind == SUM) pass(work, step->other, dy, NULL, (REAL)step->scale, count);
+    }
+}
+
+static void gather(const REAL *examples, const int64_t *rows, int64_t count, int64_t size, REAL *into) {
+    for (int64_t b = 0; b < count; b++) memcpy(into + b * size, examples + rows[b] * size, size * sizeof(REAL));
+}
+
+/* Gradients of the mean loss of a batch; returns that loss. */
+static REAL gradients_of(const Chain *chain, const Data *data, const Work *work) {
+    const int64_t batch = data->batch, size = chain->value_sizes[chain->output];
+    REAL *y = work->values[chain->output], *upstream = work->upstream[chain->output];
+    gather(data->inputs, work->rows, batch, chain->value_sizes[0], work->values[0]);
+    memset(work->has_upstream, 0, chain->value_count);
+    memset(work->is_open, 0, chain->tensor_count);
+    forward(chain, work, batch, 1);
+    if (chain->loss == CROSS_ENTROPY) cross_entropy(data->targets, work, y, upstream, batch, size);
+    else squared_error(data->targets, work, y, upstream, batch, size, chain->loss_scale);
+    work->has_upstream[chain->output] = 1;
+    backward(chain, work, batch);
+    for (int t = 0; t < chain->tensor_count; t++) opened(chain, work, t); /* what no loss reaches is 0 */
+    return total(work->losses, batch) / (REAL)batch;
+}
+
+/* The gradient of a step: the mean over its batches; returns the mean loss. */
+static REAL step_gradients(const Chain *chain, const Optimiser *optimiser, const Data *data, Work *work, int64_t step) {
+    const int batches = optimiser->accumulate;
+    REAL loss = 0;
+    for (int b = 0; b < batches; b++) {
+        work->rows = data->order + (step * batches + b) * data->batch;
+        loss += gradients_of(chain, data, work);
+        for (int t = 0; batches > 1 && t < chain->tensor_count; t++) {
+            REAL *sums = work->totals[t], *own = work->gradients[t];
+            for (int64_t i = 0; own && i < chain->tensor_sizes[t]; i++) {
+                sums[i] = b ? sums[i] + own[i] : own[i];
+                if (b == batches - 1) own[i] = sums[i] / batches;
+            }
+        }
+    }
+    return loss / batches;
+}
+
+static void clip(const Chain *chain, const Work *work, REAL limit) {
+    REAL squares = 0;
+    for (int t = 0; t < chain->tensor_count; t++)
+        if (chain->is_trained[t]) squares += dot(work->gradients[t], work->gradients[t], chain->tensor_sizes[t]);
+    const REAL scale = limit / (MATH(sqrt)(squares) + (REAL)1e-6);
+    if (scale >= 1) return; /* NaN goes on, and spoils all */
+    for (int t = 0; t < chain->tensor_count; t++)
+        for (int64_t i = 0; chain->is_trained[t] && i < chain->tensor_sizes[t]; i++) work->gradients[t][i] *= scale;
+}
+
+static void descend(const Optimiser *optimiser, REAL *x, REAL *g, REAL *velocity, int64_t count, REAL rate, REAL decay) {
+    const REAL momentum = (REAL)optimiser->momentum;
+    for (int64_t i = 0; i < count; i++) {
+        const REAL gradient = decay != 0 ? g[i] + decay * x[i] : g[i];
+        velocity[i] = momentum * velocity[i] + gradient;
+        x[i] -= rate * (optimiser->is_nesterov ? gradient + momentum * velocity[i] : velocity[i]);
+    }
+}
+
+static void update(const Chain *chain, const Optimiser *optimiser, const Work *work, double rate, int64_t step) {
+    const double factor = optimiser->factors[step], root = sqrt(1 - pow(optimiser->beta2, (double)(step + 1)));
+    const double correction = 1 - pow(optimiser->beta1, (double)(step + 1));
+    for (int t = 0; t < chain->tensor_count; t++) {
+        REAL *x = work->tensors[t], *g = work->gradients[t];
+        const int64_t count = chain->is_trained[t] ? chain->tensor_sizes[t] : 0;
+        const Adam own = {optimiser->beta1, optimiser->beta2, optimiser->epsilon * root,
+                          chain->decays[t] * (optimiser->is_decoupled ? factor : 1), -factor * root / correction,
+                          optimiser->is_decoupled};
+        if (optimiser->kind == ADAM) adam_row(&own, (REAL)rate, count, x, g, work->first[t], work->second[t]);
+        else descend(optimiser, x, g, work->first[t], count, (REAL)(rate * factor), (REAL)chain->decays[t]);
+    }
+}
+
+/* From the slice's tensors to scratch memory, or back. */
+static void carry(const Chain *chain, REAL *const *outside, REAL *const *inside, int is_back) {
+    for (int t = 0; t < chain->tensor_count; t++)
+        if (outside[t] && inside[t] && (!is_back || chain->is_trained[t]))
+            memcpy(is_back ? outside[t] : inside[t], is_back ? inside[t] : outside[t],
+                   chain->tensor_sizes[t] * sizeof(REAL));
+}
+
+/* Take the steps from `from` to before `to`; losses has one number for each. */
+void train(const Chain *chain, const Slice *slice, const Optimiser *optimiser, const Data *data, int64_t from,
+           int64_t to, REAL *losses, void *scratch) {
+    Arena arena = {scratch, 0};
+    Work work = divided(&arena, chain, data->batch, 1, optimiser->accumulate > 1);
+    REAL *const *const outside[] = {slice->tensors, slice->first, slice->second};
+    REAL *const *const inside[] = {work.tensors, work.first, work.second};
+    for (int i = 0; i < 3; i++) carry(chain, outside[i], inside[i], 0);
+    for (int64_t step = from; step < to; step++) {
+        losses[step - from] = step_gradients(chain, optimiser, data, &work, step);
+        if (!isinf(optimiser->clip)) clip(chain, &work, (REAL)optimiser->clip);
+        update(chain, optimiser, &work, slice->rate, step);
+    }
+    for (int i = 0; i < 3; i++) carry(chain, outside[i], inside[i], 1);
+}
+
+/* Outputs of a slice for some examples, named by their numbers. */
+void outputs_of(const Chain *chain, const Slice *slice, const REAL *inputs, const int64_t *rows, int64_t batch,
+                REAL *outputs, void *scratch) {
+    Arena arena = {scratch, 0};
+    const Work work = divided(&arena, chain, batch, 0, 0);
+    carry(chain, slice->tensors, work.tensors, 0);
+    gather(inputs, rows, batch, chain->value_sizes[0], work.values[0]);
+    forward(chain, &work, batch, 0);
+    memcpy(outputs, work.values[chain->output], batch * chain->value_sizes[chain->output] * sizeof(REAL));
 }

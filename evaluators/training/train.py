@@ -21,6 +21,8 @@ from evaluators.objectives import MeasuredObjective, check_measured, measure
 from evaluators.rejection import FAILURES_ONLY, Judge
 from evaluators.tasks.base import HeldOut, Part, Task
 from evaluators.tasks.loop_task import LoopTask
+from evaluators.training.chains.choice import not_native
+from evaluators.training.chains.native_stack import NativeStack
 from evaluators.training.checkpoints.checkpoint import NONE, Checkpoint, Group, frozen, thawed
 from evaluators.training.loops import train_by_loop
 from evaluators.training.member import Array, CohortMember, Outcome, Schedule, best_rate, better_rates
@@ -76,18 +78,17 @@ def train(
         if readings or part == "confirmation":
             _read_judged(task, outcomes)
         return outcomes
-    course = _Course(task, part, members, schedule, backend, judge, checkpoint, readings)
+    stacked = not unstackable(task)
+    course = _Course(task, part, members, schedule, backend, judge, checkpoint, readings, stacked)
     saved = checkpoint.saved.training if checkpoint.saved else None
     outcomes = list(saved.outcomes) if saved else []
-    stacked = not unstackable(task)
     for group in [[*range(len(members))]] if stacked else [[number] for number in range(len(members))]:
         begun = saved if saved and saved.models and group[-1] == len(outcomes) - 1 else None
         if group[-1] < len(outcomes) and not begun:
             continue
         outcomes += [Outcome() for number in group if number >= len(outcomes)]
-        build = partial(_built, course, Stack if stacked else Singles)
-        chunks = _chunks(group, members, schedule, width)
-        models = thawed(begun, build) if begun else [(build(chunk), chunk) for chunk in chunks]
+        build = partial(_built, course)
+        models = thawed(begun, build) if begun else [(build(chunk), chunk) for chunk in _chunks(course, group, width)]
         if not (begun or group[0]):
             check_measured(measured, models[0][0])
         models = _to_the_end(course, group, models, outcomes, begun.step if begun else 0)
@@ -109,6 +110,14 @@ class _Course:
     judge: Judge
     checkpoint: Checkpoint
     readings: bool
+    stacked: bool
+
+    def kind(self, number: int) -> type[Models]:
+        """How a member is trained."""
+        if not self.stacked:
+            return Singles
+        expression = self.members[number].expression
+        return Stack if not_native(self.task, self.part, expression, self.backend) else NativeStack
 
     @property
     def held_out(self) -> HeldOut:
@@ -116,9 +125,9 @@ class _Course:
         return "test" if self.part == "confirmation" else "validation"
 
 
-def _built(course: _Course, kind: type[Models], numbers: Sequence[int]) -> Models:
+def _built(course: _Course, numbers: Sequence[int]) -> Models:
     members = [course.members[number] for number in numbers]
-    models = kind(course.task, course.part, members, course.schedule, backend=course.backend)
+    models = course.kind(numbers[0])(course.task, course.part, members, course.schedule, backend=course.backend)
     if any(member.rates for member in members):
         models.keep(range(len(members)), [m.rates or all_ for m, all_ in zip(members, models.rates, strict=True)])
     return models
@@ -155,20 +164,21 @@ def _finish(course: _Course, models: Group, outcomes: list[Outcome], measured: S
                 outcome.measured = measure(alone, measured)
 
 
-def _chunks(
-    group: Sequence[int], members: Sequence[CohortMember], schedule: Schedule, width: int
-) -> Iterator[list[int]]:  # fmt: skip
-    """Numbers of consecutive members whose slices fill one stack. A network as it stands is a stack of its own."""
-    chunk: list[int] = []
-    used = 0
-    for number in group:
-        slices = len(members[number].seeds) * len(schedule.rates)
-        if chunk and (used + slices > width or None in (members[number].expression, members[chunk[-1]].expression)):
-            yield chunk
-            chunk, used = [], 0
-        chunk.append(number)
-        used += slices
-    yield chunk
+def _chunks(course: _Course, group: Sequence[int], width: int) -> Iterator[list[int]]:
+    """Numbers of members of one kind whose slices fill one stack. A network as it stands is a stack of its own."""
+    kinds = {number: course.kind(number) for number in group}
+    for kind in dict.fromkeys(kinds.values()):
+        chunk: list[int] = []
+        used = 0
+        for number in (each for each in group if kinds[each] is kind):
+            slices = len(course.members[number].seeds) * len(course.schedule.rates)
+            alone = None in (course.members[n].expression for n in (number, *chunk[-1:]))
+            if chunk and (used + slices > width or alone):
+                yield chunk
+                chunk, used = [], 0
+            chunk.append(number)
+            used += slices
+        yield chunk
 
 
 def _best_left(models: Models, position: int, costs: Array) -> int:

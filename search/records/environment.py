@@ -9,8 +9,8 @@ import sys
 import torch
 
 from evaluators.machine.rounding import rounding
-from evaluators.native.identity import digest
 from evaluators.results.json_codec import JsonObject
+from evaluators.training.chains.identity import digest
 from search.records.packages import installed
 
 #: What must be equal for equal bits.

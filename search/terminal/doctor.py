@@ -11,9 +11,9 @@ import torch
 
 from evaluators.errors import EvaluationError
 from evaluators.native.blas import blas
-from evaluators.native.identity import digest
 from evaluators.native.library import Loaded, engine
 from evaluators.native.processor import level
+from evaluators.training.chains.identity import digest
 from primitives.quoting import visible
 from search.records.packages import installed
 

@@ -14,9 +14,9 @@ import evaluators
 import primitives
 import search
 from evaluators.cohort import CohortRequest, run_cohort
-from evaluators.native.identity import digest as engine_digest
 from evaluators.native.library import OFF, VARIABLE
 from evaluators.results.records import CohortResult
+from evaluators.training.chains.identity import digest as engine_digest
 from primitives.ending import contained
 from primitives.errors import ActsearchError, EndsProcessError
 from search.records.packages import installed

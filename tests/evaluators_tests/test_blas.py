@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from evaluators.native import blas as blas_module
-from evaluators.native import identity
 from evaluators.native.blas import ALIGNMENT, Blas, aligned, blas, gemm, works
-from evaluators.native.identity import TORCH, digest, probed, products
+from evaluators.training.chains import identity
+from evaluators.training.chains.identity import TORCH, digest, probed, products
 
 PRECISIONS = pytest.mark.parametrize("double", [False, True], ids=["float32", "float64"])
 Pointers = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 13)
@@ -134,7 +134,7 @@ def test_pieces_are_told_apart_by_their_borders() -> None:
 
 
 def test_two_processes_have_one_digest() -> None:
-    code = "from evaluators.native.identity import PARTS, probed; print(probed([], PARTS))"
+    code = "from evaluators.training.chains.identity import PARTS, probed; print(probed([], PARTS))"
     said = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout for _ in range(2)]
     assert said[0] == said[1] == probed([], identity.PARTS) + "\n"
 

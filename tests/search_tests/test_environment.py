@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 
 import search.records.packages
-from evaluators.native.identity import digest
+from evaluators.training.chains.identity import digest
 from search.records.environment import differences, environment
 
 

@@ -13,10 +13,10 @@ from unittest.mock import ANY
 import pytest
 
 from evaluators.cohort import CohortRequest
-from evaluators.native.identity import digest as engine_digest
 from evaluators.results.reasons import Reason, code_of
 from evaluators.results.records import CohortResult
 from evaluators.results.records_codec import cohort_to_json
+from evaluators.training.chains.identity import digest as engine_digest
 from search import Job, Run
 from search import run as run_module
 from search.errors import WorkerError

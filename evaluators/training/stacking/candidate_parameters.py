@@ -56,7 +56,7 @@ def blocks(activations: Sequence[ActivationSlot]) -> list[Block]:
     for activation in activations:
         for member, share in enumerate(activation.layout.shares):
             for p in share.expression.parameters:
-                key = _key(activation, member, p)
+                key = key_of(activation, member, p)
                 if key in made:
                     continue
                 shape = (share.slices, activation.channels) if p.per == "channel" else (share.slices,)
@@ -65,7 +65,8 @@ def blocks(activations: Sequence[ActivationSlot]) -> list[Block]:
     return list(made.values())
 
 
-def _key(activation: ActivationSlot, member: int, p: Parameter) -> Key:
+def key_of(activation: ActivationSlot, member: int, p: Parameter) -> Key:
+    """Whose a parameter of a candidate is, at one slot."""
     return None if p.per == "network" else activation, member, p.name
 
 
@@ -98,7 +99,7 @@ def hand_out(activations: Sequence[ActivationSlot], blocks: Sequence[Block], fla
         leaves[block.key] = part.view(block.shape).detach().requires_grad_()
     for activation in activations:
         of_shares = enumerate(activation.layout.shares)
-        keys = [_key(activation, member, p) for member, share in of_shares for p in share.expression.parameters]
+        keys = [key_of(activation, member, p) for member, share in of_shares for p in share.expression.parameters]
         activation.values = [leaves[key] for key in keys]
     return list(leaves.values())
 

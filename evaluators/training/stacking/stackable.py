@@ -63,12 +63,17 @@ def unstackable(task: Task, part: Part = "search") -> str:
         return ""
     if task not in _verdicts:
         tried = [in_each_place(task, LEARNED, part), *([None] if has_current(task) else [])]
-        differences = (_difference(task, part, expression) for expression in tried)
+        differences = (difference(task, part, expression) for expression in tried)
         _verdicts[task] = unlike_makings(task) or next(filter(None, differences), "")
     return _verdicts[task]
 
 
-def _difference(task: Task, part: Part, expression: Expression | None) -> str:
+def difference(task: Task, part: Part, expression: Expression | None, kind: type[Stack] = Stack) -> str:
+    """What a stack of a kind does otherwise than one model at a time, for people; "" if nothing.
+
+    Raises:
+        Whatever the network raises when it is trained alone.
+    """
     rate = min(task.learning_rates)
     try:
         precision, plain = _DOUBLE, _plain(task, part, rate, expression, backend=_DOUBLE.backend)
@@ -77,7 +82,7 @@ def _difference(task: Task, part: Part, expression: Expression | None) -> str:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*performance drop.*")
-            stacked = _stacked(task, part, rate, expression, backend=precision.backend)
+            stacked = _stacked(kind, task, part, rate, expression, backend=precision.backend)
     except Exception as error:
         return _said(error, task)
     for what, one, other in zip(("training loss", "evaluation"), stacked, plain, strict=True):
@@ -108,10 +113,10 @@ def _plain(
 
 
 def _stacked(
-    task: Task, part: Part, rate: float, expression: Expression | None, *, backend: Backend
+    kind: type[Stack], task: Task, part: Part, rate: float, expression: Expression | None, *, backend: Backend
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     member = CohortMember(expression, SEEDS)
-    stack = Stack(task, part, [member], Schedule(STEPS, (), (rate,)), backend=backend)
+    stack = kind(task, part, [member], Schedule(STEPS, (), (rate,)), backend=backend)
     losses = stack.advance(STEPS).double()
     with torch.no_grad():
         return losses, stack.losses(stack.splits.validation[stack.seed][:, :BLOCK]).double()

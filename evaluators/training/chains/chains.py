@@ -1,0 +1,129 @@
+"""Which tasks' networks are chains, found once for each task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+from evaluators.errors import EvaluationError
+from evaluators.machine.backend import CPU, Backend
+from evaluators.places.survey import find_sites
+from evaluators.tasks.base import BLOCK, Part, Task
+from evaluators.tasks.examples import examples_of
+from evaluators.training.calling import call
+from evaluators.training.chains.chain import Chain, NotAChain
+from evaluators.training.chains.losses import Loss, loss_of
+from evaluators.training.chains.recording import recorded
+from evaluators.training.dropout import SeededDropout, put_dropout
+from evaluators.training.initialisation import initial_network
+from evaluators.training.outputs import of_loss
+from evaluators.training.stacking.activation_slot import ActivationSlot
+from evaluators.training.stacking.layout import Layout, Share
+from primitives.expression.expression import variable
+
+#: Two batches of sizes without a common divisor: rows that are made of several examples fit one of them at most.
+_BATCHES = (5, 7)
+_MANY = 1024  # examples at once
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """A task's chain and loss, or why it has none.
+
+    Args:
+        chain: what the network is.
+        loss: what the task's loss is.
+        inputs: of all examples of the part, what the chain's first step takes, a row an example, as torch makes them.
+        is_plain: these are the task's inputs as they are.
+        reason: what the engine does not have, for people.
+    """
+
+    chain: Chain | None = None
+    loss: Loss | None = None
+    inputs: Tensor | None = None
+    is_plain: bool = True
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """A chain that the engine trains, see :class:`Found`."""
+
+    chain: Chain
+    loss: Loss
+    inputs: Tensor
+    is_plain: bool
+
+
+_found: WeakKeyDictionary[Task, dict[tuple[Part, bool, torch.dtype], Found]] = WeakKeyDictionary()
+
+
+def found(task: Task, part: Part, *, current: bool, backend: Backend = CPU) -> Found:
+    """Whether a task's network is a chain that the engine trains.
+
+    Args:
+        task: whose network and loss are looked at.
+        part: of the data.
+        current: the network as it stands, without a candidate.
+        backend: the type that inputs are made in.
+    """
+    known, key = _found.setdefault(task, {}), (part, current, backend.dtype)
+    if key not in known:
+        try:
+            known[key] = _looked(task, part, current, backend)
+        except NotAChain as error:
+            known[key] = Found(reason=f"its network has {error}")
+    return known[key]
+
+
+def chain_of(task: Task, part: Part, *, current: bool, backend: Backend = CPU) -> Trained:
+    """The chain and the loss of a task that has one.
+
+    Raises:
+        EvaluationError: it has none.
+    """
+    own = found(task, part, current=current, backend=backend)
+    if own.chain is None or own.loss is None or own.inputs is None:
+        raise EvaluationError(f"task {task.name!r} is not for the native engine: {own.reason}")
+    return Trained(own.chain, own.loss, own.inputs, own.is_plain)
+
+
+def _looked(task: Task, part: Part, current: bool, backend: Backend) -> Found:
+    examples = examples_of(task, part).mapped(backend.place)
+    if not isinstance(examples.inputs, Tensor) or not examples.inputs.is_floating_point():
+        return Found(reason="its inputs are no tensor of numbers")
+    network = initial_network(task, 0)
+    backend.move(network)
+    slots = [] if current else _slots(task, network, examples.rows(slice(task.batch_size)).inputs)
+    put_dropout(network, (0,))
+    if any(isinstance(module, SeededDropout) and module.p for module in network.modules()):
+        return Found(reason="its network has dropout")
+    network.train()
+
+    def look(inputs: Tensor) -> tuple[Chain, Tensor]:
+        return recorded(network, lambda x: of_loss(task, call(network, x)), inputs, slots)
+
+    chain, few = look(examples.inputs[: _BATCHES[0]])
+    loss = loss_of(task, chain.shape, examples.rows(slice(BLOCK)).targets)
+    if loss is None:
+        return Found(reason="its loss is neither cross-entropy nor a squared error")
+    rows = [look(part_) for part_ in (examples.inputs[: _BATCHES[1]], *examples.inputs.split(_MANY))]
+    inputs = torch.cat([made for _, made in rows[1:]])
+    alike = all(torch.equal(made, inputs[: len(made)]) for made in (few, rows[0][1]))
+    if not alike or any(other != chain for other, _ in rows):
+        raise NotAChain("steps that depend on other examples, on numbers or on chance")
+    return Found(chain, loss, inputs, torch.equal(inputs, examples.inputs.flatten(1)))
+
+
+def _slots(task: Task, network: nn.Module, inputs: Tensor) -> list[ActivationSlot]:
+    lone = Layout((Share(variable(), 0, 1),), ((),))
+    slots = []
+    for site in find_sites(network, task, inputs):
+        if site.inputs.channels > 1 and site.inputs.channel_dim != -1:
+            raise NotAChain("channels that are not the last dimension")
+        slots.append(ActivationSlot(lone, channels=site.inputs.channels, channel_dim=site.inputs.channel_dim))
+        site.put(slots[-1])
+    return slots
