@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, suppress
 from evaluators.errors import RecordError
 from evaluators.machine.running import seconds_run
 from evaluators.machine.timing import time_ratios
-from evaluators.native.library import why_none
+from evaluators.native.library import why_anew, why_none
 from evaluators.results.reference_loss import notes
 from primitives.ending import contained
 from primitives.expression.parsing import parse
@@ -51,8 +51,8 @@ def work(
     until = math.inf if max_minutes is None else seconds_run() + 60 * max_minutes
     reporter.say(f"{folder.path}: up to {config.budget} classes on {', '.join(map(label, config.tasks))}")
     reporter.say(config.conditions_in_words)
-    if config.training.device == "cpu" and (lost := why_none()):
-        reporter.say(lost)
+    for line in filter(None, (why_none(), why_anew()) if config.training.device == "cpu" else ()):
+        reporter.say(line)
     reporter.say(announced(config))
     if config.training.race:
         reporter.say(announced_race(config.training.race, config.training.seeds))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -62,13 +63,13 @@ def compiler() -> list[str]:
             words = shlex.split(named)
         except ValueError as error:
             raise BuildError(f"CC={named!r} cannot be read: {error}") from None
-        if shutil.which(words[0]) is None:
+        if (found := shutil.which(words[0])) is None:
             raise BuildError(f"CC={named!r} is not there")
-        return words
+        return [os.path.abspath(found), *words[1:]]  # it is called in another folder
     found = next(filter(None, map(shutil.which, COMPILERS)), None)
     if found is None:
         raise BuildError(f"no C compiler: none of {', '.join(COMPILERS)} is on PATH")
-    return [found]
+    return [os.path.abspath(found)]
 
 
 def sealed(library: bytes, recipe: Recipe) -> bytes:
@@ -117,9 +118,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _first(said: str, code: int) -> str:
-    """The first line that names an error, else the first one."""
+    """The first line that names an error, of the compiler or the linker, else the first one."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return next((line for line in lines if "error" in line), lines[0] if lines else f"exit code {code}")
+    errors = (line for line in lines if re.search("error|failed|cannot|undefined", line))
+    return next(errors, lines[0] if lines else f"exit code {code}")
 
 
 def _sweep(folder: Path) -> None:

@@ -16,8 +16,10 @@ def cache_folder() -> Path:
     Raises:
         OSError: it cannot be made, or others could put a library into it; the text names the folder.
     """
-    folder = _home() / "actsearch"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    home = _home()
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = home / "actsearch"
+    folder.mkdir(mode=0o700, exist_ok=True)
     real = folder.resolve()
     for path in dict.fromkeys((folder, *folder.parents, real, *real.parents)):
         _check(path, inner=path in (folder, real))
@@ -35,9 +37,28 @@ def _home() -> Path:
 
 
 def _check(path: Path, *, inner: bool) -> None:
-    """Only the user and root may write there. In a sticky folder, as /tmp is, others may not rename what lies in it."""
+    """Only the user and root may write there.
+
+    Folders above may be sticky, as /tmp is: others may not rename what lies in it. And they may be writable by the
+    group that the user is alone in, as folders are where the umask is 002.
+    """
     found = path.stat()
     if found.st_uid not in (0, os.geteuid()):
         raise OSError(f"{path} belongs to another user")
-    if found.st_mode & 0o022 and (inner or not found.st_mode & stat.S_ISVTX):
+    writable = found.st_mode & 0o022
+    if not inner and (found.st_mode & stat.S_ISVTX or (writable == 0o020 and _alone_in(found.st_gid))):
+        return
+    if writable:
         raise OSError(f"{path} is writable by others")
+
+
+def _alone_in(group: int) -> bool:
+    """True for a group that was made for the user: of the same name, and without other members."""
+    import grp  # not on Windows, where this module is imported, too
+    import pwd
+
+    try:
+        user, found = pwd.getpwuid(os.geteuid()), grp.getgrgid(group)
+    except KeyError:
+        return False
+    return user.pw_gid == group and found.gr_name == user.pw_name and {*found.gr_mem} <= {user.pw_name}

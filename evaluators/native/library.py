@@ -66,6 +66,13 @@ def why_none() -> str:
     return f"no native engine: {found}; {LOST}" if isinstance(found, str) else ""
 
 
+def why_anew() -> str:
+    """Why each process builds the engine for itself, in one line; "" where it is kept, or there is none."""
+    found = engine()
+    unused = "" if isinstance(found, str) else found[0].unused
+    return f"each process builds the native engine anew, which takes it seconds: {unused}" if unused else ""
+
+
 @cache
 def engine() -> tuple[Loaded, Loaded] | str:
     """The libraries in float32 and float64, or why there are none.
@@ -118,7 +125,7 @@ def _cached(recipe: Recipe) -> Loaded:
     try:
         folder = cache_folder()
         return _found(recipe, folder) or _built(recipe, folder)
-    except OSError as error:  # of others, not writable, full, or without the right to run what lies there
+    except (OSError, BuildError) as error:  # of others, not writable, full, or nothing that lies there may be run
         unused = str(error)
     try:
         with TemporaryDirectory(prefix="actsearch-") as folder_name:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,6 +33,7 @@ from evaluators.native.library import (
     library,
     load,
     recipes,
+    why_anew,
     why_none,
 )
 from evaluators.native.processor import lacking, level
@@ -257,6 +259,15 @@ def test_cc_may_have_words_of_its_own(recipe: Recipe, monkeypatch: pytest.Monkey
     assert load(recipe, NOWHERE).seconds is not None
 
 
+def test_cc_may_be_relative_to_the_working_folder(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Path(compiler(tmp_path, f'exec {shutil.which("cc") or "gcc"} "$@"'))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CC", f"./{own.name}")
+    assert load(recipe, NOWHERE).seconds is not None
+
+
 def test_a_compiler_that_makes_nothing(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", compiler(tmp_path, "exit 0"))
     with pytest.raises(NoEngineError, match=r"engine\.so"):
@@ -291,6 +302,19 @@ def test_a_home_that_cannot_be_written(recipe: Recipe, tmp_path: Path, monkeypat
     assert list(temporary.iterdir()) == []
 
 
+def test_a_cache_folder_on_a_full_disk(
+    recipe: Recipe, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There it is the linker that fails."""
+    own = shutil.which("cc") or shutil.which("gcc") or "clang"
+    said = "ld: final link failed: No space left on device"
+    body = f'case $PWD in {cache}/*) echo "{said}"; echo "error: ld returned 1"; exit 1;; esac; exec {own} "$@"'
+    monkeypatch.setenv("CC", compiler(tmp_path, body))
+    loaded = load(recipe, NOWHERE)
+    assert size(loaded) == 4 and loaded.unused.endswith(said)
+    assert left(cache) == []
+
+
 def test_no_place_at_all(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
@@ -315,6 +339,23 @@ def test_nor_one_in_a_folder_that_others_can_write(recipe: Recipe, cache: Path) 
     assert load(recipe, NOWHERE).unused == f"{cache.parent} is writable by others"
     cache.parent.chmod(0o1777)  # as /tmp is: others cannot rename what lies there
     assert load(recipe, NOWHERE).unused == ""
+
+
+def test_a_folder_above_may_be_writable_by_the_group_that_the_user_is_alone_in(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = cache.parent
+    folder.chmod(0o775)
+    own = SimpleNamespace(pw_name="me", pw_gid=folder.stat().st_gid)
+    monkeypatch.setattr("pwd.getpwuid", lambda _: own)
+    for name, members, used in (("me", [], True), ("me", ["me"], True), ("me", ["other"], False), ("all", [], False)):
+        group = SimpleNamespace(gr_name=name, gr_mem=members)
+        monkeypatch.setattr("grp.getgrgid", lambda _, group=group: group)
+        if used:
+            assert cache_folder() == cache
+        else:
+            with pytest.raises(OSError, match=f"{folder} is writable by others"):
+                cache_folder()
 
 
 def test_nor_one_that_a_link_leads_to(recipe: Recipe, cache: Path, tmp_path: Path) -> None:
@@ -354,8 +395,16 @@ def test_a_process_has_both_or_says_why_it_has_none() -> None:
     single, double = library(), library(double=True)
     assert single is not None and double is not None
     assert (single.bytes(), double.bytes()) == (4, 8)
-    assert why_none() == ""
+    assert why_none() == why_anew() == ""
     assert library() is single
+
+
+@pytest.mark.usefixtures("asked_anew")
+def test_one_line_says_why_it_is_built_anew_in_each_process(cache: Path) -> None:
+    cache.mkdir()
+    cache.chmod(0o777)
+    assert library() is not None and why_none() == ""
+    assert why_anew().endswith(f"which takes it seconds: {cache} is writable by others")
 
 
 @pytest.mark.usefixtures("asked_anew")

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from evaluators.cohort import CohortRequest
 from evaluators.results.records_codec import cohort_to_json
 from search.errors import ConfigError, WorkerError
 from search.workers import RayWorkers, temp_dir
-from search.workers.cluster import STARTS
+from search.workers.cluster import STARTS, _join
 from search.workers.temp_dir import LONGEST, session_folder
 from tests.plain import ran
 
@@ -39,6 +40,20 @@ def hiding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).write_text("raise RuntimeError('imported')\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.mark.parametrize("value", [None, "torch"])
+def test_workers_of_a_cluster_have_the_engine_off_where_the_driver_has(
+    value: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They do not inherit this process's environment."""
+    given: dict[str, Any] = {}
+    job = SimpleNamespace(JobConfig=SimpleNamespace)
+    monkeypatch.delenv("ACTSEARCH_ENGINE", raising=False)
+    if value is not None:
+        monkeypatch.setenv("ACTSEARCH_ENGINE", value)
+    _join(SimpleNamespace(init=lambda **settings: given.update(settings), job_config=job), "auto")
+    assert given["runtime_env"]["env_vars"].get("ACTSEARCH_ENGINE") == value
 
 
 def test_the_path_of_a_socket_has_room(short: Path) -> None:

@@ -134,6 +134,19 @@ def test_a_worker_of_another_engine_is_refused_with_the_way_out(monkeypatch: pyt
         RayWorkers(1)
 
 
+@pytest.mark.parametrize("name", ["part.py", "inner/engine.c"])
+def test_the_code_of_a_worker_is_its_python_and_its_c(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actor, "PACKAGES", (tmp_path,))
+    before = actor.versions()
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("one")
+    one = actor.versions()
+    (tmp_path / name).write_text("two")
+    assert len({before, one, actor.versions()}) == 3
+
+
 def test_a_slow_worker_is_told_from_a_hung_one_by_what_the_same_work_took() -> None:
     clock = Clock(floor=10, first=100)
     small, large = replace(REQUEST, seeds=1), replace(REQUEST, seeds=8)
