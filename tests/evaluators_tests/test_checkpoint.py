@@ -10,7 +10,9 @@ import pytest
 
 from evaluators.cohort import CohortRequest
 from evaluators.tasks.optimisers import SGD, AdamW
+from evaluators.training.chains.native_stack import NativeStack
 from evaluators.training.checkpoints.checkpoint import Checkpoint
+from evaluators.training.models import Models
 from evaluators.training.schedules import Cosine, OneCycle
 from evaluators.training.stacking.stack import Stack
 from tests.evaluators_tests.families import Family
@@ -55,13 +57,18 @@ def results(found: dict[str, Any]) -> dict[str, Any]:
 def test_it_goes_on_with_the_same_bits(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     killed_after(monkeypatch, count, asked(tmp_path))
     taken: list[int] = []
-    advance = Stack.advance
 
-    def seen(stack: Stack, to: int) -> None:
-        taken.append(stack.step)
-        advance(stack, to)
+    def watched(kind: type[Models]) -> None:
+        advance = kind.advance
 
-    monkeypatch.setattr(Stack, "advance", seen)
+        def seen(models: Models, to: int) -> None:
+            taken.append(models.step)
+            advance(models, to)
+
+        monkeypatch.setattr(kind, "advance", seen)
+
+    watched(Stack)
+    watched(NativeStack)
     resumed = ran(asked(tmp_path))
     assert taken[0] == (4, 8, 4, 8)[count - 1]
     monkeypatch.undo()
