@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,10 +30,12 @@ from evaluators.tasks.base import Part, Task
 from evaluators.tasks.checks.settings import has_current
 from evaluators.tasks.conditions import OWN, Conditions, under
 from evaluators.tasks.fresh_data import FreshData, fresh_data
+from evaluators.training.chains.choice import not_native
 from evaluators.training.chains.identity import digest as engine_digest
 from evaluators.training.checkpoints.checkpoint import Checkpoint
 from evaluators.training.checkpoints.states import CohortState
 from evaluators.training.member import CohortMember, Outcome, Schedule
+from evaluators.training.stacking.stackable import unstackable
 from evaluators.training.train import WIDTH, train
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
@@ -176,7 +179,21 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> Co
         nulls=tuple(rows[controls:nulls]),
         seconds=seconds,
         tested=tested,
+        by_torch=_by_torch(request, settings.values(), candidates),
     )
+
+
+def _by_torch(
+    request: CohortRequest, settings: Iterable[Task], candidates: Sequence[Expression]
+) -> dict[str, int]:  # fmt: skip
+    """On how many tasks candidates are not the native engine's, by task and reason."""
+    found: Counter[str] = Counter()
+    for setting in settings:
+        whole = "is trained one model at a time" if unstackable(setting) else ""
+        for candidate in candidates:
+            if why := whole or not_native(setting, request.purpose, candidate, request.backend):
+                found[f"{setting.name}: {why}"] += 1
+    return dict(found)
 
 
 def _alive(

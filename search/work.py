@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 
@@ -40,6 +41,7 @@ from search.storage.run_folder import RunFolder
 from search.workers import Workers
 from search.workers.result_cache import ResultCache
 
+REASONS = 3  # of which a user is told why torch trained candidates
 DEAR = 10.0  # milliseconds a class to propose, of which a user should know
 
 
@@ -109,6 +111,8 @@ def _search_and_confirm(
         reporter.say(
             f"proposing took {spent:.0f} ms a class, by the strategy {config.strategy_label!r} and the screens"
         )
+    if by_torch := trained_by_torch(trace):
+        reporter.say(by_torch)
     rejection = summary(trace)
     if rejection.compute is not None:
         reporter.say(concluded(rejection))
@@ -123,6 +127,18 @@ def milliseconds_to_propose(trace: Sequence[TraceEntry]) -> float:
     rows = [(entry.proposed_in, entry.counts.get(Passed.ACCEPTED, 0)) for entry in trace if entry.proposed_in > 0]
     classes = sum(count for _, count in rows)
     return 1e3 * sum(seconds for seconds, _ in rows) / classes if classes else 0.0
+
+
+def trained_by_torch(trace: Sequence[TraceEntry]) -> str:
+    """How often torch trained a candidate instead of the native engine, and mostly why; "" if it never did."""
+    counts: Counter[str] = Counter()
+    for entry in trace:
+        counts.update(entry.by_torch)
+    if not counts:
+        return ""
+    named = "; ".join(f"{reason} ({count} of them)" for reason, count in counts.most_common(REASONS))
+    rest = f"; {len(counts) - REASONS} more reasons" if len(counts) > REASONS else ""
+    return f"torch, which is slower, did {counts.total()} trainings of a candidate on a task: {named}{rest}"
 
 
 def confirm_and_time(

@@ -194,6 +194,11 @@ class Fields:
         section = self.section(key)
         return {name: section.number(name) for name in section}
 
+    def integers_by_name(self, key: str) -> dict[str, int]:
+        """An object of whole numbers."""
+        section = self.section(key)
+        return {name: section.integer(name) for name in section}
+
     def coded(self, key: str, known: Mapping[str, T]) -> T:
         """What a string stands for."""
         return decoded(self.text(key), known, f"{self.place}: {quoted(key)}")

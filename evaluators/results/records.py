@@ -107,6 +107,7 @@ class CohortResult:
         nulls: the null controls.
         seconds: by task.
         tested: by task, in confirmation.
+        by_torch: on how many tasks the candidates were trained by torch instead of the native engine, by reason.
     """
 
     candidates: tuple[MemberResult, ...]
@@ -114,6 +115,7 @@ class CohortResult:
     nulls: tuple[MemberResult, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     tested: Mapping[str, FreshData] = field(default_factory=dict)
+    by_torch: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def reference(self) -> MemberResult:

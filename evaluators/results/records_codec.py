@@ -22,6 +22,7 @@ def cohort_to_json(result: CohortResult) -> JsonObject:
         "nulls": [member_to_json(row) for row in result.nulls],
         "seconds": dict(result.seconds),
         **({"tested": tested_to_json(result.tested)} if result.tested else {}),
+        **({"by_torch": dict(result.by_torch)} if result.by_torch else {}),
     }
 
 
@@ -38,6 +39,7 @@ def cohort_from_json(fields: Fields) -> CohortResult:
         nulls=tuple(map(member_from_json, fields.sections("nulls"))),
         seconds=fields.numbers_by_name("seconds"),
         tested=tested_from_json(fields),
+        by_torch=fields.integers_by_name("by_torch") if "by_torch" in fields else {},
     )
 
 

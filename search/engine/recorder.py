@@ -88,6 +88,7 @@ class Recorder:
             finished=record.finished,
             proposed_in=record.plan.seconds,
             seconds=record.result.seconds,
+            by_torch=record.result.by_torch,
         )
 
     def _best(self, fresh: Sequence[TrialRecord]) -> Best | None:

@@ -27,6 +27,7 @@ def entry_to_json(entry: TraceEntry) -> JsonObject:
         **({} if entry.finished is None else {"finished": time_to_json(entry.finished)}),
         "proposed_in": finite(entry.proposed_in),
         "seconds": dict(entry.seconds),
+        **({"by_torch": dict(entry.by_torch)} if entry.by_torch else {}),
         "journal_bytes": entry.journal_bytes,
         "journal_sha256": entry.journal_sha256,
     }
@@ -53,6 +54,7 @@ def entry_from_json(fields: Fields) -> TraceEntry:
         finished=time_from_json(fields, "finished") if "finished" in fields else None,
         proposed_in=fields.number("proposed_in") if "proposed_in" in fields else math.nan,
         seconds=fields.numbers_by_name("seconds") if "seconds" in fields else {},
+        by_torch=fields.integers_by_name("by_torch") if "by_torch" in fields else {},
         journal_bytes=fields.integer("journal_bytes"),
         journal_sha256=fields.text("journal_sha256"),
     )

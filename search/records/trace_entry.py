@@ -60,6 +60,7 @@ class TraceEntry:
         finished: by the clock; None in old runs.
         proposed_in: seconds of proposing and screening, NaN where they are not known.
         seconds: of training, by task.
+        by_torch: on how many tasks the candidates were trained by torch instead of the native engine, by reason.
         journal_bytes, journal_sha256: length and hash of the journal.
     """
 
@@ -77,5 +78,6 @@ class TraceEntry:
     finished: datetime | None = None
     proposed_in: float = 0.0
     seconds: Mapping[str, float] = field(default_factory=dict)
+    by_torch: Mapping[str, int] = field(default_factory=dict)
     journal_bytes: int = 0
     journal_sha256: str = ""

@@ -256,3 +256,11 @@ def test_own_products_and_those_of_a_blas_agree() -> None:
 def test_families_that_are_chains_are_all_tested() -> None:
     chains = {name for name in FAMILIES if found(Family(name), "search", current=False).chain is not None}
     assert chains == set(CHAINED)
+
+
+def test_a_cohort_counts_what_torch_trains() -> None:
+    found_ = ran(CohortRequest(("silu(x)", "x*bessel_i0e(x)"), ("digits", "digits-cnn"), 1, 1, 2, rates=(1e-3,)))
+    counts = found_["by_torch"]
+    assert sum(counts.values()) == 3
+    assert any(name.startswith("digits: ") and "bessel_i0e" in name for name in counts)
+    assert [count for name, count in counts.items() if name.startswith("digits-cnn: its network has")] == [2]

@@ -38,9 +38,9 @@ def not_native(task: Task, part: Part, expression: Expression | None, backend: B
         EvaluationError: the variable that turns the engine off has another value.
     """
     if backend.device != "cpu" or backend.autocast or backend.dtype not in (torch.float32, torch.float64):
-        return "it trains on the CPU, in float32 or float64"
+        return "the engine trains on the CPU, in float32 or float64"
     if library(backend.dtype == torch.float64) is None:
-        return "it is not here"
+        return "there is no engine here"
     own = found(task, part, current=expression is None, backend=backend)
     if own.chain is None:
         return own.reason
