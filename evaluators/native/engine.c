@@ -18,7 +18,8 @@ enum {
     EXP, EXPM1, LOG, LOG1P, SIN, COS, ATAN,
     SINH, COSH, TANH, ASINH, ERF, ERFC,
     SIGMOID, SOFTPLUS, LOG_SIGMOID,
-    SIGMOID_SLOPE, TANH_SLOPE, ELU_SLOPE
+    SIGMOID_SLOPE, TANH_SLOPE, ELU_SLOPE,
+    TANH_SOFTPLUS
 };
 
 typedef struct {
@@ -31,6 +32,7 @@ typedef struct {
 } Program;
 
 #ifdef __clang__
+#pragma clang diagnostic ignored "-Wpass-failed" /* libm's functions stay scalar */
 #define VECTORISE _Pragma("clang loop vectorize(assume_safety)")
 #else
 #define VECTORISE _Pragma("GCC ivdep")
@@ -48,12 +50,17 @@ typedef struct {
 
 static inline int32_t bits(float a) { int32_t i; memcpy(&i, &a, 4); return i; }
 static inline float real(int32_t i) { float a; memcpy(&a, &i, 4); return a; }
+static inline float two_to(int32_t k) { return real((int32_t)((uint32_t)(k + 127) << 23)); }
+
+/* The nearest integer, by a number at which floats are 1 apart; its bits count from those of that number. */
+#define SHIFTER 12582912.0f
+static inline int32_t whole(float n) { return bits(n + SHIFTER) - 0x4b400000; }
 
 /* exp(a) 2**by: a = n ln 2 + f, and the power of two in two factors, so that neither overflows before the product does.
    The polynomials of this file are minimax fits; the worst errors of the functions are 0.9 to 2 ulp. */
 static inline float expo(float a, int by) {
     const float b = a < -104.0f ? -104.0f : a > 90.0f ? 90.0f : a; /* NaN stays */
-    const float n = fmaf(b, 1.44269502f, 12582912.0f) - 12582912.0f;
+    const float n = fmaf(b, 1.44269502f, SHIFTER) - SHIFTER;
     const float f = fmaf(n, -1.42860677e-6f, fmaf(n, -0.693145752f, b));
     float r = fmaf(1.37805939e-3f, f, 8.37312452e-3f);
     r = fmaf(r, f, 4.16695364e-2f);
@@ -61,14 +68,14 @@ static inline float expo(float a, int by) {
     r = fmaf(r, f, 0.499999851f);
     r = fmaf(r, f, 1.0f);
     r = fmaf(r, f, 1.0f);
-    const int32_t k = (bits(n + 12582912.0f) - 0x4b400000) + by, half = k >> 1;
-    return r * real((half + 127) << 23) * real((k - half + 127) << 23);
+    const int32_t k = whole(n) + by, half = k >> 1;
+    return r * two_to(half) * two_to(k - half);
 }
 static inline float exp_(float a) { return expo(a, 0); }
 
 static inline float expm1_(float a) {
     const float b = a < -25.0f ? -25.0f : a > 89.0f ? 89.0f : a;
-    const float n = fmaf(b, 1.44269502f, 12582912.0f) - 12582912.0f;
+    const float n = fmaf(b, 1.44269502f, SHIFTER) - SHIFTER;
     const float f = fmaf(n, -1.42860677e-6f, fmaf(n, -0.693145752f, b));
     float r = fmaf(1.97350979e-4f, f, 1.39309070e-3f);
     r = fmaf(r, f, 8.33343994e-3f);
@@ -77,7 +84,7 @@ static inline float expm1_(float a) {
     r = fmaf(r, f, 0.499999970f);
     /* 2**n (f + f*f*r) + (2**n - 1), all halved, for n is up to 128 */
     const float v = fmaf(r, f * f, n == 1.0f ? f + 0.5f : f);
-    const float t = real(((bits(n + 12582912.0f) - 0x4b400000) + 126) << 23);
+    const float t = two_to(whole(n) - 1);
     const float y = t - 0.5f, low = (t - y) - 0.5f;
     float e = fmaf(v, t, low) + y;
     e = n == 0.0f ? v : n == 1.0f ? v + v : e + e;
@@ -133,11 +140,11 @@ static inline float log1p_(float a) {
 #define TURNS 71476.0f
 
 static inline float wave(float a, int quarter) {
-    const float n = fmaf(a, 0.636619747f, 12582912.0f) - 12582912.0f;
+    const float n = fmaf(a, 0.636619747f, SHIFTER) - SHIFTER;
     float f = fmaf(n, -1.57079601f, a);
     f = fmaf(n, -3.13916473e-7f, f);
     f = fmaf(n, -5.39030253e-15f, f);
-    const int32_t i = bits(n + 12582912.0f) + quarter;
+    const int32_t i = whole(n) + quarter;
     const float s = f * f;
     float c = fmaf(2.44677067e-5f, s, -1.38877297e-3f);
     c = fmaf(c, s, 4.16666567e-2f);
@@ -179,6 +186,26 @@ static inline float erf_(float a) {
     q = fmaf(q, s, 0.128379166f);
     q = fmaf(q, a, a);
     return t > 0.927734375f ? r : q; /* NaN is near */
+}
+
+/* exp(-a*a) p(q) / (1 + 2a), with what rounding takes from q, from the quotient and from the square put back. */
+static inline float erfc_(float a) {
+    const float t = fabsf(a), above = t + 2.0f, r = 1.0f / above, near = fmaf(-4.0f, r, 1.0f);
+    const float q = fmaf(r, fmaf(-t, near, fmaf(near + 1.0f, -2.0f, t)), near); /* (t - 2) / (t + 2) */
+    float p = fmaf(-4.01091617e-4f, q, -1.23080833e-3f);
+    p = fmaf(p, q, 1.31361524e-3f);
+    p = fmaf(p, q, 8.63240100e-3f);
+    p = fmaf(p, q, -8.05975124e-3f);
+    p = fmaf(p, q, -5.42044863e-2f);
+    p = fmaf(p, q, 0.164055318f);
+    p = fmaf(p, q, -0.166031405f);
+    p = fmaf(p, q, -9.27639753e-2f);
+    p = fmaf(p, q, 0.276978403f);
+    const float d = 1.0f / fmaf(2.0f, t, 1.0f), f = fmaf(p, d, d);
+    const float g = fmaf(fmaf(fmaf(f, -t, 0.5f), 2.0f, p - f), d, f);
+    const float s = t * t, e = exp_(-s), whole_g = fmaf(g * e, fmaf(-t, t, s), g * e);
+    const float far = t > 10.0546875f ? 0.0f : whole_g; /* NaN is near */
+    return a < 0.0f ? 2.0f - far : far;
 }
 
 static inline float sinh_(float a) {
@@ -223,6 +250,7 @@ static inline float atan_(float a) {
 #define cos_ cos
 #define tanh_ tanh
 #define erf_ erf
+#define erfc_ erfc
 #define sinh_ sinh
 #define cosh_ cosh
 #define asinh_ asinh
@@ -230,6 +258,11 @@ static inline float atan_(float a) {
 #endif
 
 static inline REAL softplus_(REAL a) { return (a != a || a > 0 ? a : 0) + log1p_(exp_(-MATH(fabs)(a))); }
+/* tanh(log(1 + e)) of e = exp(a); it is 1 from 20 on */
+static inline REAL tanh_softplus_(REAL a) {
+    const REAL e = exp_(a > 40 ? 40 : a), n = e * (e + 2);
+    return n / (n + 2);
+}
 
 /* --- the interpreter --- */
 
@@ -298,13 +331,14 @@ static void run(int op, REAL *d, const REAL *a, const REAL *b, const REAL *c, in
     case TANH: EACH(tanh_(u));
     case ASINH: EACH(asinh_(u));
     case ERF: EACH(erf_(u));
-    case ERFC: EACH(MATH(erfc)(u));
+    case ERFC: EACH(erfc_(u));
     case SIGMOID: EACH(1 / (1 + exp_(-u)));
     case SOFTPLUS: EACH(softplus_(u));
     case LOG_SIGMOID: EACH(-softplus_(-u));
     case SIGMOID_SLOPE: EACH_OF_TWO((1 - v) * v * u);
     case TANH_SLOPE: EACH_OF_TWO(u * MATH(fma)(-v, v, 1));
     case ELU_SLOPE: EACH_OF_TWO(v > 0 ? u : u * (v + 1));
+    case TANH_SOFTPLUS: EACH(tanh_softplus_(u));
     }
 }
 
@@ -412,11 +446,11 @@ static void adam_row(const Adam *adam, REAL rate, int64_t n, REAL *tensor, const
     const REAL epsilon = (REAL)adam->epsilon, step = rate * (REAL)adam->scale, decay = (REAL)adam->decay;
     const REAL shrink = adam->decoupled ? 1 - rate * decay : 1, add = adam->decoupled ? 0 : decay;
     VECTORISE for (int64_t i = 0; i < n; i++) {
-        const REAL t = tensor[i] * shrink, g = add != 0 ? gradient[i] + t * add : gradient[i];
-        const REAL m = first[i] + move * (g - first[i]), v = second[i] * keep + fresh * g * g;
+        const REAL t = tensor[i] * shrink, g = MATH(fma)(t, add, gradient[i]);
+        const REAL m = MATH(fma)(move, g - first[i], first[i]), v = MATH(fma)(fresh * g, g, second[i] * keep);
         first[i] = m;
         second[i] = v;
-        tensor[i] = t + m / (MATH(sqrt)(v) + epsilon) * step;
+        tensor[i] = MATH(fma)(m / (MATH(sqrt)(v) + epsilon), step, t);
     }
 }
 

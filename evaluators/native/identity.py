@@ -14,6 +14,7 @@ import numpy as np
 from evaluators.machine.threads import one_thread
 from evaluators.native.blas import aligned, blas, gemm
 from evaluators.native.library import engine
+from evaluators.native.probe import operators, steps
 
 #: The identity where there is no engine.
 TORCH = "torch"
@@ -47,8 +48,8 @@ def _normal(rng: np.random.Generator, shape: tuple[int, int], double: bool) -> n
     return made
 
 
-#: What is looked at, in this order. Operators and steps of a training join here.
-PARTS: tuple[Part, ...] = (products,)
+#: What is looked at, in this order.
+PARTS: tuple[Part, ...] = (products, operators, steps)
 
 
 @cache
