@@ -14,8 +14,6 @@ from evaluators.native.shares import MOST_THREADS
 from evaluators.tasks.optimisers import Adam, AdamW
 
 _TYPES = (torch.float32, torch.float64)
-#: Tensor, gradient, first and second moment, and rates.
-_EACH = 5
 
 
 class _Numbers(ctypes.Structure):
@@ -35,13 +33,11 @@ def engine_for(tensors: Sequence[Tensor], others: Sequence[Sequence[Tensor]]) ->
         others: gradients, moments, rates; each one for each parameter.
     """
     dtype = tensors[0].dtype if tensors else None
-    fit = all(
-        each.dtype == dtype and each.device.type == "cpu" and each.is_contiguous()
-        for each in (*tensors, *(each for row in others for each in row))
-    )
+    fit = all(each.dtype == dtype and each.device.type == "cpu" for row in (tensors, *others) for each in row)
     if not fit or dtype not in _TYPES or torch.get_num_threads() > MOST_THREADS:
         return None
-    return library(dtype == torch.float64)
+    written = (*tensors, *(each for row in others[1:] for each in row))
+    return library(dtype == torch.float64) if all(each.is_contiguous() for each in written) else None
 
 
 def adam_step(
@@ -55,8 +51,8 @@ def adam_step(
         step: its number, from 1 on.
         factor: of the rates.
         decays: weight decay, for each tensor.
-        rows: tensors, gradients, first moments, second moments, and rates, one for each row of each tensor; all
-            contiguous.
+        rows: tensors, gradients, first moments, second moments, and rates, one for each row of each tensor; all but
+            gradients are contiguous.
     """
     beta1, beta2 = settings.betas
     correction1, root = 1 - beta1**step, math.sqrt(1 - beta2**step)
@@ -69,17 +65,21 @@ def adam_step(
         for each in decays
     ]  # fmt: skip
     count = len(decays)
-    shapes = [size for tensor, rates in zip(rows[0], rows[-1], strict=True) for size in _shape(tensor, rates)]
+    gradients = [each if each.is_contiguous() or each.dim() == 3 else each.contiguous() for each in rows[1]]
+    rows = (rows[0], gradients, *rows[2:])
+    layouts = [size for each in gradients for size in _layout(each)]
     pointers = [tensor.data_ptr() for of_one in zip(*rows, strict=True) for tensor in of_one]
     engine.adam(
         ctypes.c_int32(count),
         (_Numbers * count)(*numbers),
-        (ctypes.c_int64 * (2 * count))(*shapes),
-        (ctypes.c_void_p * (_EACH * count))(*pointers),
+        (ctypes.c_int64 * len(layouts))(*layouts),
+        (ctypes.c_void_p * len(pointers))(*pointers),
     )
 
 
-def _shape(tensor: Tensor, rates: Tensor) -> tuple[int, int]:
-    """Rows, and elements of one."""
-    rows = len(rates)
-    return rows, tensor.numel() // rows if rows else 0
+def _layout(gradient: Tensor) -> tuple[int, ...]:
+    """Rows, and two sizes of each, with the strides of all three: those of torch's products are transposed."""
+    if gradient.is_contiguous():
+        each = gradient.numel() // max(len(gradient), 1)
+        return len(gradient), 1, each, each, each, 1
+    return *gradient.shape, *gradient.stride()

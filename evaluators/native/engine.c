@@ -425,13 +425,26 @@ static void adam_row(const Adam *adam, REAL rate, int64_t n, REAL *tensor, const
     }
 }
 
-/* A step of `count` tensors, each of shape (shapes[2 t], shapes[2 t + 1]), with a rate for each row; of tensor t
-   adams[t] has the numbers, and pointers[5 t ...] are tensor, gradient, first and second moment, and rates. */
-void adam(int32_t count, const Adam *adams, const int64_t *shapes, REAL *const *pointers) {
-    for (int t = 0; t < count; t++, pointers += 5) {
-        const int64_t n = shapes[2 * t + 1];
-        for (int64_t k = 0; k < shapes[2 * t]; k++)
-            adam_row(adams + t, pointers[4][k], n, pointers[0] + k * n, pointers[1] + k * n, pointers[2] + k * n,
-                     pointers[3] + k * n);
+/* A step of `count` tensors, each of shape (rows, outer, inner) with a rate for each row. layouts[6 t ...]: rows, outer,
+   inner, and the gradient's strides, which are often those of a transposed matrix; the others are contiguous.
+   pointers[5 t ...]: tensor, gradient, first and second moment, and rates; adams[t]: the numbers. */
+void adam(int32_t count, const Adam *adams, const int64_t *layouts, REAL *const *pointers) {
+    REAL taken[BLOCK];
+    for (; count > 0; count--, adams++, layouts += 6, pointers += 5) {
+        const int64_t rows = layouts[0], outer = layouts[1], inner = layouts[2], step = layouts[5];
+        REAL *tensor = pointers[0], *first = pointers[2], *second = pointers[3];
+        for (int64_t line = 0; line < rows * outer; line++) {
+            const REAL *gradient = pointers[1] + line / outer * layouts[3] + line % outer * layouts[4];
+            for (int64_t start = 0; start < inner; start += BLOCK) {
+                const int64_t n = inner - start < BLOCK ? inner - start : BLOCK;
+                const REAL *from = gradient + start * step;
+                if (step != 1) {
+                    for (int64_t i = 0; i < n; i++) taken[i] = from[i * step];
+                    from = taken;
+                }
+                adam_row(adams, pointers[4][line / outer], n, tensor, from, first, second);
+                tensor += n, first += n, second += n;
+            }
+        }
     }
 }

@@ -116,11 +116,14 @@ static int one(void) {
     return wrong;
 }
 
+/* A step with a gradient whose last two dimensions may be transposed. */
 static void steps(void) {
-    const int64_t shape[] = {1 + below(4), below(70)}, size = shape[0] * shape[1];
-    REAL *pointers[] = {numbers(size), numbers(size), numbers(size), numbers(size), numbers(shape[0])};
+    const int64_t rows = 1 + below(4), outer = 1 + below(9), inner = below(below(9) ? 70 : 1100);
+    const int64_t size = rows * outer * inner, turned = below(2);
+    const int64_t layout[] = {rows, outer, inner, outer * inner, turned ? 1 : inner, turned ? outer : 1};
+    REAL *pointers[] = {numbers(size), numbers(size), numbers(size), numbers(size), numbers(rows)};
     const Adam settings = {0.9, 0.999, 1e-8, below(2) ? 0.1 : 0, -0.5, below(2)};
-    adam(1, &settings, shape, pointers);
+    adam(1, &settings, layout, pointers);
     for (int k = 0; k < 5; k++) free(pointers[k]);
 }
 

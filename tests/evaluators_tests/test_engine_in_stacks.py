@@ -132,6 +132,9 @@ def trained(settings: Adam, dtype: torch.dtype, rows: slice = slice(None), *, sp
     stacked = StackedAdam(settings, tensors, own, [settings.weight_decay] * 3 + [0.0])
     for step in range(50):
         gradients = drawn()
+        # as products of matrices leave them: transposed, or with rows between those of others
+        gradients[0] = gradients[0].transpose(1, 2).contiguous().transpose(1, 2)
+        gradients[1] = torch.stack([gradients[1], gradients[1]], dim=1)[:, 0]
         if spoilt and step == 20:
             gradients[0][1, 2] = torch.nan
         stacked.step(tensors, gradients, 1.0 - step / 100)
