@@ -92,7 +92,12 @@ def _channels(x: Tensor, dimension: int) -> tuple[int, int]:
 
 def usable(x: Tensor) -> ctypes.CDLL | None:
     """The engine's library for a tensor, or None where torch computes."""
-    if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64) or not x.is_contiguous():
+    if (
+        type(x) is not Tensor
+        or x.device.type != "cpu"
+        or x.dtype not in (torch.float32, torch.float64)
+        or not x.is_contiguous()
+    ):
         return None
     if torch.get_num_threads() > MOST_THREADS or x.numel() == 0:
         return None

@@ -21,8 +21,15 @@ from primitives.expression.expression import Expression
 from primitives.lowering.bytecode.program import Bytecode, bytecode
 from primitives.operators.axes import Axes
 
-_Targets = Sequence[Sequence[Tensor]]  # for each share a tensor for each output
 _Scaled = tuple[Program, Tensor]  # a program and the factor of its outputs
+
+
+@dataclass(frozen=True, slots=True)
+class _Targets:
+    """Where outputs go: the first ones into tensors of the shape of x, the others into each share's own."""
+
+    wholes: Sequence[Tensor]
+    own: Sequence[Sequence[Tensor]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +93,24 @@ def apply(function: type[torch.autograd.Function], *inputs: Any) -> Tensor:
 
 
 def _write(plan: _Plan, layout: Layout, axes: Axes, x: Tensor, values: Sequence[Tensor], into: _Targets) -> None:
-    """Each share's outputs at its slices of ``x``, times its factor, into one tensor each."""
+    """Each share's outputs at its slices of ``x``, times its factor."""
     sections = layout.sections(values)
     if plan.native is not None:
         chosen = [number for number, native in enumerate(plan.is_native) if native]
         given = [value for number in chosen for value in sections[number].values()]
-        plan.native.run(x, axes, given, [target.data_ptr() for number in chosen for target in into[number]])
+        row, starts = x.stride(0) * x.element_size(), [whole.data_ptr() for whole in into.wholes]
+        addresses = []
+        for number in chosen:  # views of torch's cost 1 us each
+            addresses += [start + layout.shares[number].start * row for start in starts]
+            addresses += [own.data_ptr() for own in into.own[number]]
+        plan.native.run(x, axes, given, addresses)
     for number, (program, factor) in plan.others.items():
         share = layout.shares[number]
+        here = slice(share.start, share.stop)
         parameters = {name: shaped(value, x.dim(), axes).to(x.dtype) for name, value in sections[number].items()}
+        targets = [*(whole[here] for whole in into.wholes), *into.own[number]]
         with torch.autocast(x.device.type, enabled=False):
-            outputs = program.run(x[share.start : share.stop], parameters)
-            for value, target in zip(outputs, into[number], strict=True):
+            for value, target in zip(program.run(x[here], parameters), targets, strict=True):
                 torch.mul(value, factor, out=target)
 
 
@@ -114,7 +127,7 @@ class Stacked(torch.autograd.Function):
     def forward(layout: Layout, axes: Axes, x: Tensor, *values: Tensor) -> Tensor:
         result = torch.empty_like(x)
         plan = _values(layout, x.dtype, x.device, usable(x))
-        _write(plan, layout, axes, x, values, [[result[share.start : share.stop]] for share in layout.shares])
+        _write(plan, layout, axes, x, values, _Targets([result], [[]] * len(layout.shares)))
         return result
 
     @staticmethod
@@ -145,13 +158,11 @@ class StackedOnce(torch.autograd.Function):
     def forward(ctx: Any, layout: Layout, axes: Axes, x: Tensor, *values: Tensor) -> Tensor:
         result, slope = torch.empty_like(x), torch.empty_like(x)
         plan = _slopes(layout, x.dtype, x.device, usable(x))
-        into = [
-            [result[here], slope[here], *(torch.empty_like(x[here]) for _ in names)]
-            for here, names in zip((slice(s.start, s.stop) for s in layout.shares), layout.names, strict=True)
-        ]
-        _write(plan, layout, axes, x, values, into)
+        rows = zip(layout.shares, layout.names, strict=True)
+        own = [[x.new_empty((share.slices, *x.shape[1:])) for _ in names] for share, names in rows]
+        _write(plan, layout, axes, x, values, _Targets([result, slope], own))
         ctx.layout, ctx.axes, ctx.values = layout, axes, values
-        ctx.slopes = [each for targets in into for each in targets[2:]]
+        ctx.slopes = [each for of_share in own for each in of_share]
         ctx.save_for_backward(slope)
         return result
 
