@@ -13,6 +13,7 @@ from functools import reduce
 import torch
 from torch import Tensor, nn
 
+from evaluators.native.adam import adam_step, engine_for
 from evaluators.tasks.optimisers import SGD, Adam, AdamW, Optimiser
 from primitives.layers.activation import Activation
 
@@ -58,6 +59,10 @@ class StackedAdam(StackedOptimiser):
     @torch.no_grad()
     def step(self, tensors: Sequence[Tensor], gradients: Sequence[Tensor], factor: float = 1.0) -> None:
         self.steps += 1
+        rest = (gradients, *self.state, self.rates)
+        if (engine := engine_for(tensors, rest)) is not None:
+            adam_step(engine, self.settings, self.steps, factor, self.decays, tensors, *rest)
+            return
         beta1, beta2 = self.settings.betas
         # the second moment's correction goes into rate and epsilon: one pass over memory less
         correction1, root = 1 - beta1**self.steps, math.sqrt(1 - beta2**self.steps)

@@ -25,6 +25,8 @@ def one(op: str, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
     """What an opcode does."""
     if op.startswith("select"):
         return torch.where(CONDITIONS[op.removeprefix("select")](a, 0), b, c)
+    if op == "tanh_softplus":
+        return torch.tanh(forward_of("softplus")(a))
     return forward_of(op)(*(a, b, c)[: ARITIES[op]])
 
 

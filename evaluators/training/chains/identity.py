@@ -14,7 +14,8 @@ import numpy as np
 from evaluators.machine.threads import one_thread
 from evaluators.native.blas import aligned, blas, gemm
 from evaluators.native.library import engine
-from evaluators.training.chains.probe import operators, steps
+from evaluators.native.probe import operators, steps
+from evaluators.training.chains.probe import trainings
 
 #: The identity where there is no engine.
 TORCH = "torch"
@@ -49,7 +50,7 @@ def _normal(rng: np.random.Generator, shape: tuple[int, int], double: bool) -> n
 
 
 #: What is looked at, in this order.
-PARTS: tuple[Part, ...] = (products, operators, steps)
+PARTS: tuple[Part, ...] = (products, operators, steps, trainings)
 
 
 @cache

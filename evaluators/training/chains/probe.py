@@ -1,4 +1,4 @@
-"""What tells two engines apart: each operator on fixed numbers, and steps of a training on fixed data."""
+"""What tells two engines apart, besides operators and products: steps of a training on fixed data."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from evaluators.native.library import library
-from evaluators.native.programs import BLOCK, program
 from evaluators.seeds import torch_generator
 from evaluators.tasks.optimisers import AdamW
 from evaluators.training.chains.calls import calls, scratch
@@ -25,39 +23,14 @@ from evaluators.training.chains.structures import (
     chain_structure,
     optimiser_structure,
 )
-from primitives.expression.application import apply
-from primitives.expression.expression import constant, variable
 from primitives.expression.parsing import parse
-from primitives.lowering.bytecode.opcodes import OPERATORS
-from primitives.lowering.bytecode.program import bytecode
-from primitives.operators.table import find_operator
 
-VALUES, BATCH, STEPS = 4096, 32, 3
+BATCH, STEPS = 32, 3
 #: Inputs, hidden units, classes; odd ones, so that loops have tails.
 SIZES = (13, 45, 10)
 
 
-def operators(double: bool) -> Iterator[bytes]:
-    """Values of every operator of the bytecode on 4,096 numbers from -9 to 9; further inputs are 0.7 and -0.3."""
-    found, dtype = library(double), torch.float64 if double else torch.float32
-    assert found is not None
-    x = torch.linspace(-9.0, 9.0, VALUES, dtype=dtype, device="cpu")
-    factor = ctypes.c_double(1.0) if double else ctypes.c_float(1.0)
-    for name in sorted(OPERATORS):
-        others = (constant(0.7), constant(-0.3))[: find_operator(name).arity - 1]
-        code = bytecode((apply(name, variable(), *others),), ())
-        out = torch.empty_like(x)
-        outputs = (ctypes.c_void_p * 1)(out.data_ptr())
-        memory = scratch((code.registers + 1) * BLOCK * x.element_size())
-        none, count, channels = ctypes.c_void_p(None), ctypes.c_int64(VALUES), ctypes.c_int64(1)
-        address = ctypes.c_void_p(x.data_ptr())
-        found.interpret(
-            ctypes.byref(program(code)), address, count, none, none, channels, factor, outputs, ctypes.c_void_p(memory)
-        )
-        yield name.encode() + out.numpy().tobytes()
-
-
-def steps(double: bool) -> Iterator[bytes]:
+def trainings(double: bool) -> Iterator[bytes]:
     """Losses and weights of three steps: a linear layer, an activation with a parameter, a norm, a sum, and a head."""
     dtype = torch.float64 if double else torch.float32
     generator = torch_generator(0, "probe of the engine")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from ctypes import CDLL
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -10,27 +12,73 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from evaluators.native.shares import Interpreted, Part, usable
 from evaluators.training.stacking.layout import Layout, Share, shaped
+from primitives.errors import LoweringError
 from primitives.expression.derivative import derivative
 from primitives.expression.evaluation import Program, compiled
 from primitives.expression.expression import Expression
+from primitives.lowering.bytecode.program import Bytecode, bytecode
 from primitives.operators.axes import Axes
 
 _Scaled = tuple[Program, Tensor]  # a program and the factor of its outputs
 
 
-@lru_cache(maxsize=64)
-def _values(layout: Layout, dtype: torch.dtype, device: torch.device) -> tuple[_Scaled, ...]:
-    """For each share, the program of its formula."""
-    return tuple(_scaled((share.expression,), share, dtype, device) for share in layout.shares)
+@dataclass(frozen=True, slots=True)
+class _Targets:
+    """Where outputs go: the first ones into tensors of the shape of x, the others into each share's own."""
+
+    wholes: Sequence[Tensor]
+    own: Sequence[Sequence[Tensor]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How the formulas of a layout are computed: by the engine where it has what they need, else by torch.
+
+    Args:
+        native: the shares that the engine takes, in stack order; None: there are none.
+        others: by number, the shares that torch computes.
+        is_native: for each share.
+    """
+
+    native: Interpreted | None
+    others: dict[int, _Scaled]
+    is_native: tuple[bool, ...]
 
 
 @lru_cache(maxsize=64)
-def _slopes(layout: Layout, dtype: torch.dtype, device: torch.device) -> tuple[_Scaled, ...]:
-    """For each share, the program of its formula and its derivatives with respect to input and parameters."""
+def _values(layout: Layout, dtype: torch.dtype, device: torch.device, engine: CDLL | None) -> _Plan:
+    """For the formulas alone."""
+    return _plan([(share.expression,) for share in layout.shares], layout, (dtype, device), engine)
+
+
+@lru_cache(maxsize=64)
+def _slopes(layout: Layout, dtype: torch.dtype, device: torch.device, engine: CDLL | None) -> _Plan:
+    """For each formula with its derivatives with respect to input and parameters."""
     rows = zip(layout.shares, layout.names, strict=True)
     roots = [(share.expression, *(derivative(share.expression, wrt) for wrt in ("x", *names))) for share, names in rows]
-    return tuple(_scaled(each, share, dtype, device) for each, share in zip(roots, layout.shares, strict=True))
+    return _plan(roots, layout, (dtype, device), engine)
+
+
+def _plan(
+    roots: Sequence[tuple[Expression, ...]], layout: Layout, of: tuple[torch.dtype, torch.device], engine: CDLL | None
+) -> _Plan:
+    codes = [_code(each, names) if engine else None for each, names in zip(roots, layout.names, strict=True)]
+    rows = list(zip(codes, layout.shares, strict=True))
+    parts = [Part(code, share.start, share.stop, share.factor) for code, share in rows if code is not None]
+    others = {
+        number: _scaled(roots[number], share, *of) for number, (code, share) in enumerate(rows) if code is None
+    }  # fmt: skip
+    native = Interpreted(engine, of[0], parts) if engine and parts else None
+    return _Plan(native, others, tuple(code is not None for code in codes))
+
+
+def _code(roots: tuple[Expression, ...], names: tuple[str, ...]) -> Bytecode | None:
+    try:
+        return bytecode(roots, names)
+    except LoweringError:
+        return None
 
 
 def _scaled(roots: tuple[Expression, ...], share: Share, dtype: torch.dtype, device: torch.device) -> _Scaled:
@@ -44,12 +92,26 @@ def apply(function: type[torch.autograd.Function], *inputs: Any) -> Tensor:
     return result
 
 
-def _write(scaled: _Scaled, x: Tensor, axes: Axes, parameters: dict[str, Tensor], into: list[Tensor]) -> None:
-    """The program's outputs at ``x``, one share's slices of the input, times the factor, into one tensor each."""
-    program, factor = scaled
-    values = {name: shaped(value, x.dim(), axes).to(x.dtype) for name, value in parameters.items()}
-    for value, target in zip(program.run(x, values), into, strict=True):
-        torch.mul(value, factor, out=target)
+def _write(plan: _Plan, layout: Layout, axes: Axes, x: Tensor, values: Sequence[Tensor], into: _Targets) -> None:
+    """Each share's outputs at its slices of ``x``, times its factor."""
+    sections = layout.sections(values)
+    if plan.native is not None:
+        chosen = [number for number, native in enumerate(plan.is_native) if native]
+        given = [value for number in chosen for value in sections[number].values()]
+        row, starts = x.stride(0) * x.element_size(), [whole.data_ptr() for whole in into.wholes]
+        addresses = []
+        for number in chosen:  # views of torch's cost 1 us each
+            addresses += [start + layout.shares[number].start * row for start in starts]
+            addresses += [own.data_ptr() for own in into.own[number]]
+        plan.native.run(x, axes, given, addresses)
+    for number, (program, factor) in plan.others.items():
+        share = layout.shares[number]
+        here = slice(share.start, share.stop)
+        parameters = {name: shaped(value, x.dim(), axes).to(x.dtype) for name, value in sections[number].items()}
+        targets = [*(whole[here] for whole in into.wholes), *into.own[number]]
+        with torch.autocast(x.device.type, enabled=False):
+            for value, target in zip(program.run(x[here], parameters), targets, strict=True):
+                torch.mul(value, factor, out=target)
 
 
 def _total(gradient: Tensor, slope: Tensor, value: Tensor, axes: Axes) -> Tensor:
@@ -64,11 +126,8 @@ class Stacked(torch.autograd.Function):
     @staticmethod
     def forward(layout: Layout, axes: Axes, x: Tensor, *values: Tensor) -> Tensor:
         result = torch.empty_like(x)
-        programs = _values(layout, x.dtype, x.device)
-        with torch.autocast(x.device.type, enabled=False):
-            for share, parameters, program in zip(layout.shares, layout.sections(values), programs, strict=True):
-                here = slice(share.start, share.stop)
-                _write(program, x[here], axes, parameters, [result[here]])
+        plan = _values(layout, x.dtype, x.device, usable(x))
+        _write(plan, layout, axes, x, values, _Targets([result], [[]] * len(layout.shares)))
         return result
 
     @staticmethod
@@ -98,14 +157,12 @@ class StackedOnce(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, layout: Layout, axes: Axes, x: Tensor, *values: Tensor) -> Tensor:
         result, slope = torch.empty_like(x), torch.empty_like(x)
-        ctx.layout, ctx.axes, ctx.values, ctx.slopes = layout, axes, values, []
-        programs = _slopes(layout, x.dtype, x.device)
-        with torch.autocast(x.device.type, enabled=False):
-            for share, parameters, program in zip(layout.shares, layout.sections(values), programs, strict=True):
-                here = slice(share.start, share.stop)
-                of_values = [torch.empty_like(x[here]) for _ in parameters]
-                _write(program, x[here], axes, parameters, [result[here], slope[here], *of_values])
-                ctx.slopes += of_values
+        plan = _slopes(layout, x.dtype, x.device, usable(x))
+        rows = zip(layout.shares, layout.names, strict=True)
+        own = [[x.new_empty((share.slices, *x.shape[1:])) for _ in names] for share, names in rows]
+        _write(plan, layout, axes, x, values, _Targets([result, slope], own))
+        ctx.layout, ctx.axes, ctx.values = layout, axes, values
+        ctx.slopes = [each for of_share in own for each in of_share]
         ctx.save_for_backward(slope)
         return result
 

@@ -4,6 +4,7 @@ An opcode of an operator's name is that operator. The others:
 
     select     b where a is not 0, else c; NaN is not 0
     select_gt  b where a > 0, else c; likewise select_ge, select_lt, select_le
+    tanh_softplus   tanh(softplus(a))
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ _ARITIES = (
     ("sigmoid", 1), ("softplus", 1), ("log_sigmoid", 1),
     # of a tangent and an output, as backward passes have them
     ("sigmoid_slope", 2), ("tanh_slope", 2), ("elu_slope", 2),
+    # of Mish: one exponential
+    ("tanh_softplus", 1),
 )  # fmt: skip
 
 #: The number of each opcode.
@@ -30,4 +33,4 @@ OPCODES: dict[str, int] = {name: number for number, (name, _) in enumerate(_ARIT
 ARITIES: dict[str, int] = dict(_ARITIES)
 
 #: The operators that need no formula.
-OPERATORS = frozenset(name for name in OPCODES if not name.startswith("select")) | {"where"}
+OPERATORS = frozenset(name for name in OPCODES if not name.startswith("select") and name != "tanh_softplus") | {"where"}

@@ -96,9 +96,11 @@ class _Writer:
         self.outputs = tuple([self._of(root) for root in roots])
 
     def _inputs(self, node: Expression) -> tuple[Expression, ...]:
-        """``where`` over a comparison takes the comparison's own; a number takes none."""
+        """``where`` over a comparison takes the comparison's own, and Mish's tanh likewise; a number takes none."""
         if node in self.known:
             return ()
+        if _is_of_mish(node):
+            return node.args[0].args
         if node.op == "where" and node.args[0].op in COMPARISONS and node.args[0] not in self.known:
             return (*node.args[0].args, *node.args[1:])
         return node.args
@@ -124,6 +126,8 @@ class _Writer:
             return 0
         if node.op == "where":
             return self._selection(node)
+        if _is_of_mish(node):
+            return self._line("tanh_softplus", self._of(node.args[0].args[0]))
         if node.op == "pow" and node.args[1] in self.known:
             return self._power(self._of(node.args[0]), self.known[node.args[1]])
         return self._line(node.op, *[self._of(arg) for arg in node.args])
@@ -178,6 +182,10 @@ class _Writer:
             raise LoweringError(f"bytecode has at most {MAX_REGISTERS} registers, and this program needs {used}")
         outputs = tuple([register[value] for value in self.outputs])
         return Bytecode(code.tobytes(), tuple(self.numbers), self.parameters, outputs, used)
+
+
+def _is_of_mish(node: Expression) -> bool:
+    return node.op == "tanh" and node.args[0].op == "softplus"
 
 
 def _instruction(op: str, destination: int, operands: Sequence[int]) -> list[int]:
