@@ -59,6 +59,11 @@ class Tracing(TorchDispatchMode):
         outer: the sign that a place's output has.
     """
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """False: else torch loads ``torch._dynamo`` for this mode, which takes 1.7 s CPU."""
+        return False
+
     def __init__(self, named: Mapping[str, Tensor], open_: Collection[str], inner: int, outer: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.equations, self.inner, self.outer = Equations(), inner, outer
