@@ -136,7 +136,7 @@ def run_cohort(
     Args:
         request: what to train.
         find: gives the task of a name.
-        watch: is called as the training comes to a rung; no result depends on it.
+        watch: looks on; no result depends on it.
 
     Returns:
         What each member did, see :class:`evaluators.results.records.CohortResult`.

@@ -49,7 +49,7 @@ def train_by_loop(
         judge: decides which members are rejected at a rung.
         backend: device and types of the networks; its autocast holds in the loop, from yield to yield.
         checkpoint: where the outcomes of finished members are offered; those that it has saved are not trained again.
-        watch: is called as a member ends.
+        watch: looks on; told as a member ends.
 
     Returns:
         One outcome for each member, in order.
@@ -90,7 +90,7 @@ def train_by_loop(
                 loop.close()
         checkpoint.offer(lambda: TrainingState(tuple(outcomes)))
         if watch:
-            watch(reached(task, members, outcomes, schedule.steps, schedule))
+            watch.reached(reached(task, members, outcomes, schedule.steps, schedule))
     return outcomes
 
 

@@ -10,6 +10,8 @@ from evaluators.comparison import comparison_of
 from evaluators.tasks.base import Task
 from evaluators.training.member import CohortMember, Outcome, Schedule, best_rate
 
+SPAN = 5  #: steps; for small networks a tenth of a second
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -54,8 +56,17 @@ class Reached:
         return min(rows, key=lambda each: sign * each.loss, default=None)
 
 
-#: Is called in the training's own thread; what it raises ends the training.
-Watch = Callable[[Reached], object]
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who looks at a training. Called in its own thread; what is raised there ends it.
+
+    Args:
+        reached: is called as stacks come to a rung.
+        stepped: is called every :data:`SPAN` steps of a stack.
+    """
+
+    reached: Callable[[Reached], object]
+    stepped: Callable[[], object]
 
 
 def reached(

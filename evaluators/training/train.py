@@ -27,7 +27,7 @@ from evaluators.training.checkpoints.checkpoint import NONE, Checkpoint, Group, 
 from evaluators.training.loops import train_by_loop
 from evaluators.training.member import Array, CohortMember, Outcome, Schedule, best_rate, better_rates
 from evaluators.training.models import Models
-from evaluators.training.progress import Watch, reached
+from evaluators.training.progress import SPAN, Watch, reached
 from evaluators.training.singles import Singles
 from evaluators.training.stacking.stack import Stack
 from evaluators.training.stacking.stackable import unstackable
@@ -65,7 +65,7 @@ def train(
         measured: objectives to take from the models at the end, at the best learning rate.
         readings: take them in the search, too, on validation examples.
         checkpoint: where the state at each rung is offered; begins with the state that it has saved.
-        watch: is called as stacks come to a rung.
+        watch: looks on.
 
     Returns:
         One outcome for each member, in order.
@@ -144,16 +144,26 @@ def _to_the_end(course: _Course, group: Sequence[int], models: Group, outcomes: 
     judged = group if group[0] == 0 else [0, *group]  # beside the reference
     for rung in [rung for rung in course.schedule.rung_steps if rung > step]:
         for each, chunk in models:
-            each.advance(rung)
+            _advance(course, each, rung)
             _note(each, [outcomes[i] for i in chunk], rung)
             if course.watch:
-                course.watch(reached(course.task, course.members, outcomes, rung, course.schedule))
+                course.watch.reached(reached(course.task, course.members, outcomes, rung, course.schedule))
         if course.part == "search":
             course.judge.at(rung, course.task, [course.members[i] for i in judged], [outcomes[i] for i in judged])
         models = [shrunk for each, chunk in models if (shrunk := _shrink(each, chunk, outcomes, rung)) is not None]
         if rung < course.schedule.steps:
             course.checkpoint.offer(partial(frozen, rung, outcomes, models))
     return models
+
+
+def _advance(course: _Course, models: Models, rung: int) -> None:
+    """Train up to a rung; in spans, if somebody looks."""
+    if course.watch is None:
+        models.advance(rung)
+        return
+    while models.step < rung:
+        models.advance(min(rung, models.step + SPAN))
+        course.watch.stepped()
 
 
 def _finish(course: _Course, models: Group, outcomes: list[Outcome], measured: Sequence[MeasuredObjective]) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 from evaluators.cohort import CohortRequest
 from evaluators.machine.running import seconds_run
-from evaluators.training.progress import Reached
 from search.errors import WorkerError
 from search.workers.base import Finished, Workers
 from search.workers.head import Head
 from search.workers.in_process import InProcess
 from search.workers.ray_workers import RayWorkers
 from search.workers.tally import Tally
+
+PAUSE = 0.25  # seconds between two looks while this process trains
 
 
 class HandingOver(Workers):
@@ -35,11 +36,12 @@ class HandingOver(Workers):
     ) -> None:  # fmt: skip
         self._head: Head | None = head
         self._hire, self._say = hire, say
-        self._here = InProcess(tell, self._at_rung)
+        self._here = InProcess(tell, self._meanwhile)
         self._there: RayWorkers | None = None
         self._queue: deque[tuple[int, CohortRequest]] = deque()
         self._tally = Tally()
         self._trained_here = self._handed_over = 0
+        self._looked = seconds_run()
 
     def submit(self, number: int, request: CohortRequest) -> None:
         self._queue.append((number, request))
@@ -74,13 +76,15 @@ class HandingOver(Workers):
             if each is not None:
                 each.close()
 
-    def _at_rung(self, _: Reached) -> None:
-        self._look(wanted=self._trained_here > 0 or bool(self._queue))
+    def _meanwhile(self) -> None:
+        if seconds_run() > self._looked + PAUSE:
+            self._look(wanted=self._trained_here > 0 or bool(self._queue))
 
     def _look(self, *, wanted: bool) -> None:
         """Take whoever has come into service; does not wait."""
         if wanted and self._there is None and self._head is not None:
             self._connect(self._head)
+        self._looked = seconds_run()
         while self._there is not None and self._queue and not self.draining and self._there.look():
             self._there.submit(*self._queue.popleft())
             self._handed_over += 1

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 
 from evaluators.cohort import CohortRequest, run_cohort
-from evaluators.training.progress import Reached, Watch
+from evaluators.training.progress import Watch
 from primitives.ending import contained
 from search.workers.base import Finished, Workers
 from search.workers.first_lines import in_words
@@ -20,12 +20,13 @@ class InProcess(Workers):
 
     Args:
         tell: is told how far a cohort is, as its training comes to a rung; "" when it ends.
-        watch: is called as well.
+        meanwhile: is called every few steps.
     """
 
-    def __init__(self, tell: Callable[[str], object] = str, watch: Watch | None = None) -> None:
+    def __init__(self, tell: Callable[[str], object] = str, meanwhile: Callable[[], object] = bool) -> None:
         torch.set_num_threads(1)
-        self._tell, self._watch = tell, watch
+        self._tell = tell
+        self._watch = Watch(lambda reached: tell(in_words(reached)), meanwhile)
         self._queue: deque[tuple[int, CohortRequest]] = deque()
 
     def submit(self, number: int, request: CohortRequest) -> None:
@@ -41,15 +42,10 @@ class InProcess(Workers):
         gc.disable()  # training makes no cycles; looking for them takes a tenth of its time
         try:
             with contained():
-                return number, run_cohort(request, watch=self._told)
+                return number, run_cohort(request, watch=self._watch)
         finally:
             gc.enable()
             self._tell("")
-
-    def _told(self, reached: Reached) -> None:
-        self._tell(in_words(reached))
-        if self._watch:
-            self._watch(reached)
 
     def close(self) -> None:
         self._queue.clear()

@@ -16,10 +16,10 @@ import pytest
 
 from evaluators.cohort import CohortRequest, run_cohort
 from evaluators.results.records_codec import cohort_to_json
-from evaluators.training.progress import Reached, Told
+from evaluators.training.progress import Reached, Told, Watch
 from search import Job, Run
 from search.errors import WorkerError
-from search.workers import Finished, InProcess, RayWorkers, Workers, head_process
+from search.workers import Finished, InProcess, RayWorkers, Workers, handing_over, head_process
 from search.workers.first_lines import in_words
 from search.workers.handing_over import HandingOver
 from search.workers.head import STARTS, Head
@@ -32,6 +32,12 @@ from tests.search_tests.conftest import contents
 from tests.search_tests.test_interruption import started
 
 REQUEST = CohortRequest(("tanh(x)", "erf(x)"), ("digits",), 0, 1, 8, rungs=(4,), rates=(0.01,), nulls=0)
+
+
+@pytest.fixture(autouse=True)
+def at_every_span(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks do not hang on the clock."""
+    monkeypatch.setattr(handing_over, "PAUSE", -1.0)
 
 
 @pytest.fixture
@@ -180,6 +186,15 @@ def test_controls_come_first_and_a_line_says_how_many_are_there() -> None:
     assert told[0].startswith(first) and "gelu(x)" in told[0] and "; best" not in told[0]
     assert told[1].startswith("digits, step 4 of 8, 6 of 6 functions: relu(x) ") and "; best" in told[1]
     assert told[-2].startswith("digits, step 8 of 8, ") and told[-1] == ""
+
+
+@pytest.mark.parametrize("tasks", [("digits", "digits-cnn"), ("mnist1d-vit",)])
+def test_no_bit_depends_on_who_looks(tasks: tuple[str, ...]) -> None:
+    request = replace(REQUEST, tasks=tasks, seeds=2, steps=14, rungs=(3, 12), rates=(0.01, 0.03, 0.1), width=7)
+    steps: list[int] = []
+    looked = run_cohort(request, watch=Watch(lambda at: steps.append(at.step), lambda: steps.append(0)))
+    assert cohort_to_json(looked) == ran(request) | {"seconds": ANY}
+    assert set(steps) == {0, 3, 12, 14} and steps.count(0) > 3
 
 
 def test_the_best_is_no_control_and_has_a_finite_loss_in_the_direction_of_the_task() -> None:
