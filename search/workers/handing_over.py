@@ -85,7 +85,9 @@ class HandingOver(Workers):
         if wanted and self._there is None and self._head is not None:
             self._connect(self._head)
         self._looked = seconds_run()
-        while self._there is not None and self._queue and not self.draining and self._there.look():
+        if self._there is None or not self._there.look():
+            return
+        while self._queue and not self.draining:
             self._there.submit(*self._queue.popleft())
             self._handed_over += 1
 

@@ -24,6 +24,7 @@ from search.workers.temp_dir import session_folder
 STARTS = 2  #: of Ray here, as one on a busy machine may come too late
 LONGEST = 300.0  #: seconds for one start
 _PAUSE = 0.05  # seconds between two looks while nothing else is to be done
+_LOOKS = 100  # for processes that are to end
 
 
 class Head:
@@ -82,7 +83,9 @@ class Head:
                 _end(self._process)
                 self._process = None
             if self.folder:
-                while end_processes(self.folder):
+                for _ in range(_LOOKS):
+                    if not end_processes(self.folder):
+                        break
                     time.sleep(_PAUSE)  # one that was just being started may come late
             if self._watcher is not None:
                 _end(self._watcher)

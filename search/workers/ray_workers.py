@@ -102,8 +102,9 @@ class RayWorkers(Workers):
         Raises:
             WorkerError: none can start, or one runs another version.
         """
-        if not (self._idle or self._busy):
+        if self._busy or self._starting or self._later:
             self._see(0.0)
+            self._assign()
         return bool(self._idle or self._busy)
 
     def submit(self, number: int, request: CohortRequest) -> None:
