@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 """Loaded by every Python process of ``benchmarks/first_result.py``: notes when training begins and comes to a rung.
 
 It wraps two functions of ``evaluators.training.train`` as soon as that is imported; a line is the time and what it is.
@@ -20,14 +21,14 @@ def note(what: str) -> None:
 class Probe:
     """A finder that lets a module be loaded as it is, and wraps it then."""
 
-    def find_spec(self, name, path=None, target=None):  # type: ignore[no-untyped-def]
+    def find_spec(self, name, path=None, target=None):
         """Of the one module."""
         if name != NAME:
             return None
         spec = PathFinder.find_spec(name, path)
         load = spec.loader.exec_module
 
-        def loaded(module):  # type: ignore[no-untyped-def]
+        def loaded(module):
             load(module)
             wrap(module)
 
@@ -35,15 +36,15 @@ class Probe:
         return spec
 
 
-def wrap(module) -> None:  # type: ignore[no-untyped-def]
+def wrap(module) -> None:
     """Note each training and each rung of a stack."""
     train, noted = module.train, module._note
 
-    def begun(task, *given, **named):  # type: ignore[no-untyped-def]
+    def begun(task, *given, **named):
         note(f"train {task.name}")
         return train(task, *given, **named)
 
-    def at_rung(models, outcomes, step):  # type: ignore[no-untyped-def]
+    def at_rung(models, outcomes, step):
         noted(models, outcomes, step)
         note(f"{'end' if step == models.schedule.steps else 'rung'} {models.task.name}")
 

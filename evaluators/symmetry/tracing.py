@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from evaluators.machine.light_mode import LightMode
 from evaluators.symmetry.equations import Equations
 
 #: The inputs have one sign, and so has the output.
@@ -49,7 +49,7 @@ class Contradiction(Exception):
         self.operator = operator
 
 
-class Tracing(TorchDispatchMode):
+class Tracing(LightMode):
     """A context in which operators add to equations of signs.
 
     Args:
@@ -58,11 +58,6 @@ class Tracing(TorchDispatchMode):
         inner: the sign that a place's input is to have, as a form: 0 for +, 1 for -.
         outer: the sign that a place's output has.
     """
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """False: else torch loads ``torch._dynamo`` for this mode, which takes 1.7 s CPU."""
-        return False
 
     def __init__(self, named: Mapping[str, Tensor], open_: Collection[str], inner: int, outer: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

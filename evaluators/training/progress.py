@@ -10,8 +10,6 @@ from evaluators.comparison import comparison_of
 from evaluators.tasks.base import Task
 from evaluators.training.member import CohortMember, Outcome, Schedule, best_rate
 
-SPAN = 5  #: steps; for small networks a tenth of a second
-
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -62,7 +60,7 @@ class Watch:
 
     Args:
         reached: is called as stacks come to a rung.
-        stepped: is called every :data:`SPAN` steps of a stack.
+        stepped: is called every ``span`` steps of a stack.
     """
 
     reached: Callable[[Reached], object]

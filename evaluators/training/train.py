@@ -27,7 +27,7 @@ from evaluators.training.checkpoints.checkpoint import NONE, Checkpoint, Group, 
 from evaluators.training.loops import train_by_loop
 from evaluators.training.member import Array, CohortMember, Outcome, Schedule, best_rate, better_rates
 from evaluators.training.models import Models
-from evaluators.training.progress import SPAN, Watch, reached
+from evaluators.training.progress import Watch, reached
 from evaluators.training.singles import Singles
 from evaluators.training.stacking.stack import Stack
 from evaluators.training.stacking.stackable import unstackable
@@ -162,7 +162,7 @@ def _advance(course: _Course, models: Models, rung: int) -> None:
         models.advance(rung)
         return
     while models.step < rung:
-        models.advance(min(rung, models.step + SPAN))
+        models.advance(min(rung, models.step + models.span))
         course.watch.stepped()
 
 
