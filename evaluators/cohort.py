@@ -35,6 +35,7 @@ from evaluators.training.chains.identity import digest as engine_digest
 from evaluators.training.checkpoints.checkpoint import Checkpoint
 from evaluators.training.checkpoints.states import CohortState
 from evaluators.training.member import CohortMember, Outcome, Schedule
+from evaluators.training.progress import Watch
 from evaluators.training.stacking.stackable import unstackable
 from evaluators.training.train import WIDTH, train
 from primitives.expression.expression import Expression
@@ -127,12 +128,15 @@ class CohortRequest:
         return Backend(self.device, autocast=AUTOCAST[self.autocast] if self.autocast else None)
 
 
-def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> CohortResult:
+def run_cohort(
+    request: CohortRequest, find: Callable[[str], Task] = task, watch: Watch | None = None
+) -> CohortResult:  # fmt: skip
     """Train a cohort.
 
     Args:
         request: what to train.
         find: gives the task of a name.
+        watch: looks on; no result depends on it.
 
     Returns:
         What each member did, see :class:`evaluators.results.records.CohortResult`.
@@ -165,7 +169,7 @@ def run_cohort(request: CohortRequest, find: Callable[[str], Task] = task) -> Co
         members = _members(request, named, candidates, leg, current=current)
         chosen = [replace(members[index], rates=leg.rates(rows[index], name)) for index in alive]
         state.context = CohortState(tuple(rows), dict(seconds), done=done)
-        outcomes = _trained(request, leg, name, setting, chosen, state)
+        outcomes = _trained(request, leg, name, setting, chosen, state, watch)
         state.saved = None
         for index, outcome in zip(alive, outcomes, strict=True):
             rows[index] = rows[index].after(name, outcome, comparison_of(setting))
@@ -211,8 +215,9 @@ def _alive(
 
 
 def _trained(
-    request: CohortRequest, leg: Leg, name: str, setting: Task, members: Sequence[CohortMember], state: Checkpoint
-) -> list[Outcome]:
+    request: CohortRequest, leg: Leg, name: str, setting: Task, members: Sequence[CohortMember], state: Checkpoint,
+    watch: Watch | None,
+) -> list[Outcome]:  # fmt: skip
     """What came of a leg on a task."""
     first = leg.limit is None
     rates = request.rates or setting.learning_rates
@@ -222,7 +227,7 @@ def _trained(
         request.width or fastest_width(setting, request.backend),
         judge=Judge(name, rung_rule(request.rule), request.thresholds) if first else FAILURES_ONLY,
         backend=request.backend, measured=measured_objectives(request.measured if first else ()),
-        readings=request.readings and first, checkpoint=state,
+        readings=request.readings and first, checkpoint=state, watch=watch,
     )  # fmt: skip
 
 

@@ -39,8 +39,10 @@ from search.storage.files import Cell, read_sealed, write_atomically, write_seal
 from search.storage.looks import ledger_of, read_looks
 from search.storage.run_folder import RunFolder, find_run, free_name, named_folder
 from search.storage.run_record import write_run_record
+from search.trust import names_files
 from search.work import confirm_and_time, study_of, work
 from search.workers import Workers, start_workers
+from search.workers.start import Asked
 
 
 class Run:
@@ -250,7 +252,13 @@ class Run:
             self._take_up(reporter.say, address, _budget(changes))
             with_pinned_files(self.config)
             self._check_machine(reporter)
-            work(self.config, self.folder, _workers(self.config, workers, address, temp_dir), reporter, max_minutes)
+            work(
+                self.config,
+                self.folder,
+                _workers(self.config, reporter, workers, address, temp_dir),
+                reporter,
+                max_minutes,
+            )
         return self
 
     def _take_up(self, say: Callable[[str], object], address: str | None, budget: int | None = None) -> None:
@@ -299,7 +307,7 @@ class Run:
                     f"{self.path}: nothing to confirm: no class has a gain above 0, or confirmation.finalists is 0"
                 )
             with_pinned_files(self.config)
-            with _workers(self.config, workers, address, temp_dir) as pool, gently(pool, reporter.say):
+            with _workers(self.config, reporter, workers, address, temp_dir) as pool, gently(pool, reporter.say):
                 confirmation = confirm_and_time(self.config, self.folder, study, pool, reporter)
             report_at_end(self.folder, self.config, study, reporter)
             return confirmation
@@ -346,10 +354,10 @@ class Job:
         folder = free_name(self.name) if run is None else named_folder(run)
         folder.check_free()
         to_yaml(self.config)  # one that is too long is refused before anything is there
-        with _workers(self.config, workers) as pool:  # before anything is written: they may not start
+        reporter = reporter or Silent()
+        with _workers(self.config, reporter, workers) as pool:  # before anything is written: they may not start
             folder.create(self._write)
             made = Run(folder, trust=True)  # what it names is the user's
-            reporter = reporter or Silent()
             controls, scoring = self.config.all_controls, self.config.scoring
             known = tuple((name, expression.text) for name, expression in functions_of(self.config))
             start = left_out(
@@ -388,14 +396,20 @@ def _budget(changes: Iterable[str]) -> int | None:
 
 @contextmanager
 def _workers(
-    config: Config, count: int | None, address: str | None = None, temp_dir: str | None = None
+    config: Config, reporter: Reporter, count: int | None, address: str | None = None, temp_dir: str | None = None
 ) -> Iterator[Workers]:
-    asked = config.workers
-    count, address = asked.count if count is None else count, address or asked.address
+    given = config.workers
+    count, address = given.count if count is None else count, address or given.address
+    backend = Backend(config.training.device)
     if not address:  # a cluster's machines have devices of their own
-        Backend(config.training.device).check()
-    pool = start_workers(count, address, asked.gpus, temp_dir or asked.temp_dir)
+        backend.check()
+    # what a user's file does may need a worker's walls, and a GPU's memory is shared out among workers
+    alone = names_files(config.model_dump(exclude={"workers"})) or backend.device != "cpu"
+    asked = Asked(count, address, given.gpus, temp_dir or given.temp_dir, alone)
+    pool = start_workers(asked, reporter.say, reporter.part)
     try:
         yield pool
+        if remark := pool.remark():
+            reporter.say(remark)
     finally:
         pool.close()

@@ -38,6 +38,11 @@ def check_references(data: Mapping[str, object], place: Path, *, trust: bool) ->
             raise UserFileError(f"{place}: {key}: the run names the file {path}, which lies {why}; {CONSENT}")
 
 
+def names_files(data: Mapping[str, object]) -> bool:
+    """True if plain data name a file of the user's, which is code."""
+    return next(_references(data, ""), None) is not None
+
+
 def check_address(address: str | None, place: Path) -> None:
     """Refuse a Ray cluster that a config in a run folder names and the user does not: it sends objects that are code.
 

@@ -20,7 +20,7 @@ from evaluators.tasks.examples import Examples, examples_of
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.training.calling import call
 from evaluators.training.initialisation import initial_network, prepares
-from evaluators.training.plain import PlainModel
+from evaluators.training.light import LightModel
 from evaluators.training.randomness import begin_step, own_random_numbers
 from primitives.ending import contained
 from primitives.equivalence.signs import SIGNS, Signed, sign_orbit
@@ -128,7 +128,7 @@ def _trained(task: Task, part: Part, image: Signed, negated: Sequence[str], *, s
     """Losses of some steps, and one in eval mode behind them."""
     rate = task.learning_rates[0]
     examples = _examples(task, part)
-    model = PlainModel(
+    model = LightModel(
         task, part, image.expression, seed=0, rate=rate, steps=_STEPS, backend=_DOUBLE, examples=examples
     )
     tensors = model.tensors()

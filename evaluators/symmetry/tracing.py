@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from evaluators.machine.light_mode import LightMode
 from evaluators.symmetry.equations import Equations
 
 #: The inputs have one sign, and so has the output.
@@ -49,7 +49,7 @@ class Contradiction(Exception):
         self.operator = operator
 
 
-class Tracing(TorchDispatchMode):
+class Tracing(LightMode):
     """A context in which operators add to equations of signs.
 
     Args:

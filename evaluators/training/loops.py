@@ -27,6 +27,7 @@ from evaluators.training.checkpoints.checkpoint import NONE, Checkpoint
 from evaluators.training.checkpoints.states import TrainingState
 from evaluators.training.initialisation import initial_network
 from evaluators.training.member import CohortMember, Outcome, Schedule, better_rates
+from evaluators.training.progress import Watch, reached
 from evaluators.training.putting import put_candidate
 from primitives.ending import contained
 from primitives.expression.expression import Expression
@@ -36,7 +37,7 @@ TRACEBACK = 4000  # characters kept, the last ones
 
 def train_by_loop(
     task: LoopTask, part: Part, members: Sequence[CohortMember], schedule: Schedule, judge: Judge, *,
-    backend: Backend = CPU, checkpoint: Checkpoint = NONE,
+    backend: Backend = CPU, checkpoint: Checkpoint = NONE, watch: Watch | None = None,
 ) -> list[Outcome]:  # fmt: skip
     """Train members one after the other; the models of one member go from rung to rung together.
 
@@ -48,6 +49,7 @@ def train_by_loop(
         judge: decides which members are rejected at a rung.
         backend: device and types of the networks; its autocast holds in the loop, from yield to yield.
         checkpoint: where the outcomes of finished members are offered; those that it has saved are not trained again.
+        watch: looks on; told as a member ends.
 
     Returns:
         One outcome for each member, in order.
@@ -87,6 +89,8 @@ def train_by_loop(
             for loop in chain.from_iterable(loops):
                 loop.close()
         checkpoint.offer(lambda: TrainingState(tuple(outcomes)))
+        if watch:
+            watch.reached(reached(task, members, outcomes, schedule.steps, schedule))
     return outcomes
 
 

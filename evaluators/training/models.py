@@ -50,6 +50,9 @@ class Models(ABC):
         TaskError: a setting of the task, or its data, cannot be used.
     """
 
+    #: Steps that are taken between two looks of who watches: some tenths of a second for small networks.
+    span = 5
+
     def __init__(
         self, task: Task, part: Part, members: Sequence[CohortMember], schedule: Schedule, *, backend: Backend = CPU
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, TypeVar
 
 import torch
@@ -82,9 +83,13 @@ class PlainModel:
         self.masks = put_dropout(self.network, (seed,))
         self.network.eval()
         self.writes = any(isinstance(module, InPlace) for module in self.network.modules())
-        self.optimiser = plain(optimiser_named(task.optimiser), self.network, rate)
         self.step = 0
         self.is_calibrated = False
+
+    @cached_property
+    def optimiser(self) -> torch.optim.Optimizer:
+        """torch's own, made when it is first used."""
+        return plain(optimiser_named(self.task.optimiser), self.network, self.rate)
 
     def _put_activations(self, expression: Expression | None) -> list[nn.Module]:
         """Put the candidate in its places; return what stands in them then."""
@@ -100,23 +105,27 @@ class PlainModel:
         self.network.train()
         with own_random_numbers():
             while self.step < steps:
-                for group in self.optimiser.param_groups:
-                    group["lr"] = self.rate * factor(self.step, self.steps)
-                losses.append(self._take_step())
+                losses.append(self._take_step(factor(self.step, self.steps)))
                 self.step += 1
         self.network.eval()
         self.is_calibrated = False
         return losses
 
-    def _take_step(self) -> float:
-        """Take the next step; return its loss, the mean over its batches."""
+    def _take_step(self, factor: float) -> float:
+        """Take the next step with ``factor`` times the rate; return its loss, the mean over its batches."""
         first, count = self.step * self.task.accumulate, self.task.accumulate
-        self.optimiser.zero_grad()
+        self.network.zero_grad()
         losses = [self._backward(number) for number in range(first, first + count)]
         if self.task.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.task.clip)
-        self.optimiser.step()
+        self._update(factor)
         return sum(losses)
+
+    def _update(self, factor: float) -> None:
+        """Move the parameters by their gradients."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate * factor
+        self.optimiser.step()
 
     def _backward(self, number: int) -> float:
         """Add a batch's share to the step's gradient; return its share of the step's loss."""

@@ -27,6 +27,7 @@ from evaluators.training.checkpoints.checkpoint import NONE, Checkpoint, Group, 
 from evaluators.training.loops import train_by_loop
 from evaluators.training.member import Array, CohortMember, Outcome, Schedule, best_rate, better_rates
 from evaluators.training.models import Models
+from evaluators.training.progress import Watch, reached
 from evaluators.training.singles import Singles
 from evaluators.training.stacking.stack import Stack
 from evaluators.training.stacking.stackable import unstackable
@@ -46,6 +47,7 @@ def train(
     measured: Sequence[MeasuredObjective] = (),
     readings: bool = False,
     checkpoint: Checkpoint = NONE,
+    watch: Watch | None = None,
 ) -> list[Outcome]:
     """Train members; in the search, reject at the rungs and the end. The first member is the reference.
 
@@ -63,6 +65,7 @@ def train(
         measured: objectives to take from the models at the end, at the best learning rate.
         readings: take them in the search, too, on validation examples.
         checkpoint: where the state at each rung is offered; begins with the state that it has saved.
+        watch: looks on.
 
     Returns:
         One outcome for each member, in order.
@@ -74,12 +77,14 @@ def train(
         if measured:
             names = ", ".join(objective.name for objective in measured)
             raise TaskError(f"task {task.name!r} has a loop of its own: {names} cannot be measured")
-        outcomes = train_by_loop(task, part, members, schedule, judge, backend=backend, checkpoint=checkpoint)
+        outcomes = train_by_loop(
+            task, part, members, schedule, judge, backend=backend, checkpoint=checkpoint, watch=watch
+        )
         if readings or part == "confirmation":
             _read_judged(task, outcomes)
         return outcomes
     stacked = not unstackable(task)
-    course = _Course(task, part, members, schedule, backend, judge, checkpoint, readings, stacked)
+    course = _Course(task, part, members, schedule, backend, judge, checkpoint, readings, stacked, watch)
     saved = checkpoint.saved.training if checkpoint.saved else None
     outcomes = list(saved.outcomes) if saved else []
     for group in [[*range(len(members))]] if stacked else [[number] for number in range(len(members))]:
@@ -111,6 +116,7 @@ class _Course:
     checkpoint: Checkpoint
     readings: bool
     stacked: bool
+    watch: Watch | None
 
     def kind(self, number: int) -> type[Models]:
         """How a member is trained."""
@@ -138,14 +144,26 @@ def _to_the_end(course: _Course, group: Sequence[int], models: Group, outcomes: 
     judged = group if group[0] == 0 else [0, *group]  # beside the reference
     for rung in [rung for rung in course.schedule.rung_steps if rung > step]:
         for each, chunk in models:
-            each.advance(rung)
+            _advance(course, each, rung)
             _note(each, [outcomes[i] for i in chunk], rung)
+            if course.watch:
+                course.watch.reached(reached(course.task, course.members, outcomes, rung, course.schedule))
         if course.part == "search":
             course.judge.at(rung, course.task, [course.members[i] for i in judged], [outcomes[i] for i in judged])
         models = [shrunk for each, chunk in models if (shrunk := _shrink(each, chunk, outcomes, rung)) is not None]
         if rung < course.schedule.steps:
             course.checkpoint.offer(partial(frozen, rung, outcomes, models))
     return models
+
+
+def _advance(course: _Course, models: Models, rung: int) -> None:
+    """Train up to a rung; in spans, if somebody looks."""
+    if course.watch is None:
+        models.advance(rung)
+        return
+    while models.step < rung:
+        models.advance(min(rung, models.step + models.span))
+        course.watch.stepped()
 
 
 def _finish(course: _Course, models: Group, outcomes: list[Outcome], measured: Sequence[MeasuredObjective]) -> None:

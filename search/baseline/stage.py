@@ -31,8 +31,9 @@ def settled(config: Config) -> Config:
     """The config with ``auto`` decided, for its run to keep: by a larger budget it would be decided otherwise."""
     if config.baseline.functions != "auto":
         return config
-    catalogue, panel = (_with_functions(config, name) for name in ("catalogue", "panel"))
-    return catalogue if functions_of(config) == functions_of(catalogue) else panel
+    panel = _with_functions(config, "panel")
+    is_panel = config.kinds == ("pointwise",) and functions_of(config) == functions_of(panel)
+    return panel if is_panel else _with_functions(config, "catalogue")  # of the other kinds all are swept
 
 
 def _with_functions(config: Config, name: str) -> Config:

@@ -17,7 +17,7 @@ class Reporter(Protocol):
         """A cohort was recorded."""
 
     def part(self, text: str) -> None:
-        """How far the confirmation is; it takes the place of what was told before."""
+        """How far it is with what takes long; it takes the place of what was told before, and "" takes that away."""
 
 
 class Silent:

@@ -69,9 +69,9 @@ class Display:
             self._write_waiting()
 
     def part(self, text: str) -> None:
-        """How far the confirmation is: a line below the panel, or one every so many seconds."""
+        """How far what takes long is: a line below the panel, or one every so many seconds; "" takes it away."""
         self._part = visible(text)
-        if not (self.quiet or self._live.is_started) and time.monotonic() - self._written >= self.every:
+        if text and not (self.quiet or self._live.is_started) and time.monotonic() - self._written >= self.every:
             self._written = time.monotonic()
             self.say(text)
 

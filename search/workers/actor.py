@@ -21,14 +21,12 @@ from primitives.ending import contained
 from primitives.errors import ActsearchError, EndsProcessError
 from search.records.packages import installed
 from search.workers.crash import written_to
+from search.workers.signals import HELD
 
 #: The folders of the code, as this process has imported it; on a cluster they lie apart.
 PACKAGES = tuple(Path(name.__path__[0]).resolve() for name in (primitives, evaluators, search))
 
 _ENGINE = " and engine "  # before the engine's digest
-
-#: Signals that Ray's processes on the driver's machine do not hear: whether a job stops is the driver's to decide.
-HELD = (signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP)
 
 
 @dataclass(frozen=True, slots=True)

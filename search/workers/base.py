@@ -32,6 +32,10 @@ class Workers(ABC):
         """Begin no further cohort; may be called while :meth:`next` waits, from a signal's handler too."""
         self.draining = True
 
+    def remark(self) -> str:
+        """What the user should know of them at the end of a job, or ""."""
+        return ""
+
     @abstractmethod
     def close(self) -> None:
         """End all workers."""

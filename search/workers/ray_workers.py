@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -16,9 +17,11 @@ from search.errors import WorkerError
 from search.workers.actor import Refusal, Worker, refusal, versions
 from search.workers.base import Finished, Workers
 from search.workers.clock import Clock
-from search.workers.cluster import RayHere
+from search.workers.cluster import attach, join, leave
 from search.workers.crash import crash_in
+from search.workers.head import Head
 from search.workers.pieces import ATTEMPTS, Piece, Pieces
+from search.workers.tally import Tally
 
 #: Seconds for the first worker to start, and for a new one to take the place of the last.
 START = 300.0
@@ -53,6 +56,8 @@ class RayWorkers(Workers):
         gpus: share of a GPU that each actor takes; with 0 each sees all of its machine.
         temp_dir: for the files of a Ray on this machine; None takes TMPDIR.
         clock: says when a worker counts as hung.
+        head: a Ray of this machine that is up. Then the first worker is not waited for: :meth:`look` says when it is
+            there. It is closed with the workers.
 
     Raises:
         WorkerError: Ray or the workers cannot be started, or a worker runs another version.
@@ -61,14 +66,11 @@ class RayWorkers(Workers):
 
     def __init__(
         self, count: int, address: str | None = None, gpus: float = 0.0, temp_dir: str | None = None, *,
-        clock: Clock | None = None,
+        clock: Clock | None = None, head: Head | None = None,
     ) -> None:  # fmt: skip
-        import ray
-
-        self._ray: Any = ray
+        self._tally, begun = Tally(), seconds_run()
+        self._head = None if address else head or Head(count, temp_dir)
         self._clock, self._versions = clock or Clock(), versions()
-        self._here = RayHere(ray, count, address, temp_dir)
-        self._actor = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(Worker)
         self._pieces = Pieces()
         self._idle: list[_Hired] = []
         self._busy: dict[Any, _Work] = {}
@@ -77,31 +79,60 @@ class RayWorkers(Workers):
         self._later: deque[float] = deque()  # when to try again
         self._failing_since: float | None = None
         try:
+            import ray
+
+            self._ray: Any = ray
+            if self._head is None:
+                join(ray, address or "")
+            else:
+                attach(ray, self._head)
+            self._actor = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(Worker)
             for _ in range(count):
                 self._start_actor()
-            self._wait_for_one()
+            if head is None:
+                self._wait_for_one()
         except BaseException:
             self.close()
             raise
+        self._tally.waited += seconds_run() - begun
+
+    def look(self) -> bool:
+        """See who has come, without waiting; True if a worker is there.
+
+        Raises:
+            WorkerError: none can start, or one runs another version.
+        """
+        if self._busy or self._starting or self._later:
+            self._see(0.0)
+            self._assign()
+        return bool(self._idle or self._busy)
 
     def submit(self, number: int, request: CohortRequest) -> None:
         self._pieces.submit(number, request)
         self._assign()
 
     def next(self) -> Finished | None:
+        begun = seconds_run()
         while (whole := self._pieces.whole()) is None:
             if not self._busy and not self._waiting():
                 return None
             if not self._busy and not self._idle:
                 self._wait_for_one()
             self._assign()
-            self._look()
+            self._see()
             self._end_hung()
         self._assign()
+        self._tally.add(whole, seconds_run() - begun)
         return whole
 
+    def remark(self) -> str:
+        return "" if self._head is None else self._tally.slower()
+
     def close(self) -> None:
-        self._here.close()
+        if "ray" in sys.modules and sys.modules["ray"].is_initialized():
+            leave(sys.modules["ray"])
+        if self._head is not None:
+            self._head.close()
 
     def _waiting(self) -> bool:
         return self._pieces.waiting(begun_only=self.draining)
@@ -112,7 +143,7 @@ class RayWorkers(Workers):
             worker, piece = self._idle.pop(), self._pieces.take()
             self._busy[worker.actor.run.remote(piece.request)] = _Work(worker, piece, seconds_run())
 
-    def _look(self, patience: float = 1.0) -> None:
+    def _see(self, patience: float = 1.0) -> None:
         """Wait for a worker that is done, lost or up, but not for longer than ``patience`` seconds."""
         while self._later and self._later[0] <= seconds_run():
             self._later.popleft()
@@ -161,8 +192,7 @@ class RayWorkers(Workers):
         self._pieces.failed(work.piece, reason, error)
 
     def _start_actor(self) -> None:
-        folder = self._here.folder
-        crash = None if folder is None else f"{folder}/crash-{next(self._numbers)}"
+        crash = None if self._head is None else f"{self._head.folder}/crash-{next(self._numbers)}"
         actor: Any = self._actor.remote(crash)
         self._starting[actor.versions.remote()] = _Hired(actor, crash)
 
@@ -188,4 +218,4 @@ class RayWorkers(Workers):
             if seconds_run() > end:
                 free = self._ray.available_resources().get("CPU", 0)
                 raise WorkerError(f"no worker has started within {START:.0f} s; Ray has {free:.0f} free CPUs")
-            self._look()
+            self._see()

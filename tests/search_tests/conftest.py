@@ -41,6 +41,12 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+@pytest.fixture
+def on_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray's workers train all: a small job would end in its own process before they are there."""
+    monkeypatch.setattr("search.run.names_files", lambda _: True)
+
+
 class Told(Silent):
     """Keeps the lines that it is told."""
 

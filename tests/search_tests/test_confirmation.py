@@ -348,7 +348,7 @@ def test_a_confirmation_killed_after_its_verdicts_is_finished(
     """The times and the page follow at resume; nothing is trained again."""
     whole = Job.load(small).launch("whole")
 
-    def killed(*_: object) -> None:
+    def killed(*_: object, **__: object) -> None:
         for _time in range(2):  # the first Ctrl-C would wait for it
             signal.raise_signal(signal.SIGINT)
 

@@ -28,6 +28,7 @@ def test_another_seed_gives_another_run(small: Path) -> None:
     assert contents(other)[1] != contents(in_process(small, "one"))[1]
 
 
+@pytest.mark.usefixtures("on_workers")
 def test_one_ray_worker_equals_two_and_none(small: Path) -> None:
     alone = contents(in_process(small, "none"))
     for count in (1, 2):

@@ -164,7 +164,7 @@ def test_an_interrupted_confirmation_goes_on(small: Path, monkeypatch: pytest.Mo
     whole = contents(Job.load(small).launch("whole"))
     trained: list[object] = []
 
-    def three_at_most(request: CohortRequest) -> CohortResult:
+    def three_at_most(request: CohortRequest, **_: object) -> CohortResult:
         if request.purpose == "confirmation":
             trained.append(request)
             if len(trained) == 3:

@@ -66,6 +66,7 @@ def test_thresholds_reject_after_the_warm_up_and_the_report_counts_them(early: P
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("on_workers")
 def test_two_workers_change_nothing(early: Path) -> None:
     assert contents(launched(early, "two", workers=2)) == contents(launched(early, "none"))
 

@@ -69,6 +69,7 @@ def test_a_class_costs_what_the_shares_say(seed: int, noise: float) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("on_workers")
 def test_workers_and_interruptions_change_nothing(small: Path) -> None:
     whole = Job.load(small, RACED).launch("whole")
     assert contents(Job.load(small, RACED).launch("workers", workers=2)) == contents(whole)

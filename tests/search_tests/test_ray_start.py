@@ -18,7 +18,8 @@ from evaluators.cohort import CohortRequest
 from evaluators.results.records_codec import cohort_to_json
 from search.errors import ConfigError, WorkerError
 from search.workers import RayWorkers, temp_dir
-from search.workers.cluster import STARTS, _join
+from search.workers.cluster import _join
+from search.workers.head import STARTS
 from search.workers.temp_dir import LONGEST, session_folder
 from tests.plain import ran
 

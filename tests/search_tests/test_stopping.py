@@ -103,11 +103,11 @@ def test_the_watcher_ends_what_a_killed_driver_leaves_and_nothing_else(tmp_path:
     folder = tmp_path / "actsearch-x"
     folder.mkdir()
     code = (
-        "import subprocess, sys, time\nfrom search.workers.cluster import _watched\n"
+        "import subprocess, sys, time\nfrom search.workers.head import watched\n"
         "sleep = [sys.executable, '-c', 'import time; time.sleep(60)']\n"
         f"left = subprocess.Popen(sleep, stdout=open({str(folder / 'out')!r}, 'w'), start_new_session=True)\n"
         f"other = subprocess.Popen(sleep, stdin=open({str(folder / 'out')!r}))\n"
-        f"watcher = _watched({str(folder)!r})\n"
+        f"watcher = watched({str(folder)!r})\n"
         "print(left.pid, other.pid, watcher.pid, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as driver:

@@ -65,6 +65,8 @@ class NativeStack(Stack):
         LoweringError: a member is none of those.
     """
 
+    span = STEPS
+
     def __init__(
         self, task: Task, part: Part, members: Sequence[CohortMember], schedule: Schedule, *, backend: Backend = CPU
     ) -> None:

@@ -14,9 +14,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from evaluators.machine.light_mode import LightMode
 from evaluators.training.chains.chain import Chain, Kind, NotAChain, Step
 from evaluators.training.chains.functions import function_of
 from evaluators.training.stacking.activation_slot import ActivationSlot
@@ -40,7 +40,7 @@ _INPUT = _Input()
 _What = int | _Weight | _Input
 
 
-class _Recorder(TorchDispatchMode):
+class _Recorder(LightMode):
     """Notes the steps of a call.
 
     Attributes:
