@@ -1,7 +1,6 @@
 """Equivalence: one mechanism, outputs on fixed points, at three strengths.
 
-The points are 801 on [-5, 5], shifted by sqrt(2)/1000 so that none is a short decimal or zero, and 200 fixed
-normals; learnable parameters take three fixed settings. Outputs are float64.
+The points are those of :mod:`primitives.equivalence.outputs`.
 
 * exact: the outputs;
 * scale: the outputs divided by their largest absolute value: equal up to a positive factor;
@@ -20,31 +19,21 @@ import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from primitives.equivalence.canonical import canonical
-from primitives.equivalence.tensors import SCALES, WIDE, outputs_at_tensors, slopes_at_tensors
-from primitives.expression.derivative import derivative
-from primitives.expression.evaluation import evaluate
+from primitives.equivalence.outputs import INTERVALS, Array, outputs, own_slopes, wide_outputs, wide_slopes
 from primitives.expression.expression import Expression
 from primitives.expression.parameters import Parameter
 from primitives.operators.formulas import valued
 from primitives.operators.operator import LAYERS
 
-Array = NDArray[np.float64]
-
-GRID, NORMALS = slice(0, 801), slice(801, 1001)  # the two kinds of fixed points
 ROUNDING = 1e-5
 VERIFIED = 1e-9
 VERIFIED_WIDE = 1e-6
-_SETTINGS = ((1.0, 0.0), (0.6, 0.35), (1.4, -0.25))  # initial value -> factor * initial + offset * (1 + index)
 _SHIFT = math.sqrt(2.0) / 10.0  # before rounding, or a plateau at 1/64 of the largest value lies between two integers
-_INTERVALS = ((-100.0, -20.0), (-20.0, 20.0), (20.0, 100.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,57 +43,6 @@ class Fingerprint:
     exact: str
     scale: str
     affine: str
-
-
-@cache
-def points() -> Tensor:
-    """The 1,001 fixed points, float64: the grid, then the normals."""
-    grid = np.linspace(-5.0, 5.0, 801) + math.sqrt(2.0) / 1000.0
-    normals = np.random.Generator(np.random.PCG64(0)).standard_normal(200)
-    return torch.from_numpy(np.concatenate([grid, normals]))
-
-
-@cache
-def _wide_points() -> Tensor:
-    """161 points on each of the intervals."""
-    parts = [torch.linspace(low, high, 161, dtype=torch.float64) for low, high in _INTERVALS]
-    return torch.cat(parts) + math.sqrt(2.0) / 1000.0
-
-
-def outputs_at(expression: Expression, x: Tensor) -> Array:
-    """Outputs of a pointwise function at points ``x`` (n,), float64: one row, or with parameters three, one for each
-    setting of them.
-    """
-    form = canonical(expression)
-    return _at_settings(form, form, x)
-
-
-def _at_settings(root: Expression, form: Expression, x: Tensor) -> Array:
-    """Outputs of an expression over some of the parameters of a form, which go by their order there."""
-    values: dict[str, Tensor | float] = {
-        p.name: torch.tensor([[factor * p.initial + offset * (1 + i)] for factor, offset in _SETTINGS], dtype=x.dtype)
-        for i, p in enumerate(form.parameters)
-    }
-    rows: Array = evaluate((root,), x, values)[0].numpy().reshape(-1, len(x))
-    rows.setflags(write=False)
-    return rows
-
-
-@lru_cache(maxsize=256)
-def own_slopes(expression: Expression) -> Array:
-    """The derivative by the input at the fixed points, as :func:`outputs`; of layers and gates gradients."""
-    form = canonical(expression)
-    if not form.is_pointwise:
-        return slopes_at_tensors(form, _SETTINGS)
-    return _at_settings(derivative(form), form, points())
-
-
-@lru_cache(maxsize=256)
-def _wide_slopes(expression: Expression) -> Array:
-    form = canonical(expression)
-    if not form.is_pointwise:
-        return np.concatenate([slopes_at_tensors(form, _SETTINGS, scale, WIDE) for scale in SCALES], axis=1)
-    return _at_settings(derivative(form), form, _wide_points())
 
 
 @lru_cache(maxsize=1024)
@@ -117,23 +55,6 @@ def has_own_slope(expression: Expression) -> bool:
         return False
     own, of_value = own_slopes(expression), own_slopes(valued(canonical(expression)))
     return own.shape != of_value.shape or not _agree(own, of_value, VERIFIED * largest_finite(of_value))
-
-
-@lru_cache(maxsize=256)
-def outputs(expression: Expression) -> Array:
-    """Outputs at the fixed points, read-only, (1, 1001) or (3, 1001); parameters go by their order in the canonical
-    form. Those of layers and gates are at the fixed tensors, 432 a row.
-    """
-    form = canonical(expression)
-    return outputs_at(form, points()) if form.is_pointwise else outputs_at_tensors(form, _SETTINGS)
-
-
-@lru_cache(maxsize=256)
-def _wide_outputs(expression: Expression) -> Array:
-    form = canonical(expression)
-    if form.is_pointwise:
-        return outputs_at(form, _wide_points())
-    return np.concatenate([outputs_at_tensors(form, _SETTINGS, scale, WIDE) for scale in SCALES], axis=1)
 
 
 def kind_of(expression: Expression) -> str:
@@ -237,6 +158,8 @@ def same_function(f: Expression, g: Expression, *, scale: bool = False) -> bool:
     are compared in their order, each up to a factor of its own.
     """
     left, right = canonical(f), canonical(g)
+    if left is right:
+        return True
     if LAYERS in {left.op, right.op}:
         pairs = list(zip(left.parts, right.parts, strict=False))
         alike = len(left.parts) == len(right.parts) and shared_parameters(left) == shared_parameters(right)
@@ -272,12 +195,12 @@ def is_map_of(f: Expression, g: Expression, factor: float, offset: float = 0.0, 
     is not. Where one is infinite or NaN, the other must be the same. A derivative of its own must be ``factor`` times
     that of the other, likewise.
     """
-    if not _is_map(outputs, _wide_outputs, f, g, factor, offset, tolerance):
+    if not _is_map(outputs, wide_outputs, f, g, factor, offset, tolerance):
         return False
     own = has_own_slope(f)
     if own != has_own_slope(g):
         return False
-    return not own or _is_map(own_slopes, _wide_slopes, f, g, factor, 0.0, tolerance)
+    return not own or _is_map(own_slopes, wide_slopes, f, g, factor, 0.0, tolerance)
 
 
 def _is_map(
@@ -292,7 +215,7 @@ def _is_map(
     with np.errstate(over="ignore"):
         if not _agree(left, factor * right + offset, tolerance * largest):
             return False
-        parts = zip(*(np.split(wide(each), len(_INTERVALS), axis=1) for each in (f, g)), strict=True)
+        parts = zip(*(np.split(wide(each), len(INTERVALS), axis=1) for each in (f, g)), strict=True)
         relative, floor = max(VERIFIED_WIDE, tolerance), VERIFIED * largest
         return all(_agree(a, factor * b + offset, max(floor, relative * largest_finite(a))) for a, b in parts)
 

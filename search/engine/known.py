@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from functools import lru_cache
 
 from primitives.equivalence.signs import same_up_to_signs, sign_class
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 
-#: Expressions of candidates: each text is read when it is proposed, entered and looked at.
-parsed = lru_cache(maxsize=4096)(parse)
+_KEPT = 4096  # a few times what is under way with 100 workers
+
+
+class Texts:
+    """The expressions of candidates' texts: each is looked at when it is proposed, entered and varied."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Expression] = {}
+
+    def __call__(self, text: str) -> Expression:
+        """The expression of a text."""
+        known = self._known.get(text)
+        return self.note(parse(text)) if known is None else known
+
+    def note(self, expression: Expression) -> Expression:
+        """Keep an expression, so that its text need not be read; the oldest go first."""
+        while len(self._known) >= _KEPT:
+            del self._known[next(iter(self._known))]
+        return self._known.setdefault(expression.text, expression)
+
+    def forget(self) -> None:
+        """Read all texts anew, as after operators went."""
+        self._known.clear()
+
+
+parsed = Texts()
 
 
 class KnownClasses:

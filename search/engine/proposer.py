@@ -72,7 +72,7 @@ class Proposer:
             counts[Passed.KNOWN] += 1
             return
         counts[Passed.ACCEPTED] += 1
-        self.known.expect(key, expression)
+        self.known.expect(key, parsed.note(expression))
         proposals.append(Planned(expression.text, key, proposal.parents, proposal.attributes, passed_on=reason))
 
     def _passed_on(self, expression: Expression, reason: Reason) -> bool:

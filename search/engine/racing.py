@@ -48,9 +48,19 @@ def laps(race: Shares, seeds: int, known: Sequence[Array]) -> tuple[Lap, ...]:
 
 def _laps(race: Shares, seeds: int, known: Sequence[Array]) -> Iterator[Lap]:
     for share, more in race:
-        means = sorted((float(gains[:seeds].mean()) if len(gains) else -math.inf for gains in known), reverse=True)
-        yield Lap(means[max(1, round(share * len(means))) - 1], more)
+        means = np.sort(_means(known, seeds))[::-1]
+        yield Lap(float(means[max(1, round(share * len(means))) - 1]), more)
         seeds += more
+
+
+def _means(known: Sequence[Array], seeds: int) -> Array:
+    """Mean gain of each class on the first seeds; those of one length at once."""
+    means = np.full(len(known), -math.inf)
+    lengths = np.array([len(gains) for gains in known])
+    for length in np.unique(lengths[lengths > 0]):
+        rows = np.flatnonzero(lengths == length)
+        means[rows] = np.stack([known[int(row)][:seeds] for row in rows]).mean(axis=1)
+    return means
 
 
 def announced_race(race: Shares, seeds: int) -> str:

@@ -140,7 +140,15 @@ def run_in(path: Path) -> str:
 
 def write_sealed(path: Path, data: JsonObject, run: str = "", *, indent: int | None = None) -> None:
     """Write sealed JSON atomically, on one line: indented it takes Python's own encoder, ten times as long."""
-    write_atomically(path, json.dumps(seal(data, run), allow_nan=False, indent=indent) + "\n")
+    text = _sealed_text(data, run) if indent is None else json.dumps(seal(data, run), allow_nan=False, indent=indent)
+    write_atomically(path, text + "\n")
+
+
+def _sealed_text(data: JsonObject, run: str) -> str:
+    """The text of :func:`seal`: what the hash is of, and the hash; the data are encoded once."""
+    text = json.dumps(data | ({"run": run} if run else {}), allow_nan=False)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return f'{text[:-1]}{", " if len(text) > 2 else ""}"sha256": "{digest}"}}'
 
 
 def read_sealed(path: Path, run: str = "") -> JsonObject | None:
