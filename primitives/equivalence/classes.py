@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -48,6 +48,8 @@ class Fingerprint:
 @lru_cache(maxsize=1024)
 def has_own_slope(expression: Expression) -> bool:
     """True if the derivative is not that of the value: a pair, unless both its parts have the same derivative."""
+    if not (expression.is_paired or expression.has_formulas):
+        return False  # no canonical form has a pair that was not there
     form = canonical(expression)
     if form.op == LAYERS:
         return any(has_own_slope(part) for part in form.parts)
@@ -63,40 +65,57 @@ def kind_of(expression: Expression) -> str:
     whatever its initial outputs.
     """
     form = canonical(expression)
-    marks = {"p": has_own_slope(form), "s": form.has_statistics, "z": "z" in form.inputs}
+    marks = {"p": has_own_slope(expression), "s": form.has_statistics, "z": "z" in form.inputs}
     return "".join([*(p.per[0] for p in form.parameters), *(mark for mark, is_so in marks.items() if is_so)])
 
 
 @lru_cache(maxsize=8192)
 def fingerprint(expression: Expression) -> Fingerprint:
     """Class hashes of an expression; parameters are taken in the order of the canonical form."""
+    return Fingerprint(*_exact_and_scale(expression), _affine(expression))
+
+
+@lru_cache(maxsize=8192)  # apart: a search asks for no affine class
+def _exact_and_scale(expression: Expression) -> tuple[str, str]:
     form = canonical(expression)
     if form.op == LAYERS:
-        return _of_parts(form)
-    values, kind = outputs(expression).ravel(), kind_of(expression).encode()
+        parts = [_exact_and_scale(part) for part in form.parts]
+        return _of_parts(form, [exact for exact, _ in parts]), _of_parts(form, [scale for _, scale in parts])
+    values, scaled, largest = _scaled(expression)
+    scale = _hash(scaled, _kind(expression, largest) + (b"" if len(scaled) == len(values) else _marks(values)))
+    size = round(math.log(largest) / ROUNDING + _SHIFT) if largest > 0 else "zero"
+    return hashlib.sha256(f"{scale}:{size}".encode()).hexdigest()[:16], scale
+
+
+def _affine(expression: Expression) -> str:
+    form = canonical(expression)
+    if form.op == LAYERS:
+        return _of_parts(form, [_affine(part) for part in form.parts])
+    values, scaled, largest = _scaled(expression)
+    standardised, unit = _standardised(scaled)
+    marks = b"" if len(scaled) == len(values) else _marks(math.copysign(1.0, unit) * values)
+    return _hash(standardised, _kind(expression, unit * largest) + marks)
+
+
+def _scaled(expression: Expression) -> tuple[Array, Array, float]:
+    """All outputs, the finite ones over the largest of them, and that one."""
+    values = outputs(expression).ravel()
     finite = np.isfinite(values)
     known = values if finite.all() else values[finite]
     largest = float(np.abs(known).max(initial=0.0))
-    scaled = known / largest if largest > 0 else known
-    size = round(math.log(largest) / ROUNDING + _SHIFT) if largest > 0 else "zero"
-    standardised, unit = _standardised(scaled)
-    whole = known is values
-    own = has_own_slope(expression)
-    of_scale, of_affine = ((kind + _slope_key(expression, u)) if own else kind for u in (largest, unit * largest))
-    scale = _hash(scaled, of_scale if whole else of_scale + _marks(values))
-    exact = hashlib.sha256(f"{scale}:{size}".encode()).hexdigest()[:16]
-    signed = math.copysign(1.0, unit) * values
-    return Fingerprint(exact, scale, _hash(standardised, of_affine if whole else of_affine + _marks(signed)))
+    return values, known / largest if largest > 0 else known, largest
 
 
-def _of_parts(form: Expression) -> Fingerprint:
-    """The classes of ``layers(f1, ..., fk)``: those of its parts, in their order, and what these share."""
-    own = [fingerprint(part) for part in form.parts]
-    shared = repr(shared_parameters(form))
-    hashes = (
-        ":".join([LAYERS, shared, *rows]) for rows in zip(*((f.exact, f.scale, f.affine) for f in own), strict=True)
-    )
-    return Fingerprint(*(hashlib.sha256(text.encode()).hexdigest()[:16] for text in hashes))
+def _kind(expression: Expression, unit: float) -> bytes:
+    """What is hashed beside the outputs."""
+    kind = kind_of(expression).encode()
+    return kind + _slope_key(expression, unit) if has_own_slope(expression) else kind
+
+
+def _of_parts(form: Expression, classes: Sequence[str]) -> str:
+    """The class of ``layers(f1, ..., fk)``: those of its parts, in their order, and what these share."""
+    text = ":".join([LAYERS, repr(shared_parameters(form)), *classes])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def shared_parameters(form: Expression) -> tuple[tuple[tuple[int, int], ...], ...]:
@@ -120,8 +139,7 @@ def _slope_key(expression: Expression, unit: float) -> bytes:
 
 def class_of(expression: Expression, *, exact: bool) -> str:
     """The hash of an expression's exact class, or else of its scale class."""
-    found = fingerprint(expression)
-    return found.exact if exact else found.scale
+    return _exact_and_scale(expression)[0 if exact else 1]
 
 
 def _standardised(values: Array) -> tuple[Array, float]:

@@ -128,7 +128,9 @@ class History(Sequence[Result]):
     def __getitem__(self, index: slice) -> list[Result]: ...
     def __getitem__(self, index: int | slice) -> Result | list[Result]:
         if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(self._length))]
+            known = len(self._given)
+            numbers = range(*index.indices(self._length))
+            return [self._given[n] if n < known else self._result(n - known) for n in numbers]
         number = range(self._length)[index]
         first = len(self._given)
         return self._given[number] if number < first else self._result(number - first)
