@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ COARSE, CALM = 2_000, (1e-2, 1e2)  # cells that settle most cases in a tenth of 
 CALMEST = (0.05, 20.0)  # for which a sketch of chi, from values that are there, settles it
 
 
+@lru_cache(maxsize=4096)  # a search proposes every tenth again
 def screen(expression: Expression, axes: int = ALL_AXES) -> Reason | None:
     """The first screen that an expression fails, or None; at initial parameters.
 
@@ -47,10 +48,11 @@ def screen_values(expression: Expression) -> Reason | None:
     if not expression.uses_input:
         return Reason.NO_INPUT
     values = outputs(expression)
-    largest = float(np.abs(values).max())
+    low, high = float(values[0].min()), float(values[0].max())
+    largest = max(high, -low) if len(values) == 1 else float(np.abs(values).max())
     if not largest <= LARGEST:  # or NaN
         return Reason.OVERFLOW
-    spread = float(np.ptp(values[0]))
+    spread = high - low
     if spread <= 1e-9 * max(1.0, largest):
         return Reason.CONSTANT
     if broken := breakdown(expression, torch.float32):

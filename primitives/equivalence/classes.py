@@ -65,6 +65,8 @@ def kind_of(expression: Expression) -> str:
     whatever its initial outputs.
     """
     form = canonical(expression)
+    if form.is_pointwise and not (form.is_learnable or form.is_paired or expression.has_formulas):
+        return ""
     marks = {"p": has_own_slope(expression), "s": form.has_statistics, "z": "z" in form.inputs}
     return "".join([*(p.per[0] for p in form.parameters), *(mark for mark, is_so in marks.items() if is_so)])
 

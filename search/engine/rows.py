@@ -79,9 +79,9 @@ def known_csv(rows: Sequence[tuple[str, ClassRow]], objectives: Sequence[str] = 
 
 
 def write_front_csv(folder: RunFolder, study: Study, tasks: Sequence[str]) -> None:
-    """Write ``front.csv``.
+    """Write ``front.csv``, which is derived: it is not waited for.
 
     Raises:
         FileError: it cannot be written.
     """
-    write_atomically(folder.front, rows_csv(front_rows(study, tasks), study.scoring.objectives))
+    write_atomically(folder.front, rows_csv(front_rows(study, tasks), study.scoring.objectives), sync=False)

@@ -39,14 +39,24 @@ def writing(path: Path) -> Iterator[None]:
         raise FileError(f"cannot write {path}: {error}") from error
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Replace a file in one step; after a crash it has the old or the new content."""
+def write_atomically(path: Path, content: str | bytes, *, sync: bool = True) -> None:
+    """Replace a file in one step; after a crash it has the old or the new content.
+
+    Args:
+        path: the file.
+        content: of it; text becomes UTF-8.
+        sync: wait until it is on the disk; of no use to a file that is written anew with each cohort.
+
+    Raises:
+        FileError: it cannot be written.
+    """
     data = content.encode() if isinstance(content, str) else content
     with writing(path):
         if path.exists() and not path.is_file():
             raise OSError(errno.EINVAL, "it is there and no plain file")
-        replace_file(path, data, path.parent / f".{path.name}.tmp")
-        _sync_folder(path.parent)
+        replace_file(path, data, path.parent / f".{path.name}.tmp", sync=sync)
+        if sync:
+            _sync_folder(path.parent)
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]]) -> str:
