@@ -209,7 +209,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[10, 100, 1000])
     parser.add_argument("--ratios", type=float, nargs="+", default=[1.0, 1.5, 2.0, 3.0], help="cohorts for a worker")
     parser.add_argument("--faster", type=float, nargs="+", default=[1.0], help="the measured times over this")
-    parser.add_argument("--waves", type=int, default=6, help="cohorts of the job for each cohort under way")
+    parser.add_argument("--waves", type=float, default=6.0, help="cohorts of the job for each cohort under way")
     parser.add_argument("--size", type=int, default=24)
     parser.add_argument("--driver", type=float, default=1.0, help="times the driver's seconds; 0: what order costs")
     given = parser.parse_args()
@@ -218,7 +218,7 @@ def main() -> None:
     table = Table("workers", "s a cohort", "lag", "classes/s", "workers busy", "driver busy")
     for workers, faster in product(given.workers, given.faster):
         for lag in lags_of(workers, given.ratios):
-            setting = Setting(workers, lag, given.size, max(60, given.waves * (lag + 1)), given.driver)
+            setting = Setting(workers, lag, given.size, max(60, int(given.waves * (lag + 1))), given.driver)
             found = simulated(setting, Times(measured, faster))
             cells = f"{np.mean(measured) / faster:.2f}", f"{lag}", f"{found.classes:.0f}"
             table.add_row(f"{workers:,}", *cells, f"{found.busy:.0%}", f"{found.driving:.0%}")
