@@ -20,7 +20,7 @@ import torch
 
 from evaluators.rejection.screens import flags, screen_values
 from primitives import canonical, derivative, fingerprint, grammar, moments
-from primitives.equivalence.classes import points
+from primitives.equivalence.outputs import points
 from primitives.expression.evaluation import compiled
 from primitives.expression.expression import Expression
 

@@ -36,7 +36,7 @@ from search.engine.loop import Progress, search
 from search.engine.recorder import Recorder
 from search.engine.rows import write_front_csv
 from search.engine.study import Study
-from search.records.cohort import CohortRecord, Plan
+from search.records.cohort import CohortRecord, Exemption, Plan
 from search.records.trace_entry import TraceEntry
 from search.records.trial import TrialRecord
 from search.storage import open_store
@@ -151,7 +151,32 @@ def filled(folder: Path, trials: int) -> Study:
 
 def _trial(number: int, text: str, rng: np.random.Generator) -> TrialRecord:
     values = {"gain": float(rng.normal()), "cost": float(rng.random())}
-    return TrialRecord(f"0.{number}", text, str(number), gains={"digits": (values["gain"],)}, objectives=values)
+    audited = number % 20 == 0
+    return TrialRecord(
+        f"0.{number}", text, str(number), gain_over={"relu": values["gain"]}, gains={"digits": (values["gain"],)},
+        exempt=Exemption.AUDIT if audited else None, objectives=values,
+        relative_losses=(0.1, 0.05, -values["gain"]) if audited else (),
+    )  # fmt: skip
+
+
+def growth(study: Study, known: int, more: int) -> float:
+    """Milliseconds a candidate of the real loop, with its files, that goes on from a study; without its first half."""
+    chosen = config(known + more)
+    marks: list[tuple[int, float]] = []
+
+    def note(progress: Progress) -> None:
+        marks.append((progress.entry.trained, time.thread_time()))
+
+    search(chosen, Recorder(study, chosen), Instant(), note)
+    (first, before), (last, after) = marks[len(marks) // 2], marks[-1]
+    return 1e3 * (after - before) / (last - first)
+
+
+def growth_table(sizes: Sequence[int], folder: Path) -> Table:
+    table = Table("known candidates", "ms a candidate", title="the loop that goes on from a long history, evolution")
+    for known in sizes:
+        table.add_row(f"{known:,}", f"{growth(filled(folder / str(known), known), known, 1_920):.2f}")
+    return table
 
 
 def ask_cost(study: Study, settings: dict[str, Any], trials: int, cohorts: int = 8) -> tuple[float, float]:
@@ -179,11 +204,15 @@ def cost_table(study: Study, many: int) -> Table:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=10_000, help="of the job; at least 4,000")
+    parser.add_argument("--growth", type=int, nargs="*", help="measure the loop alone, after so many known candidates")
     parser.add_argument("--many", type=int, default=MANY, help="trials in the study of the second table")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     console = Console(width=120)
     with TemporaryDirectory() as folder:
+        if arguments.growth:
+            console.print(growth_table(arguments.growth, Path(folder)))
+            return
         console.print(job_table(run_job(arguments.trials, Path(folder) / "run")))
         console.print(cost_table(filled(Path(folder) / "filled", arguments.many), arguments.many))
 

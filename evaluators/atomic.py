@@ -6,12 +6,13 @@ import os
 from pathlib import Path
 
 
-def replace_file(path: Path, data: bytes, temporary: Path) -> None:
+def replace_file(path: Path, data: bytes, temporary: Path, *, sync: bool = True) -> None:
     """Replace a file in one step; after a crash it has the old or the new content.
 
     Args:
         path: the file.
         data: its content.
+        sync: wait until it is on the disk; without it, after a loss of power it may be empty.
         temporary: in the same folder; it does not stay, where it would take the room that is left on a full disk.
 
     Raises:
@@ -21,7 +22,8 @@ def replace_file(path: Path, data: bytes, temporary: Path) -> None:
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

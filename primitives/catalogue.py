@@ -23,12 +23,12 @@ from primitives.equivalence.classes import (
     fingerprint,
     is_map_of,
     largest_finite,
-    outputs,
     same_function,
     scale_factor,
 )
 from primitives.equivalence.input_search import SCALES, SHIFTS, InputMap, Ladder, nearest_maps
 from primitives.equivalence.kinds import plainest
+from primitives.equivalence.outputs import outputs
 from primitives.equivalence.signs import said_of, sign_orbit
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse

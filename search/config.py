@@ -65,8 +65,21 @@ class Section(BaseModel):
         return value
 
 
+#: Of ``lag: auto``: cohorts under way for each worker, so that one that takes three times as long holds nobody up; and
+#: the share of a job's cohorts that they are at most, as they are proposed without knowing of each other.
+AHEAD, UNDER_WAY = 3, 0.1
+
+
+def automatic_lag(workers: int, cohorts: int) -> int:
+    """What ``lag: auto`` stands for, see docs/scaling.md; never less than gives every worker a cohort."""
+    return min(4096, max(workers - 1, min(AHEAD * workers, int(UNDER_WAY * cohorts)) - 1, 1))
+
+
 class Cohorts(Section):
-    """Candidates trained together, and how far proposals run ahead of results."""
+    """Candidates trained together, and how far proposals run ahead of results.
+
+    In a file ``lag`` may be ``auto``; the config of a run has the number, see :func:`automatic_lag`.
+    """
 
     size: int = Field(24, ge=1, le=4096)
     lag: int = Field(1, ge=0, le=4096)
@@ -569,14 +582,29 @@ def check_trust(config: Config, place: Path, *, trust: bool, address: str | None
 
 def checked(data: Mapping[str, object], place: str) -> Config:
     """Validate the values of a config; ``place`` begins the message of a ConfigError."""
+    given, automatic = _without_lag(data)
     try:
-        return Config.model_validate(dict(data))
+        config = Config.model_validate(given)
     except ValidationError as error:
         found = error.errors(include_url=False)
         problems = [f"{place}: {_explain(problem)}" for problem in found[:SHOWN]]
         if len(found) > SHOWN:
             problems.append(f"{place}: and {len(found) - SHOWN} more")
         raise ConfigError("\n".join(problems)) from None
+    return _with_lag(config) if automatic else config
+
+
+def _without_lag(data: Mapping[str, object]) -> tuple[dict[str, object], bool]:
+    """The values of a config, and whether its lag is ``auto``, which is left out: it follows from the others."""
+    cohorts = data.get("cohorts")
+    if not isinstance(cohorts, Mapping) or cohorts.get("lag") != "auto":
+        return dict(data), False
+    return {**data, "cohorts": {key: value for key, value in cohorts.items() if key != "lag"}}, True
+
+
+def _with_lag(config: Config) -> Config:
+    lag = automatic_lag(config.workers.count, -(-config.budget // config.cohorts.size))
+    return config.model_copy(update={"cohorts": config.cohorts.model_copy(update={"lag": lag})})
 
 
 def _explain(problem: ErrorDetails) -> str:

@@ -1,5 +1,6 @@
 """Objectives: the numbers by which candidates are compared; each has a unit, a direction, a formula and a source."""
 
+from evaluators.objectives.against import Against
 from evaluators.objectives.cost import cost
 from evaluators.objectives.gain import AGGREGATES, Aggregate, aggregated, chosen_losses, gains, mean_gain
 from evaluators.objectives.lipschitz import lipschitz
@@ -22,6 +23,7 @@ __all__ = [
     "AGGREGATES",
     "DEFAULT",
     "OBJECTIVES",
+    "Against",
     "Aggregate",
     "MeasuredObjective",
     "Objective",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from evaluators.objectives.formula import FormulaObjective
 from primitives.equivalence.builtin import as_builtin
 from primitives.expression.derivative import derivative
-from primitives.expression.evaluation import constants
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 from primitives.expression.traversal import postorder
@@ -30,7 +30,12 @@ def cost(expression: Expression) -> float:
     lack an axis, which are small. Of ``layers(...)`` it is the mean of its functions, each of which has as many places.
     """
     times = [_time(as_builtin(part)) for part in expression.parts]
-    return round(sum(times) / len(times) / _time(parse("relu(x)")), 4)
+    return round(sum(times) / len(times) / _relu(), 4)
+
+
+@cache
+def _relu() -> float:
+    return _time(parse("relu(x)"))
 
 
 class Cost(FormulaObjective):
@@ -54,9 +59,9 @@ def _time(expression: Expression) -> float:
 
 
 def _operators(roots: Sequence[Expression]) -> float:
-    roots = [expand(root, "forward") for root in roots]
-    folded = constants(roots)
-    return sum(find_operator(_charged(n)).cost for n in postorder(roots) if n.args and n not in folded)
+    """What is no number costs."""
+    nodes = postorder([expand(root, "forward") for root in roots])
+    return sum([find_operator(_charged(n)).cost for n in nodes if n.args and (n.inputs or n.is_learnable)])
 
 
 def _layer_operators(root: Expression) -> float:

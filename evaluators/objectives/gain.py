@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal, get_args
 
 import numpy as np
@@ -94,6 +95,7 @@ def mean_gain(row: MemberResult, control: MemberResult, tasks: Sequence[str], *,
     return float(gains(row, control, tasks, test=test).mean())
 
 
+@lru_cache(maxsize=64)  # a cohort's candidates are compared with the same controls
 def chosen_rate(row: MemberResult, name: str) -> int | None:
     """Number of the learning rate that was best in validation; None where the task was not finished."""
     return None if row.reason or name not in row.losses else best_rate(row.comparison(name).costs(row.final(name)))

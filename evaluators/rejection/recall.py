@@ -48,9 +48,19 @@ def cheapest(rows: Array, best: Mask, work: Sequence[int], spare: int) -> tuple[
     """
     kept = list(rows[best][np.lexsort(rows[best].T)])
     for _ in range(min(spare, len(kept) - 1)):
-        rest = [kept[:i] + kept[i + 1 :] for i in range(len(kept))]
-        kept = min(rest, key=lambda some: (compute(rows, _worst(some), work), _worst(some)))
+        without = _worst_without_each(np.array(kept))
+        # few rows are the worst at a rung, so there are few thresholds: looking at all rows for each took longest
+        taken = {each: compute(rows, each, work) for each in dict.fromkeys(without)}
+        at = min(range(len(kept)), key=lambda i: (taken[without[i]], without[i]))
+        kept = kept[:at] + kept[at + 1 :]
     return _worst(kept) if kept else ()
+
+
+def _worst_without_each(table: Array) -> list[tuple[float, ...]]:
+    """For each row the largest values, at all rungs but the last, of the others."""
+    ordered = np.sort(table, axis=0)
+    largest, second = ordered[-1], ordered[-2]
+    return list(map(tuple, np.where(table == largest, second, largest)[:, :-1].tolist()))
 
 
 def _worst(kept: Sequence[Array]) -> tuple[float, ...]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import torch
 
 from evaluators.rejection.layer_screens import FLATTEST, LARGEST, STEEPEST, finite_in, screen_layer
 from evaluators.results.reasons import SCREENS, Reason
-from primitives.analysis import breakdown, finite, moments
-from primitives.equivalence.classes import GRID, Array, outputs, points
+from primitives.analysis import breakdown, finite, moments, sketched_chi
 from primitives.equivalence.kinds import plainest
+from primitives.equivalence.outputs import GRID, Array, outputs, points
 from primitives.expression.expression import Expression
 from primitives.operators.axes import ALL_AXES
 from primitives.operators.operator import LAYERS
@@ -20,8 +20,10 @@ from primitives.operators.operator import LAYERS
 STRAIGHT = 1e-6  # largest residual of the best line, relative to the range of the outputs
 # chi of every hidden-layer activation in torch lies in [0.15, 1.4], far within FLATTEST and STEEPEST
 COARSE, CALM = 2_000, (1e-2, 1e2)  # cells that settle most cases in a tenth of the time, and for which chi they do
+CALMEST = (0.05, 20.0)  # for which a sketch of chi, from values that are there, settles it
 
 
+@lru_cache(maxsize=4096)  # a search proposes every tenth again
 def screen(expression: Expression, axes: int = ALL_AXES) -> Reason | None:
     """The first screen that an expression fails, or None; at initial parameters.
 
@@ -46,10 +48,11 @@ def screen_values(expression: Expression) -> Reason | None:
     if not expression.uses_input:
         return Reason.NO_INPUT
     values = outputs(expression)
-    largest = float(np.abs(values).max())
+    low, high = float(values[0].min()), float(values[0].max())
+    largest = max(high, -low) if len(values) == 1 else float(np.abs(values).max())
     if not largest <= LARGEST:  # or NaN
         return Reason.OVERFLOW
-    spread = float(np.ptp(values[0]))
+    spread = high - low
     if spread <= 1e-9 * max(1.0, largest):
         return Reason.CONSTANT
     if broken := breakdown(expression, torch.float32):
@@ -58,7 +61,7 @@ def screen_values(expression: Expression) -> Reason | None:
 
 
 def _screen_moments(expression: Expression) -> Reason | None:
-    if CALM[0] < moments(expression, COARSE).chi < CALM[1]:
+    if CALMEST[0] < sketched_chi(expression) < CALMEST[1] or CALM[0] < moments(expression, COARSE).chi < CALM[1]:
         return None
     chi = moments(expression).chi
     if math.isnan(chi) or chi < FLATTEST:

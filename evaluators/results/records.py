@@ -60,7 +60,10 @@ class MemberResult:
         return by_step[max(by_step)]
 
     def first(self, seeds: int) -> MemberResult:
-        """What it did on the first seeds."""
+        """What it did on the first seeds; itself where there are no more."""
+        tables = [*self.tests.values(), *(table for by_step in self.losses.values() for table in by_step.values())]
+        if all(len(table) <= seeds for table in tables):
+            return self
         losses = {
             task: {step: table[:seeds] for step, table in by_step.items()} for task, by_step in self.losses.items()
         }

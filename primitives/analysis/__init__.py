@@ -2,7 +2,7 @@
 
 from primitives.analysis.analyse import Analysis, analyse
 from primitives.analysis.features import Gaussian
-from primitives.analysis.finiteness import breakdown, finite
+from primitives.analysis.finiteness import breakdown, finite, sketched_chi
 from primitives.analysis.gaussian import Moments, moments, output_factor
 from primitives.analysis.mean_field import EdgeOfChaos, MeanField, edge_of_chaos, half_stable, mean_field
 from primitives.analysis.shape import Shape
@@ -22,4 +22,5 @@ __all__ = [
     "mean_field",
     "moments",
     "output_factor",
+    "sketched_chi",
 ]

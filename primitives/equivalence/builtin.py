@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache, lru_cache
 
-from primitives.equivalence.classes import fingerprint, same_function
+from primitives.equivalence.classes import class_of, same_function
 from primitives.expression.application import apply
 from primitives.expression.expression import Expression, variable
 
@@ -31,7 +31,7 @@ def as_builtin(expression: Expression) -> Expression:
         or (expression.size <= 2 and expression.op in _TORCH_FUNCTIONS)
     ):
         return expression
-    candidates = _forms().get(fingerprint(expression).exact, ())
+    candidates = _forms().get(class_of(expression, exact=True), ())
     return next((form for form in candidates if same_function(form, expression)), expression)
 
 
@@ -41,6 +41,6 @@ def _forms() -> dict[str, tuple[Expression, ...]]:
     forms: dict[str, tuple[Expression, ...]] = {}
     for name in _TORCH_FUNCTIONS:
         form = apply(name, variable())
-        key = fingerprint(form).exact
+        key = class_of(form, exact=True)
         forms[key] = (*forms.get(key, ()), form)
     return forms

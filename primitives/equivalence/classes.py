@@ -1,7 +1,6 @@
 """Equivalence: one mechanism, outputs on fixed points, at three strengths.
 
-The points are 801 on [-5, 5], shifted by sqrt(2)/1000 so that none is a short decimal or zero, and 200 fixed
-normals; learnable parameters take three fixed settings. Outputs are float64.
+The points are those of :mod:`primitives.equivalence.outputs`.
 
 * exact: the outputs;
 * scale: the outputs divided by their largest absolute value: equal up to a positive factor;
@@ -18,33 +17,23 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from primitives.equivalence.canonical import canonical
-from primitives.equivalence.tensors import SCALES, WIDE, outputs_at_tensors, slopes_at_tensors
-from primitives.expression.derivative import derivative
-from primitives.expression.evaluation import evaluate
+from primitives.equivalence.outputs import INTERVALS, Array, outputs, own_slopes, wide_outputs, wide_slopes
 from primitives.expression.expression import Expression
 from primitives.expression.parameters import Parameter
 from primitives.operators.formulas import valued
 from primitives.operators.operator import LAYERS
 
-Array = NDArray[np.float64]
-
-GRID, NORMALS = slice(0, 801), slice(801, 1001)  # the two kinds of fixed points
 ROUNDING = 1e-5
 VERIFIED = 1e-9
 VERIFIED_WIDE = 1e-6
-_SETTINGS = ((1.0, 0.0), (0.6, 0.35), (1.4, -0.25))  # initial value -> factor * initial + offset * (1 + index)
 _SHIFT = math.sqrt(2.0) / 10.0  # before rounding, or a plateau at 1/64 of the largest value lies between two integers
-_INTERVALS = ((-100.0, -20.0), (-20.0, 20.0), (20.0, 100.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,60 +45,11 @@ class Fingerprint:
     affine: str
 
 
-@cache
-def points() -> Tensor:
-    """The 1,001 fixed points, float64: the grid, then the normals."""
-    grid = np.linspace(-5.0, 5.0, 801) + math.sqrt(2.0) / 1000.0
-    normals = np.random.Generator(np.random.PCG64(0)).standard_normal(200)
-    return torch.from_numpy(np.concatenate([grid, normals]))
-
-
-@cache
-def _wide_points() -> Tensor:
-    """161 points on each of the intervals."""
-    parts = [torch.linspace(low, high, 161, dtype=torch.float64) for low, high in _INTERVALS]
-    return torch.cat(parts) + math.sqrt(2.0) / 1000.0
-
-
-def outputs_at(expression: Expression, x: Tensor) -> Array:
-    """Outputs of a pointwise function at points ``x`` (n,), float64: one row, or with parameters three, one for each
-    setting of them.
-    """
-    form = canonical(expression)
-    return _at_settings(form, form, x)
-
-
-def _at_settings(root: Expression, form: Expression, x: Tensor) -> Array:
-    """Outputs of an expression over some of the parameters of a form, which go by their order there."""
-    values: dict[str, Tensor | float] = {
-        p.name: torch.tensor([[factor * p.initial + offset * (1 + i)] for factor, offset in _SETTINGS], dtype=x.dtype)
-        for i, p in enumerate(form.parameters)
-    }
-    rows: Array = evaluate((root,), x, values)[0].numpy().reshape(-1, len(x))
-    rows.setflags(write=False)
-    return rows
-
-
-@lru_cache(maxsize=256)
-def own_slopes(expression: Expression) -> Array:
-    """The derivative by the input at the fixed points, as :func:`outputs`; of layers and gates gradients."""
-    form = canonical(expression)
-    if not form.is_pointwise:
-        return slopes_at_tensors(form, _SETTINGS)
-    return _at_settings(derivative(form), form, points())
-
-
-@lru_cache(maxsize=256)
-def _wide_slopes(expression: Expression) -> Array:
-    form = canonical(expression)
-    if not form.is_pointwise:
-        return np.concatenate([slopes_at_tensors(form, _SETTINGS, scale, WIDE) for scale in SCALES], axis=1)
-    return _at_settings(derivative(form), form, _wide_points())
-
-
 @lru_cache(maxsize=1024)
 def has_own_slope(expression: Expression) -> bool:
     """True if the derivative is not that of the value: a pair, unless both its parts have the same derivative."""
+    if not (expression.is_paired or expression.has_formulas):
+        return False  # no canonical form has a pair that was not there
     form = canonical(expression)
     if form.op == LAYERS:
         return any(has_own_slope(part) for part in form.parts)
@@ -119,63 +59,65 @@ def has_own_slope(expression: Expression) -> bool:
     return own.shape != of_value.shape or not _agree(own, of_value, VERIFIED * largest_finite(of_value))
 
 
-@lru_cache(maxsize=256)
-def outputs(expression: Expression) -> Array:
-    """Outputs at the fixed points, read-only, (1, 1001) or (3, 1001); parameters go by their order in the canonical
-    form. Those of layers and gates are at the fixed tensors, 432 a row.
-    """
-    form = canonical(expression)
-    return outputs_at(form, points()) if form.is_pointwise else outputs_at_tensors(form, _SETTINGS)
-
-
-@lru_cache(maxsize=256)
-def _wide_outputs(expression: Expression) -> Array:
-    form = canonical(expression)
-    if form.is_pointwise:
-        return outputs_at(form, _wide_points())
-    return np.concatenate([outputs_at_tensors(form, _SETTINGS, scale, WIDE) for scale in SCALES], axis=1)
-
-
 def kind_of(expression: Expression) -> str:
     """Granularities of the learnable parameters, "l", "c" or "n" each, "p" for a derivative of its own, "s" for
     statistics, "z" for a second input: a part of every class, for a candidate with other ones trains differently,
     whatever its initial outputs.
     """
     form = canonical(expression)
-    marks = {"p": has_own_slope(form), "s": form.has_statistics, "z": "z" in form.inputs}
+    if form.is_pointwise and not (form.is_learnable or form.is_paired or expression.has_formulas):
+        return ""
+    marks = {"p": has_own_slope(expression), "s": form.has_statistics, "z": "z" in form.inputs}
     return "".join([*(p.per[0] for p in form.parameters), *(mark for mark, is_so in marks.items() if is_so)])
 
 
 @lru_cache(maxsize=8192)
 def fingerprint(expression: Expression) -> Fingerprint:
     """Class hashes of an expression; parameters are taken in the order of the canonical form."""
+    return Fingerprint(*_exact_and_scale(expression), _affine(expression))
+
+
+@lru_cache(maxsize=8192)  # apart: a search asks for no affine class
+def _exact_and_scale(expression: Expression) -> tuple[str, str]:
     form = canonical(expression)
     if form.op == LAYERS:
-        return _of_parts(form)
-    values, kind = outputs(expression).ravel(), kind_of(expression).encode()
+        parts = [_exact_and_scale(part) for part in form.parts]
+        return _of_parts(form, [exact for exact, _ in parts]), _of_parts(form, [scale for _, scale in parts])
+    values, scaled, largest = _scaled(expression)
+    scale = _hash(scaled, _kind(expression, largest) + (b"" if len(scaled) == len(values) else _marks(values)))
+    size = round(math.log(largest) / ROUNDING + _SHIFT) if largest > 0 else "zero"
+    return hashlib.sha256(f"{scale}:{size}".encode()).hexdigest()[:16], scale
+
+
+def _affine(expression: Expression) -> str:
+    form = canonical(expression)
+    if form.op == LAYERS:
+        return _of_parts(form, [_affine(part) for part in form.parts])
+    values, scaled, largest = _scaled(expression)
+    standardised, unit = _standardised(scaled)
+    marks = b"" if len(scaled) == len(values) else _marks(math.copysign(1.0, unit) * values)
+    return _hash(standardised, _kind(expression, unit * largest) + marks)
+
+
+def _scaled(expression: Expression) -> tuple[Array, Array, float]:
+    """All outputs, the finite ones over the largest of them, and that one."""
+    values = outputs(expression).ravel()
     finite = np.isfinite(values)
     known = values if finite.all() else values[finite]
     largest = float(np.abs(known).max(initial=0.0))
-    scaled = known / largest if largest > 0 else known
-    size = round(math.log(largest) / ROUNDING + _SHIFT) if largest > 0 else "zero"
-    standardised, unit = _standardised(scaled)
-    whole = known is values
-    own = has_own_slope(expression)
-    of_scale, of_affine = ((kind + _slope_key(expression, u)) if own else kind for u in (largest, unit * largest))
-    scale = _hash(scaled, of_scale if whole else of_scale + _marks(values))
-    exact = hashlib.sha256(f"{scale}:{size}".encode()).hexdigest()[:16]
-    signed = math.copysign(1.0, unit) * values
-    return Fingerprint(exact, scale, _hash(standardised, of_affine if whole else of_affine + _marks(signed)))
+    return values, known / largest if largest > 0 else known, largest
 
 
-def _of_parts(form: Expression) -> Fingerprint:
-    """The classes of ``layers(f1, ..., fk)``: those of its parts, in their order, and what these share."""
-    own = [fingerprint(part) for part in form.parts]
-    shared = repr(shared_parameters(form))
-    hashes = (
-        ":".join([LAYERS, shared, *rows]) for rows in zip(*((f.exact, f.scale, f.affine) for f in own), strict=True)
-    )
-    return Fingerprint(*(hashlib.sha256(text.encode()).hexdigest()[:16] for text in hashes))
+def _kind(expression: Expression, unit: float) -> bytes:
+    """What is hashed beside the outputs."""
+    kind = kind_of(expression).encode()
+    return kind + _slope_key(expression, unit) if has_own_slope(expression) else kind
+
+
+def _of_parts(form: Expression, classes: Sequence[str]) -> str:
+    """The class of ``layers(f1, ..., fk)``: those of its parts, in their order, and what these share."""
+    text = ":".join([LAYERS, repr(shared_parameters(form)), *classes])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def shared_parameters(form: Expression) -> tuple[tuple[tuple[int, int], ...], ...]:
@@ -199,8 +141,7 @@ def _slope_key(expression: Expression, unit: float) -> bytes:
 
 def class_of(expression: Expression, *, exact: bool) -> str:
     """The hash of an expression's exact class, or else of its scale class."""
-    found = fingerprint(expression)
-    return found.exact if exact else found.scale
+    return _exact_and_scale(expression)[0 if exact else 1]
 
 
 def _standardised(values: Array) -> tuple[Array, float]:
@@ -237,6 +178,8 @@ def same_function(f: Expression, g: Expression, *, scale: bool = False) -> bool:
     are compared in their order, each up to a factor of its own.
     """
     left, right = canonical(f), canonical(g)
+    if left is right:
+        return True
     if LAYERS in {left.op, right.op}:
         pairs = list(zip(left.parts, right.parts, strict=False))
         alike = len(left.parts) == len(right.parts) and shared_parameters(left) == shared_parameters(right)
@@ -272,12 +215,12 @@ def is_map_of(f: Expression, g: Expression, factor: float, offset: float = 0.0, 
     is not. Where one is infinite or NaN, the other must be the same. A derivative of its own must be ``factor`` times
     that of the other, likewise.
     """
-    if not _is_map(outputs, _wide_outputs, f, g, factor, offset, tolerance):
+    if not _is_map(outputs, wide_outputs, f, g, factor, offset, tolerance):
         return False
     own = has_own_slope(f)
     if own != has_own_slope(g):
         return False
-    return not own or _is_map(own_slopes, _wide_slopes, f, g, factor, 0.0, tolerance)
+    return not own or _is_map(own_slopes, wide_slopes, f, g, factor, 0.0, tolerance)
 
 
 def _is_map(
@@ -292,7 +235,7 @@ def _is_map(
     with np.errstate(over="ignore"):
         if not _agree(left, factor * right + offset, tolerance * largest):
             return False
-        parts = zip(*(np.split(wide(each), len(_INTERVALS), axis=1) for each in (f, g)), strict=True)
+        parts = zip(*(np.split(wide(each), len(INTERVALS), axis=1) for each in (f, g)), strict=True)
         relative, floor = max(VERIFIED_WIDE, tolerance), VERIFIED * largest
         return all(_agree(a, factor * b + offset, max(floor, relative * largest_finite(a))) for a, b in parts)
 

@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from primitives.equivalence.classes import GRID, Array, kind_of, outputs, outputs_at, points
+from primitives.equivalence.classes import kind_of
 from primitives.equivalence.kinds import pointwise_form
+from primitives.equivalence.outputs import GRID, Array, outputs, outputs_at, points
 from primitives.expression.expression import Expression, constant, make_node, variable
 from primitives.expression.traversal import rewrite
 

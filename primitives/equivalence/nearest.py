@@ -8,8 +8,8 @@ from functools import cache
 import numpy as np
 
 from primitives.catalogue import Entry, catalogue
-from primitives.equivalence.classes import GRID, Array, outputs, points
 from primitives.equivalence.kinds import pointwise_form
+from primitives.equivalence.outputs import GRID, Array, outputs, points
 from primitives.expression.expression import Expression
 
 _TIE = 1e-5  # names that are one function at their initial parameters

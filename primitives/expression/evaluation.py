@@ -49,7 +49,7 @@ class Program:
         registers: list[Any] = [axes if leaf == AXES else _leaf_value(leaf, x, parameters) for leaf in self.leaves]
         for forward, inputs in self.steps:
             registers.append(forward(*[registers[i] for i in inputs]))
-        return [_shaped(registers[i], x) for i in self.outputs]
+        return [shaped(registers[i], x) for i in self.outputs]
 
     def typed(self, dtype: torch.dtype) -> Program:
         """The same with constants as tensors of a type: torch converts a number anew at each use, 2 us a time.
@@ -74,7 +74,8 @@ def _leaf_value(leaf: Leaf, x: Tensor, parameters: Mapping[str, Value]) -> Value
     return value if isinstance(value, Tensor) else torch.tensor(value, dtype=x.dtype, device=x.device)
 
 
-def _shaped(value: Value, x: Tensor) -> Tensor:
+def shaped(value: Value, x: Tensor) -> Tensor:
+    """A value as a tensor of the shape of ``x``, or of that to which both broadcast."""
     if isinstance(value, Tensor):
         same = value.shape == x.shape
         return value if same else value.to(x.dtype).expand(np.broadcast_shapes(value.shape, x.shape))
@@ -92,37 +93,45 @@ def compiled(roots: tuple[Expression, ...], axes: Axes | None = None, *, pairs: 
             both parts are computed; by default it is f, whose derivatives torch would give.
     """
     roots = tuple([expand(root, "canonical" if pairs else "forward") for root in roots])
-    inputs = {node: _inputs(node) for node in postorder(roots, inputs=_inputs)}
+    inputs = {node: shown_inputs(node) for node in postorder(roots, inputs=shown_inputs)}
     leaves = [node for node, args in inputs.items() if not args]
     inner = [(node, args) for node, args in inputs.items() if args]
     register = {node: index for index, node in enumerate([*leaves, *[node for node, _ in inner]])}
     own: tuple[Leaf, ...] = tuple([_leaf(node) for node in leaves])
     if not any(root.has_statistics for root in roots):
-        steps = [(_forward(node, args), tuple([register[arg] for arg in args])) for node, args in inner]
+        steps = [(forward(node, args), tuple([register[arg] for arg in args])) for node, args in inner]
         return Program(own, tuple(steps), tuple([register[root] for root in roots]))
     # one register more, behind the leaves: the axes
     at = len(leaves)
     moved = {node: index + (index >= at) for node, index in register.items()}
     steps = [
-        (_forward(node, args), (*[moved[arg] for arg in args], *([at] if reduces(node.op) else [])))
+        (forward(node, args), (*[moved[arg] for arg in args], *([at] if reduces(node.op) else [])))
         for node, args in inner
     ]
     return Program((*own, AXES if axes is None else axes), tuple(steps), tuple([moved[root] for root in roots]))
 
 
-def _inputs(node: Expression) -> tuple[Expression, ...]:
+def shown_inputs(node: Expression) -> tuple[Expression, ...]:
     """A node's inputs, none for a number; ``where`` over a comparison takes the comparison's own."""
     if not (node.uses_input or node.is_learnable):
         return ()
-    if node.op == "where" and node.args[0].op in COMPARISONS and _inputs(node.args[0]):
+    if node.op == "where" and node.args[0].op in COMPARISONS and shown_inputs(node.args[0]):
         return (*node.args[0].args, *node.args[1:])
     return node.args
 
 
-def _forward(node: Expression, inputs: tuple[Expression, ...]) -> Callable[..., Value]:
+def forward(node: Expression, inputs: tuple[Expression, ...]) -> Callable[..., Value]:
+    """The function of the :func:`shown_inputs` of a node that gives its value."""
     if node.op == PAIR:
         return paired
     return forward_of(node.op) if inputs is node.args else where_compared(node.args[0].op)
+
+
+def leaf_value(node: Expression, x: Tensor, parameters: Mapping[str, Value]) -> Value:
+    """The value of a node without :func:`shown_inputs` at points ``x``."""
+    value = _leaf_value(_leaf(node), x, parameters)
+    assert not isinstance(value, Axes)
+    return value
 
 
 def _leaf(node: Expression) -> Value | str | None:

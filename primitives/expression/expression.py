@@ -20,6 +20,8 @@ MAX_SIZE = 400
 
 #: The input, and the second one of a gate.
 INPUT_NAMES = ("x", "z")
+_NO_INPUTS: frozenset[str] = frozenset()
+_INPUT_SETS = {name: frozenset((name,)) for name in INPUT_NAMES}
 
 
 class Expression:
@@ -51,13 +53,15 @@ class Expression:
         self.value = value
         size, depth, has_formulas = 1, 1, needs_formula(op)
         is_learnable, is_paired, has_statistics = isinstance(value, Parameter), op == PAIR, bool(reduces(op))
-        inputs = frozenset((op,)) if op in INPUT_NAMES else frozenset[str]()
+        inputs = _INPUT_SETS.get(op, _NO_INPUTS)
         axes = ALL_AXES if inputs else mask("c") if isinstance(value, Parameter) and value.per == "channel" else 0
         for arg in args:
             size += arg.size
-            depth = max(depth, arg.depth + 1)
+            if arg.depth >= depth:
+                depth = arg.depth + 1
             has_formulas = has_formulas or arg.has_formulas
-            inputs = inputs | arg.inputs
+            if inputs is not arg.inputs:
+                inputs = inputs | arg.inputs if inputs else arg.inputs
             axes |= arg.axes
             is_learnable = is_learnable or arg.is_learnable
             has_statistics = has_statistics or arg.has_statistics

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
+from evaluators.objectives import Against
 from evaluators.results.reasons import Reason, Unmeasured
-from evaluators.results.records import reference_name
+from evaluators.results.records import reference_name, rivals
+from evaluators.training.member import Array
 from search.engine.known import parsed
 from search.engine.rejection import relative_losses
 from search.engine.scoring import Scoring, gains_of
@@ -15,12 +18,16 @@ from search.records.trial import TrialRecord
 
 def trials_of(record: CohortRecord, scoring: Scoring) -> list[TrialRecord]:
     """The classes of a cohort in order, a pure function of it."""
-    return [_trial(record, slot, gain, scoring) for slot, gain in enumerate(scoring.gains(record))]
+    controls = Against(rivals(record.result.controls), record.tasks)
+    tables = [{} if row.reason else controls.gains(row) for row in record.result.candidates]
+    gains = scoring.gains(record, tables if controls.even else ())
+    return [_trial(record, slot, (gain, tables[slot]), scoring) for slot, gain in enumerate(gains)]
 
 
-def _trial(record: CohortRecord, slot: int, gain: float, scoring: Scoring) -> TrialRecord:
+def _trial(record: CohortRecord, slot: int, gains: tuple[float, Mapping[str, Array]], scoring: Scoring) -> TrialRecord:
     planned, row = record.plan.proposals[slot], record.result.candidates[slot]
-    gain_over, by_task = gains_of(row, record)
+    gain, tables = gains
+    gain_over, by_task = gains_of(record, tables)
     over_reference = gain_over[reference_name(gain_over)] if gain_over else None
     reason: Reason | Unmeasured | None = row.reason or (None if by_task else Reason.NO_REFERENCE)
     values = {} if reason else scoring.values(parsed(planned.expression), row, gain, record)

@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection
-from functools import lru_cache
+from weakref import WeakValueDictionary
 
 from primitives.equivalence.signs import same_up_to_signs, sign_class
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 
-#: Expressions of candidates: each text is read when it is proposed, entered and looked at.
-parsed = lru_cache(maxsize=4096)(parse)
+_KEPT = 4096  # results that strategies look at; what is under way is kept by its class
+
+
+class Texts:
+    """The expressions of candidates' texts: each is looked at when it is proposed, entered and varied."""
+
+    def __init__(self) -> None:
+        self._known: WeakValueDictionary[str, Expression] = WeakValueDictionary()
+        self._recent: deque[Expression] = deque(maxlen=_KEPT)
+
+    def __call__(self, text: str) -> Expression:
+        """The expression of a text."""
+        known = self._known.get(text)
+        return self.note(parse(text)) if known is None else known
+
+    def note(self, expression: Expression) -> Expression:
+        """Keep an expression, so that its text need not be read, as long as it is under way or among the last."""
+        self._recent.append(expression)
+        self._known[expression.text] = expression
+        return expression
+
+    def forget(self) -> None:
+        """Read all texts anew, as after operators went."""
+        self._recent.clear()
+        self._known.clear()
+
+
+parsed = Texts()
 
 
 class KnownClasses:

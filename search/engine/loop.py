@@ -13,6 +13,7 @@ from evaluators.results.records import CohortResult
 from evaluators.results.reference_loss import check_reference
 from search.config import Config
 from search.engine.funnel_counts import FunnelCounts
+from search.engine.learnt import Learnt
 from search.engine.proposer import Proposer, expected
 from search.engine.racing import laps
 from search.engine.recorder import Recorder
@@ -62,6 +63,7 @@ def search(
         ReferenceLossError: the reference has no finite loss in the first cohort.
     """
     proposer, lag = Proposer(config, recorder.study.known), config.cohorts.lag
+    learnt = Learnt(proposer.strategy, folder)
     plans: dict[int, Plan] = {}
     done: dict[int, CohortRecord] = {}
     begun = told = recorder.cohorts
@@ -81,6 +83,7 @@ def search(
                 done[begun] = record
                 _sweep(folder, told, done)
             else:
+                learnt.proposed(begun)
                 workers.submit(begun, request_for(config, plan, folder, current=current))
             begun, planned = begun + 1, planned + len(plan.proposals)
         if told == begun:
@@ -95,6 +98,7 @@ def search(
             first = done[told]
             check_reference(first.result, first.tasks, "launch with smaller training.learning_rates")
         show(Progress(config.budget, recorder.record(done.pop(told)), recorder.funnel))
+        learnt.told(told)
         _settle()
         told += 1
         plans.pop(told - 1 - lag, None)

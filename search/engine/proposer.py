@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
+from typing import overload
 
 from evaluators.machine.threads import one_thread
 from evaluators.results.reasons import SOFT, Reason
@@ -41,7 +42,7 @@ class Proposer:
         """The candidates of cohort ``number``, a function of its arguments and the run's seed alone."""
         started = time.perf_counter()
         rng = numpy_generator(self.config.seed, "ask", number)
-        waiting = [_proposal(row) for plan in pending for row in plan.proposals]
+        waiting = Waiting([row for plan in pending for row in plan.proposals])
         proposals: list[Planned] = []
         counts: Counter[Passed | Reason] = Counter()
         size = self.config.cohorts.size
@@ -72,7 +73,7 @@ class Proposer:
             counts[Passed.KNOWN] += 1
             return
         counts[Passed.ACCEPTED] += 1
-        self.known.expect(key, expression)
+        self.known.expect(key, parsed.note(expression))
         proposals.append(Planned(expression.text, key, proposal.parents, proposal.attributes, passed_on=reason))
 
     def _passed_on(self, expression: Expression, reason: Reason) -> bool:
@@ -84,6 +85,25 @@ class Proposer:
         """The canonical form, where that is smaller and the grammar can go on from it."""
         form = canonical(expression)
         return form if form.size < expression.size and form in self.grammar else expression
+
+
+class Waiting(Sequence[Proposal]):
+    """Proposals whose results are not known yet; an item is made when it is looked at, which few strategies do."""
+
+    def __init__(self, planned: Sequence[Planned]) -> None:
+        self._planned = planned
+
+    def __len__(self) -> int:
+        return len(self._planned)
+
+    @overload
+    def __getitem__(self, index: int) -> Proposal: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Proposal]: ...
+    def __getitem__(self, index: int | slice) -> Proposal | list[Proposal]:
+        if isinstance(index, slice):
+            return [_proposal(row) for row in self._planned[index]]
+        return _proposal(self._planned[index])
 
 
 def _proposal(planned: Planned) -> Proposal:

@@ -47,9 +47,13 @@ def laps(race: Shares, seeds: int, known: Sequence[Array]) -> tuple[Lap, ...]:
 
 
 def _laps(race: Shares, seeds: int, known: Sequence[Array]) -> Iterator[Lap]:
+    lengths = [len(gains) for gains in known]
+    tables = [np.stack([each for each in known if len(each) == length]) for length in sorted({*lengths} - {0})]
+    failed = np.full(lengths.count(0), -math.inf)
     for share, more in race:
-        means = sorted((float(gains[:seeds].mean()) if len(gains) else -math.inf for gains in known), reverse=True)
-        yield Lap(means[max(1, round(share * len(means))) - 1], more)
+        # those of one length at once: 240 means of single rows take a millisecond a lap
+        means = np.sort(np.concatenate([failed, *[table[:, :seeds].mean(axis=1) for table in tables]]))[::-1]
+        yield Lap(float(means[max(1, round(share * len(means))) - 1]), more)
         seeds += more
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 from evaluators.objectives import mean_gain
 from evaluators.results.records import CohortResult
@@ -20,6 +21,8 @@ from search.records.cohort import CohortRecord, Plan, Planned
 from search.records.trace_entry import Best, TraceEntry
 from search.records.trial import TrialRecord
 
+_RACED = 2 * RECENT  # classes whose gains are kept decoded
+
 
 class Recorder:
     """Enters cohorts, in order, into the study and its store.
@@ -32,6 +35,7 @@ class Recorder:
     def __init__(self, study: Study, config: Config) -> None:
         self.study, self.store, self.config = study, study.store, config
         self.funnel = FunnelCounts.of(self.store.trace)
+        self._raced = lru_cache(maxsize=_RACED)(lambda number: gains_by_seed(self.store.trials[number]))
 
     @property
     def cohorts(self) -> int:
@@ -50,7 +54,7 @@ class Recorder:
     def raced(self, cohorts: int) -> list[Array]:
         """What the limits of a race are learnt from: the last classes of the first cohorts."""
         end = self._trained(cohorts)
-        return [gains_by_seed(self.store.trials[number]) for number in range(max(0, end - RECENT), end)]
+        return [self._raced(number) for number in range(max(0, end - RECENT), end)]
 
     def _trained(self, cohorts: int) -> int:
         """Classes that the first cohorts trained."""

@@ -10,7 +10,6 @@ from primitives.expression.parsing import parse
 from primitives.user_file import label
 from search.engine.rivals import rivals_in
 from search.engine.study import Study
-from search.engine.unit import unit_of
 from search.records.class_row import ClassRow
 from search.records.trial import TrialRecord
 from search.storage.files import Cell, csv_text, write_atomically
@@ -42,7 +41,7 @@ def known_cells(rows: Sequence[tuple[str, ClassRow]]) -> list[dict[str, Cell]]:
 def _rows(study: Study, trials: Sequence[TrialRecord], tasks: Sequence[str]) -> list[ClassRow]:
     rivals = rivals_in(trials)
     others = [name for name in rivals if name != reference_name(rivals)]
-    unit = unit_of(study.store, tasks)
+    unit = study.unit(tasks)
     return [_row(trial, study.scoring.objectives, tasks, others, unit) for trial in trials]
 
 
@@ -80,9 +79,9 @@ def known_csv(rows: Sequence[tuple[str, ClassRow]], objectives: Sequence[str] = 
 
 
 def write_front_csv(folder: RunFolder, study: Study, tasks: Sequence[str]) -> None:
-    """Write ``front.csv``.
+    """Write ``front.csv``, which is derived: it is not waited for.
 
     Raises:
         FileError: it cannot be written.
     """
-    write_atomically(folder.front, rows_csv(front_rows(study, tasks), study.scoring.objectives))
+    write_atomically(folder.front, rows_csv(front_rows(study, tasks), study.scoring.objectives), sync=False)

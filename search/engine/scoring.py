@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from evaluators.comparison import averages
-from evaluators.objectives import DEFAULT, Aggregate, Trained, cohort_gains, gains, objective, score
-from evaluators.results.records import MemberResult, reference_name, rivals
+from evaluators.objectives import DEFAULT, Aggregate, Trained, cohort_gains, objective, score
+from evaluators.results.records import MemberResult, reference_name
+from evaluators.training.member import Array
 from primitives.expression.expression import Expression
 from search.records.cohort import CohortRecord
 
@@ -34,9 +36,20 @@ class Scoring:
         """The direction of each objective, in order."""
         return [objective(name).direction for name in self.objectives]
 
-    def gains(self, record: CohortRecord) -> list[float]:
-        """The gain of each candidate of a cohort file."""
-        return cohort_gains(record.result, record.tasks, self.aggregate)
+    def gains(self, record: CohortRecord, tables: Sequence[Mapping[str, Array]] = ()) -> list[float]:
+        """The gain of each candidate of a cohort file; NaN for those that failed.
+
+        Args:
+            record: the cohort.
+            tables: what :class:`evaluators.objectives.Against` says of each candidate, if it is known.
+
+        Raises:
+            ReferenceLossError: the reference has no finite loss on a task.
+        """
+        if not tables or self.aggregate != "mean":
+            return cohort_gains(record.result, record.tasks, self.aggregate)
+        own = reference_name(record.result.controls)
+        return [float(table[own].mean()) if table else math.nan for table in tables]
 
     def values(
         self, expression: Expression, row: MemberResult, gain: float, record: CohortRecord
@@ -49,14 +62,19 @@ class Scoring:
 DEFAULT_SCORING = Scoring()
 
 
-def gains_of(row: MemberResult, record: CohortRecord) -> tuple[dict[str, float], dict[str, tuple[float, ...]]]:
+def gains_of(
+    record: CohortRecord, tables: Mapping[str, Array]
+) -> tuple[dict[str, float], dict[str, tuple[float, ...]]]:
     """Gains of one candidate: over each control, and over the reference by task and seed; empty where it has none.
 
     A control that has no finite loss is left out. Over the controls empty, too, where the tasks have no common unit.
+
+    Args:
+        record: its cohort.
+        tables: gains over each control, tasks x seeds; none where it failed.
     """
-    if row.reason:
+    if not tables:
         return {}, {}
-    tables = {name: gains(row, rival, record.tasks) for name, rival in rivals(record.result.controls).items()}
     over = {name: mean for name, table in tables.items() if math.isfinite(mean := float(table.mean()))}
     own = reference_name(tables)
     if own not in over:

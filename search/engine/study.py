@@ -16,6 +16,7 @@ from search.engine.front import Front
 from search.engine.known import KnownClasses, parsed
 from search.engine.rejection import CALIBRATING
 from search.engine.scoring import DEFAULT_SCORING, Scoring
+from search.engine.unit import unit_of
 from search.records.trial import TrialRecord
 from search.storage import Store
 from search.strategies.base import Result
@@ -56,6 +57,7 @@ class Study:
         self.front = Front(scoring.directions)
         self.uncensored: list[tuple[int, list[float]]] = []
         self.trials = 0
+        self._units: dict[tuple[str, ...], str] = {}
         self.result = lru_cache(maxsize=_DECODED)(self._result)
         self.enter(store.trials)
 
@@ -73,6 +75,16 @@ class Study:
     def front_trials(self) -> list[TrialRecord]:
         """The Pareto front, in order of entry."""
         return [self.store.trials[number] for number in self.front.numbers]
+
+    def unit(self, tasks: Sequence[str]) -> str:
+        """The unit of the gains, see :func:`search.engine.unit.unit_of`; a cohort's file is read once for it."""
+        key = tuple(tasks)
+        if key not in self._units:
+            unit = unit_of(self.store, tasks)
+            if not self.trials:
+                return unit
+            self._units[key] = unit
+        return self._units[key]
 
     def _result(self, number: int) -> Result:
         """A trial as strategies see it."""
@@ -116,7 +128,9 @@ class History(Sequence[Result]):
     def __getitem__(self, index: slice) -> list[Result]: ...
     def __getitem__(self, index: int | slice) -> Result | list[Result]:
         if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(self._length))]
+            known = len(self._given)
+            numbers = range(*index.indices(self._length))
+            return [self._given[n] if n < known else self._result(n - known) for n in numbers]
         number = range(self._length)[index]
         first = len(self._given)
         return self._given[number] if number < first else self._result(number - first)

@@ -39,14 +39,24 @@ def writing(path: Path) -> Iterator[None]:
         raise FileError(f"cannot write {path}: {error}") from error
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Replace a file in one step; after a crash it has the old or the new content."""
+def write_atomically(path: Path, content: str | bytes, *, sync: bool = True) -> None:
+    """Replace a file in one step; after a crash it has the old or the new content.
+
+    Args:
+        path: the file.
+        content: of it; text becomes UTF-8.
+        sync: wait until it is on the disk; of no use to a file that is written anew with each cohort.
+
+    Raises:
+        FileError: it cannot be written.
+    """
     data = content.encode() if isinstance(content, str) else content
     with writing(path):
         if path.exists() and not path.is_file():
             raise OSError(errno.EINVAL, "it is there and no plain file")
-        replace_file(path, data, path.parent / f".{path.name}.tmp")
-        _sync_folder(path.parent)
+        replace_file(path, data, path.parent / f".{path.name}.tmp", sync=sync)
+        if sync:
+            _sync_folder(path.parent)
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]]) -> str:
@@ -140,7 +150,15 @@ def run_in(path: Path) -> str:
 
 def write_sealed(path: Path, data: JsonObject, run: str = "", *, indent: int | None = None) -> None:
     """Write sealed JSON atomically, on one line: indented it takes Python's own encoder, ten times as long."""
-    write_atomically(path, json.dumps(seal(data, run), allow_nan=False, indent=indent) + "\n")
+    text = _sealed_text(data, run) if indent is None else json.dumps(seal(data, run), allow_nan=False, indent=indent)
+    write_atomically(path, text + "\n")
+
+
+def _sealed_text(data: JsonObject, run: str) -> str:
+    """The text of :func:`seal`: what the hash is of, and the hash; the data are encoded once."""
+    text = json.dumps(data | ({"run": run} if run else {}), allow_nan=False)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return f'{text[:-1]}{", " if len(text) > 2 else ""}"sha256": "{digest}"}}'
 
 
 def read_sealed(path: Path, run: str = "") -> JsonObject | None:

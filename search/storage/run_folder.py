@@ -43,6 +43,7 @@ class RunFolder:
         self.journal = path / "study.journal"
         self.trace = path / "cohorts.jsonl"
         self.front = path / "front.csv"
+        self.strategy = path / "strategy.state"
         self.confirmation = path / "confirmation.json"
         self.confirming = path / "confirmation"
         self.timing = path / "timing.json"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, overload
 
@@ -15,16 +16,19 @@ from optuna.storages.journal import BaseJournalBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from evaluators.errors import RecordError
-from evaluators.results.json_codec import Fields
+from evaluators.results.json_codec import Fields, JsonObject
 from evaluators.results.reasons import Kind
 from search.engine.scoring import DEFAULT_SCORING, Scoring
+from search.records.cohort_codec import time_to_json
 from search.records.trial import TrialRecord
 from search.records.trial_codec import trial_from_json, trial_to_json
-from search.storage.journal import CohortJournal
+from search.storage.journal import WRITER, CohortJournal
 
 NAME = "actsearch"
 METRICS = "study:metric_names"  # of Optuna's, as set_metric_names writes it
 Direction = Literal["maximize", "minimize"]
+RECENT = 1024  #: trials that stay decoded, 2 KB each
+CREATE_TRIAL = 4  # Optuna's code of such a line
 HEADER = 2  #: lines of a journal before its first trial
 _STATES = {Kind.FAILED: TrialState.FAIL, Kind.REJECTED: TrialState.PRUNED}
 
@@ -42,10 +46,15 @@ class Trials(Sequence[TrialRecord]):
         self._storage, self._objectives, self._place = storage, objectives, place
         begun = bool(storage.get_all_studies())
         self._count = storage.get_n_trials(storage.get_study_id_from_name(NAME)) if begun else 0
+        self._recent: dict[int, TrialRecord] = {}
 
-    def grow(self, count: int) -> None:
-        """Take so many more trials in."""
-        self._count += count
+    def grow(self, trials: Sequence[TrialRecord]) -> None:
+        """Take more trials in; the last ones are looked at again and again, and stay decoded."""
+        for trial in trials:
+            attributes = json.loads(json.dumps(dict(trial.attributes))) if trial.attributes else {}
+            self._recent[self._count] = replace(trial, attributes=attributes)
+            self._recent.pop(self._count - RECENT, None)
+            self._count += 1
 
     def __len__(self) -> int:
         return self._count
@@ -57,7 +66,8 @@ class Trials(Sequence[TrialRecord]):
     def __getitem__(self, index: int | slice) -> TrialRecord | list[TrialRecord]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(self._count))]
-        return self._decoded(self._storage.get_trial(range(self._count)[index]))
+        number = range(self._count)[index]
+        return self._recent.get(number) or self._decoded(self._storage.get_trial(number))
 
     def _decoded(self, trial: FrozenTrial) -> TrialRecord:
         fields = Fields(trial.user_attrs, f"{self._place}: trial {trial.number}")
@@ -87,7 +97,7 @@ class TrialJournal:
 
     def __init__(self, path: Path, scoring: Scoring = DEFAULT_SCORING) -> None:
         self.scoring, self.journal = scoring, CohortJournal(path)
-        storage = _storage(self.journal)
+        self._storage = storage = _storage(self.journal)
         self.study = self._load(storage) if storage.get_all_studies() else self._create(storage)
         self.trials = Trials(storage, scoring.objectives, path)
 
@@ -103,10 +113,11 @@ class TrialJournal:
 
     def add(self, trials: Sequence[TrialRecord], started: datetime, finished: datetime) -> None:
         """Enter the trials of a cohort with one append; the times are the cohort's, not the clock's."""
+        times = time_to_json(started.astimezone(UTC)), time_to_json(finished.astimezone(UTC))
         with self.journal.batch():
-            for trial in trials:
-                self.study.add_trial(_frozen(trial, started, finished))
-        self.trials.grow(len(trials))
+            self.journal.append_logs([_log_of(trial, *times) for trial in trials])
+            self._storage.get_study_name_from_id(0)  # takes the lines in, while they need not be read from the file
+        self.trials.grow(trials)
 
 
 def read_trials(backend: BaseJournalBackend, scoring: Scoring, place: Path) -> Trials:
@@ -135,18 +146,26 @@ def _storage(backend: BaseJournalBackend) -> JournalStorage:
     return JournalStorage(backend)
 
 
-def _frozen(trial: TrialRecord, started: datetime, finished: datetime) -> FrozenTrial:
-    return FrozenTrial(
-        number=-1,
-        trial_id=-1,
-        state=TrialState.COMPLETE if trial.reason is None else _STATES[trial.reason.kind],
-        value=None,
-        values=None if trial.reason else list(trial.objectives.values()),
-        datetime_start=started,
-        datetime_complete=finished,
-        params={},
-        distributions={},
-        user_attrs=trial_to_json(trial),
-        system_attrs=dict(trial.attributes),
-        intermediate_values={},
-    )
+def _log_of(trial: TrialRecord, started: str, finished: str) -> JsonObject:
+    """The line that Optuna's ``Study.add_trial`` writes of a finished trial, key by key.
+
+    A cohort's are written at once: one after the other, each is checked, locked and looked for in what was written.
+    """
+    state = TrialState.COMPLETE if trial.reason is None else _STATES[trial.reason.kind]
+    values = None if trial.reason else list(trial.objectives.values())
+    several = values is not None and len(values) > 1
+    return {
+        "op_code": CREATE_TRIAL,
+        "worker_id": WRITER,
+        "study_id": 0,
+        "datetime_start": started,
+        "state": state,
+        "value": None if several or not values else values[0],
+        "values": values if several else None,
+        "datetime_complete": finished,
+        "distributions": {},
+        "params": {},
+        "user_attrs": trial_to_json(trial),
+        "system_attrs": dict(trial.attributes),
+        "intermediate_values": {},
+    }

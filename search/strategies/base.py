@@ -15,6 +15,9 @@ from primitives.grammars import Grammar
 #: A strategy's config section: ``name`` and its keyword arguments.
 Settings = Mapping[str, object]
 
+#: What a strategy has learnt, as named arrays of numbers or text.
+Arrays = Mapping[str, np.ndarray]
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
@@ -77,6 +80,14 @@ class Strategy(ABC):
 
     def __init__(self, grammar: Grammar) -> None:
         self.grammar = grammar
+
+    def packed(self) -> Arrays:
+        """What was learnt from the results looked at last, where learning it anew takes long; else nothing."""
+        return {}
+
+    def unpack(self, arrays: Arrays) -> bool:
+        """Take back what :meth:`packed` gave, of the same job; False where it does not fit, and is left."""
+        return not arrays
 
     @abstractmethod
     def ask(

@@ -6,6 +6,7 @@ budgets of hundreds or thousands.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -14,9 +15,9 @@ import numpy as np
 from evaluators.training.member import Array
 from primitives.expression.expression import Expression
 from primitives.grammars import Grammar
-from search.strategies.base import Proposal, Result
+from search.strategies.base import Arrays, Proposal, Result
 from search.strategies.fold import Folding
-from search.strategies.policy import Policy, Trainer
+from search.strategies.policy import Policy, Trainer, packed_trainer, unpack_trainer
 
 BATCH = 8  # results of one training step
 DRAWS = 4  # for each place, of which the first distinct ones are taken
@@ -65,6 +66,29 @@ class Controller(Folding[Taught]):
 
     def start(self) -> Taught:
         return Taught(Trainer(Policy(self._first_shares())))
+
+    def packed(self) -> Arrays:
+        return {} if self._state is None else {
+            **packed_trainer(self._state.trainer),
+            "baseline": np.array(np.nan if self._state.baseline is None else self._state.baseline),
+            "waiting": np.array([vector for vector, _ in self._state.waiting]).reshape(-1, len(self.decisions)),
+            "rewards": np.array([reward for _, reward in self._state.waiting]),
+            "seen": np.array(self._seen),
+            "last": np.array(self._last),
+        }  # fmt: skip
+
+    def unpack(self, arrays: Arrays) -> bool:
+        state = self.start()
+        try:
+            unpack_trainer(state.trainer, arrays)
+            baseline, seen, last = float(arrays["baseline"]), int(arrays["seen"]), str(arrays["last"])
+            rows = zip(arrays["waiting"].astype(int).tolist(), arrays["rewards"].tolist(), strict=True)
+            state.waiting = [(vector, reward) for vector, reward in rows]
+        except (KeyError, TypeError, ValueError, RuntimeError):  # of another version: it is learnt anew
+            return False
+        state.baseline = None if math.isnan(baseline) else baseline
+        self._state, self._seen, self._last = state, seen, last
+        return True
 
     def told(self, state: Taught, result: Result) -> Taught:
         vector = self._vector(result.expression)

@@ -43,24 +43,24 @@ class Evolution(Strategy):
     def ask(
         self, history: Sequence[Result], pending: Sequence[Proposal], n: int, rng: np.random.Generator
     ) -> list[Proposal]:
-        young = range(max(0, len(history) - self.population), len(history))
-        return [self._child(history, young, rng) for _ in range(n)]
+        young = history[max(0, len(history) - self.population) :]
+        return [self._child(young, rng) for _ in range(n)]
 
-    def _child(self, history: Sequence[Result], young: range, rng: np.random.Generator) -> Proposal:
+    def _child(self, young: Sequence[Result], rng: np.random.Generator) -> Proposal:
         if len(young) < self.tournament or rng.random() < self.immigrants:
             return Proposal(self.grammar.sample(rng))
-        mother = self._winner(history, young, rng)
+        mother = self._winner(young, rng)
         if mother is None:
             return Proposal(self.grammar.sample(rng))
         if rng.random() < self.crossover:
-            father = self._winner(history, young, rng)
+            father = self._winner(young, rng)
             if father is not None and father.id != mother.id:
                 child = self.grammar.crossover(mother.expression, father.expression, rng)
                 return Proposal(child, (mother.id, father.id))
         return Proposal(self.grammar.mutate(mother.expression, rng), (mother.id,))
 
-    def _winner(self, history: Sequence[Result], young: range, rng: np.random.Generator) -> Result | None:
+    def _winner(self, young: Sequence[Result], rng: np.random.Generator) -> Result | None:
         """The best of a tournament, or None if all of them failed or are no members (a start list's may be none)."""
-        drawn = [history[int(i)] for i in rng.choice(np.array(young), size=self.tournament, replace=False)]
+        drawn = [young[i] for i in rng.choice(len(young), size=self.tournament, replace=False).tolist()]
         best = max(drawn, key=lambda result: result.gain)
         return best if best.objectives and best.expression in self.grammar else None

@@ -11,8 +11,9 @@ from functools import lru_cache
 import numpy as np
 
 from evaluators.training.member import Array
-from primitives.equivalence.classes import GRID, NORMALS, has_own_slope, outputs, own_slopes, points
+from primitives.equivalence.classes import has_own_slope
 from primitives.equivalence.kinds import plainest
+from primitives.equivalence.outputs import GRID, NORMALS, outputs, own_slopes, points
 from primitives.expression.expression import Expression
 from primitives.expression.traversal import postorder
 from primitives.operators.table import operators

@@ -5,7 +5,7 @@ Proximal policy optimisation with a clipped ratio is Schulman et al. 2017, arXiv
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -84,3 +84,27 @@ class Trainer:
             self.adam.zero_grad()
             (-(gained + ENTROPY * entropy).mean()).backward()
             self.adam.step()
+
+
+def packed_trainer(trainer: Trainer) -> dict[str, np.ndarray]:
+    """A trainer's weights and the moments of its optimiser, bit for bit."""
+    arrays = {}
+    for name, weight in trainer.policy.named_parameters():
+        arrays[f"weight.{name}"] = weight.detach().numpy().copy()
+        for key, value in trainer.adam.state.get(weight, {}).items():
+            arrays[f"{key}.{name}"] = value.numpy().copy()
+    return arrays
+
+
+def unpack_trainer(trainer: Trainer, arrays: Mapping[str, np.ndarray]) -> None:
+    """Put back what :func:`packed_trainer` gave.
+
+    Raises:
+        KeyError, RuntimeError: it is of another policy.
+    """
+    with torch.no_grad():
+        for name, weight in trainer.policy.named_parameters():
+            weight.copy_(torch.from_numpy(arrays[f"weight.{name}"]))
+            moments = {key: arrays.get(f"{key}.{name}") for key in ("step", "exp_avg", "exp_avg_sq")}
+            if all(value is not None for value in moments.values()):
+                trainer.adam.state[weight] = {key: torch.tensor(value) for key, value in moments.items()}

@@ -8,9 +8,12 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evaluators.errors import EvaluationError
 from evaluators.rejection import RULES, SMALLEST_SET, CalibrationSet, RecallTarget, RungRule, Thresholds, rung_rule
+from evaluators.rejection.recall import cheapest, compute
 from evaluators.results.json_codec import Fields
 from evaluators.results.records import CohortResult, MemberResult
 from evaluators.training.member import Array
@@ -103,3 +106,22 @@ def test_the_median_lets_half_go_on() -> None:
 
 def test_it_says_what_it_rejects_if_it_rejects_anything(rule: RungRule) -> None:
     assert bool(rule.describe(TARGET)) == bool(learnt(rule, rows(0)))
+
+
+@given(st.integers(0, 999), st.integers(2, 30), st.integers(0, 4))
+@settings(max_examples=40, deadline=None)
+def test_cheapest_thresholds_are_those_of_trying_each_row(seed: int, best: int, spare: int) -> None:
+    """With ties and infinite losses, which many rows have."""
+    rng = np.random.default_rng(seed)
+    rows = np.round(rng.normal(size=(60, 4)), 1)
+    rows[rng.random(rows.shape) < 0.05] = np.inf
+    good, work = np.arange(60) < best, (5, 5, 10, 20)
+    kept = list(rows[good][np.lexsort(rows[good].T)])
+
+    def worst(some: list[Array]) -> tuple[float, ...]:
+        return tuple(np.max(some, axis=0)[:-1].tolist())
+
+    for _ in range(min(spare, len(kept) - 1)):
+        rest = [kept[:i] + kept[i + 1 :] for i in range(len(kept))]
+        kept = min(rest, key=lambda some: (compute(rows, worst(some), work), worst(some)))
+    assert cheapest(rows, good, work, spare) == worst(kept)

@@ -26,7 +26,7 @@ from primitives import (
     variable,
 )
 from primitives.analysis import output_factor
-from primitives.equivalence.classes import outputs, points
+from primitives.equivalence.outputs import outputs, points
 from primitives.errors import ExpressionError
 from primitives.expression.expression import make_node
 from primitives.expression.parameters import Parameter

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from primitives import Expression, constant, fingerprint, value_at
-from primitives.equivalence.classes import outputs
+from primitives.equivalence.outputs import outputs
 from primitives.expression.expression import make_node
 from primitives.expression.parameters import Parameter
 from primitives.expression.traversal import rewrite

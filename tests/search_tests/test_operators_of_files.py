@@ -60,7 +60,7 @@ def test_a_job_with_a_grammar_that_names_one(file: Path, small: Path) -> None:
     assert "my_gauss" in operators()
     remove_operator("my_gauss")
     file.unlink()
-    parsed.cache_clear()
+    parsed.forget()
     assert Run.open("one").front() == run.front()
     with pytest.raises(UserFileError, match=r"unknown .*'my_gauss'.* the run names .*mine.py, which is not run"):
         Run.open("one").report()
