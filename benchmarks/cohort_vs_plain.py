@@ -2,7 +2,7 @@
 
 The cohort: up to 11 formulas x 2 seeds x 3 learning rates, trained in lockstep by
 ``evaluators.training.stacking.stack.Stack`` in stacks of the probed width. The other sides train each of the models by
-itself, as a user would: an ordinary module, ``torch.optim.Adam`` with its defaults, the activation in ordinary torch
+itself, as a user would: an ordinary module, ``torch.optim.Adam`` in its fused form, the activation in ordinary torch
 operators (``plain``) or as an autograd function (``fused``). All sides take the same steps on the same data from the
 same weights, in one thread; rounds are interleaved, models are built outside the clock.
 """
@@ -62,13 +62,15 @@ def plain_model(chosen: Task, expression: Expression, seed: int, rate: float, st
     """One model whose activation is ordinary torch operators."""
     model = PlainModel(chosen, "search", expression, seed=seed, rate=rate, steps=steps)
     replace(model.network, Activation, lambda: Activation(normalised(expression), plain=True))
-    model.optimiser = torch.optim.Adam(model.network.parameters(), lr=rate)
+    model.optimiser = torch.optim.Adam(model.network.parameters(), lr=rate, fused=True)
     return model
 
 
 def fused_model(chosen: Task, expression: Expression, seed: int, rate: float, steps: int) -> PlainModel:
     """One model whose activation is an autograd function."""
-    return PlainModel(chosen, "search", expression, seed=seed, rate=rate, steps=steps)
+    model = PlainModel(chosen, "search", expression, seed=seed, rate=rate, steps=steps)
+    model.optimiser = torch.optim.Adam(model.network.parameters(), lr=rate, fused=True)
+    return model
 
 
 def alone(chosen: Task, steps: int, formulas: Sequence[str], *, fused: bool) -> list[Trainer]:
