@@ -326,7 +326,7 @@ static void run_slice(const Program *program, const REAL *x, int64_t count, cons
             if (per_channel[p]) spread(row[1 + p], parameters[p], n, first, channels, inner);
         for (int k = 0; k < program->output_count; k++) { /* what is computed for an output is written there */
             const int register_ = program->outputs[k];
-            if (register_ >= first_own) row[register_] = n == BLOCK ? out[k] + first : scratch + register_ * BLOCK;
+            if (register_ >= first_own) row[register_] = here == BLOCK ? out[k] + first : scratch + register_ * BLOCK;
         }
         for (int k = 0; k < program->length; k++) {
             const int32_t *word = program->code + k * WORDS;
