@@ -12,14 +12,11 @@ enum { BLOCK = 512, LANES = 16, WORDS = 5 };
 /* The order is that of primitives/lowering/bytecode/opcodes.py. */
 enum {
     ADD, SUB, MUL, DIV, POW, MAX, MIN,
-    GT, GE, LT, LE,
-    SELECT, SELECT_GT, SELECT_GE, SELECT_LT, SELECT_LE,
+    GT, GE, LT, LE, SELECT, SELECT_GT, SELECT_GE, SELECT_LT, SELECT_LE,
     NEG, RECIPROCAL, ABS, SIGN, FLOOR, SQRT,
     EXP, EXPM1, LOG, LOG1P, SIN, COS, ATAN,
-    SINH, COSH, TANH, ASINH, ERF, ERFC,
-    SIGMOID, SOFTPLUS, LOG_SIGMOID,
-    SIGMOID_SLOPE, TANH_SLOPE, ELU_SLOPE,
-    TANH_SOFTPLUS
+    SINH, COSH, TANH, ASINH, ERF, ERFC, SIGMOID, SOFTPLUS, LOG_SIGMOID,
+    SIGMOID_SLOPE, TANH_SLOPE, ELU_SLOPE, TANH_SOFTPLUS
 };
 
 typedef struct {
@@ -52,6 +49,7 @@ typedef uint32_t Unsigned;
 #define OF(single, twice) single
 #endif
 #define FMA MATH(fma)
+#define OWN(name) OF(name##_, name) /* libm's in float64 */
 
 static inline Int bits(REAL a) { Int i; memcpy(&i, &a, sizeof a); return i; }
 static inline REAL real(Int i) { REAL a; memcpy(&a, &i, sizeof a); return a; }
@@ -141,13 +139,6 @@ static inline double log1p_(double a) {
     const double u = 1 + a, r = log(u) + (a - (u - 1)) / u; /* with what rounding takes from u put back */
     return a == 0 || !(u < INFINITY) ? a : u > 0 ? r : log(u);
 }
-#define log_ log
-#define erf_ erf
-#define erfc_ erfc
-#define sinh_ sinh
-#define cosh_ cosh
-#define asinh_ asinh
-#define atan_ atan
 
 #else
 
@@ -268,54 +259,33 @@ static void waves(REAL *d, const REAL *a, int64_t n, int quarter) {
 /* One instruction over n elements, a multiple of LANES. */
 static void run(int op, REAL *d, const REAL *a, const REAL *b, const REAL *c, int64_t n) {
     switch (op) {
-    case ADD: EACH_OF_TWO(u + v);
-    case SUB: EACH_OF_TWO(u - v);
-    case MUL: EACH_OF_TWO(u * v);
-    case DIV: EACH_OF_TWO(u / v);
+    case ADD: EACH_OF_TWO(u + v); case SUB: EACH_OF_TWO(u - v);
+    case MUL: EACH_OF_TWO(u * v); case DIV: EACH_OF_TWO(u / v);
     case POW: EACH_OF_TWO(MATH(pow)(u, v));
-    case MAX: EACH_OF_TWO(u != u || u > v ? u : v); /* NaN where one is */
-    case MIN: EACH_OF_TWO(u != u || u < v ? u : v);
-    case GT: EACH_OF_TWO(u > v ? 1 : 0);
-    case GE: EACH_OF_TWO(u >= v ? 1 : 0);
-    case LT: EACH_OF_TWO(u < v ? 1 : 0);
-    case LE: EACH_OF_TWO(u <= v ? 1 : 0);
+    case MAX: EACH_OF_TWO(u != u || u > v ? u : v); case MIN: EACH_OF_TWO(u != u || u < v ? u : v); /* NaN stays */
+    case GT: EACH_OF_TWO(u > v ? 1 : 0); case GE: EACH_OF_TWO(u >= v ? 1 : 0);
+    case LT: EACH_OF_TWO(u < v ? 1 : 0); case LE: EACH_OF_TWO(u <= v ? 1 : 0);
     case SELECT: EACH_OF_THREE(u != 0 ? v : w);
-    case SELECT_GT: EACH_OF_THREE(u > 0 ? v : w);
-    case SELECT_GE: EACH_OF_THREE(u >= 0 ? v : w);
-    case SELECT_LT: EACH_OF_THREE(u < 0 ? v : w);
-    case SELECT_LE: EACH_OF_THREE(u <= 0 ? v : w);
-    case NEG: EACH(-u);
-    case RECIPROCAL: EACH(1 / u);
-    case ABS: EACH(MATH(fabs)(u));
+    case SELECT_GT: EACH_OF_THREE(u > 0 ? v : w); case SELECT_GE: EACH_OF_THREE(u >= 0 ? v : w);
+    case SELECT_LT: EACH_OF_THREE(u < 0 ? v : w); case SELECT_LE: EACH_OF_THREE(u <= 0 ? v : w);
+    case NEG: EACH(-u); case RECIPROCAL: EACH(1 / u);
+    case ABS: EACH(MATH(fabs)(u)); case ATAN: EACH(OWN(atan)(u));
     case SIGN: EACH((u > 0 ? (REAL)1 : 0) - (u < 0 ? (REAL)1 : 0));
-    case FLOOR: EACH(MATH(floor)(u));
-    case SQRT: EACH(MATH(sqrt)(u));
-    case EXP: EACH(exp_(u));
-    case EXPM1: EACH(expm1_(u));
-    case LOG: EACH(log_(u));
-    case LOG1P: EACH(log1p_(u));
-    case SIN: waves(d, a, n, 0); break;
-    case COS: waves(d, a, n, 1); break;
-    case ATAN: EACH(atan_(u));
-    case SINH: EACH(sinh_(u));
-    case COSH: EACH(cosh_(u));
-    case TANH: EACH(tanh_(u));
-    case ASINH: EACH(asinh_(u));
-    case ERF: EACH(erf_(u));
-    case ERFC: EACH(erfc_(u));
-    case SIGMOID: EACH(1 / (1 + exp_(-u)));
-    case SOFTPLUS: EACH(softplus_(u));
-    case LOG_SIGMOID: EACH(-softplus_(-u));
-    case SIGMOID_SLOPE: EACH_OF_TWO((1 - v) * v * u);
-    case TANH_SLOPE: EACH_OF_TWO(u * MATH(fma)(-v, v, 1));
+    case FLOOR: EACH(MATH(floor)(u)); case SQRT: EACH(MATH(sqrt)(u));
+    case EXP: EACH(exp_(u)); case EXPM1: EACH(expm1_(u));
+    case LOG: EACH(OWN(log)(u)); case LOG1P: EACH(log1p_(u));
+    case SIN: waves(d, a, n, 0); break; case COS: waves(d, a, n, 1); break;
+    case SINH: EACH(OWN(sinh)(u)); case COSH: EACH(OWN(cosh)(u));
+    case TANH: EACH(tanh_(u)); case ASINH: EACH(OWN(asinh)(u));
+    case ERF: EACH(OWN(erf)(u)); case ERFC: EACH(OWN(erfc)(u));
+    case SIGMOID: EACH(1 / (1 + exp_(-u))); case TANH_SOFTPLUS: EACH(tanh_softplus_(u));
+    case SOFTPLUS: EACH(softplus_(u)); case LOG_SIGMOID: EACH(-softplus_(-u));
+    case SIGMOID_SLOPE: EACH_OF_TWO((1 - v) * v * u); case TANH_SLOPE: EACH_OF_TWO(u * FMA(-v, v, 1));
     case ELU_SLOPE: EACH_OF_TWO(v > 0 ? u : u * (v + 1));
-    case TANH_SOFTPLUS: EACH(tanh_softplus_(u));
     }
 }
 
-static void fill(REAL *row, REAL value) {
-    for (int i = 0; i < BLOCK; i++) row[i] = value;
-}
+static void fill(REAL *row, REAL value) { for (int i = 0; i < BLOCK; i++) row[i] = value; }
 
 /* Values of channels for elements from `first` on, each for `inner` neighbours. */
 static void spread(REAL *row, const REAL *values, int64_t n, int64_t first, int64_t channels, int64_t inner) {
@@ -356,7 +326,7 @@ static void run_slice(const Program *program, const REAL *x, int64_t count, cons
             if (per_channel[p]) spread(row[1 + p], parameters[p], n, first, channels, inner);
         for (int k = 0; k < program->output_count; k++) { /* what is computed for an output is written there */
             const int register_ = program->outputs[k];
-            if (register_ >= first_own) row[register_] = n == BLOCK ? out[k] + first : scratch + register_ * BLOCK;
+            if (register_ >= first_own) row[register_] = here == BLOCK ? out[k] + first : scratch + register_ * BLOCK;
         }
         for (int k = 0; k < program->length; k++) {
             const int32_t *word = program->code + k * WORDS;
@@ -423,16 +393,16 @@ static void adam_row(const Adam *adam, REAL rate, int64_t n, REAL *tensor, const
     const REAL epsilon = (REAL)adam->epsilon, step = rate * (REAL)adam->scale, decay = (REAL)adam->decay;
     const REAL shrink = adam->decoupled ? 1 - rate * decay : 1, add = adam->decoupled ? 0 : decay;
     VECTORISE for (int64_t i = 0; i < n; i++) {
-        const REAL t = tensor[i] * shrink, g = MATH(fma)(t, add, gradient[i]);
-        const REAL m = MATH(fma)(move, g - first[i], first[i]), v = MATH(fma)(fresh * g, g, second[i] * keep);
+        const REAL t = tensor[i] * shrink, g = add != 0 ? FMA(t, add, gradient[i]) : gradient[i];
+        const REAL m = FMA(move, g - first[i], first[i]), v = FMA(fresh * g, g, second[i] * keep);
         first[i] = m;
         second[i] = v;
-        tensor[i] = MATH(fma)(m / (MATH(sqrt)(v) + epsilon), step, t);
+        tensor[i] = FMA(m / (MATH(sqrt)(v) + epsilon), step, t);
     }
 }
 
-/* A step of `count` tensors, each of shape (rows, outer, inner) with a rate for each row. layouts[6 t ...]: rows, outer,
-   inner, and the gradient's strides, which are often those of a transposed matrix; the others are contiguous.
+/* A step of `count` tensors, each of shape (rows, outer, inner) with a rate for each row. layouts[6 t ...]: these
+   sizes, and the gradient's strides, which are often those of a transposed matrix; the others are contiguous.
    pointers[5 t ...]: tensor, gradient, first and second moment, and rates; adams[t]: the numbers. */
 void adam(int32_t count, const Adam *adams, const int64_t *layouts, REAL *const *pointers) {
     REAL taken[BLOCK];
@@ -699,7 +669,7 @@ static void cross_entropy(const int64_t *labels, const Work *work, const REAL *l
     for (int64_t b = 0; b < batch; b++) {
         REAL *own = upstream + b * classes, sum = 0;
         for (int64_t i = 0; i < classes; i++) sum += own[i];
-        work->losses[b] = log_(sum) - work->losses[b];
+        work->losses[b] = OWN(log)(sum) - work->losses[b];
         for (int64_t i = 0; i < classes; i++) own[i] /= sum * (REAL)batch;
         own[labels[work->rows[b]]] -= 1 / (REAL)batch;
     }
