@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from itertools import combinations
+from itertools import combinations, islice
 from pathlib import Path
 
 import numpy as np
@@ -65,11 +65,10 @@ def main() -> None:
             texts, losses, relu = stored["expressions"].tolist(), stored["losses"][:, -1], stored["relu"][-1]
             marks, rates, of_task = stored["marks"].tolist(), tuple(stored["rates"].tolist()), str(stored["task"])
         chosen = task(of_task)
-        rows = numpy_generator(0, "engine ranks", name).permutation(len(texts))
-        whole = np.isfinite(gains(losses.astype(float), relu.astype(float))).all(axis=0)
-        rows = [row for row in rows if whole[row] and not not_native(chosen, "search", parse(texts[row]), CPU)][
-            : arguments.classes
-        ]
+        order = numpy_generator(0, "engine ranks", name).permutation(len(texts)).tolist()
+        whole = np.isfinite(gains(losses.astype(float), relu.astype(float)).min(axis=0))
+        taken = (row for row in order if whole[row] and not not_native(chosen, "search", parse(texts[row]), CPU))
+        rows = list(islice(taken, arguments.classes))
         started = time.thread_time()
         own, own_relu = trained(of_task, SEEDS[name], [texts[row] for row in rows], losses.shape[1], marks, rates)
         seconds = time.thread_time() - started

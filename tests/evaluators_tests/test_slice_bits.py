@@ -12,6 +12,7 @@ import torch
 from evaluators.tasks import task
 from evaluators.tasks.base import Task
 from evaluators.training.member import CohortMember, Schedule
+from evaluators.training.stacking.lone_products import lone_products
 from evaluators.training.stacking.stack import Stack
 from evaluators.training.train import train
 from primitives.expression.expression import Expression
@@ -105,6 +106,23 @@ def test_lone_slice(family: str) -> None:
     assert torch.equal(shrunk.advance(STEPS)[:, 0], losses[5:, 1])
     for lone, index in ((alone, 0), (shrunk, 1)):
         assert lone.loss("validation").tolist() == [whole.loss("validation")[index].item()]
+
+
+@pytest.mark.parametrize("shape", [(1, 24, 160), (24, 1, 160), (1, 1, 1024), (200, 1, 5), (3, 2, 40)])
+def test_a_lone_product(shape: tuple[int, int, int]) -> None:
+    """By a vector, forwards and backwards; the library takes another kernel for it."""
+    rows, columns, depth = shape
+    generator = torch.Generator().manual_seed(1)
+    shapes = (rows, depth), (columns, depth), (columns,)
+    left, right, shift = (torch.randn(3, *each, generator=generator) for each in shapes)
+
+    def results(slices: int) -> list[torch.Tensor]:
+        leaves = [each[:slices].clone().requires_grad_() for each in (left, right, shift)]
+        with lone_products(slices, torch.device("cpu")):
+            found = torch.func.vmap(torch.nn.functional.linear)(*leaves)
+            return [found, *torch.autograd.grad(found.sin().sum(), leaves)]
+
+    assert all(torch.equal(one, many[:1]) for one, many in zip(results(1), results(3), strict=True))
 
 
 @pytest.mark.parametrize("family", ["mlp", "cnn", "transformer"])

@@ -45,6 +45,7 @@ from evaluators.training.stacking.buffers import own_buffers
 from evaluators.training.stacking.convolution import StackedConvolutions
 from evaluators.training.stacking.layer_shares import mean_statistics
 from evaluators.training.stacking.layout import Layout, Share
+from evaluators.training.stacking.lone_products import lone_products
 from primitives.equivalence.builtin import as_builtin
 from primitives.expression.expression import Expression, at_place, variable
 from primitives.layers.in_place import InPlace
@@ -169,7 +170,8 @@ class Stack(Models):
         self.network.train()
         losses = self.losses(self.orders[self.seed, batch]).mean(dim=1)
         self.network.eval()
-        return losses.detach(), torch.autograd.grad(losses.sum(), leaves, materialize_grads=True)
+        with lone_products(self.width, self.seed.device):
+            return losses.detach(), torch.autograd.grad(losses.sum(), leaves, materialize_grads=True)
 
     def _forget(self) -> None:
         """The weights, or the slices, become others: statistics for evaluation have to be taken anew."""
@@ -248,8 +250,8 @@ class Stack(Models):
         self._calibrate()
         inputs = mapped(torch.clone, inputs) if self.writes else inputs  # the network may write into them
         with ExitStack() as contexts:
-            batched = _batched_attention(self.seed.device)
-            for context in (self.backend.mixed(), batched, *(mode() for mode in self.modes)):
+            own = (_batched_attention(self.seed.device), lone_products(self.width, self.seed.device))
+            for context in (self.backend.mixed(), *own, *(mode() for mode in self.modes)):
                 contexts.enter_context(context)
             output = torch.func.vmap(self._model, randomness="error")(self.state | self.fixed, self._markers(), inputs)
         return mapped(self.backend.place, output)
