@@ -50,12 +50,14 @@ class Trainer(Protocol):
         """Train up to a step number."""
 
 
-def stacked(chosen: Task, steps: int, formulas: Sequence[str], width: int) -> list[Trainer]:
-    """Stacks of a width that hold all models."""
+def stacked(
+    chosen: Task, steps: int, formulas: Sequence[str], width: int, kind: type[Stack] = Stack
+) -> list[Trainer]:  # fmt: skip
+    """Stacks of a kind and width that hold all models."""
     each = max(1, width // (len(SEEDS) * len(RATES)))
     groups = [formulas[start : start + each] for start in range(0, len(formulas), each)]
     members = [[CohortMember(parse(text), SEEDS) for text in group] for group in groups]
-    return [Stack(chosen, "search", group, Schedule(steps, (), RATES)) for group in members]
+    return [kind(chosen, "search", group, Schedule(steps, (), RATES)) for group in members]
 
 
 def plain_model(chosen: Task, expression: Expression, seed: int, rate: float, steps: int) -> PlainModel:

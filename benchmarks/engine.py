@@ -20,7 +20,7 @@ from statistics import median
 
 import torch
 
-from benchmarks.cohort_vs_plain import FORMULAS, RATES, SEEDS, WARM_UP, Trainer, alone
+from benchmarks.cohort_vs_plain import FORMULAS, RATES, SEEDS, WARM_UP, Trainer, alone, stacked
 from evaluators.machine.threads import one_thread
 from evaluators.machine.width import probe_width
 from evaluators.native.blas import blas
@@ -29,9 +29,6 @@ from evaluators.tasks.base import Task
 from evaluators.training.chains.chain import Kind
 from evaluators.training.chains.chains import chain_of
 from evaluators.training.chains.native_stack import NativeStack
-from evaluators.training.member import CohortMember, Schedule
-from evaluators.training.stacking.stack import Stack
-from primitives.expression.parsing import parse
 
 #: task, number of formulas, steps as a share of those asked for
 SETTINGS = (
@@ -100,14 +97,6 @@ def built(folder: Path) -> ctypes.CDLL:
     return ctypes.CDLL(str(target))
 
 
-def stacks(kind: type[Stack], chosen: Task, steps: int, formulas: Sequence[str], width: int) -> list[Trainer]:
-    """Stacks of a width that hold all models."""
-    each = max(1, width // (len(SEEDS) * len(RATES)))
-    groups = [formulas[start : start + each] for start in range(0, len(formulas), each)]
-    members = [[CohortMember(parse(text), SEEDS) for text in group] for group in groups]
-    return [kind(chosen, "search", group, Schedule(steps, (), RATES)) for group in members]
-
-
 def seconds(trainers: Sequence[Trainer], steps: int) -> float:
     """CPU seconds of ``steps`` steps of every trainer, one after the other."""
     for trainer in trainers:
@@ -123,8 +112,8 @@ def compare(name: str, formulas: Sequence[str], steps: int, rounds: int, library
     chosen = task(name)
     total, width, slices = WARM_UP + steps, probe_width(chosen), len(formulas) * len(SEEDS) * len(RATES)
     sides: dict[str, Callable[[], list[Trainer]]] = {
-        "engine": lambda: stacks(NativeStack, chosen, total, formulas, width),
-        "stack": lambda: stacks(Stack, chosen, total, formulas, width),
+        "engine": lambda: stacked(chosen, total, formulas, width, NativeStack),
+        "stack": lambda: stacked(chosen, total, formulas, width),
         "plain": lambda: alone(chosen, total, formulas, fused=False),
         "fused": lambda: alone(chosen, total, formulas, fused=True),
         "products": lambda: [Products(chosen, library, slices)],
