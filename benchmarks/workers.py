@@ -34,7 +34,7 @@ from search.engine.loop import Progress, search
 from search.engine.recorder import Recorder
 from search.engine.rows import write_front_csv
 from search.engine.study import Study
-from search.storage import open_store
+from search.storage import MemoryStore, open_store
 from search.storage.run_folder import RunFolder
 from search.workers import Finished, Workers
 
@@ -124,7 +124,7 @@ class Simulated(Workers):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Of a simulated job, from its first tenth, in which workers get their first work, to its last submission.
+    """Of a simulated job, from when what was proposed at the start is told to its last submission.
 
     Args:
         classes: a second of virtual time.
@@ -147,6 +147,7 @@ class Setting:
         size: candidates of a cohort.
         cohorts: of the job.
         driver: see :class:`Simulated`.
+        files: the run has its files; else the store is in memory, which takes half the time.
     """
 
     workers: int
@@ -154,6 +155,7 @@ class Setting:
     size: int
     cohorts: int
     driver: float = 1.0
+    files: bool = True
 
     @property
     def config(self) -> Config:
@@ -177,19 +179,22 @@ def simulated(setting: Setting, times: Times) -> Outcome:
     with TemporaryDirectory() as folder:
         run = RunFolder(Path(folder) / "run")
         run.cohorts.mkdir(parents=True)
-        study = Study(open_store(run, print, config.scoring), config.scoring)
+        store = open_store(run, print, config.scoring) if setting.files else MemoryStore()
+        study = Study(store, config.scoring)
 
         def note(_: Progress) -> None:
-            write_front_csv(run, study, config.tasks)
+            if setting.files:
+                write_front_csv(run, study, config.tasks)
             marks.append((pool.now, pool.driving))
 
-        search(config, Recorder(study, config), pool, note, folder=run)
+        search(config, Recorder(study, config), pool, note, folder=run if setting.files else None)
     return outcome(pool, marks, setting)
 
 
 def outcome(pool: Simulated, marks: Sequence[tuple[float, float]], setting: Setting) -> Outcome:
-    """What the job came to between two cohorts: one after all workers had work, one before work ran out."""
-    first, last = len(marks) // 10, max(len(marks) // 2, len(marks) - setting.lag - 2)
+    """What the job came to once what was proposed at the start is told, until work runs out."""
+    last = len(marks) - setting.lag - 2
+    first = min(setting.lag + 1, 3 * last // 4)
     (begin, before), (end, after) = marks[first], marks[last]
     trained = np.clip(np.array(pool.trained), begin, end)
     return Outcome(
@@ -212,13 +217,16 @@ def main() -> None:
     parser.add_argument("--waves", type=float, default=6.0, help="cohorts of the job for each cohort under way")
     parser.add_argument("--size", type=int, default=24)
     parser.add_argument("--driver", type=float, default=1.0, help="times the driver's seconds; 0: what order costs")
+    parser.add_argument("--memory", action="store_true", help="no files: enough for what order costs")
     given = parser.parse_args()
     torch.set_num_threads(1)
     measured = [float(line) for line in MEASURED.read_text().split()]
     table = Table("workers", "s a cohort", "lag", "classes/s", "workers busy", "driver busy")
     for workers, faster in product(given.workers, given.faster):
         for lag in lags_of(workers, given.ratios):
-            setting = Setting(workers, lag, given.size, max(60, int(given.waves * (lag + 1))), given.driver)
+            setting = Setting(
+                workers, lag, given.size, max(60, int(given.waves * (lag + 1))), given.driver, not given.memory
+            )
             found = simulated(setting, Times(measured, faster))
             cells = f"{np.mean(measured) / faster:.2f}", f"{lag}", f"{found.classes:.0f}"
             table.add_row(f"{workers:,}", *cells, f"{found.busy:.0%}", f"{found.driving:.0%}")
