@@ -178,8 +178,9 @@ def test_a_users_own_task() -> None:
     assert tanh.reason == relu.reason == ""
     assert relu.gains["relu"] == 0.0
     assert relu.gain == relu.gains["current"] != 0.0
-    assert tanh.gain == 0.0  # the network has it already
-    assert tanh.gains["relu"] == pytest.approx(-relu.gain, rel=1e-9)
+    # the network has it already, as torch rounds it; 10 steps, so that rounding cannot grow
+    assert tanh.gain == pytest.approx(0.0, abs=1e-6)
+    assert tanh.gains["relu"] == pytest.approx(-relu.gain, abs=1e-6)
 
 
 def test_a_network_without_a_place_is_refused() -> None:

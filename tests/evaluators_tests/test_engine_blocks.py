@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +15,8 @@ from primitives.expression.parsing import parse
 from primitives.lowering.bytecode.opcodes import OPCODES
 from tests.evaluators_tests.native_engine import (
     COMPILER,
+    FLAGS,
+    REALS,
     SOURCE,
     aligned,
     found,
@@ -41,6 +46,17 @@ def test_the_numbers_of_the_opcodes_are_those_of_the_table() -> None:
     enum = re.search(r"enum \{\s*(ADD.*?)\}", SOURCE.read_text(encoding="utf-8"), re.DOTALL)
     assert enum is not None
     assert [name.strip().lower() for name in enum[1].split(",")] == list(OPCODES)
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="there is no gcc")
+def test_the_loops_are_vectors(tmp_path: Path) -> None:
+    command = ["gcc", *FLAGS, *REALS[torch.float32], "-fopt-info-vec", str(SOURCE), "-o", str(tmp_path / "a.so"), "-lm"]
+    said = subprocess.run(command, capture_output=True, text=True).stderr
+    found = {int(number) for number in re.findall(r":(\d+):\d+: optimized: +loop vectorized", said)}
+    lines = enumerate(SOURCE.read_text(encoding="utf-8").splitlines(), 1)
+    cases = {number: line.strip() for number, line in lines if " EACH" in line and "case" in line}
+    assert len(cases) > 20
+    assert [line for number, line in cases.items() if number not in found and "POW" not in line] == []
 
 
 @pytest.mark.parametrize("dtype", TYPES)
