@@ -15,7 +15,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 class Libraries(BuildHookInterface[Any]):
     """Compiles both libraries, puts them into the wheel and tags it for this platform."""
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+    def initialize(self, version: str, build_data: Any) -> None:
         """Before the files are collected.
 
         Raises:
@@ -38,7 +38,7 @@ class Libraries(BuildHookInterface[Any]):
         build_data["tag"] = f"py3-none-{sysconfig.get_platform().translate(str.maketrans('-.', '__'))}"
         build_data["pure_python"] = False
 
-    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+    def finalize(self, version: str, build_data: Any, artifact_path: str) -> None:
         """When the wheel is written."""
         if version == "standard":
             self._folder.cleanup()

@@ -137,7 +137,7 @@ class _Recorder(LightMode):
             raise NotAChain("rows that are made of several examples")
         return rows // self.batch
 
-    def _note(self, name: str, args: Sequence[Any], kwargs: dict[str, Any], output: Tensor) -> None:
+    def _note(self, name: str, args: Sequence[Any], kwargs: Any, output: Tensor) -> None:
         first = self._known.get(id(args[0])) if args else None
         if name in {"t", "transpose", "permute"} and isinstance(first, _Weight) and output.dim() == 2:
             swaps = name != "permute" or list(args[1]) == [1, 0]
