@@ -55,10 +55,12 @@ class Head:
         Raises:
             WorkerError: it cannot be started.
         """
+        is_there = self._process is not None and self._process.poll() is None
         with suppress(FileNotFoundError):
-            return Path(self.folder, ADDRESS).read_text()
+            if is_there:
+                return Path(self.folder, ADDRESS).read_text()
         late = seconds_run() - self._began > LONGEST
-        if late or self._process is None or self._process.poll() is not None:
+        if late or not is_there:
             self._failed(late=late)
         return None
 

@@ -32,6 +32,6 @@ class Tally:
         if self.trained > self.waited or not self.trained:
             return ""
         return (
-            f"--workers 0 would have been faster: the training took {self.trained:.0f} s in all, and with Ray this job "
-            f"waited {self.waited:.0f} s for it"
+            f"--workers 0 would have been as fast: the training took {self.trained:.0f} s in all, and with Ray this "
+            f"job waited {self.waited:.0f} s for it"
         )

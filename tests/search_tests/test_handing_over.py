@@ -240,6 +240,21 @@ def test_a_start_that_is_not_needed_any_more_leaves_nothing(short: Path, delay: 
     assert not os.listdir(short) and not left_in(short)
 
 
+def test_an_address_of_a_process_that_is_gone_is_none(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = short / "script.py"
+    script.write_text("import sys\nopen(sys.argv[1] + '/address', 'w').write('127.0.0.1:1')\n")
+    monkeypatch.setattr(head_process, "__file__", str(script))
+    head = Head(1, str(short))
+    assert head._process is not None
+    head._process.wait()
+    assert head.address() is None  # it is started again
+    assert head._process is not None
+    head._process.wait()
+    with pytest.raises(WorkerError, match="cannot start Ray: its process has ended"):
+        head.wait()
+    assert os.listdir(short) == ["script.py"]
+
+
 @pytest.mark.parametrize("says", ["", "no room at all"])
 def test_a_ray_that_ends_is_started_again_and_then_the_job_goes_on_without(
     small: Path, short: Path, says: str, monkeypatch: pytest.MonkeyPatch

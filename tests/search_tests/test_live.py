@@ -60,6 +60,18 @@ def clockwork(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
+def test_a_part_that_is_over_is_taken_away_and_prints_no_line(clockwork: list[float]) -> None:
+    out = io.StringIO()
+    with Display(Console(file=out, width=80), every=10.0) as display:
+        display.part("digits, step 25 of 100")
+        clockwork[0] = 20.0
+        display.part("")
+        with display.console.capture() as captured:
+            display.console.print(display._panel())
+    assert out.getvalue() == "digits, step 25 of 100\n"
+    assert "step 25" not in captured.get()
+
+
 def text(shown: Progress, pace: Pace, width: int) -> str:
     console = Console(width=width, file=io.StringIO(), record=True, legacy_windows=False)
     console.print(drawn(shown, pace))
