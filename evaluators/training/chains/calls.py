@@ -49,7 +49,8 @@ class Calls:
         memory: int,
     ) -> None:  # fmt: skip
         """Write a slice's outputs for some rows of the inputs; all are whole, in the engine's type."""
-        addresses = (inputs.data_ptr(), rows.contiguous().data_ptr(), len(rows), outputs.data_ptr())
+        rows = rows.contiguous()
+        addresses = (inputs.data_ptr(), rows.data_ptr(), len(rows), outputs.data_ptr())
         self.library.outputs_of(ctypes.byref(chain), ctypes.byref(of_slice), *addresses, memory)
 
 
