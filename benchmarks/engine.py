@@ -32,8 +32,8 @@ from evaluators.training.chains.native_stack import NativeStack
 
 #: task, number of formulas, steps as a share of those asked for
 SETTINGS = (
-    ("digits", 11, 1.0), ("digits-10x32", 11, 1.0), ("digits-deep", 6, 0.5), ("mnist1d-mlp", 6, 0.5),
-    ("image-inr", 8, 1.0), ("tabular-diabetes", 11, 1.0),
+    ("digits", 11, 1.0), ("digits-10x32", 11, 1.0), ("digits-deep", 6, 0.5), ("mnist1d-mlp", 3, 0.5),
+    ("image-inr", 3, 1.0), ("tabular-diabetes", 4, 1.0),
 )  # fmt: skip
 
 #: Products of a step: forward, then back to the weight and, but for the first layer, to the input.
