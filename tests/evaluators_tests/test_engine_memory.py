@@ -78,13 +78,13 @@ def test_many_random_chains(dtype: torch.dtype, tmp_path: Path) -> None:
         (PROGRAMS, "i < here; i++) to[i]", "i < n; i++) to[i]", "heap-buffer-overflow"),  # writes behind an output
         (
             PROGRAMS,
-            "d[i] = (value); } } break",
-            "d[i] = (value) + (REAL)(n % 32 == 0 ? 1 : 0); } } break",
+            "d[i] = (value); } break",
+            "d[i] = (value) + (REAL)(n % 32 == 0 ? 1 : 0); } break",
             "other bits",
         ),
-        (CHAINS, "r < rows; r++) memcpy(y", "r <= rows; r++) memcpy(y", "use-after-poison"),  # a bias behind the rows
-        (CHAINS, "return size + step->rows;", "return size;", "use-after-poison"),  # a norm's scales
-        (CHAINS, "lda = ta == 'N' ? im : ik", "lda = ta == 'N' ? ik : im", "use-after-poison"),  # a turned weight
+        (CHAINS, "bias && r < rows", "bias && r <= rows", "use-after-poison"),  # a bias behind the rows
+        (CHAINS, "? size + step->rows : 0", "? size : 0", "use-after-poison"),  # a norm's scales
+        (CHAINS, "row = ta == 'N' ? 1 : k", "row = ta == 'N' ? 1 : m", "use-after-poison"),  # a turned weight
         (
             CHAINS,
             "(step * batches + b) * data->batch",
@@ -93,8 +93,8 @@ def test_many_random_chains(dtype: torch.dtype, tmp_path: Path) -> None:
         ),
         (
             CHAINS,
-            "for (int i = 0; i < 3; i++) carry(chain, outside[i], inside[i], 1)",
-            "for (int i = 0; i < 2; i++) carry(chain, outside[i], inside[i], 1)",
+            "(is_back && !chain->is_trained[t])",
+            "(is_back && (i % 3 == 2 || !chain->is_trained[t]))",
             "other bits",
         ),  # second moments are lost
     ],

@@ -123,13 +123,13 @@ static void open_rows(REAL *const *rows, int count, const int64_t *sizes, int64_
 }
 
 /* Scratch memory of which nothing but the parts can be touched. */
-static char *scratch_of(const Chain *chain, int64_t batch, int is_training, int accumulates) {
-    const int64_t size = scratch_size(chain, batch, is_training, accumulates);
+static char *scratch_of(const Chain *chain, int64_t batch, int is_training) {
+    const int64_t size = scratch_size(chain, batch, is_training);
     char *memory = aligned_alloc(64, size);
     if (!memory) exit(3);
     memset(memory, 0xff, size); /* NaN */
     Arena arena = {memory, 0};
-    const Work work = divided(&arena, chain, batch, is_training, accumulates);
+    const Work work = divided(&arena, chain, batch, is_training);
     int64_t kept[MOST + 1] = {0}, registers = 1;
     for (int s = 0; s < chain->step_count; s++) {
         const Step *step = chain->steps + s;
@@ -137,17 +137,16 @@ static char *scratch_of(const Chain *chain, int64_t batch, int is_training, int 
         const int64_t own = step->kind == ACTIVATION ? chain->activations[step->activation].program.register_count : 1;
         registers = own > registers ? own : registers;
     }
-    REAL **copies[9] = {work.tensors, work.gradients, work.first, work.second, work.totals,
-                        work.values,  work.upstream,  work.kept};
+    REAL **rows[] = {work.tensors, work.gradients, work.first, work.second, work.values, work.upstream, work.kept};
     work.kept[0] = NULL;
     ASAN_POISON_MEMORY_REGION(memory, size);
-    for (int i = 0; i < 5; i++) {
-        ASAN_UNPOISON_MEMORY_REGION(copies[i], chain->tensor_count * sizeof(REAL *));
-        open_rows(copies[i], chain->tensor_count, chain->tensor_sizes, 1);
+    for (int i = 0; i < 4; i++) {
+        ASAN_UNPOISON_MEMORY_REGION(rows[i], chain->tensor_count * sizeof(REAL *));
+        open_rows(rows[i], chain->tensor_count, chain->tensor_sizes, 1);
     }
-    for (int i = 5; i < 8; i++) {
-        ASAN_UNPOISON_MEMORY_REGION(copies[i], chain->value_count * sizeof(REAL *));
-        open_rows(copies[i], chain->value_count, i == 7 ? kept : chain->value_sizes, batch);
+    for (int i = 4; i < 7; i++) {
+        ASAN_UNPOISON_MEMORY_REGION(rows[i], chain->value_count * sizeof(REAL *));
+        open_rows(rows[i], chain->value_count, i == 6 ? kept : chain->value_sizes, batch);
     }
     ASAN_UNPOISON_MEMORY_REGION(work.is_open, chain->tensor_count);
     ASAN_UNPOISON_MEMORY_REGION(work.has_upstream, chain->value_count);
@@ -202,22 +201,22 @@ static int one(void) {
     REAL *inputs = examples(EXAMPLES * chain->value_sizes[0]), *targets = examples(EXAMPLES * size);
     const Data data = {inputs, chain->loss == CROSS_ENTROPY ? (void *)labels : targets, order, batch};
     REAL *rows[2][3][MOST * 4], *found[2];
-    const int64_t bytes = scratch_size(chain, batch, 1, optimiser.accumulate > 1);
+    const int64_t bytes = scratch_size(chain, batch, 1);
     const uint64_t before = state;
     for (int way = 0; way < 2; way++) {
         state = before;
         for (int k = 0; k < 3; k++) draw_slice(chain, rows[way][k], k, optimiser.kind == ADAM);
         const Slice slice = {rows[way][0], rows[way][1], rows[way][2], 0.01};
-        char *scratch = scratch_of(chain, batch, 1, optimiser.accumulate > 1);
+        char *scratch = scratch_of(chain, batch, 1);
         REAL *losses = block(STEPS, sizeof(REAL));
         for (int64_t from = 0, step = way ? 1 : STEPS; from < STEPS; from += step)
             train(chain, &slice, &optimiser, &data, from, from + step, losses + from, scratch);
         close_scratch(scratch, bytes);
         free(losses);
-        scratch = scratch_of(chain, batch, 0, 0);
+        scratch = scratch_of(chain, batch, 0);
         found[way] = block(batch * size, sizeof(REAL));
         outputs_of(chain, &slice, inputs, order, batch, found[way], scratch);
-        close_scratch(scratch, scratch_size(chain, batch, 0, 0));
+        close_scratch(scratch, scratch_size(chain, batch, 0));
     }
     int wrong = !same(found[0], found[1], batch * size);
     for (int way = 0; way < 2; way++) {
