@@ -31,9 +31,9 @@ class Calls:
 
     library: Any
 
-    def scratch(self, chain: ChainStructure, batch: int, trains: bool, accumulates: bool) -> int:
+    def scratch(self, chain: ChainStructure, batch: int, trains: bool) -> int:
         """Bytes of scratch memory for a batch."""
-        size: int = self.library.scratch_size(ctypes.byref(chain), batch, trains, accumulates)
+        size: int = self.library.scratch_size(ctypes.byref(chain), batch, trains)
         return size
 
     def train(
@@ -67,7 +67,7 @@ def calls(dtype: torch.dtype) -> Calls:
         raise EvaluationError(why_none())
     found.use_gemm.argtypes, found.use_gemm.restype = [c_void_p], None
     found.use_gemm(blas(double).address)
-    found.scratch_size.argtypes = [POINTER(ChainStructure), c_int64, c_int32, c_int32]
+    found.scratch_size.argtypes = [POINTER(ChainStructure), c_int64, c_int32]
     found.scratch_size.restype = c_int64
     structures = [POINTER(each) for each in (ChainStructure, SliceStructure, OptimiserStructure, DataStructure)]
     found.train.argtypes, found.train.restype = [*structures, c_int64, c_int64, c_void_p, c_void_p], None

@@ -125,14 +125,14 @@ class NativeStack(Stack):
         order = self.orders[self.seed[row]]
         data = DataStructure(self.inputs.data_ptr(), self.targets.data_ptr(), order.data_ptr(), order.shape[1])
         slice_ = self._slice(member, row)
-        memory = scratch(self.calls.scratch(member.chain, order.shape[1], True, self.task.accumulate > 1))
+        memory = scratch(self.calls.scratch(member.chain, order.shape[1], True))
         for start in range(self.step, steps, STEPS):
             stop = min(start + STEPS, steps)
             into = losses.data_ptr() + (start - self.step) * losses.element_size()
             self.calls.train(member.chain, slice_, optimiser, data, start, stop, into, memory)
 
     def _run_slice(self, member: _Member, row: int, inputs: Tensor, index: Tensor, outputs: Tensor) -> None:
-        memory = scratch(self.calls.scratch(member.chain, len(index), False, False))
+        memory = scratch(self.calls.scratch(member.chain, len(index), False))
         slice_ = self._slice(member, row)
         self.calls.outputs(member.chain, slice_, inputs, index, outputs, memory)
 

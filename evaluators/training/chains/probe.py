@@ -50,7 +50,7 @@ def trainings(double: bool) -> Iterator[bytes]:
     optimiser = optimiser_structure(AdamW(weight_decay=0.1), [1.0] * STEPS, clip=1.0, accumulate=1)
     losses = torch.zeros(STEPS, dtype=dtype, device="cpu")
     trainer = calls(dtype)
-    memory = scratch(trainer.scratch(chain, BATCH, True, False))
+    memory = scratch(trainer.scratch(chain, BATCH, True))
     trainer.train(chain, own, optimiser, data, 0, STEPS, losses.data_ptr(), memory)
     if not math.isfinite(float(losses.sum())):
         raise AssertionError("the engine's probe has no finite losses")
