@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from evaluators.tasks.base import Part
 from evaluators.training.chains.chains import Found, found
+from evaluators.training.stacking.stackable import unstackable
 from primitives.expression.evaluation import value_at
 from tests.evaluators_tests.test_chains import CHAINS, Made, Net
 
@@ -115,6 +116,24 @@ def counted_in_a_buffer(net: Net, x: Tensor) -> Tensor:
     return net.last(net.act(net.first(x)))
 
 
+class Clamped(torch.autograd.Function):
+    """Clamps gradients that are larger than any in three steps."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def setup_context(ctx: object, inputs: object, output: object) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: object, *gradients: Tensor) -> Tensor:
+        return gradients[0].clamp(-9, 9)
+
+
 TRAPS: dict[str, tuple[Forward, Callable[[Net], object]]] = {
     "evaluates otherwise": (
         lambda n, x: n.last(n.act(n.first(x)).clone() if n.training else n.act(n.first(x)).clamp(-9, 9)),
@@ -131,6 +150,7 @@ TRAPS: dict[str, tuple[Forward, Callable[[Net], object]]] = {
         lambda n, x: torch.addmm(n.get_parameter("one"), n.act(n.first(x)), n.wide),
         lambda n: n.register_parameter("one", nn.Parameter(torch.ones(1))),
     ),
+    "slopes of its own": (lambda n, x: n.last(Clamped.apply(n.act(n.first(x)))), lambda _: None),  # type: ignore[no-untyped-call]
     "no slope": (lambda n, x: n.last(n.act(n.first(x)).detach()), lambda _: None),
     "writes over its inputs": (lambda n, x: n.last(n.first(x) + n.first(x.mul_(2))), lambda _: None),
     "a number that no formula has": (lambda n, x: n.last(n.act(n.first(x)) * torch.inf), lambda _: None),
@@ -168,3 +188,20 @@ def test_a_table_by_columns_is_a_chain_too() -> None:
     columns = torch.from_numpy(np.asfortranarray(np.random.default_rng(0).normal(size=(96, 6)).astype(np.float32)))
     assert not columns.is_contiguous()
     assert found(Data(columns, with_label(1)[:96]), "search", current=True).chain is not None
+
+
+HOOKS: dict[str, Callable[[Net], object]] = {
+    "of a parameter": lambda n: n.first.weight.register_hook(lambda gradient: gradient.clamp(-9, 9)),
+    "behind a parameter": lambda n: n.first.weight.register_post_accumulate_grad_hook(lambda _: None),
+    "of a module": lambda n: n.first.register_full_backward_hook(lambda *_: None),
+}
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_hooks_on_gradients_are_called_one_model_at_a_time(name: str) -> None:
+    def make() -> Net:
+        net = Net(CHAINS["module"][0])
+        HOOKS[name](net)
+        return net
+
+    assert "first" in unstackable(Made(make)) and "hook" in unstackable(Made(make))

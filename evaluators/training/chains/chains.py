@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -18,6 +19,7 @@ from evaluators.training.calling import call
 from evaluators.training.chains.chain import Chain, NotAChain
 from evaluators.training.chains.losses import Loss, loss_of
 from evaluators.training.chains.recording import recorded
+from evaluators.training.chains.slopes import check_slopes
 from evaluators.training.dropout import SeededDropout, put_dropout
 from evaluators.training.initialisation import initial_network
 from evaluators.training.outputs import of_loss
@@ -106,11 +108,15 @@ def _looked(task: Task, part: Part, current: bool, backend: Backend) -> Found:
         return Found(reason="its network has dropout")
     network.train()
 
+    def output(inputs: Tensor) -> Any:
+        return of_loss(task, call(network, inputs))
+
     def look(inputs: Tensor) -> tuple[Chain, Tensor]:
-        return recorded(network, lambda x: of_loss(task, call(network, x)), inputs, slots)
+        return recorded(network, output, inputs, slots)
 
     few, many = (examples.inputs[:size] for size in _BATCHES)
     chain, first = look(few)
+    check_slopes(output, few, slots)
     loss = loss_of(task, chain.shape, examples.targets)
     if loss is None:
         return Found(reason="its loss is neither cross-entropy nor a squared error")

@@ -7,9 +7,11 @@ kernels. Two batches of other sizes must give the same chain, so that nothing of
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
 from typing import Any
 
 import torch
@@ -212,10 +214,10 @@ class _Recorder(LightMode):
 
 
 @contextmanager
-def _noted(slots: Sequence[ActivationSlot], recorder: _Recorder) -> Iterator[None]:
-    """A context in which the places of the candidate are noted, not applied."""
-    for number, slot in enumerate(slots):
-        slot.forward = _note_of(recorder, number)  # type: ignore[method-assign]
+def instead(slots: Sequence[ActivationSlot], forwards: Iterable[Callable[..., Tensor]]) -> Iterator[None]:
+    """A context in which the places of the candidate do something else."""
+    for slot, forward in zip(slots, forwards, strict=False):
+        slot.forward = forward  # type: ignore[method-assign]
     try:
         yield
     finally:
@@ -256,7 +258,7 @@ def recorded(
     """
     inputs = inputs.clone(memory_format=torch.contiguous_format)  # a network may write into them
     recorder, before = _Recorder(network, inputs), _state(network)
-    with _noted(slots, recorder), recorder:
+    with instead(slots, map(partial(_note_of, recorder), count())), recorder:
         output = call(inputs)
     if _state(network) != before:
         raise NotAChain("a state that its calls change")
