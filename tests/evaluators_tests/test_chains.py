@@ -102,7 +102,7 @@ def test_a_network_is_a_chain_however_it_is_written(name: str) -> None:
     own = found(Made(lambda: Net(forward)), "search", current=False)
     assert own.chain is not None, own.reason
     assert [step.kind for step in own.chain.steps] == kinds
-    assert own.is_plain == (name != "inputs made before")
+    assert (own.prepared is None) == (name != "inputs made before")
 
 
 @pytest.mark.parametrize("name", CHAINS)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -11,22 +13,25 @@ from torch import Tensor, nn
 from evaluators.errors import EvaluationError
 from evaluators.machine.backend import CPU, Backend
 from evaluators.places.survey import find_sites
-from evaluators.tasks.base import BLOCK, Part, Task
+from evaluators.tasks.base import Part, Task
 from evaluators.tasks.examples import examples_of
 from evaluators.training.calling import call
 from evaluators.training.chains.chain import Chain, NotAChain
 from evaluators.training.chains.losses import Loss, loss_of
 from evaluators.training.chains.recording import recorded
+from evaluators.training.chains.slopes import check_slopes
 from evaluators.training.dropout import SeededDropout, put_dropout
 from evaluators.training.initialisation import initial_network
 from evaluators.training.outputs import of_loss
 from evaluators.training.stacking.activation_slot import ActivationSlot
 from evaluators.training.stacking.layout import Layout, Share
 from primitives.expression.expression import variable
+from primitives.user_file import blame_on
 
 #: Two batches of sizes without a common divisor: rows that are made of several examples fit one of them at most.
 _BATCHES = (5, 7)
 _MANY = 1024  # examples at once
+_DEPENDS = "steps that depend on other examples, on numbers, on chance or on the mode"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,15 +41,14 @@ class Found:
     Args:
         chain: what the network is.
         loss: what the task's loss is.
-        inputs: of all examples of the part, what the chain's first step takes, a row an example, as torch makes them.
-        is_plain: these are the task's inputs as they are.
+        prepared: of all examples of the part, what the chain's first step takes, a row an example, as torch makes it;
+            None: the task's inputs as they are.
         reason: what the engine does not have, for people.
     """
 
     chain: Chain | None = None
     loss: Loss | None = None
-    inputs: Tensor | None = None
-    is_plain: bool = True
+    prepared: Tensor | None = None
     reason: str = ""
 
 
@@ -54,8 +58,7 @@ class Trained:
 
     chain: Chain
     loss: Loss
-    inputs: Tensor
-    is_plain: bool
+    prepared: Tensor | None
 
 
 _found: WeakKeyDictionary[Task, dict[tuple[Part, bool, torch.dtype], Found]] = WeakKeyDictionary()
@@ -76,6 +79,8 @@ def found(task: Task, part: Part, *, current: bool, backend: Backend = CPU) -> F
             known[key] = _looked(task, part, current, backend)
         except NotAChain as error:
             known[key] = Found(reason=f"its network has {error}")
+        except Exception as error:  # a user's network may raise anything at these batches; torch's stack calls it, too
+            known[key] = Found(reason=f"its network raises {blame_on(error, task).partition(chr(10))[0][:200]}")
     return known[key]
 
 
@@ -86,9 +91,9 @@ def chain_of(task: Task, part: Part, *, current: bool, backend: Backend = CPU) -
         EvaluationError: it has none.
     """
     own = found(task, part, current=current, backend=backend)
-    if own.chain is None or own.loss is None or own.inputs is None:
+    if own.chain is None or own.loss is None:
         raise EvaluationError(f"task {task.name!r} is not for the native engine: {own.reason}")
-    return Trained(own.chain, own.loss, own.inputs, own.is_plain)
+    return Trained(own.chain, own.loss, own.prepared)
 
 
 def _looked(task: Task, part: Part, current: bool, backend: Backend) -> Found:
@@ -103,19 +108,38 @@ def _looked(task: Task, part: Part, current: bool, backend: Backend) -> Found:
         return Found(reason="its network has dropout")
     network.train()
 
-    def look(inputs: Tensor) -> tuple[Chain, Tensor]:
-        return recorded(network, lambda x: of_loss(task, call(network, x)), inputs, slots)
+    def output(inputs: Tensor) -> Any:
+        return of_loss(task, call(network, inputs))
 
-    chain, few = look(examples.inputs[: _BATCHES[0]])
-    loss = loss_of(task, chain.shape, examples.rows(slice(BLOCK)).targets)
+    def look(inputs: Tensor) -> tuple[Chain, Tensor]:
+        return recorded(network, output, inputs, slots)
+
+    few, many = (examples.inputs[:size] for size in _BATCHES)
+    chain, first = look(few)
+    check_slopes(output, few, slots)
+    loss = loss_of(task, chain.shape, examples.targets)
     if loss is None:
         return Found(reason="its loss is neither cross-entropy nor a squared error")
-    rows = [look(part_) for part_ in (examples.inputs[: _BATCHES[1]], *examples.inputs.split(_MANY))]
-    inputs = torch.cat([made for _, made in rows[1:]])
-    alike = all(torch.equal(made, inputs[: len(made)]) for made in (few, rows[0][1]))
-    if not alike or any(other != chain for other, _ in rows):
-        raise NotAChain("steps that depend on other examples, on numbers or on chance")
-    return Found(chain, loss, inputs, torch.equal(inputs, examples.inputs.flatten(1)))
+    prepared = _prepared(look, chain, examples.inputs)
+    inputs = examples.inputs.flatten(1) if prepared is None else prepared
+    network.eval()
+    for other, made in ((chain, first), look(few), look(many)):
+        if other != chain or not torch.equal(made, inputs[: len(made)]):
+            raise NotAChain(_DEPENDS)
+    return Found(chain, loss, prepared)
+
+
+def _prepared(look: Callable[[Tensor], tuple[Chain, Tensor]], chain: Chain, inputs: Tensor) -> Tensor | None:
+    """What the chain's first step takes for all inputs; None where it takes them as they are."""
+    rows, is_plain = [], True
+    for part in inputs.split(_MANY):
+        (other, made), plain = look(part), part.flatten(1)
+        if other != chain:
+            raise NotAChain(_DEPENDS)
+        is_same = torch.equal(made, plain)
+        rows.append(plain if is_same else made)  # a view costs no memory
+        is_plain &= is_same
+    return None if is_plain else torch.cat(rows)
 
 
 def _slots(task: Task, network: nn.Module, inputs: Tensor) -> list[ActivationSlot]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from primitives.errors import ExpressionError
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 
@@ -20,7 +21,7 @@ _WRITTEN: dict[str, Callable[..., str]] = {
     "hardswish": lambda: "hard_swish(x)",
     "hardsigmoid": lambda: "hard_sigmoid(x)",
     "hardtanh": lambda low=-1.0, high=1.0: f"clip(x,{low!r},{high!r})",
-    "softplus": lambda beta=1.0, threshold=20.0: "softplus(x)" if beta == 1 else f"softplus({beta!r}*x)/{beta!r}",
+    "softplus": lambda beta=1.0, threshold=20.0: _softplus(beta, threshold),
     "leaky_relu": lambda slope=0.01: f"where(x>0,x,{slope!r}*x)",
     "elu": lambda alpha=1.0, scale=1.0, inner=1.0: f"{scale!r}*where(x>0,x,{alpha!r}*expm1({inner!r}*x))",
     "add": lambda number: f"x+{number!r}",
@@ -29,6 +30,11 @@ _WRITTEN: dict[str, Callable[..., str]] = {
     "div": lambda number: f"x/{number!r}",
     "pow": lambda number: f"x**{number!r}",
 }
+
+
+def _softplus(beta: float, threshold: float) -> str:
+    curve = f"softplus({beta!r}*x)/{beta!r}"
+    return "softplus(x)" if (beta, threshold) == (1, 20) else f"where({beta!r}*x>{threshold!r},x,{curve})"
 
 
 def function_of(name: str, arguments: Sequence[Any], named: dict[str, object]) -> Expression | None:
@@ -47,5 +53,5 @@ def function_of(name: str, arguments: Sequence[Any], named: dict[str, object]) -
         return None
     try:
         return parse(write(*arguments, **named))
-    except TypeError:  # arguments that the table does not know
+    except (TypeError, ExpressionError):  # arguments that the table does not know; infinity, truth values
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -9,10 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evaluators.seeds import torch_generator
-from evaluators.tasks.base import Task
+from evaluators.tasks.base import BLOCK, Task
 
-#: Sizes of the outputs that are tried: a clamp or a Huber loss shows at the larger ones.
-_SCALES = (0.1, 1.0, 30.0, 1000.0)
+#: How far outputs that are tried lie from the targets: floors, clamps and Huber losses show at the ends.
+_DISTANCES: tuple[float, ...] = (1e-6, 0.1, 1.0, 30.0, 1000.0, 1e6, 1e12)
+_LOGITS: tuple[float, ...] = (0.1, 1.0, 30.0, 1000.0)  # at larger ones the rounding of two writings differs
+_NUMBERS = 2**20  # outputs at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,37 +34,53 @@ class Loss:
 def loss_of(task: Task, shape: tuple[int, ...], targets: object) -> Loss | None:
     """The loss that a task has, if the engine has it.
 
-    The task's loss is called with outputs of several sizes; its values and its gradients must be those of a loss here
-    to twelve digits, in float64.
+    The task's loss is called with outputs of several sizes, and with all targets, or all labels that there are: a rare
+    one may be marked or weighted. Its values and its gradients must be those of a loss here to twelve digits, in
+    float64.
 
     Args:
         task: whose loss it is.
         shape: of an example's output.
-        targets: of some examples.
+        targets: of all examples.
     """
-    if not isinstance(targets, Tensor):
+    if not isinstance(targets, Tensor) or not shape:
         return None
     if targets.is_floating_point():
-        if targets.shape[1:] != shape or not shape:
-            return None
-        found = [Loss(1.0), Loss(1.0 / max(1, targets[0].numel()))]
-        targets = targets.double()
+        found = [Loss(1.0), Loss(1.0 / max(1, math.prod(shape)))] if targets.shape[1:] == shape else []
+        few, sizes = targets[:BLOCK], _DISTANCES
     else:
-        found = [Loss()] if targets.dim() == 1 and len(shape) == 1 else []
-    generator = torch_generator(0, "native loss")
-    for scale in _SCALES:
-        outputs = torch.randn(len(targets), *shape, generator=generator, dtype=torch.float64, device="cpu") * scale
-        found = [loss for loss in found if _agree(task, loss, outputs, targets)]
+        found = [Loss()] if _are_labels(targets, shape) else []
+        targets = targets.unique() if found else targets
+        few, sizes = targets[torch.arange(BLOCK, device="cpu") % len(targets)], _LOGITS
+    if not found:
+        return None
+    rows = max(1, min(len(targets), _NUMBERS // max(1, math.prod(shape))))
+    noise = torch.randn(
+        max(rows, BLOCK), *shape, generator=torch_generator(0, "native loss"), dtype=torch.float64, device="cpu"
+    )
+    for part, size in (*((few, size) for size in sizes), *((part, 1.0) for part in targets.split(rows))):
+        found = [loss for loss in found if _agree(task, loss, noise[: len(part)] * size, part)]
     return found[0] if found else None
 
 
-def _agree(task: Task, loss: Loss, outputs: Tensor, targets: Tensor) -> bool:
+def _are_labels(targets: Tensor, shape: tuple[int, ...]) -> bool:
+    """Whether each target is a number of a class. Others, such as -100 for none, have no place in the engine."""
+    if targets.dtype != torch.int64 or targets.dim() != 1 or len(shape) != 1:
+        return False
+    return bool(((targets >= 0) & (targets < shape[0])).all())
+
+
+def _agree(task: Task, loss: Loss, noise: Tensor, targets: Tensor) -> bool:
+    is_squared = loss.scale is not None
+    targets = targets.double() if is_squared else targets
+    outputs = targets + noise if is_squared else noise
     try:
         with torch.enable_grad():
             rows = [_values_and_slopes(each, outputs, targets) for each in (task.loss, loss)]
     except Exception:  # a loss of a user's may raise anything, in float64, too
         return False
-    return all(a.shape == b.shape and torch.allclose(a, b, rtol=1e-12, atol=1e-12) for a, b in zip(*rows, strict=True))
+    near = 0.0 if is_squared else 1e-12  # a sure class has a loss of rounding alone
+    return all(a.shape == b.shape and torch.allclose(a, b, rtol=1e-12, atol=near) for a, b in zip(*rows, strict=True))
 
 
 def _values_and_slopes(loss: object, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

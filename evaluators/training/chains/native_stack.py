@@ -73,7 +73,8 @@ class NativeStack(Stack):
         super().__init__(task, part, members, schedule, backend=backend)
         self._prepared: list[_Member] | None = None
         self.trained = chain_of(task, part, current=members[0].expression is None, backend=backend)
-        self.inputs = self.trained.inputs
+        prepared = self.trained.prepared
+        self.inputs = self.examples.inputs.flatten(1).contiguous() if prepared is None else prepared
         self.targets = self.examples.targets.contiguous()
         self.calls = calls(backend.dtype)
 
@@ -100,7 +101,7 @@ class NativeStack(Stack):
         return self.judged(self._run(self.inputs, index), self.at(index).targets)
 
     def outputs(self, inputs: Inputs) -> Any:
-        if torch.is_grad_enabled() or self._is_watched or not self.trained.is_plain:
+        if torch.is_grad_enabled() or self._is_watched or self.trained.prepared is not None:
             return super().outputs(inputs)
         rows = torch.arange(inputs.shape[:2].numel(), device="cpu").view(inputs.shape[:2])
         return self._run(inputs.reshape(rows.numel(), -1).contiguous(), rows)
@@ -227,6 +228,9 @@ def _all_done(work: Sequence[Callable[[], None]]) -> None:
             for each in work:
                 each()
             return
-        with ThreadPoolExecutor(threads) as pool:
+        pool = ThreadPoolExecutor(threads)
+        try:
             for done in [pool.submit(each) for each in work]:
                 done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)  # after an error or a signal, what is not begun stays so

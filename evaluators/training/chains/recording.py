@@ -7,9 +7,11 @@ kernels. Two batches of other sizes must give the same chain, so that nothing of
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
 from typing import Any
 
 import torch
@@ -21,7 +23,7 @@ from evaluators.training.chains.chain import Chain, Kind, NotAChain, Step
 from evaluators.training.chains.functions import function_of
 from evaluators.training.stacking.activation_slot import ActivationSlot
 
-_VIEWS = {"view", "_unsafe_view", "_reshape_alias", "unsqueeze", "squeeze", "alias", "detach", "clone", "contiguous"}
+_VIEWS = {"view", "_unsafe_view", "_reshape_alias", "unsqueeze", "squeeze", "alias", "clone", "contiguous"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class _Recorder(LightMode):
 
     def __init__(self, network: nn.Module, inputs: Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.batch = len(inputs)
+        self.batch, self.dtype = len(inputs), inputs.dtype
         self.steps: list[Step] = []
         self.sizes: list[int] = []
         self.first: Tensor | None = None
@@ -59,7 +61,8 @@ class _Recorder(LightMode):
         self._kept: list[Tensor] = []  # so that no other tensor gets the number of one that is gone
         self._know(inputs, _INPUT)
         for name, parameter in network.named_parameters():
-            self._know(parameter, _Weight(name))
+            if parameter.dtype == self.dtype:  # the engine has one type
+                self._know(parameter, _Weight(name))
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name, kwargs = func.overloadpacket.__name__, kwargs or {}
@@ -70,7 +73,7 @@ class _Recorder(LightMode):
         known = [self._known.get(id(each)) for each in tensors]
         if name == "empty_like" or not any(each is not None for each in known):  # of a slot's output; of constants
             return output
-        if old is _INPUT and self.first is not None:
+        if self.first is not None and (old is _INPUT or old == 0):
             raise NotAChain(f"{name}, which writes over its inputs")
         if not any(isinstance(each, int | _Weight) for each in known):
             for each in tree_leaves(output):
@@ -114,6 +117,8 @@ class _Recorder(LightMode):
     def _whole(self, tensor: Tensor) -> None:
         if not tensor.is_contiguous() or tensor.numel() % self.batch:
             raise NotAChain("values in another order than example after example")
+        if tensor.dtype != self.dtype:
+            raise NotAChain(f"values in {str(tensor.dtype).removeprefix('torch.')}")
 
     def _renew(self, old: int, tensor: Tensor) -> None:
         """A value was written over: whoever shares its memory holds the new one."""
@@ -140,11 +145,11 @@ class _Recorder(LightMode):
     def _note(self, name: str, args: Sequence[Any], kwargs: Any, output: Tensor) -> None:
         first = self._known.get(id(args[0])) if args else None
         if name in {"t", "transpose", "permute"} and isinstance(first, _Weight) and output.dim() == 2:
-            swaps = name != "permute" or list(args[1]) == [1, 0]
+            swaps = (output.shape, output.stride()) != (args[0].shape, args[0].stride())
             self._know(output, _Weight(first.name, first.is_turned != swaps))
         elif name in _VIEWS and isinstance(first, int | _Weight):
             self._look(first, args[0], output)
-        elif name == "copy" and isinstance(known := self._known[id(args[1])], int):
+        elif name == "copy" and isinstance(known := self._known[id(args[1])], int) and args[0].shape == args[1].shape:
             self._know(output, known)
         elif name in {"mm", "addmm"} and not kwargs:
             self._product(name, args, output)
@@ -168,8 +173,12 @@ class _Recorder(LightMode):
     def _product(self, name: str, args: Sequence[Any], output: Tensor) -> None:
         *bias, x, w = args
         weight, added = self._known[id(w)], self._known[id(bias[0])] if bias else _Weight("")
-        if not isinstance(weight, _Weight) or not isinstance(added, _Weight) or (bias and bias[0].dim() != 1):
-            raise NotAChain(f"{name} of two values")
+        if (
+            not isinstance(weight, _Weight)
+            or not isinstance(added, _Weight)
+            or (bias and bias[0].shape != output.shape[1:])
+        ):
+            raise NotAChain(f"{name} of other things than a value and parameters")
         self._step(
             Kind.LINEAR, self._source(x), output, weight=weight.name, bias=added.name,
             is_turned=not weight.is_turned, rows=self._rows(x, x.shape[-1]), inputs=x.shape[-1],
@@ -205,10 +214,10 @@ class _Recorder(LightMode):
 
 
 @contextmanager
-def _noted(slots: Sequence[ActivationSlot], recorder: _Recorder) -> Iterator[None]:
-    """A context in which the places of the candidate are noted, not applied."""
-    for number, slot in enumerate(slots):
-        slot.forward = _note_of(recorder, number)  # type: ignore[method-assign]
+def instead(slots: Sequence[ActivationSlot], forwards: Iterable[Callable[..., Tensor]]) -> Iterator[None]:
+    """A context in which the places of the candidate do something else."""
+    for slot, forward in zip(slots, forwards, strict=False):
+        slot.forward = forward  # type: ignore[method-assign]
     try:
         yield
     finally:
@@ -223,6 +232,13 @@ def _note_of(recorder: _Recorder, number: int) -> Callable[..., Tensor]:
         return recorder.slot(number, x)
 
     return note
+
+
+def _state(network: nn.Module) -> list[object]:
+    """What a network may count its calls in: buffers, told by their versions, and plain attributes."""
+    buffers = [(id(buffer), buffer._version) for buffer in network.buffers()]
+    plain = [(key, v) for m in network.modules() for key, v in vars(m).items() if isinstance(v, int | float | str)]
+    return [buffers, plain]
 
 
 @torch.no_grad()
@@ -240,10 +256,12 @@ def recorded(
     Raises:
         NotAChain: it does something else.
     """
-    inputs = inputs.clone()  # a network may write into them
-    recorder = _Recorder(network, inputs)
-    with _noted(slots, recorder), recorder:
+    inputs = inputs.clone(memory_format=torch.contiguous_format)  # a network may write into them
+    recorder, before = _Recorder(network, inputs), _state(network)
+    with instead(slots, map(partial(_note_of, recorder), count())), recorder:
         output = call(inputs)
+    if _state(network) != before:
+        raise NotAChain("a state that its calls change")
     number = recorder.number(output)
     if not isinstance(output, Tensor) or number is None or output.shape[:1] != inputs.shape[:1]:
         raise NotAChain("an output that is made of something else")

@@ -15,9 +15,11 @@ from torch import Tensor
 from evaluators.machine.backend import CPU, Backend
 from evaluators.places.each_place import LEARNED, in_each_place
 from evaluators.tasks.base import BLOCK, Part, Task
+from evaluators.tasks.checks.hooks import hooked
 from evaluators.tasks.checks.makings import unlike_makings
 from evaluators.tasks.checks.settings import has_current
 from evaluators.tasks.loop_task import LoopTask
+from evaluators.training.initialisation import initial_network
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.plain import PlainModel
 from evaluators.training.stacking.stack import Stack
@@ -64,7 +66,8 @@ def unstackable(task: Task, part: Part = "search") -> str:
     if task not in _verdicts:
         tried = [in_each_place(task, LEARNED, part), *([None] if has_current(task) else [])]
         differences = (difference(task, part, expression) for expression in tried)
-        _verdicts[task] = unlike_makings(task) or next(filter(None, differences), "")
+        seen = unlike_makings(task) or hooked(initial_network(task, 0))
+        _verdicts[task] = seen or next(filter(None, differences), "")
     return _verdicts[task]
 
 
