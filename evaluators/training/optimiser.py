@@ -13,6 +13,7 @@ from functools import reduce
 import torch
 from torch import Tensor, nn
 
+from evaluators.gpu.optimisers import FusedStep, usable_for
 from evaluators.native.adam import adam_step, engine_for
 from evaluators.tasks.optimisers import SGD, Adam, AdamW, Optimiser
 from primitives.layers.activation import Activation
@@ -31,6 +32,7 @@ class StackedOptimiser(ABC):
     states: int
 
     def __init__(self, tensors: Sequence[Tensor], rates: Sequence[Tensor], decays: Sequence[float]) -> None:
+        self.fused: FusedStep | None = None
         self.rates, self.decays = list(rates), list(decays)
         self.state = [[torch.zeros_like(t) for t in tensors] for _ in range(self.states)]
         self.steps = 0
@@ -39,8 +41,20 @@ class StackedOptimiser(ABC):
     def step(self, tensors: Sequence[Tensor], gradients: Sequence[Tensor], factor: float = 1.0) -> None:
         """Update the tensors in place, with ``factor`` times the rates; a non-finite gradient spoils its row alone."""
 
+    def _taken(
+        self, settings: Optimiser, tensors: Sequence[Tensor], gradients: Sequence[Tensor], factor: float
+    ) -> bool:
+        """The step is taken by one kernel, where that can be."""
+        if not usable_for(tensors, [*self.rates, *(each for row in self.state for each in row)], gradients):
+            return False
+        if self.fused is None:
+            self.fused = FusedStep(settings, tensors, self.rates, self.decays)
+        self.fused.step(self.steps, factor, tensors, [each.contiguous() for each in gradients], *self.state)
+        return True
+
     def keep(self, picks: Sequence[Tensor]) -> None:
         """Keep some rows of the state of each tensor, named by their indices."""
+        self.fused = None
         for tensors in (self.rates, *self.state):
             tensors[:] = [tensor[pick] for tensor, pick in zip(tensors, picks, strict=True)]
 
@@ -59,6 +73,8 @@ class StackedAdam(StackedOptimiser):
     @torch.no_grad()
     def step(self, tensors: Sequence[Tensor], gradients: Sequence[Tensor], factor: float = 1.0) -> None:
         self.steps += 1
+        if self._taken(self.settings, tensors, gradients, factor):
+            return
         rest = (gradients, *self.state, self.rates)
         if (engine := engine_for(tensors, rest)) is not None:
             adam_step(engine, self.settings, self.steps, factor, self.decays, tensors, *rest)
@@ -93,6 +109,8 @@ class StackedSGD(StackedOptimiser):
     @torch.no_grad()
     def step(self, tensors: Sequence[Tensor], gradients: Sequence[Tensor], factor: float = 1.0) -> None:
         self.steps += 1
+        if self._taken(self.settings, tensors, gradients, factor):
+            return
         momentum, ahead = self.settings.momentum, self.settings.nesterov
         rows = zip(tensors, gradients, self.rates, self.decays, *self.state, strict=True)
         for tensor, gradient, rate, decay, velocity in rows:

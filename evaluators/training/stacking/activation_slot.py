@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from evaluators.errors import EvaluationError
 from evaluators.training.stacking.layer_shares import LayerShares, Pullback, Statistics
 from evaluators.training.stacking.layout import Layout
-from evaluators.training.stacking.pointwise_shares import Stacked, StackedOnce, apply
+from evaluators.training.stacking.pointwise_shares import Stacked, apply, stacked_once
 from primitives.operators.axes import Axes
 
 #: Given the stacked inputs and outputs of an activation, shape (slices, ...), what goes on in the outputs' place.
@@ -118,8 +118,9 @@ class _Sliced(torch.autograd.Function):
         x = x.unsqueeze(0).expand(info.batch_size, *x.shape) if x_dim is None else x.movedim(x_dim, 0)
         if marker_dim is None:
             return apply(_Sliced, once, contents, x, marker), 0
-        function = StackedOnce if once and torch.is_grad_enabled() else Stacked
-        result = contents.on(function, x.contiguous())
+        x = x.contiguous()
+        function = stacked_once(x) if once and torch.is_grad_enabled() else Stacked
+        result = contents.on(function, x)
         return result if contents.after is None else contents.after(x, result), 0
 
 

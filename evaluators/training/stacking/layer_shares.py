@@ -11,7 +11,7 @@ from torch import Tensor
 
 from evaluators.errors import EvaluationError
 from evaluators.training.stacking.layout import Layout, Share, shaped
-from evaluators.training.stacking.pointwise_shares import Stacked, StackedOnce, apply
+from evaluators.training.stacking.pointwise_shares import Stacked, apply, stacked_once
 from primitives.expression.evaluation import Program, compiled
 from primitives.expression.expression import Expression
 from primitives.layers.pointwise import pointwise
@@ -60,8 +60,9 @@ class LayerShares:
         share = self.layout.shares[number]
         here = slice(share.start, share.stop)
         if share.expression.is_pointwise:
-            function = StackedOnce if self.once and torch.is_grad_enabled() else Stacked
-            return apply(function, self.layout.alone(number), self.axes, x[here].contiguous(), *own.values())
+            part = x[here].contiguous()
+            function = stacked_once(part) if self.once and torch.is_grad_enabled() else Stacked
+            return apply(function, self.layout.alone(number), self.axes, part, *own.values())
         if "z" in share.expression.inputs and not second:
             raise EvaluationError(f"{share.expression.text}: expected a place with two inputs, x and z, got one")
         values = {name: shaped(value, x.dim(), self.axes) for name, value in own.items()}

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from evaluators.gpu.usable import has_kernels
 from evaluators.native.shares import Interpreted, Part, usable
+from evaluators.training.stacking.kernel_shares import KernelOnce, values_by_kernels
 from evaluators.training.stacking.layout import Layout, Share, shaped
 from primitives.errors import LoweringError
 from primitives.expression.derivative import derivative
@@ -125,6 +127,8 @@ class Stacked(torch.autograd.Function):
 
     @staticmethod
     def forward(layout: Layout, axes: Axes, x: Tensor, *values: Tensor) -> Tensor:
+        if has_kernels(x):
+            return values_by_kernels(layout, axes, x, values)
         result = torch.empty_like(x)
         plan = _values(layout, x.dtype, x.device, usable(x))
         _write(plan, layout, axes, x, values, _Targets([result], [[]] * len(layout.shares)))
@@ -176,3 +180,8 @@ class StackedOnce(torch.autograd.Function):
             _total(gradient[share.start : share.stop], partial, value, ctx.axes) for share, partial, value in rows
         ]
         return None, None, gradient * slope, *of_values
+
+
+def stacked_once(x: Tensor) -> type[torch.autograd.Function]:
+    """The function of stacked inputs, shape (N, batch, ...), for first derivatives alone: by kernels where they can."""
+    return KernelOnce if has_kernels(x) else StackedOnce
