@@ -24,6 +24,11 @@ def has_kernels(x: Tensor) -> bool:
     return fit and is_on_gpu(x) and has_triton()
 
 
+def repeats(x: Tensor) -> bool:
+    """What is launched on the tensor's device can be recorded as a graph and replayed."""
+    return is_on_gpu(x) and not is_off()
+
+
 def is_on_gpu(x: Tensor) -> bool:
     """The functions of :mod:`evaluators.gpu.operators` are NVIDIA's."""
     return x.is_cuda and torch.version.hip is None
@@ -32,10 +37,15 @@ def is_on_gpu(x: Tensor) -> bool:
 @cache
 def has_triton() -> bool:
     """Triton can be imported, and the engines are not turned off."""
-    if os.environ.get(VARIABLE) == OFF:
+    if is_off():
         return False
     try:
         import triton  # noqa: F401
     except ImportError:
         return False
     return True
+
+
+def is_off() -> bool:
+    """The user wants torch alone."""
+    return os.environ.get(VARIABLE) == OFF

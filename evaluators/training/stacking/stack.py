@@ -6,10 +6,10 @@ of the others changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from copy import copy
-from functools import reduce
+from functools import partial, reduce
 from operator import itemgetter
 from typing import Any, Self
 
@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 
 from evaluators.comparison import has_metric, metric_value, readings_of, reads_parts
 from evaluators.errors import EvaluationError
+from evaluators.gpu.usable import repeats
 from evaluators.machine.backend import CPU, Backend
 from evaluators.places.fitting import check_fits
 from evaluators.places.looks import Look, looks
@@ -46,6 +47,7 @@ from evaluators.training.stacking.convolution import StackedConvolutions
 from evaluators.training.stacking.layer_shares import mean_statistics
 from evaluators.training.stacking.layout import Layout, Share
 from evaluators.training.stacking.lone_products import lone_products
+from evaluators.training.stacking.replay import LEAST, Gradients, Replayed
 from primitives.equivalence.builtin import as_builtin
 from primitives.expression.expression import Expression, at_place, variable
 from primitives.layers.in_place import InPlace
@@ -142,8 +144,13 @@ class Stack(Models):
         factor = schedule_named(self.task.schedule).factor
         taken = [torch.empty(0, self.width, device=self.seed.device, dtype=self.backend.dtype)]
         self._forget()
+        leaves, count = [*weights, *self.values], self.task.accumulate
+        compute = self._repeated(partial(self._step_gradients, leaves), steps)
         while self.step < steps:
-            losses, gradients = self._step_gradients([*weights, *self.values])
+            first = self.step * count
+            losses, gradients = compute(
+                first, self.orders.transpose(0, 1)[first : first + count, self.seed].contiguous()
+            )
             if self.task.clip is not None:
                 gradients = clipped(gradients, owners, self.task.clip)
             of_weights, of_parameters = gradients[: len(weights)], gradients[len(weights) :]
@@ -153,25 +160,38 @@ class Stack(Models):
             taken.append(losses[None])
         return torch.cat(taken)
 
-    def _step_gradients(self, leaves: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor]]:
-        """The step's loss of each slice and its gradients: the means over the batches of the step."""
-        count = self.task.accumulate
-        losses, gradients = self._gradients(self.step * count, leaves)
+    def _repeated(self, compute: Callable[[int, Tensor], Gradients], steps: int) -> Callable[[int, Tensor], Gradients]:
+        """What computes the gradients of the steps up to a number: on a GPU a graph, where the host draws nothing."""
+        drawn = any(isinstance(module, SeededDropout) for module in self.network.modules())
+        watched = any(each.after is not None for each in (*self.activations, *self.looks))
+        if drawn or watched or steps - self.step < LEAST or not repeats(self.seed):
+            return compute
+        return Replayed(compute, [*self.fixed.values(), *self.network.buffers()])
+
+    def _step_gradients(self, leaves: Sequence[Tensor], first: int, index: Tensor) -> Gradients:
+        """The step's loss of each slice and its gradients: the means over the batches of the step.
+
+        Args:
+            leaves: what the gradients are by.
+            first: the number of its first batch.
+            index: its examples, shape (batches, slices, batch).
+        """
+        losses, gradients = self._gradients(first, index[0], leaves)
+        count = len(index)
         if count == 1:
             return losses, gradients
-        for batch in range(self.step * count + 1, (self.step + 1) * count):
-            more, others = self._gradients(batch, leaves)
+        for batch in range(1, count):
+            more, others = self._gradients(first + batch, index[batch], leaves)
             losses, gradients = losses + more, [a + b for a, b in zip(gradients, others, strict=True)]
         return losses / count, [gradient / count for gradient in gradients]
 
-    def _gradients(self, batch: int, leaves: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor]]:
+    def _gradients(self, batch: int, index: Tensor, leaves: Sequence[Tensor]) -> Gradients:
         """The mean loss of each slice on its batch of that number, in train mode, and the gradients of their sum."""
         self.masks.begin(batch, self.seed)
         self.network.train()
-        losses = self.losses(self.orders[self.seed, batch]).mean(dim=1)
+        losses = self.losses(index).mean(dim=1)
         self.network.eval()
-        with lone_products(self.width, self.seed.device):
-            return losses.detach(), torch.autograd.grad(losses.sum(), leaves, materialize_grads=True)
+        return losses.detach(), torch.autograd.grad(losses.sum(), leaves, materialize_grads=True)
 
     def _forget(self) -> None:
         """The weights, or the slices, become others: statistics for evaluation have to be taken anew."""
