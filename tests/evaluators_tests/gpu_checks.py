@@ -10,11 +10,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.gpu import Launches, launched
 from evaluators.gpu import formulas
 from evaluators.gpu.tables import FILES, Part, table
 from evaluators.machine.backend import Backend
+from evaluators.tasks import task
 from evaluators.tasks.optimisers import SGD, Adam, AdamW, Optimiser
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.optimiser import StackedOptimiser, stacked
@@ -233,20 +234,6 @@ def check_what_is_usable() -> None:
     switch(True)
 
 
-class Calls(TorchDispatchMode):
-    """Counts what launches a kernel on a GPU: calls of torch's operators but for views and new memory."""
-
-    FREE = ("view", "empty", "detach", "slice", "split", "expand", "as_strided", "set_", "select", "unsqueeze", "alias")
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.count = 0
-
-    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.count += not any(word in str(function) for word in (*self.FREE, "t.default", "permute", "reshape"))
-        return function(*args, **(kwargs or {}))
-
-
 @contextmanager
 def launches() -> Iterator[list[int]]:
     """Launches within the block, of torch's kernels and of ours."""
@@ -264,14 +251,14 @@ def launches() -> Iterator[list[int]]:
 
     kind.run, found = run, [0]
     try:
-        with Calls() as calls:
+        with Launches() as calls:
             yield found
     finally:
         kind.run = whole
     found[0] = calls.count + own
 
 
-def launched(function: type[torch.autograd.Function], texts: Sequence[str]) -> int:
+def launched_by(function: type[torch.autograd.Function], texts: Sequence[str]) -> int:
     """By a slot, forward and backward."""
     of = layout(texts, 1)
     x = noise(of.shares[-1].stop, 3, 5).requires_grad_()
@@ -285,10 +272,17 @@ def launched(function: type[torch.autograd.Function], texts: Sequence[str]) -> i
 
 def check_launches_do_not_depend_on_the_number_of_shares() -> None:
     few = [text for text in FORMULAS if "bessel" not in text]
-    counts = [launched(KernelOnce, few * times) for times in (1, 2)]
+    counts = [launched_by(KernelOnce, few * times) for times in (1, 2)]
     assert counts == [3, 3], counts  # formulas, gradient times slope, sums
-    by_torch = [launched(StackedOnce, few * times) for times in (1, 2)]
+    by_torch = [launched_by(StackedOnce, few * times) for times in (1, 2)]
     assert by_torch[1] > 1.9 * by_torch[0] > 40, by_torch
+
+
+def check_launches_of_a_step_do_not_depend_on_the_number_of_candidates() -> None:
+    for name, most in (("digits", 50), ("digits-cnn", 60)):
+        few, more = (launched(task(name), candidates, kernels=True) for candidates in (7, 12))
+        assert few == more <= most, (few, more)
+        assert launched(task(name), 12, kernels=False) > 3 * few
 
 
 # --- optimisers ---

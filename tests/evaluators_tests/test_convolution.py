@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from evaluators.training.stacking import convolution
 from evaluators.training.stacking.convolution import SLICES, StackedConvolutions
 
 KINDS: dict[str, tuple[Callable[..., Tensor], tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
@@ -31,6 +32,12 @@ def inputs(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Te
 def stacked(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
     with StackedConvolutions():
         return torch.func.vmap(function)(*tensors)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_slices_in_one_call_as_on_a_gpu(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convolution, "at_once", len)
+    test_value_and_derivatives(kind, True)
 
 
 @pytest.mark.parametrize("bias", [False, True])

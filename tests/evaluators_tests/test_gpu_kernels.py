@@ -20,7 +20,10 @@ GROUPS = {
         *("check_values_slopes_and_sums", "check_values_alone", "check_second_derivatives_are_right"),
         *("check_more_registers_than_a_kernel_has_are_torchs", "check_what_is_usable"),
     ),
-    "company": ("check_bits_do_not_depend_on_company", "check_launches_do_not_depend_on_the_number_of_shares"),
+    "company": (
+        *("check_bits_do_not_depend_on_company", "check_launches_do_not_depend_on_the_number_of_shares"),
+        "check_launches_of_a_step_do_not_depend_on_the_number_of_candidates",
+    ),
     "optimisers": ("check_optimisers_are_torchs", "check_a_step_is_one_launch"),
     "stacks": ("check_a_stack_of_rows_trains_as_by_torch",),
 }

@@ -3,7 +3,8 @@
 ``vmap`` makes one convolution of all slices, with a group for each, and oneDNN picks its kernel by the number of
 groups: other bits in stacks of 1, of 2 and of 17 slices (16 filters on 3 channels of 16x16). With always ``SLICES``
 groups, the last filled up with a copy, bits do not depend on the stack. 66 networks on 16x16 pixels train 1.3 times as
-fast so as in one call; on 8x8, where calls cost more than arithmetic, 4 slices would be a tenth faster than 2.
+fast so as in one call; on 8x8, where calls cost more than arithmetic, 4 slices would be a tenth faster than 2. On a GPU
+bits depend on the stack's width anyway, and launches are what a step waits for: there one call has all slices.
 """
 
 from __future__ import annotations
@@ -70,21 +71,27 @@ class _Convolved(torch.autograd.Function):
             return _convolved(convolve, x.flatten(0, len(size) - 1), *others).unflatten(0, size), 0
         shared = [dim is None for dim in in_dims[1:]]
         stacked = [t.expand(info.batch_size, *t.shape) if s else t for t, s in zip(moved, shared, strict=True)]
-        parts = zip(*(t.split(SLICES) for t in stacked), strict=True)
-        return torch.cat([_of_some(convolve, *part) for part in parts]), 0
+        count = at_once(stacked[0])
+        parts = zip(*(t.split(count) for t in stacked), strict=True)
+        return torch.cat([_of_some(convolve, count, *part) for part in parts]), 0
 
 
-def _of_some(convolve: Any, *inputs: Tensor) -> Tensor:
-    """The convolutions of at most ``SLICES`` slices; x (n, batch, channels, ...), the result the same."""
-    x, weight, *bias = (_filled(t) for t in inputs)
-    groups = SLICES * convolve.keywords.get("groups", 1)
+def at_once(x: Tensor) -> int:
+    """How many slices a call has, of all in ``x``."""
+    return SLICES if x.device.type == "cpu" else len(x)
+
+
+def _of_some(convolve: Any, count: int, *inputs: Tensor) -> Tensor:
+    """The convolutions of at most ``count`` slices; x (n, batch, channels, ...), the result the same."""
+    x, weight, *bias = (_filled(t, count) for t in inputs)
+    groups = count * convolve.keywords.get("groups", 1)
     side_by_side = x.transpose(0, 1).flatten(1, 2)
     together = convolve(side_by_side, weight.flatten(0, 1), *(t.flatten() for t in bias), groups=groups)
-    result: Tensor = together.unflatten(1, (SLICES, -1)).transpose(0, 1)
+    result: Tensor = together.unflatten(1, (count, -1)).transpose(0, 1)
     return result[: len(inputs[0])]
 
 
-def _filled(t: Tensor) -> Tensor:
-    """The tensor with copies of its last row, up to ``SLICES`` rows; copies get no gradient."""
-    missing = SLICES - len(t)
+def _filled(t: Tensor, count: int) -> Tensor:
+    """The tensor with copies of its last row, up to ``count`` rows; copies get no gradient."""
+    missing = count - len(t)
     return torch.cat([t, t[-1:].detach().expand(missing, *t.shape[1:])]) if missing else t
