@@ -12,6 +12,8 @@ from evaluators.native.library import OFF, VARIABLE
 
 #: Elements of a slice: a grid has up to 65,535 blocks of 512 in its second dimension.
 MOST = 2**24
+#: Of Triton: the kernels hold tuples, and compile with this version and with 3.6 and 3.7.
+OLDEST = (3, 5)
 TYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
 
@@ -36,14 +38,14 @@ def is_on_gpu(x: Tensor) -> bool:
 
 @cache
 def has_triton() -> bool:
-    """Triton can be imported, and the engines are not turned off."""
+    """Triton can be imported, is new enough, and the engines are not turned off."""
     if is_off():
         return False
     try:
-        import triton  # noqa: F401
+        import triton
     except ImportError:
         return False
-    return True
+    return tuple(int(part) for part in triton.__version__.split(".")[:2]) >= OLDEST
 
 
 def is_off() -> bool:

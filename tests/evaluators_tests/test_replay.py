@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from evaluators.machine.backend import CPU, Backend
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.stacking import replay, stack
 from evaluators.training.stacking.replay import LEAST, WARM, Gradients
@@ -45,10 +44,10 @@ def refused(function: Callable[[], Gradients]) -> tuple[Gradients, Callable[[], 
     raise RuntimeError("operation not permitted when stream is capturing")
 
 
-def trained(family: str, backend: Backend = CPU, **options: object) -> list[Tensor]:
+def trained(family: str, **options: object) -> list[Tensor]:
     """Losses in two rungs, the validation losses, and all tensors."""
     members = [CohortMember(parse(text), (1, 2)) for text in TEXTS]
-    chosen = Stack(Family(family, **options), "search", members, Schedule(60, (), (3e-3,)), backend=backend)
+    chosen = Stack(Family(family, **options), "search", members, Schedule(60, (), (3e-3,)))
     first = chosen.advance(LEAST + 5)
     chosen.keep([0, 2])
     more = chosen.advance(60)

@@ -163,7 +163,8 @@ class Stack(Models):
     def _repeated(self, compute: Callable[[int, Tensor], Gradients], steps: int) -> Callable[[int, Tensor], Gradients]:
         """What computes the gradients of the steps up to a number: on a GPU a graph, where the host draws nothing."""
         drawn = any(isinstance(module, SeededDropout) for module in self.network.modules())
-        watched = any(each.after is not None for each in (*self.activations, *self.looks))
+        places: list[ActivationSlot | Look] = [*self.activations, *self.looks]
+        watched = any(each.after is not None for each in places)
         if drawn or watched or steps - self.step < LEAST or not repeats(self.seed):
             return compute
         return Replayed(compute, [*self.fixed.values(), *self.network.buffers()])
