@@ -90,7 +90,7 @@ def _fetch(file, operand, numbers, parameters, places, own, channel, FILE: tl.co
     if operand < _CONSTANTS:
         found = _of_file(file, operand, 0, FILE)
     elif operand < _PARAMETERS:
-        found = tl.zeros_like(found) + tl.load(numbers + 1 + operand - _CONSTANTS).to(found.dtype)
+        found = tl.full(found.shape, tl.load(numbers + 1 + operand - _CONSTANTS).to(found.dtype), found.dtype)
     else:
         place = places + (operand - _PARAMETERS) * 2
         wide = tl.load(place + 1)

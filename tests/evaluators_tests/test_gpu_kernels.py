@@ -15,7 +15,7 @@ triton = pytest.importorskip("triton", reason="the kernels need triton")
 
 ROOT = Path(__file__).parents[2]
 GROUPS = {
-    "operators": ("check_every_operator", "check_the_catalogue_sample"),
+    "operators": ("check_every_operator", "check_signed_zeros_among_constants", "check_the_catalogue_sample"),
     "formulas": (
         *("check_values_slopes_and_sums", "check_values_alone", "check_second_derivatives_are_right"),
         *("check_more_registers_than_a_kernel_has_are_torchs", "check_what_is_usable"),
@@ -45,7 +45,7 @@ def test_the_kernels_compute_what_torch_does(group: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["check_the_whole_catalogue", "check_a_stack_of_images_trains_as_by_torch", "check_autocast"]
+    "name", ["check_the_whole_catalogue", "check_every_family_trains_as_by_torch", "check_autocast"]
 )
 def test_the_kernels_compute_more_of_what_torch_does(name: str) -> None:
     done = checked(name)

@@ -69,14 +69,14 @@ class KernelOnce(torch.autograd.Function):
         return None, None, of_x, *(part.view(value.shape) for part, value in zip(parts, ctx.given, strict=True))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)  # where a candidate is a layer, each share of each slot has a table
 def _table(layout: Layout, slices: int, device: torch.device, *, once: bool) -> tuple[Table, tuple[Part, ...]]:
     rows = zip(layout.shares, layout.names, strict=True)
     parts = tuple(_part(share, names, _roots(share, names if once else None)) for share, names in rows)
     return table(parts, slices, device), parts
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def _sums(layout: Layout, widths: tuple[int, ...], device: torch.device) -> tuple[Tensor, int]:
     rows = zip(layout.shares, layout.names, strict=True)
     return rows_of_sums([(share.start, share.stop, len(names)) for share, names in rows], widths, device)

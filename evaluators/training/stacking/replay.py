@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from evaluators.gpu.launching import on
+
 #: Losses of the slices, and the gradients of their sum.
 Gradients = tuple[Tensor, Sequence[Tensor]]
 #: Steps before the one that is recorded: kernels are compiled and tables brought to the device in them.
@@ -66,11 +68,13 @@ class _Recording:
 
     def __init__(self, compute: Callable[[Tensor], Gradients], index: Tensor) -> None:
         self.index = index.clone()
-        (self.losses, self.gradients), self.replay = recorded(lambda: compute(self.index))
+        with on(index):
+            (self.losses, self.gradients), self.replay = recorded(lambda: compute(self.index))
 
     def __call__(self, index: Tensor) -> Gradients:
         self.index.copy_(index)
-        self.replay()
+        with on(index):
+            self.replay()
         return self.losses.clone(), self.gradients
 
 
@@ -86,7 +90,7 @@ def recorded(function: Callable[[], Gradients]) -> tuple[Gradients, Callable[[],
         function()
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads may use the GPU meanwhile
         result = function()
     return result, graph.replay
 
