@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -18,7 +20,7 @@ from evaluators.tasks.base import Task
 from evaluators.tasks.optimisers import SGD, Adam, AdamW
 from evaluators.training.chains.chains import found
 from evaluators.training.chains.choice import not_native
-from evaluators.training.chains.native_stack import NativeStack
+from evaluators.training.chains.native_stack import NativeStack, _all_done
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.plain import PlainModel
 from evaluators.training.schedules import Cosine, OneCycle
@@ -264,3 +266,24 @@ def test_a_cohort_counts_what_torch_trains() -> None:
     assert sum(counts.values()) == 3
     assert any(name.startswith("digits: ") and "bessel_i0e" in name for name in counts)
     assert [count for name, count in counts.items() if name.startswith("digits-cnn: its network has")] == [2]
+
+
+def test_after_an_error_no_slice_is_begun() -> None:
+    """An interrupt goes the same way."""
+    begun: list[int] = []
+
+    def slow(number: int) -> None:
+        begun.append(number)
+        time.sleep(0.02)
+
+    def fails() -> None:
+        raise MemoryError
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(MemoryError):
+            _all_done([fails, *(partial(slow, number) for number in range(100))])
+    finally:
+        torch.set_num_threads(before)
+    assert len(begun) < 100
