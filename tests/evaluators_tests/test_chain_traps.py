@@ -10,10 +10,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from evaluators.errors import EvaluationError
+from evaluators.native.library import library
 from evaluators.tasks.base import Part
 from evaluators.training.chains.chains import Found, found
+from evaluators.training.chains.native_stack import NativeStack
+from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.stacking.stackable import unstackable
 from primitives.expression.evaluation import value_at
+from primitives.expression.parsing import parse
 from tests.evaluators_tests.test_chains import CHAINS, Made, Net
 
 ROWS, LATE = 4096, 4000  # an example that neither the first block nor three batches are likely to have
@@ -188,6 +193,24 @@ def test_a_table_by_columns_is_a_chain_too() -> None:
     columns = torch.from_numpy(np.asfortranarray(np.random.default_rng(0).normal(size=(96, 6)).astype(np.float32)))
     assert not columns.is_contiguous()
     assert found(Data(columns, with_label(1)[:96]), "search", current=True).chain is not None
+
+
+class Scaled(Made):
+    """Buffers that differ between seeds, but not between those of a trial."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: Net(lambda n, x: n.last(n.act(n.first(x * n.scales)))))
+
+    def prepare(self, network: nn.Module, seed: int) -> None:
+        network.get_buffer("scales").mul_(1 if seed < 2 else 1 + seed % 7)
+
+
+@pytest.mark.skipif(library() is None, reason="there is no native engine here")
+def test_a_stack_whose_buffers_differ_between_seeds_is_refused() -> None:
+    """What the first step takes is made once, for all seeds."""
+    for seeds in ((8,), (3, 4)):
+        with pytest.raises(EvaluationError, match="scales differs between seeds"):
+            NativeStack(Scaled(), "search", [CohortMember(parse("tanh(x)"), seeds)], Schedule(3, (), (1e-3,)))
 
 
 HOOKS: dict[str, Callable[[Net], object]] = {

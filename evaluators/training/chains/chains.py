@@ -24,6 +24,7 @@ from evaluators.training.dropout import SeededDropout, put_dropout
 from evaluators.training.initialisation import initial_network
 from evaluators.training.outputs import of_loss
 from evaluators.training.stacking.activation_slot import ActivationSlot
+from evaluators.training.stacking.buffers import OTHER
 from evaluators.training.stacking.layout import Layout, Share
 from primitives.expression.expression import variable
 from primitives.user_file import blame_on
@@ -100,7 +101,7 @@ def _looked(task: Task, part: Part, current: bool, backend: Backend) -> Found:
     examples = examples_of(task, part).mapped(backend.place)
     if not isinstance(examples.inputs, Tensor) or not examples.inputs.is_floating_point():
         return Found(reason="its inputs are no tensor of numbers")
-    network = initial_network(task, 0)
+    network = initial_network(task, OTHER)  # a stack tells by it whether buffers differ, see NativeStack
     backend.move(network)
     slots = [] if current else _slots(task, network, examples.rows(slice(task.batch_size)).inputs)
     put_dropout(network, (0,))

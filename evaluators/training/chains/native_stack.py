@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from evaluators.errors import EvaluationError
 from evaluators.machine.backend import CPU, Backend
 from evaluators.machine.threads import one_thread
 from evaluators.tasks.base import Inputs, Part, Task
@@ -61,7 +62,8 @@ class NativeStack(Stack):
     """A stack of members that :mod:`evaluators.training.chains.choice` names.
 
     Raises:
-        EvaluationError: there is no engine, or the task's network is no chain.
+        EvaluationError: there is no engine, or the task's network is no chain, or has buffers that each seed has for
+            itself: what the first step takes is made once, for all.
         LoweringError: a member is none of those.
     """
 
@@ -71,6 +73,8 @@ class NativeStack(Stack):
         self, task: Task, part: Part, members: Sequence[CohortMember], schedule: Schedule, *, backend: Backend = CPU
     ) -> None:
         super().__init__(task, part, members, schedule, backend=backend)
+        if own := self.fixed.keys() - dict(self.network.named_parameters()).keys():
+            raise EvaluationError(f"task {task.name!r} is not for the native engine: {min(own)} differs between seeds")
         self._prepared: list[_Member] | None = None
         self.trained = chain_of(task, part, current=members[0].expression is None, backend=backend)
         prepared = self.trained.prepared

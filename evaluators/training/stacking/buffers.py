@@ -15,6 +15,9 @@ from evaluators.training.calling import call
 from evaluators.training.initialisation import initial_network
 from evaluators.training.randomness import own_random_numbers
 
+#: A seed that no model has.
+OTHER = derive(0, "buffers")
+
 
 def own_buffers(task: Task, networks: Sequence[nn.Module], examples: Examples) -> Mapping[str, list[Tensor]]:
     """By name, one tensor a network, of the buffers that each model has for itself; all others are one for all.
@@ -29,7 +32,7 @@ def own_buffers(task: Task, networks: Sequence[nn.Module], examples: Examples) -
     tables = [dict(network.named_buffers()) for network in networks]
     if not tables[0]:
         return {}
-    other = initial_network(task, derive(0, "buffers"))
+    other = initial_network(task, OTHER)
     at_first = {name: buffer.clone() for name, buffer in other.named_buffers()}
     drawn = {name for name, value in at_first.items() if not all(torch.equal(table[name], value) for table in tables)}
     changed = _changed(other, at_first, examples)
