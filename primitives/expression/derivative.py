@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from primitives.errors import ExpressionError
+from primitives.expression.bottom_up import BottomUp
 from primitives.expression.expression import INPUT_NAMES, Expression, make_node, parameter
 from primitives.expression.parameters import Parameter
 from primitives.expression.parsing import parse_body
@@ -49,15 +50,20 @@ def derivative(root: Expression, wrt: str = "x", times: Expression = ONE) -> Exp
     if root.has_statistics or root.op == LAYERS:
         why = "has one for each of its functions" if root.op == LAYERS else "depends on more than one element"
         raise ExpressionError(f"expected a function of one element to derive, but {root.op}(...) {why}")
-    root = expand(root, "tangent")
-    tangent: dict[Expression, Expression] = {}
-    for node in postorder((root,)):
-        if not node.args:
-            is_wrt = node.op == wrt if wrt in INPUT_NAMES else _name(node) == wrt
-            tangent[node] = times if is_wrt else ZERO
-        else:
-            tangent[node] = _instantiate(node, tuple([tangent[arg] for arg in node.args]))
-    return tangent[root]
+    return _tangents(wrt, times)(expand(root, "tangent"))
+
+
+@lru_cache(maxsize=64)
+def _tangents(wrt: str, times: Expression) -> BottomUp[Expression]:
+    """The tangents of nodes over operators that have one."""
+
+    def tangent(node: Expression, tangents: tuple[Expression, ...]) -> Expression:
+        if node.args:
+            return _instantiate(node, tangents)
+        is_wrt = node.op == wrt if wrt in INPUT_NAMES else _name(node) == wrt
+        return times if is_wrt else ZERO
+
+    return BottomUp(tangent)
 
 
 @lru_cache(maxsize=1024)
@@ -73,12 +79,8 @@ def _template(op: str, *, products: bool) -> tuple[_Part, ...]:
     return tuple([(node, _name(node), tuple([number[arg] for arg in node.args])) for node in nodes])
 
 
-@lru_cache(maxsize=4096)
 def _instantiate(node: Expression, tangents: tuple[Expression, ...]) -> Expression:
-    """The operator's tangent with its names replaced; terms that are structurally zero vanish.
-
-    Cached, since the expressions of a search have many subexpressions in common.
-    """
+    """The operator's tangent with its names replaced; terms that are structurally zero vanish."""
     if all(tangent is ZERO for tangent in tangents):
         return ZERO
     stands_for = dict(zip(_INPUTS, node.args, strict=False))
@@ -119,15 +121,18 @@ def _has_pole(node: Expression) -> bool:
     return node.op in _POLES and not (isinstance(exponent, float) and exponent >= 1.0)
 
 
-def _may_vanish(tangent: Expression) -> bool:
-    """True if a tangent is 0 on an interval: it is selected."""
-    return any(node.op in _SELECTIONS for node in postorder((tangent,)))
+def _is_selected(node: Expression, below: tuple[bool, ...]) -> bool:
+    return node.op in _SELECTIONS or any(below)
 
 
-@lru_cache(maxsize=4096)
-def _may_overflow(tangent: Expression) -> bool:
-    """True if an exponential, other than one of a number or of minus a square, occurs."""
-    return any(_overflows(node) for node in postorder((tangent,)))
+def _has_exponential(node: Expression, below: tuple[bool, ...]) -> bool:
+    return any(below) or _overflows(node)
+
+
+#: True if a tangent is 0 on an interval: it is selected.
+_may_vanish = BottomUp(_is_selected)
+#: True if an exponential, other than one of a number or of minus a square, occurs.
+_may_overflow = BottomUp(_has_exponential)
 
 
 def _overflows(node: Expression) -> bool:
