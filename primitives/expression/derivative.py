@@ -22,6 +22,7 @@ from primitives.operators.operator import INPUTS, LAYERS
 from primitives.operators.table import find_operator
 
 _INPUTS = INPUTS[:3]
+_TANGENTS = tuple(f"d{name}" for name in _INPUTS)
 _OVERFLOWING = {"exp", "expm1", "sinh", "cosh", "symexp"}
 _SQUARES = {"pow", "abs"}
 _POLES = {"sqrt", "sqrt_abs", "pow"}
@@ -72,7 +73,7 @@ def _template(op: str, *, products: bool) -> tuple[_Part, ...]:
 
     With ``products`` those that are one kernel are expanded.
     """
-    names = [*_INPUTS, *(f"d{name}" for name in _INPUTS), "y"]
+    names = [*_INPUTS, *_TANGENTS, "y"]
     template = parse_body(find_operator(op).tangent, {name: parameter(name) for name in names})
     nodes = postorder((expand(template, "tangent") if products else template,))
     number = {node: index for index, node in enumerate(nodes)}
@@ -83,12 +84,10 @@ def _instantiate(node: Expression, tangents: tuple[Expression, ...]) -> Expressi
     """The operator's tangent with its names replaced; terms that are structurally zero vanish."""
     if all(tangent is ZERO for tangent in tangents):
         return ZERO
-    stands_for = dict(zip(_INPUTS, node.args, strict=False))
-    stands_for |= {f"d{name}": tangent for name, tangent in zip(_INPUTS, tangents, strict=False)}
-    stands_for["y"] = node
+    named = dict(zip(_TANGENTS, tangents, strict=False))
+    stands_for = {**dict(zip(_INPUTS, node.args, strict=False)), **named, "y": node}
     # the slope of a product is its other factor: where that is 0 and the tangent infinite, so is the product's value
-    inner = [] if node.op == "mul" else zip(_INPUTS, tangents, strict=False)
-    guarded = {f"d{name}" for name, tangent in inner if _may_overflow(tangent)}
+    guarded = [] if node.op == "mul" else [name for name, tangent in named.items() if _may_overflow(tangent)]
     parts = _template(node.op, products=bool(guarded))
     built: list[Expression] = []
     for part, name, inputs in parts:
