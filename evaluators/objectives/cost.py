@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from evaluators.objectives.formula import FormulaObjective
 from primitives.equivalence.builtin import as_builtin
@@ -59,9 +59,13 @@ def _time(expression: Expression) -> float:
 
 
 def _operators(roots: Sequence[Expression]) -> float:
-    """What is no number costs."""
-    nodes = postorder([expand(root, "forward") for root in roots])
-    return sum([find_operator(_charged(n)).cost for n in nodes if n.args and (n.inputs or n.is_learnable)])
+    return sum(map(_price, postorder([expand(root, "forward") for root in roots])))
+
+
+@lru_cache(maxsize=8192)
+def _price(node: Expression) -> float:
+    """The cost of a node's operator; what is a number costs nothing."""
+    return find_operator(_charged(node)).cost if node.args and (node.inputs or node.is_learnable) else 0.0
 
 
 def _layer_operators(root: Expression) -> float:

@@ -20,7 +20,8 @@ from primitives.operators.operator import LAYERS
 STRAIGHT = 1e-6  # largest residual of the best line, relative to the range of the outputs
 # chi of every hidden-layer activation in torch lies in [0.15, 1.4], far within FLATTEST and STEEPEST
 COARSE, CALM = 2_000, (1e-2, 1e2)  # cells that settle most cases in a tenth of the time, and for which chi they do
-CALMEST = (0.05, 20.0)  # for which a sketch of chi, from values that are there, settles it
+# for which a sketch of chi, from values that are there, settles it: a factor of 20 within FLATTEST and STEEPEST
+CALMEST = (20.0 * FLATTEST, STEEPEST / 20.0)
 
 
 @lru_cache(maxsize=4096)  # a search proposes every tenth again

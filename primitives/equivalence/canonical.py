@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from functools import lru_cache
 
+from primitives.expression.bottom_up import BottomUp
 from primitives.expression.expression import MAX_SIZE, Expression, constant, make_node, parameter, with_args
 from primitives.expression.parameters import GRANULARITIES, Parameter
 from primitives.expression.traversal import rewrite
@@ -25,12 +26,11 @@ def canonical(root: Expression) -> Expression:
     A statistic over axes that its argument lacks goes; ``layers(f, f, g, g)`` is ``layers(f, g)``. The
     result equals the expression wherever that is finite. Each distinct node is visited once.
     """
-    return _with_numbered_parameters(rewrite(expand(root, "canonical"), _reduce))
+    return _with_numbered_parameters(_reduced_form(expand(root, "canonical")))
 
 
-@lru_cache(maxsize=4096)
 def _reduce(node: Expression, args: tuple[Expression, ...]) -> Expression:
-    """The node with its new inputs, simplified; cached, as expressions of a search have many nodes in common."""
+    """The node with its new inputs, simplified."""
     if not args:
         return node
     if node.op == PAIR:
@@ -47,6 +47,9 @@ def _reduce(node: Expression, args: tuple[Expression, ...]) -> Expression:
         args = args[::-1]
     simpler = _identity(node.op, args) if node.op in _SIMPLIFIED else None
     return simpler or (node if args == node.args else make_node(node.op, *args))
+
+
+_reduced_form = BottomUp(_reduce)
 
 
 def _pair(value: Expression, slope: Expression) -> Expression:

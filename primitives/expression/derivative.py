@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from primitives.errors import ExpressionError
+from primitives.expression.bottom_up import BottomUp
 from primitives.expression.expression import INPUT_NAMES, Expression, make_node, parameter
 from primitives.expression.parameters import Parameter
 from primitives.expression.parsing import parse_body
@@ -21,6 +22,7 @@ from primitives.operators.operator import INPUTS, LAYERS
 from primitives.operators.table import find_operator
 
 _INPUTS = INPUTS[:3]
+_TANGENTS = tuple(f"d{name}" for name in _INPUTS)
 _OVERFLOWING = {"exp", "expm1", "sinh", "cosh", "symexp"}
 _SQUARES = {"pow", "abs"}
 _POLES = {"sqrt", "sqrt_abs", "pow"}
@@ -49,15 +51,20 @@ def derivative(root: Expression, wrt: str = "x", times: Expression = ONE) -> Exp
     if root.has_statistics or root.op == LAYERS:
         why = "has one for each of its functions" if root.op == LAYERS else "depends on more than one element"
         raise ExpressionError(f"expected a function of one element to derive, but {root.op}(...) {why}")
-    root = expand(root, "tangent")
-    tangent: dict[Expression, Expression] = {}
-    for node in postorder((root,)):
-        if not node.args:
-            is_wrt = node.op == wrt if wrt in INPUT_NAMES else _name(node) == wrt
-            tangent[node] = times if is_wrt else ZERO
-        else:
-            tangent[node] = _instantiate(node, tuple([tangent[arg] for arg in node.args]))
-    return tangent[root]
+    return _tangents(wrt, times)(expand(root, "tangent"))
+
+
+@lru_cache(maxsize=64)
+def _tangents(wrt: str, times: Expression) -> BottomUp[Expression]:
+    """The tangents of nodes over operators that have one."""
+
+    def tangent(node: Expression, tangents: tuple[Expression, ...]) -> Expression:
+        if node.args:
+            return _instantiate(node, tangents)
+        is_wrt = node.op == wrt if wrt in INPUT_NAMES else _name(node) == wrt
+        return times if is_wrt else ZERO
+
+    return BottomUp(tangent)
 
 
 @lru_cache(maxsize=1024)
@@ -66,27 +73,21 @@ def _template(op: str, *, products: bool) -> tuple[_Part, ...]:
 
     With ``products`` those that are one kernel are expanded.
     """
-    names = [*_INPUTS, *(f"d{name}" for name in _INPUTS), "y"]
+    names = [*_INPUTS, *_TANGENTS, "y"]
     template = parse_body(find_operator(op).tangent, {name: parameter(name) for name in names})
     nodes = postorder((expand(template, "tangent") if products else template,))
     number = {node: index for index, node in enumerate(nodes)}
     return tuple([(node, _name(node), tuple([number[arg] for arg in node.args])) for node in nodes])
 
 
-@lru_cache(maxsize=4096)
 def _instantiate(node: Expression, tangents: tuple[Expression, ...]) -> Expression:
-    """The operator's tangent with its names replaced; terms that are structurally zero vanish.
-
-    Cached, since the expressions of a search have many subexpressions in common.
-    """
+    """The operator's tangent with its names replaced; terms that are structurally zero vanish."""
     if all(tangent is ZERO for tangent in tangents):
         return ZERO
-    stands_for = dict(zip(_INPUTS, node.args, strict=False))
-    stands_for |= {f"d{name}": tangent for name, tangent in zip(_INPUTS, tangents, strict=False)}
-    stands_for["y"] = node
+    named = dict(zip(_TANGENTS, tangents, strict=False))
+    stands_for = {**dict(zip(_INPUTS, node.args, strict=False)), **named, "y": node}
     # the slope of a product is its other factor: where that is 0 and the tangent infinite, so is the product's value
-    inner = [] if node.op == "mul" else zip(_INPUTS, tangents, strict=False)
-    guarded = {f"d{name}" for name, tangent in inner if _may_overflow(tangent)}
+    guarded = [] if node.op == "mul" else [name for name, tangent in named.items() if _may_overflow(tangent)]
     parts = _template(node.op, products=bool(guarded))
     built: list[Expression] = []
     for part, name, inputs in parts:
@@ -119,15 +120,18 @@ def _has_pole(node: Expression) -> bool:
     return node.op in _POLES and not (isinstance(exponent, float) and exponent >= 1.0)
 
 
-def _may_vanish(tangent: Expression) -> bool:
-    """True if a tangent is 0 on an interval: it is selected."""
-    return any(node.op in _SELECTIONS for node in postorder((tangent,)))
+def _is_selected(node: Expression, below: tuple[bool, ...]) -> bool:
+    return node.op in _SELECTIONS or any(below)
 
 
-@lru_cache(maxsize=4096)
-def _may_overflow(tangent: Expression) -> bool:
-    """True if an exponential, other than one of a number or of minus a square, occurs."""
-    return any(_overflows(node) for node in postorder((tangent,)))
+def _has_exponential(node: Expression, below: tuple[bool, ...]) -> bool:
+    return any(below) or _overflows(node)
+
+
+#: True if a tangent is 0 on an interval: it is selected.
+_may_vanish = BottomUp(_is_selected)
+#: True if an exponential, other than one of a number or of minus a square, occurs.
+_may_overflow = BottomUp(_has_exponential)
 
 
 def _overflows(node: Expression) -> bool:

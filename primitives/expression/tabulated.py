@@ -9,10 +9,10 @@ kernels at the same inputs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
 
 from torch import Tensor
 
+from primitives.expression.bottom_up import forget
 from primitives.expression.evaluation import forward, leaf_value, shaped, shown_inputs
 from primitives.expression.expression import Expression
 from primitives.expression.traversal import postorder
@@ -60,16 +60,11 @@ class Table:
                 value = leaf_value(node, x, node.initial_values if parameters is None else parameters)
             (own if parameters is not None and node.is_learnable else known)[node] = value
         made = [shaped(own[root] if root in own else known[root], x) for root in expanded]
-        self._forget()
+        if len(known) > self._kept:
+            forget(known, self._kept)
         return made
 
     def _at(self) -> Tensor:
         if self._x is None:
             self._x = self._points()
         return self._x
-
-    def _forget(self) -> None:
-        """Once a table is full, a quarter goes at a time: the oldest."""
-        if len(self._known) > self._kept:
-            for node in list(islice(self._known, len(self._known) - 3 * self._kept // 4)):
-                del self._known[node]

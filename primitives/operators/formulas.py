@@ -9,17 +9,17 @@ from __future__ import annotations
 from functools import lru_cache
 
 from primitives.errors import LoweringError
+from primitives.expression.bottom_up import BottomUp
 from primitives.expression.expression import Expression, make_node, operation, parameter
 from primitives.expression.precedence import read
 from primitives.expression.reduction import reduced
-from primitives.expression.traversal import postorder, rewrite
+from primitives.expression.traversal import postorder
 from primitives.operators.operator import INPUTS, LAYERS, Operator
 from primitives.operators.table import find_operator
 
 _PLACES = tuple(parameter(name) for name in INPUTS)
 
 
-@lru_cache(maxsize=8192)
 def expand(root: Expression, column: str, entries: frozenset[str] | None = None) -> Expression:
     """The same function over operators that have an entry in a column.
 
@@ -33,7 +33,11 @@ def expand(root: Expression, column: str, entries: frozenset[str] | None = None)
     """
     if column in {"forward", "tangent", "canonical"} and not root.has_formulas:
         return root
+    return _expansions(column, entries)(root)
 
+
+@lru_cache(maxsize=64)
+def _expansions(column: str, entries: frozenset[str] | None) -> BottomUp[Expression]:
     def change(node: Expression, args: tuple[Expression, ...]) -> Expression:
         if not node.args:
             return node
@@ -43,7 +47,7 @@ def expand(root: Expression, column: str, entries: frozenset[str] | None = None)
         known = bool(getattr(row, column)) if entries is None else row.name in entries
         return make_node(node.op, *args) if known else _formula_at(row, column, entries, args)
 
-    return rewrite(root, change)
+    return BottomUp(change)
 
 
 def valued(root: Expression) -> Expression:

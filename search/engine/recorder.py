@@ -46,10 +46,9 @@ class Recorder:
         """Results of the first cohorts."""
         return self.study.history(self._trained(cohorts))
 
-    def uncensored(self, cohorts: int) -> list[list[float]]:
-        """The calibration set of early rejection after the first cohorts."""
-        end = self._trained(cohorts)
-        return [row for number, row in self.study.uncensored if number < end]
+    def uncensored(self, cohorts: int) -> Array:
+        """The calibration set of early rejection after the first cohorts, (trials, rungs)."""
+        return self.study.uncensored.rows(self._trained(cohorts))
 
     def raced(self, cohorts: int) -> list[Array]:
         """What the limits of a race are learnt from: the last classes of the first cohorts."""
@@ -82,7 +81,7 @@ class Recorder:
             trained=self.study.trials,
             proposed=sum(record.plan.counts.values()),
             counts=record.plan.counts,
-            findings=findings(record, trials, [row for _, row in self.study.uncensored], self.config),
+            findings=findings(record, trials, self.study.uncensored.rows(), self.config),
             rejected=dict(sorted(reasons.items(), key=lambda item: item[0].code)),
             front=len(self.study.front.numbers),
             best=self._best(trials),

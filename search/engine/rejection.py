@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-import numpy as np
-
 from evaluators.comparison import averages
 from evaluators.objectives import mean_gain
 from evaluators.rejection import (
@@ -35,14 +33,14 @@ from search.records.trial import TrialRecord
 CALIBRATING = frozenset(Exemption)
 
 
-def with_thresholds(plan: Plan, config: Config, first: int, uncensored: Sequence[Sequence[float]]) -> Plan:
+def with_thresholds(plan: Plan, config: Config, first: int, uncensored: Array) -> Plan:
     """A plan with its exempt candidates and its thresholds.
 
     Args:
         plan: as proposed.
         config: the job's.
         first: the number in the job of the plan's first candidate. Numbers and chance decide, not quality.
-        uncensored: the calibration set, as far as this cohort may know it.
+        uncensored: the calibration set, as far as this cohort may know it: (trials, rungs).
     """
     rows = [replace(row, exemption=_exemption(config, first + slot)) for slot, row in enumerate(plan.proposals)]
     if all(row.exempt for row in rows):
@@ -50,7 +48,7 @@ def with_thresholds(plan: Plan, config: Config, first: int, uncensored: Sequence
     planned = schedules(config)
     rungs = [(name, step) for name, schedule in zip(config.tasks, planned, strict=True) for step in schedule.rung_steps]
     work = [steps for schedule in planned for steps in schedule.work]
-    known = CalibrationSet(np.array(uncensored), rungs, work)
+    known = CalibrationSet(uncensored, rungs, work)
     thresholds = rung_rule(config.rejection.rule).calibrate(known, target_of(config))
     return replace(plan, proposals=rows, thresholds=thresholds)
 
@@ -96,14 +94,14 @@ def relative_losses(record: CohortRecord, row: MemberResult, gain: float | None)
 
 
 def findings(
-    record: CohortRecord, trials: Sequence[TrialRecord], uncensored: Sequence[Sequence[float]], config: Config
+    record: CohortRecord, trials: Sequence[TrialRecord], uncensored: Array, config: Config
 ) -> Findings:  # fmt: skip
     """What a cohort's line of the trace says of early rejection.
 
     Args:
         record: the finished cohort.
         trials: its classes, in order.
-        uncensored: the calibration set with this cohort.
+        uncensored: the calibration set with this cohort, (trials, rungs).
         config: the job's.
     """
     thresholds = tuple(record.plan.thresholds.values())
@@ -115,7 +113,7 @@ def findings(
         audited=len(audited),
         missed=tuple(t.gain for t in audited if _would_go(rung_rule(config.rejection.rule), t.relative_losses, record)),
         passed_on=tuple(t.gain for t in trials if t.exempt in SOFT),
-        bar=_bar(np.array([row[-1] for row in uncensored]), target_of(config)),
+        bar=_bar(uncensored[:, -1], target_of(config)),
     )
 
 

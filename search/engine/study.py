@@ -16,6 +16,7 @@ from search.engine.front import Front
 from search.engine.known import KnownClasses, parsed
 from search.engine.rejection import CALIBRATING
 from search.engine.scoring import DEFAULT_SCORING, Scoring
+from search.engine.uncensored import Uncensored
 from search.engine.unit import unit_of
 from search.records.trial import TrialRecord
 from search.storage import Store
@@ -36,8 +37,7 @@ class Study:
     Attributes:
         known: the classes that were trained or are on their way; the controls' classes are known from the start.
         front: the Pareto front.
-        uncensored: the calibration set of early rejection: trial numbers, increasing, with the relative loss at each
-            rung.
+        uncensored: the calibration set of early rejection.
         trials: how many were entered.
         result: a trial by its number, as strategies see it.
     """
@@ -55,7 +55,7 @@ class Study:
             self.known.expect(known.trial.key, parsed(known.trial.expression))
         self._given = [_as_result(replace(known.trial, attributes={})) for known in self.baseline]
         self.front = Front(scoring.directions)
-        self.uncensored: list[tuple[int, list[float]]] = []
+        self.uncensored = Uncensored()
         self.trials = 0
         self._units: dict[tuple[str, ...], str] = {}
         self.result = lru_cache(maxsize=_DECODED)(self._result)
@@ -68,7 +68,7 @@ class Study:
             if trial.objectives:
                 self.front.add(self.trials, list(trial.objectives.values()))
             if trial.exempt in CALIBRATING and trial.relative_losses:
-                self.uncensored.append((self.trials, list(trial.relative_losses)))
+                self.uncensored.add(self.trials, trial.relative_losses)
             self.trials += 1
 
     @property

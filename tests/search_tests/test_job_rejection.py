@@ -133,7 +133,7 @@ def test_a_config_without_a_rule_is_that_of_an_older_run() -> None:
 def test_who_is_exempt_depends_on_the_number_alone() -> None:
     given = config(warmup=10, audit=0.1)
     sets = [
-        with_thresholds(Plan(1, [Planned(f"{name}({n}*x)", "") for n in range(2000)], {}), given, 5, [])
+        with_thresholds(Plan(1, [Planned(f"{name}({n}*x)", "") for n in range(2000)], {}), given, 5, np.zeros((0, 3)))
         for name in ("tanh", "sin")
     ]
     exempt = [[str(row.exempt or "") for row in plan.proposals] for plan in sets]
@@ -141,14 +141,14 @@ def test_who_is_exempt_depends_on_the_number_alone() -> None:
     assert exempt[0][:5] == ["warm-up"] * 5
     assert "warm-up" not in exempt[0][5:]
     assert 150 < exempt[0].count("audit") < 250
-    other = with_thresholds(sets[0], checked(given.model_dump() | {"seed": 1}, ""), 3000, [])
+    other = with_thresholds(sets[0], checked(given.model_dump() | {"seed": 1}, ""), 3000, np.zeros((0, 3)))
     assert [str(row.exempt or "") for row in other.proposals] != exempt[0]
 
 
 def test_rungs_go_from_step_to_step_and_task_to_task() -> None:
     two = checked(config().model_dump() | {"tasks": ["digits", "digits-10x32"]}, "")
     assert [schedule.rung_steps for schedule in schedules(two)] == [(4, 8, 16), (4, 8, 16)]
-    rows = np.random.Generator(np.random.PCG64(0)).normal(size=(120, 6)).tolist()
+    rows = np.random.Generator(np.random.PCG64(0)).normal(size=(120, 6))
     assert (
         list(with_thresholds(Plan(9, [Planned("x", "")] * 50, {}), two, 600, rows).thresholds)
         == [(name, step) for name in two.tasks for step in (4, 8, 16)][:5]
