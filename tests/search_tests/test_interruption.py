@@ -83,14 +83,14 @@ def test_killed_and_resumed_equals_left_alone(small: Path, seed: int) -> None:
 @pytest.mark.parametrize("seed", range(2))
 def test_ten_kills_in_one_job(small: Path, seed: int) -> None:
     """Eight while it searches, one of them with a worker in flight, two while it confirms."""
-    changes = ["budget=120", "confirmation.steps=60", "confirmation.seeds=16"]
+    changes = ["budget=240", "confirmation.steps=600", "confirmation.seeds=16"]
     whole = contents(Job.load(small, changes).launch("whole"))
     rng = random.Random(seed)
     arguments = ["launch", str(small), "--run", "killed", *(f"--set={change}" for change in changes)]
     hits = 0
     for number in range(8):
         with_worker = ["--workers", "1"] if number == 4 else []
-        hits += killed(arguments + with_worker, "up to 120 classes", rng.uniform(0.0, 1.0) + 15 * bool(with_worker))
+        hits += killed(arguments + with_worker, "up to 240 classes", rng.uniform(0.0, 1.0) + 15 * bool(with_worker))
         arguments = ["resume", "killed"]
     assert hits >= 7  # with the worker it may be done in time
     for _ in range(2):
