@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Protocol
 
@@ -81,14 +81,14 @@ def alone(chosen: Task, steps: int, formulas: Sequence[str], *, fused: bool) -> 
     return [make(chosen, parse(text), seed, rate, steps) for text in formulas for seed in SEEDS for rate in RATES]
 
 
-def seconds(trainers: Sequence[Trainer], steps: int) -> float:
-    """Time of ``steps`` steps of every trainer, one after the other."""
+def seconds(trainers: Sequence[Trainer], steps: int, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Seconds of a clock for ``steps`` steps of every trainer, one after the other."""
     for trainer in trainers:
         trainer.advance(WARM_UP)
-    started = time.perf_counter()
+    started = clock()
     for trainer in trainers:
         trainer.advance(WARM_UP + steps)
-    return time.perf_counter() - started
+    return clock() - started
 
 
 def compare(name: str, batch_size: int, formulas: Sequence[str], steps: int, rounds: int) -> None:

@@ -20,7 +20,7 @@ from statistics import median
 
 import torch
 
-from benchmarks.cohort_vs_plain import FORMULAS, RATES, SEEDS, WARM_UP, Trainer, alone, stacked
+from benchmarks.cohort_vs_plain import FORMULAS, RATES, SEEDS, WARM_UP, Trainer, alone, seconds, stacked
 from evaluators.machine.threads import one_thread
 from evaluators.machine.width import probe_width
 from evaluators.native.blas import blas
@@ -97,16 +97,6 @@ def built(folder: Path) -> ctypes.CDLL:
     return ctypes.CDLL(str(target))
 
 
-def seconds(trainers: Sequence[Trainer], steps: int) -> float:
-    """CPU seconds of ``steps`` steps of every trainer, one after the other."""
-    for trainer in trainers:
-        trainer.advance(WARM_UP)
-    started = time.thread_time()
-    for trainer in trainers:
-        trainer.advance(WARM_UP + steps)
-    return time.thread_time() - started
-
-
 def compare(name: str, formulas: Sequence[str], steps: int, rounds: int, library: ctypes.CDLL) -> None:
     """Print the times of one task and their ratios to the engine's."""
     chosen = task(name)
@@ -121,7 +111,7 @@ def compare(name: str, formulas: Sequence[str], steps: int, rounds: int, library
     times: dict[str, list[float]] = {side: [] for side in sides}
     for _ in range(rounds):
         for side, make in sides.items():
-            times[side].append(seconds(make(), steps) / steps / slices)
+            times[side].append(seconds(make(), steps, time.thread_time) / steps / slices)
     line = f"{name:<17}{slices:>6}{1e6 * median(times['engine']):>9.1f}"
     for side in ("stack", "plain", "fused"):
         line += _ratio(times[side], times["engine"])

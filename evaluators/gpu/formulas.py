@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +12,7 @@ from torch import Tensor
 from evaluators.gpu.interpreter import formulas, sums
 from evaluators.gpu.launching import on, options
 from evaluators.gpu.tables import Table
+from evaluators.native.shares import channels_of
 from primitives.operators.axes import Axes
 
 #: Elements of a program instance, for 128 threads: with 16 blocks of them in its registers 4 instances fit in one
@@ -91,7 +91,15 @@ def _launch(
     grid = (len(x), -(-elements // BLOCK))
     with on(x):
         formulas[grid](
-            x, *into, *tensors, elements, *_channels(x, axes), SLOPES=slopes, FILE=table.file, BLOCK=BLOCK, **options(x)
+            x,
+            *into,
+            *tensors,
+            elements,
+            *channels_of(x, axes),
+            SLOPES=slopes,
+            FILE=table.file,
+            BLOCK=BLOCK,
+            **options(x),
         )
 
 
@@ -106,15 +114,9 @@ def sums_of(gradient: Tensor, partials: Tensor, axes: Axes, rows: Tensor, into: 
         rows: of the table of sums.
         into: one number for each sum.
     """
-    channels, inner = _channels(gradient, axes)
+    channels, inner = channels_of(gradient, axes)
     with on(gradient):
         sums[len(rows), -(-channels // _TILE)](
             gradient, partials, into, rows, gradient[0].numel(), channels, inner,
             BLOCK=2 * BLOCK, TILE=_TILE, **options(gradient),
         )  # fmt: skip
-
-
-def _channels(x: Tensor, axes: Axes) -> tuple[int, int]:
-    """How many there are, and how many neighbours have one in common."""
-    dimension = axes.channels
-    return (1, 1) if dimension is None else (x.shape[dimension], math.prod(x.shape[dimension:][1:]))

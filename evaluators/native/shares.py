@@ -65,7 +65,7 @@ class Interpreted:
                 overlap another or ``x``.
         """
         values = [value.to(self.dtype).contiguous() for value in values]
-        channels, inner = (1, 1) if axes.channels is None else _channels(x, axes.channels)
+        channels, inner = channels_of(x, axes)
         of_channels = bytes([axes.channels is not None and value.dim() == 2 for value in values])
         scratch = torch.empty(self._scratch, dtype=self.dtype)  # aligned to 64 bytes, as all of torch's memory
         self.function(
@@ -85,9 +85,10 @@ class Interpreted:
         )
 
 
-def _channels(x: Tensor, dimension: int) -> tuple[int, int]:
+def channels_of(x: Tensor, axes: Axes) -> tuple[int, int]:
     """How many there are, and how many neighbours have one in common."""
-    return x.shape[dimension], math.prod(x.shape[dimension:][1:])
+    dimension = axes.channels
+    return (1, 1) if dimension is None else (x.shape[dimension], math.prod(x.shape[dimension:][1:]))
 
 
 def usable(x: Tensor) -> ctypes.CDLL | None:

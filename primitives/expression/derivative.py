@@ -7,6 +7,7 @@ is infinite and the tangent was selected to be 0, as in ``sqrt(relu(x))``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 from primitives.errors import ExpressionError
@@ -52,6 +53,11 @@ def derivative(root: Expression, wrt: str = "x", times: Expression = ONE) -> Exp
         why = "has one for each of its functions" if root.op == LAYERS else "depends on more than one element"
         raise ExpressionError(f"expected a function of one element to derive, but {root.op}(...) {why}")
     return _tangents(wrt, times)(expand(root, "tangent"))
+
+
+def with_slopes(root: Expression, parameters: Iterable[str]) -> tuple[Expression, ...]:
+    """A function, its derivative by ``x``, and those by some parameters, in their order."""
+    return root, *(derivative(root, wrt) for wrt in ("x", *parameters))
 
 
 @lru_cache(maxsize=64)

@@ -8,7 +8,7 @@ from evaluators.training.chains.structures import Formula
 from evaluators.training.stacking.activation_slot import ActivationSlot
 from evaluators.training.stacking.candidate_parameters import Key, key_of
 from primitives.errors import LoweringError
-from primitives.expression.derivative import derivative
+from primitives.expression.derivative import with_slopes
 from primitives.expression.expression import Expression
 from primitives.lowering.bytecode.program import Bytecode, bytecode
 
@@ -25,7 +25,7 @@ def code_of(expression: Expression) -> Bytecode:
     names = tuple(p.name for p in expression.parameters)
     if len(names) > MOST_PARAMETERS:
         raise LoweringError(f"the engine has room for {MOST_PARAMETERS} parameters, and this formula has {len(names)}")
-    return bytecode((expression, *(derivative(expression, wrt) for wrt in ("x", *names))), names)
+    return bytecode(with_slopes(expression, names), names)
 
 
 def fixed(expression: Expression) -> Formula:

@@ -16,11 +16,10 @@ from torch.autograd.function import once_differentiable
 
 from evaluators.gpu.tables import Part, Table, fits, rows_of_sums, table
 from evaluators.training.stacking.layout import Layout, Share, shaped
-from primitives.errors import LoweringError
-from primitives.expression.derivative import derivative
+from primitives.expression.derivative import with_slopes
 from primitives.expression.evaluation import Program, compiled
 from primitives.expression.expression import Expression
-from primitives.lowering.bytecode.program import bytecode
+from primitives.lowering.bytecode.program import bytecode_or_none
 from primitives.operators.axes import Axes
 
 
@@ -84,16 +83,12 @@ def _sums(layout: Layout, widths: tuple[int, ...], device: torch.device) -> tupl
 
 def _roots(share: Share, names: tuple[str, ...] | None) -> tuple[Expression, ...]:
     """The formula; with names its derivatives by x and by them, too."""
-    slopes = () if names is None else ("x", *names)
-    return share.expression, *(derivative(share.expression, wrt) for wrt in slopes)
+    return (share.expression,) if names is None else with_slopes(share.expression, names)
 
 
 def _part(share: Share, names: tuple[str, ...], roots: tuple[Expression, ...]) -> Part:
-    try:
-        code = bytecode(roots, names)
-    except LoweringError:
-        return Part(None, share.start, share.stop, share.factor, len(names))
-    return Part(code if fits(code) else None, share.start, share.stop, share.factor, len(names))
+    code = bytecode_or_none(roots, names)
+    return Part(code if code is not None and fits(code) else None, share.start, share.stop, share.factor, len(names))
 
 
 def _by_torch(

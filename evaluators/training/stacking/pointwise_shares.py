@@ -16,11 +16,10 @@ from evaluators.gpu.usable import has_kernels
 from evaluators.native.shares import Interpreted, Part, usable
 from evaluators.training.stacking.kernel_shares import KernelOnce, values_by_kernels
 from evaluators.training.stacking.layout import Layout, Share, shaped
-from primitives.errors import LoweringError
-from primitives.expression.derivative import derivative
+from primitives.expression.derivative import with_slopes
 from primitives.expression.evaluation import Program, compiled
 from primitives.expression.expression import Expression
-from primitives.lowering.bytecode.program import Bytecode, bytecode
+from primitives.lowering.bytecode.program import bytecode_or_none
 from primitives.operators.axes import Axes
 
 _Scaled = tuple[Program, Tensor]  # a program and the factor of its outputs
@@ -59,14 +58,14 @@ def _values(layout: Layout, dtype: torch.dtype, device: torch.device, engine: CD
 def _slopes(layout: Layout, dtype: torch.dtype, device: torch.device, engine: CDLL | None) -> _Plan:
     """For each formula with its derivatives with respect to input and parameters."""
     rows = zip(layout.shares, layout.names, strict=True)
-    roots = [(share.expression, *(derivative(share.expression, wrt) for wrt in ("x", *names))) for share, names in rows]
+    roots = [with_slopes(share.expression, names) for share, names in rows]
     return _plan(roots, layout, (dtype, device), engine)
 
 
 def _plan(
     roots: Sequence[tuple[Expression, ...]], layout: Layout, of: tuple[torch.dtype, torch.device], engine: CDLL | None
 ) -> _Plan:
-    codes = [_code(each, names) if engine else None for each, names in zip(roots, layout.names, strict=True)]
+    codes = [bytecode_or_none(each, names) if engine else None for each, names in zip(roots, layout.names, strict=True)]
     rows = list(zip(codes, layout.shares, strict=True))
     parts = [Part(code, share.start, share.stop, share.factor) for code, share in rows if code is not None]
     others = {
@@ -74,13 +73,6 @@ def _plan(
     }  # fmt: skip
     native = Interpreted(engine, of[0], parts) if engine and parts else None
     return _Plan(native, others, tuple(code is not None for code in codes))
-
-
-def _code(roots: tuple[Expression, ...], names: tuple[str, ...]) -> Bytecode | None:
-    try:
-        return bytecode(roots, names)
-    except LoweringError:
-        return None
 
 
 def _scaled(roots: tuple[Expression, ...], share: Share, dtype: torch.dtype, device: torch.device) -> _Scaled:

@@ -74,6 +74,14 @@ def bytecode(roots: tuple[Expression, ...], parameters: tuple[str, ...]) -> Byte
     return _Writer(tuple([expand(root, "bytecode", OPERATORS) for root in roots]), parameters).finished()
 
 
+def bytecode_or_none(roots: tuple[Expression, ...], parameters: tuple[str, ...]) -> Bytecode | None:
+    """The same; None for what :func:`bytecode` refuses."""
+    try:
+        return bytecode(roots, parameters)
+    except LoweringError:
+        return None
+
+
 # an instruction before registers are given: opcode, and values. Value 0 is x, 1.. are parameters, negative ones
 # constants, those from the number of leaves on the results of instructions, in order
 _Line = tuple[str, tuple[int, ...]]
