@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
+from hashlib import sha256
 from itertools import chain, islice
+from typing import ClassVar
 
 import numpy as np
 
 from primitives.equivalence.canonical import canonical
 from primitives.expression.expression import Expression
 from primitives.grammars import Grammar
+from primitives.quoting import quoted
+from search.errors import ConfigError
 from search.strategies.base import Proposal, Result, Strategy
+
+SHUFFLED = 200_000  #: derivations at most, as a shuffled walk holds their order: 0.1 GB and half a minute
 
 
 class Exhaustive(Strategy):
@@ -18,13 +25,28 @@ class Exhaustive(Strategy):
 
     Each cohort goes on behind the last candidate that was accepted before it, so that a resumed job proposes the same;
     it walks there from the beginning once, which takes about 0.1 ms a derivation.
+
+    Args:
+        grammar: where expressions come from.
+        order: ``"grammar"``, its own, or ``"shuffled"``, that of a hash of the texts: at any time a sample without
+            replacement, the same in each job.
+
+    Raises:
+        ConfigError: a shuffled grammar has more than 200,000 derivations.
     """
 
     walks = True
+    choices: ClassVar[dict[str, tuple[str, ...]]] = {"order": ("grammar", "shuffled")}
 
-    def __init__(self, grammar: Grammar) -> None:
+    def __init__(self, grammar: Grammar, *, order: str = "grammar") -> None:
         super().__init__(grammar)
-        self._walk: Iterator[Expression] = grammar.enumerate()
+        self.order = order
+        if order == "shuffled" and grammar.count() > SHUFFLED:
+            raise ConfigError(
+                f"strategy 'exhaustive': 'order': shuffled walks have at most {SHUFFLED:,} derivations, the grammar "
+                f"{quoted(grammar.name)} has {grammar.count():,}; take the order 'grammar', or the strategy 'random'"
+            )
+        self._walk: Iterator[Expression] = self._begun()
         self._given: list[Expression] = []  # since the last accepted candidate
         self._key = (0, "")  # the cohort that is being filled
 
@@ -46,9 +68,16 @@ class Exhaustive(Strategy):
         if last is not None and _passed(given, last):
             self._walk = chain(given, self._walk)
             return
-        self._walk = self.grammar.enumerate()
+        self._walk = self._begun()
         if last is not None and not _passed(self._walk, last):
-            self._walk = self.grammar.enumerate()
+            self._walk = self._begun()
+
+    def _begun(self) -> Iterator[Expression]:
+        return self.grammar.enumerate() if self.order == "grammar" else iter(self._shuffled)
+
+    @cached_property
+    def _shuffled(self) -> list[Expression]:
+        return sorted(self.grammar.enumerate(), key=lambda each: sha256(each.text.encode()).digest())
 
 
 def _passed(walk: Iterator[Expression], target: Expression) -> bool:

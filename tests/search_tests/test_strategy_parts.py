@@ -55,6 +55,25 @@ def test_exhaustive_goes_on_behind_the_last_accepted_candidate() -> None:
     assert after[-1].expression in walk[15:60]
 
 
+def test_a_shuffled_walk_has_everything_once_and_goes_on_where_it_was() -> None:
+    shuffled, own = {"name": "exhaustive", "order": "shuffled"}, list(GRAMMAR.enumerate())
+    walk = [proposal.expression for proposal in strategy(shuffled, GRAMMAR).ask([], [], len(own) + 1, rng())]
+    assert walk != own
+    assert sorted(e.text for e in walk) == sorted(e.text for e in own)
+    after = strategy(shuffled, GRAMMAR).ask([], [Proposal(walk[n]) for n in (3, 14)], 40, rng(1))
+    assert [proposal.expression for proposal in after] == walk[15:55]
+    head = {e.text for e in walk[:1000]}
+    tenths = [sum(e.text in head for e in own[at : at + 625]) for at in range(0, len(own), 625)]
+    assert 60 < min(tenths) <= max(tenths) < 140  # of 100 expected, with a deviation of 9
+
+
+def test_a_shuffled_walk_is_of_a_small_grammar() -> None:
+    with pytest.raises(ConfigError, match=r"'order': .* at most 200,000 derivations, .* has [0-9,]+; .*'random'"):
+        strategy({"name": "exhaustive", "order": "shuffled"}, grammar("default"))
+    with pytest.raises(ConfigError, match="one of grammar, shuffled"):
+        strategy({"name": "exhaustive", "order": "random"}, GRAMMAR)
+
+
 @pytest.mark.parametrize(("name", "found"), [("exhaustive", True), ("random", False)])
 def test_a_walk_goes_on_through_what_is_known(name: str, found: bool) -> None:
     """Random sampling gives up when 20 proposals a place were in vain."""
