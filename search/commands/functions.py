@@ -198,7 +198,10 @@ def fewbit(
 
 def replay(
     table: Annotated[
-        Path, typer.Argument(metavar="TABLE", help="CSV file with columns expression and gain, or loss0, loss1, ...")
+        Path,
+        typer.Argument(
+            metavar="TABLE", help="CSV file, or .csv.gz, with columns expression and gain, or loss0, loss1, ..."
+        ),
     ],
     *,
     strategies: Annotated[

@@ -122,7 +122,9 @@ def tabulate(
     config: Annotated[str, typer.Argument(metavar="CONFIG", help="A path, or the name of a shipped config.")],
     *,
     run: Annotated[str | None, typer.Option("--run", help="Name or path of the run folder.")] = None,
-    out: Annotated[Path | None, typer.Option(help="CSV file to write; default: table.csv in the run folder.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="CSV file to write, .csv or .csv.gz; default: table.csv in the run folder.")
+    ] = None,
     change: Changes = [],  # noqa: B006
     workers: WorkerCount = None,
     temp_dir: TempDir = None,

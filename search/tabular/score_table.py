@@ -22,10 +22,10 @@ from primitives.equivalence.signs import sign_class
 from primitives.errors import ActsearchError
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
-from primitives.plain_file import read_text
 from primitives.quoting import quoted
 from search.errors import ReplayError
 from search.strategies.features import shape, size
+from search.tabular.packing import read_text
 
 SCALE = "scale"  # a column
 ROWS, COLUMNS = 1_000_000, 10_000  #: at most, of a table; a field has at most 131,072 characters
@@ -117,6 +117,8 @@ class Table:
 
 def read_table(path: Path) -> Table:
     """Read a CSV file as :func:`search.tabular.tabulate.write_table` writes it: ``expression``, and ``gain`` or losses.
+
+    One whose name ends in ``.gz`` is packed by gzip.
 
     With ``gain``, every column that has the name of an objective counts, and a row without a number failed. Without,
     the gain comes from the losses ``loss0``, ``loss1``, ... by seed: the mean of log(median loss of the column / loss);

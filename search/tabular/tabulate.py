@@ -13,8 +13,9 @@ from search.config import Config
 from search.engine.reporter import Reporter
 from search.errors import RunError
 from search.run import Job, Run
-from search.storage.files import Cell, csv_text, write_atomically
+from search.storage.files import Cell, csv_text
 from search.storage.run_folder import named_folder
+from search.tabular.packing import write_text
 from search.tabular.score_table import SCALE
 
 #: What a table asks of its job: nobody is rejected but failures, every learning rate is trained, nothing is confirmed,
@@ -59,7 +60,7 @@ def _check_same(run: Run, config: Config) -> None:
 
 
 def write_table(run: Run, path: Path) -> int:
-    """Write a CSV file with one row for each class of a run.
+    """Write a CSV file with one row for each class of a run, packed by gzip where the name ends in ``.gz``.
 
     Columns: ``expression``; the run's objectives by name, empty where the class failed; ``reason``; ``loss0``,
     ``loss1``, ... by seed, the validation losses at the end; then ``loss0@25``, ... the same at each rung, each at the
@@ -71,7 +72,7 @@ def write_table(run: Run, path: Path) -> int:
     """
     scale: dict[str, Cell] = {SCALE: "none"} if run.config.exact else {}
     rows = [row | scale | losses for row, losses in zip(_scores(run), _losses(run), strict=True)]
-    write_atomically(path, csv_text(_columns(run.config), rows))
+    write_text(path, csv_text(_columns(run.config), rows))
     return len(rows)
 
 

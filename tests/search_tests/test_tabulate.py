@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,10 @@ import pytest
 from typer.testing import CliRunner
 
 from evaluators.training.member import best_rate
+from primitives.plain_file import MOST
 from search import Job, Run
 from search.commands.cli import app
-from search.errors import RunError
+from search.errors import ReplayError, RunError
 from search.tabular.score_table import read_table
 from search.tabular.tabulate import CHANGES, tabulated, write_table
 
@@ -45,6 +48,39 @@ def test_a_table_says_what_the_run_says(small: Path) -> None:
             suffix = "" if int(step) == run.config.training.steps else f"@{step}"
             own = [float(row[f"loss{seed}{suffix}"]) for seed in range(run.config.training.seeds)]
             assert own == table[:, best_rate(table)].tolist()
+
+
+def test_a_packed_table_is_the_same_one(small: Path) -> None:
+    run = tabulated(job(small), "table")
+    write_table(run, Path("table.csv"))
+    write_table(run, Path("table.csv.gz"))
+    first = Path("table.csv.gz").read_bytes()
+    assert gzip.decompress(first) == Path("table.csv").read_bytes()
+    write_table(run, Path("table.csv.gz"))
+    assert Path("table.csv.gz").read_bytes() == first
+    packed, plain = read_table(Path("table.csv.gz")), read_table(Path("table.csv"))
+    assert (packed.expressions, packed.objectives) == (plain.expressions, plain.objectives)
+
+
+TEXT = b"expression,gain\ngelu(x),1\nx,2\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (TEXT, "is not a whole file of gzip: Not a gzipped file"),
+        (gzip.compress(TEXT)[:-12], "is not a whole file of gzip: Compressed file ended"),
+        (gzip.compress(TEXT)[:-8] + bytes(8), "is not a whole file of gzip: CRC check failed"),
+        (gzip.compress(TEXT + bytes(MOST)), "more than 67108864 bytes when it is unpacked"),
+        (gzip.compress(b"\xff" + TEXT), "can't decode byte"),
+    ],
+    ids=["plain", "cut", "checksum", "bomb", "no text"],
+)
+def test_a_damaged_packed_table_is_refused_by_name(content: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "table.csv.gz"
+    path.write_bytes(content)
+    with pytest.raises(ReplayError, match=re.escape(f"{path}: cannot be read: ") + ".*" + re.escape(message)):
+        read_table(path)
 
 
 def test_replay_reads_the_gains(small: Path) -> None:
