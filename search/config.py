@@ -397,8 +397,8 @@ def with_pinned_files(config: Config) -> tuple[Config, tuple[str, ...]]:
         UserFileError: a file is missing, is not the one that was pinned, or has not what it was named for.
         GrammarError: likewise, of a grammar.
         TaskError: a task of a file does not work.
-        ConfigError: a strategy of a file has other settings, the gains of the tasks have no common
-            unit, or an objective has no number for a kind of function that the job has.
+        ConfigError: a strategy of a file has other settings or cannot search the grammar, the gains of the tasks
+            have no common unit, or an objective has no number for a kind of function that the job has.
     """
     chosen = config.model_copy(update=_pinned(config))
     notes: list[str] = []
@@ -415,8 +415,7 @@ def with_pinned_files(config: Config) -> tuple[Config, tuple[str, ...]]:
     rejection = chosen.rejection
     if is_reference(rejection.rule):
         try_out_rule(rejection.rule, RecallTarget(rejection.recall, rejection.top))
-    if is_reference(str(chosen.strategy["name"])):
-        strategy(chosen.strategy)
+    strategy(chosen.strategy, grammar(chosen.grammar)).check()
     return chosen, tuple(notes)
 
 

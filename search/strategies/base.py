@@ -81,6 +81,14 @@ class Strategy(ABC):
     def __init__(self, grammar: Grammar) -> None:
         self.grammar = grammar
 
+    def check(self) -> None:
+        """Look, when a job is launched, whether the strategy can search the grammar. Default: it can.
+
+        Raises:
+            ConfigError: it cannot; the message names what can.
+        """
+        return
+
     def packed(self) -> Arrays:
         """What was learnt from the results looked at last, where learning it anew takes long; else nothing."""
         return {}

@@ -30,9 +30,6 @@ class Exhaustive(Strategy):
         grammar: where expressions come from.
         order: ``"grammar"``, its own, or ``"shuffled"``, that of a hash of the texts: at any time a sample without
             replacement, the same in each job.
-
-    Raises:
-        ConfigError: a shuffled grammar has more than 200,000 derivations.
     """
 
     walks = True
@@ -41,14 +38,17 @@ class Exhaustive(Strategy):
     def __init__(self, grammar: Grammar, *, order: str = "grammar") -> None:
         super().__init__(grammar)
         self.order = order
-        if order == "shuffled" and grammar.count() > SHUFFLED:
+        self._walk: Iterator[Expression] = iter(())
+        self._given: list[Expression] = []  # since the last accepted candidate
+        self._key = (-1, "")  # the cohort that is being filled
+
+    def check(self) -> None:
+        if self.order == "shuffled" and self.grammar.count() > SHUFFLED:
             raise ConfigError(
                 f"strategy 'exhaustive': 'order': shuffled walks have at most {SHUFFLED:,} derivations, the grammar "
-                f"{quoted(grammar.name)} has {grammar.count():,}; take the order 'grammar', or the strategy 'random'"
+                f"{quoted(self.grammar.name)} has {self.grammar.count():,}; take the order 'grammar', or the strategy "
+                "'random'"
             )
-        self._walk: Iterator[Expression] = self._begun()
-        self._given: list[Expression] = []  # since the last accepted candidate
-        self._key = (0, "")  # the cohort that is being filled
 
     def ask(
         self, history: Sequence[Result], pending: Sequence[Proposal], n: int, rng: np.random.Generator

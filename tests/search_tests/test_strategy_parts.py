@@ -10,6 +10,7 @@ import pytest
 from primitives import parse
 from primitives.equivalence.classes import fingerprint
 from primitives.grammars import grammar
+from search import Job
 from search.config import checked
 from search.engine.known import KnownClasses
 from search.engine.proposer import Proposer
@@ -69,7 +70,7 @@ def test_a_shuffled_walk_has_everything_once_and_goes_on_where_it_was() -> None:
 
 def test_a_shuffled_walk_is_of_a_small_grammar() -> None:
     with pytest.raises(ConfigError, match=r"'order': .* at most 200,000 derivations, .* has [0-9,]+; .*'random'"):
-        strategy({"name": "exhaustive", "order": "shuffled"}, grammar("default"))
+        Job(checked({"budget": 4, "strategy": {"name": "exhaustive", "order": "shuffled"}}, "test"), "job")
     with pytest.raises(ConfigError, match="one of grammar, shuffled"):
         strategy({"name": "exhaustive", "order": "random"}, GRAMMAR)
 
