@@ -181,6 +181,10 @@ class Fields:
             raise self.refusal(key, "rows of numbers, all of one length")
         return table
 
+    def rows(self, key: str) -> Sequence[object]:
+        """A list of whatever; its entries are read as values of an object of their own."""
+        return self._list(key)
+
     def section(self, key: str) -> Fields:
         """An object."""
         return Fields(self._value(key, "an object"), f"{self.place}: {key}")

@@ -42,6 +42,9 @@ class Form(Template):
         unary: the rules over ``a``; at least one where the shape has a unary place.
         binary: the rules over ``a`` and ``b``, likewise.
         factors: the factors.
+
+    Attributes:
+        text: the shape as a declaration has it.
     """
 
     fixed = True
@@ -57,15 +60,25 @@ class Form(Template):
         self._choices = tuple(rules.all for rules in self._rules)
         self._numbers = np.array([len(rules) for rules in self._choices])
         self._shape = tuple(_ARITIES[word] for word in shape)
+        self.text = _drawn(shape)
         self._ends = ends(self._shape)
         self._types = Types([X, *chain(*self._choices)])
         self._wanted = frozenset(kind for kind in self._types.all if mask("ncp") & ~kind == 0)
         self._ranks = self._ranked_places() if self._types.with_axes else None
 
+    @property
+    def choices(self) -> tuple[tuple[Rule, ...], ...]:
+        """The rules, without factors, of each place in prefix order; an input has one, the leaf."""
+        return self._choices
+
+    def starts(self, at: int) -> tuple[int, ...]:
+        """Where the inputs of the rule at a place start."""
+        return (at + 1, self._ends[at + 1])[: self._shape[at]] if self._shape[at] else ()
+
     def _ranked_places(self) -> Ranks:
         """The ranks of the parts at each place, the last place first."""
         places = reversed(range(self.max_size))
-        return Ranks({at: [Production(self._choices[at], self._starts(at))] for at in places}, self._types)
+        return Ranks({at: [Production(self._choices[at], self.starts(at))] for at in places}, self._types)
 
     def count(self, size: int | None = None) -> int:
         if size not in (None, self.max_size):
@@ -102,7 +115,7 @@ class Form(Template):
             return memo[node, at]
 
         def readings(node: Expression, at: int) -> Iterator[Reading]:
-            starts = self._starts(at)
+            starts = self.starts(at)
             for rule, inputs in self._rules[at].matches(node, separate):
                 parts = [read(inner, start) for inner, start in zip(inputs, starts, strict=True)]
                 if None not in parts:
@@ -114,10 +127,6 @@ class Form(Template):
     def _fits(self, reading: Reading) -> bool:
         """True if it has no factor too many and varies over all axes; what it does not show does not count."""
         return self.accepts(tuple(rule or rules[0] for rule, rules in zip(reading, self._choices, strict=True)))
-
-    def _starts(self, at: int) -> tuple[int, ...]:
-        """Where the inputs of the rule at a place start."""
-        return (at + 1, self._ends[at + 1])[: self._shape[at]] if self._shape[at] else ()
 
     def accepts(self, rules: Derivation) -> bool:
         return self.factors.allow(rules) and (self._ranks is None or self._types.each(rules)[0] in self._wanted)
@@ -163,7 +172,7 @@ class Form(Template):
     def largest(self, measure: Measure) -> int:
         largest = [0] * self.max_size
         for at in reversed(range(self.max_size)):
-            inputs = [largest[start] for start in self._starts(at)]
+            inputs = [largest[start] for start in self.starts(at)]
             largest[at] = max(measure(rule, *inputs) for rule in self._choices[at])
         return largest[0]
 
@@ -189,7 +198,7 @@ class Form(Template):
 
     def _decoded(self, ranks: Ranks, at: int, wanted: frozenset[int], given: Sequence[Choice | None]) -> Derivation:
         """The part at a place, of a wanted type; a rule is possible if some inputs make such a type of it."""
-        starts, types = self._starts(at), self._types
+        starts, types = self.starts(at), self._types
         inner = list(product(*(ranks.types(start) for start in starts)))
         possible = [r for r in self._choices[at] if any(types.of(r, *each) in wanted for each in inner)]
         choice = given[at]

@@ -117,7 +117,7 @@ def test_repeated_metavariable_is_one_node(tmp_path: Path) -> None:
 
 
 def test_parameters_have_their_declared_start_and_granularity() -> None:
-    for name, starts, per in (("swish2017-2", {1.0}, "channel"), ("grafs", {0.0, 1.0}, "layer")):
+    for name, starts, per in (("swish2017-2", {1.0}, "channel"), ("grafs", {0.0, 1.0}, "network")):
         generator = rng(10)
         found = [p for _ in range(300) for p in PRESETS[name].sample(generator).parameters]
         assert {p.initial for p in found} == starts

@@ -231,7 +231,7 @@ def test_the_scales_of_safs(alpha: float, beta: float, gamma: float) -> None:
 
 def test_learnable_parameters_are_declared_as_there() -> None:
     assert declared("swish2017")["parameters"] == {"beta": {"initial": 1.0, "per": "channel"}}
-    assert declared("grafs")["parameters"]["mix"] == {"initial": 0.0, "per": "layer"}
+    assert declared("grafs")["parameters"]["mix"] == {"initial": 0.0, "per": "network"}
     assert all(p == {"initial": 1.0, "per": "layer"} for p in declared("safs")["parameters"].values())
     assert declared("pangaea")["factors"] == {"max": 3, "per": "channel"}
 

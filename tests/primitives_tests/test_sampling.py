@@ -220,7 +220,7 @@ PINNED = {
     "aquasurf": "6f84c9fd60dc",
     "default": "a93a3884b5ac",
     "evoactiv": "2ebe42d1ae35",
-    "grafs": "0a5f9451b0a5",
+    "grafs": "afe1b863311c",
     "lapid-sipper": "3995921f1f23",
     "pangaea": "25f649b05184",
     "safs": "a010ec61b76f",
