@@ -13,6 +13,7 @@ from evaluators.tasks.shipped.digits import DeepDigits, DigitImages, Digits
 from evaluators.tasks.shipped.image_sets import SOURCES, ImageSet
 from evaluators.tasks.shipped.mnist1d import SignalCNN, SignalGRU, SignalPatches, SignalPerceptron
 from evaluators.tasks.shipped.photographs import ImageField, NoisyPatches
+from evaluators.tasks.shipped.pruned import Pruned, PrunedDigits, PrunedSignals
 from evaluators.tasks.shipped.sized import SizedTask
 from evaluators.tasks.shipped.source_text import SourceText
 from evaluators.tasks.shipped.tabular import Table
@@ -35,6 +36,8 @@ _TASKS: dict[str, Callable[[], Task]] = {
     "mnist1d-cnn": SignalCNN,
     "mnist1d-gru": SignalGRU,
     "mnist1d-vit": SignalPatches,
+    "digits-pruned": PrunedDigits,
+    "mnist1d-pruned": PrunedSignals,
 }
 #: Their data does not come with an installed package.
 _WITH_DATA: dict[str, Callable[[], Task]] = {kind: partial(ImageSet, kind) for kind in SOURCES}
@@ -58,7 +61,8 @@ def expanded(names: Iterable[str]) -> tuple[str, ...]:
 def task(name: str | Task) -> Task:
     """A task by name, or by reference to a class in a file, ``path/to/my_task.py:MyTask``; a task as it is.
 
-    A shipped task with a network of its own takes a size, depth x width, behind its name: ``digits-5x32``.
+    A shipped task with a network of its own takes a size, depth x width, behind its name: ``digits-5x32``. One with
+    a pruned network takes the share of masked weights, before a size: ``digits-pruned-0.99-5x64``.
 
     Raises:
         TaskError: the name is unknown, the message names the nearest one.
@@ -78,7 +82,8 @@ def task(name: str | Task) -> Task:
     known = (*tasks, *_GROUPS)
     raise TaskError(
         f"unknown task {quoted(name)}{nearest(name, known)}; available: {', '.join(known)}, those with a network of "
-        "another depth and width, as in digits-5x32, and classes in files, as in path/to/my_task.py:MyTask"
+        "another depth and width, as in digits-5x32, pruned ones of another sparsity, as in digits-pruned-0.99, and "
+        "classes in files, as in path/to/my_task.py:MyTask"
     )
 
 
@@ -97,7 +102,16 @@ def _of_file(reference: str) -> Task:
 
 
 def _sized(name: str) -> Task | None:
-    """A shipped task with a network of another depth and width, as its name says; None if it is no such name."""
+    """A shipped task with a network of another depth and width, sparsity, or both; None if it is no such name."""
     match = re.fullmatch(r"(.+)-([1-9]\d{0,2})x([1-9]\d{0,3})", name)
+    if match is None:
+        return _sparse(name)
+    usual = _TASKS[match[1]]() if match[1] in _TASKS else _sparse(match[1])
+    return usual.resized(int(match[2]), int(match[3])) if isinstance(usual, SizedTask) else None
+
+
+def _sparse(name: str) -> Task | None:
+    """A shipped task with a pruned network of another sparsity, as its name says; None if it is no such name."""
+    match = re.fullmatch(r"(.+)-(0(?:\.\d{0,3}[1-9])?)", name)
     usual = _TASKS[match[1]]() if match and match[1] in _TASKS else None
-    return usual.resized(int(match[2]), int(match[3])) if match and isinstance(usual, SizedTask) else None
+    return usual.sparse(float(match[2])) if match and isinstance(usual, Pruned) else None

@@ -325,10 +325,11 @@ def test_a_factor_counts_where_the_scale_is_none() -> None:
     assert none[1].gain != 0.0
 
 
-def test_shipped_tasks_are_drawn_and_have_unit_scale() -> None:
+def test_shipped_tasks_are_drawn_and_have_unit_scale_but_where_a_trained_network_is_pruned() -> None:
     for name in (*task_names(), "digits-3x16", "mnist", "cifar-10"):
+        expected = ("own", "none", False) if "pruned" in name else ("drawn", "unit", False)
         for chosen in (task(name), task(name).larger()):
-            assert chosen is None or (chosen.initial, chosen.scale, chosen.pretrained) == ("drawn", "unit", False)
+            assert chosen is None or (chosen.initial, chosen.scale, chosen.pretrained) == expected
 
 
 def test_a_network_of_its_own_weights_is_no_longer_overwritten_by_a_seed() -> None:
