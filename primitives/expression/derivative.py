@@ -26,7 +26,7 @@ _INPUTS = INPUTS[:3]
 _TANGENTS = tuple(f"d{name}" for name in _INPUTS)
 _OVERFLOWING = {"exp", "expm1", "sinh", "cosh", "symexp"}
 _SQUARES = {"pow", "abs"}
-_POLES = {"sqrt", "sqrt_abs", "pow"}
+_POLES = {"sqrt", "sqrt_abs", "signed_sqrt", "signed_log", "pow"}
 _SELECTIONS = {"where", "positive", *COMPARISONS}
 _Part = tuple[Expression, str, tuple[int, ...]]
 

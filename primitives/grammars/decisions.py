@@ -1,94 +1,71 @@
 """Decisions: an expression as a vector of fixed length, which Optuna's samplers need, and back.
 
-``template`` names the template where there are several. ``rule1``, ``rule2``, ... are the rules in prefix order; a
-form leaves its ``x`` out. ``factor1``, ... are the places of the factors among all rules in prefix order, counted
-from 1, or ``none``.
+``template`` names the template where there are several. The other decisions are those of forms and trees,
+:mod:`primitives.grammars.parts.rule_vectors`, and those of graphs, :mod:`primitives.grammars.graphs.vectors`.
 
-Every vector stands for an expression. A rule that is impossible at its place stands for a possible one: a leaf that
-would leave no ``x`` for ``x``, any other for the rule whose number among the possible ones is its own modulo how many
-they are. A decision that does not matter is at its first choice in every vector that :meth:`Coder.encode` gives.
+Every vector stands for an expression. A choice that is impossible at its place stands for a possible one. A decision
+that does not matter is at its first choice in every vector that :meth:`Coder.encode` gives.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain, zip_longest
-from typing import final
+from typing import Any, final
 
 from primitives.errors import GrammarError, nearest
-from primitives.grammars.derivation import Derivation, Reading
-from primitives.grammars.factors import placed
-from primitives.grammars.template import Template
+from primitives.expression.expression import Expression
+from primitives.grammars.graphs.graphs import Graphs
+from primitives.grammars.graphs.vectors import GraphVectors
+from primitives.grammars.parts.decision import Decision, Vectors
+from primitives.grammars.parts.derived import Derived
+from primitives.grammars.parts.part import Part
+from primitives.grammars.parts.rule_vectors import RuleVectors
 
-MAX_DECISIONS = 12  # the rules of trees fill what the others leave, but get 7 at least; a long form may need more
-_FEWEST_RULES = 7
-_NONE = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """One entry of a vector: its name and its choices; the first is the default."""
-
-    name: str
-    choices: tuple[str, ...]
+__all__ = ["Coder", "Decision"]
 
 
 @final
 class Coder:
-    """Turns derivations of some templates into vectors and back.
+    """Turns members of some parts into vectors and back.
 
     Args:
-        templates: at least one.
+        parts: at least one.
     """
 
-    def __init__(self, templates: Sequence[Template]) -> None:
-        self._templates = {template.name: template for template in templates}
-        self._factors = max(template.factors.most for template in templates)
-        self._limit = max(_FEWEST_RULES, MAX_DECISIONS - (len(templates) > 1) - self._factors)
-        self.decisions = (*self._template_decision(), *self._rule_decisions(), *self._factor_decisions())
+    def __init__(self, parts: Sequence[Part[Any]]) -> None:
+        self._parts = {part.name: part for part in parts}
+        several = [Decision("template", tuple(self._parts))] if len(parts) > 1 else []
+        derived = [part.template for part in parts if isinstance(part, Derived)]
+        graphs = [part for part in parts if isinstance(part, Graphs)]
+        self._vectors: dict[str, Vectors[Any]] = {}
+        if derived:
+            self._vectors |= dict.fromkeys([each.name for each in derived], RuleVectors(derived, len(several)))
+        if graphs:
+            self._vectors |= dict.fromkeys([each.name for each in graphs], GraphVectors(graphs))
+        kinds = dict.fromkeys(self._vectors.values())
+        self.decisions = (*several, *(decision for each in kinds for decision in each.decisions))
         self._by_name = {decision.name: decision for decision in self.decisions}
-        self._lengths = {template.name: len(template.rule_choices(self._limit)) for template in templates}
 
-    def _template_decision(self) -> list[Decision]:
-        return [Decision("template", tuple(self._templates))] if len(self._templates) > 1 else []
-
-    def _rule_decisions(self) -> list[Decision]:
-        """At each place the choices of all templates."""
-        rows = zip_longest(*(template.rule_choices(self._limit) for template in self._templates.values()), fillvalue=())
-        choices = [tuple(dict.fromkeys(chain(*row))) for row in rows]
-        return [Decision(f"rule{number}", texts) for number, texts in enumerate(choices, 1)]
-
-    def _factor_decisions(self) -> list[Decision]:
-        longest = max(template.longest(self._limit) for template in self._templates.values())
-        places = (_NONE, *(str(place) for place in range(1, longest + 1)))
-        return [Decision(f"factor{number}", places) for number in range(1, self._factors + 1)]
-
-    def encode(self, template: Template, reading: Reading) -> dict[str, str] | None:
-        """The vector of a derivation, or None if it has more rules than there are decisions."""
-        rules = template.encoded(reading, self._limit)
-        if rules is None:
+    def encode(self, part: Part[Any], reading: object) -> dict[str, str] | None:
+        """The vector of what a part read, or None if that takes more decisions than there are."""
+        encoded = self._vectors[part.name].encoded(part.name, reading)
+        if encoded is None:
             return None
         vector = {decision.name: decision.choices[0] for decision in self.decisions}
         if "template" in vector:
-            vector["template"] = template.name
-        vector |= {f"rule{number}": text for number, text in enumerate(rules, 1) if text}
-        return vector | {f"factor{number}": str(at + 1) for number, at in enumerate(placed(reading), 1)}
+            vector["template"] = part.name
+        return vector | encoded
 
-    def decode(self, vector: Mapping[str, str]) -> Derivation:
-        """The derivation that a vector stands for.
+    def decode(self, vector: Mapping[str, str]) -> Expression:
+        """The expression that a vector stands for.
 
         Raises:
             GrammarError: a decision is missing, unknown, or not one of its choices.
         """
         self._check(vector)
-        template = self._templates[vector.get("template", next(iter(self._templates)))]
-        names = [f"rule{place}" for place in range(1, self._lengths[template.name] + 1)]
-        rules = list(template.decoded([(vector[n], self._by_name[n].choices.index(vector[n])) for n in names]))
-        for place in sorted({vector[f"factor{n}"] for n in range(1, template.factors.most + 1)} - {_NONE}):
-            if int(place) <= len(rules):
-                rules[int(place) - 1] = template.factors.before(rules[int(place) - 1])
-        return tuple(rules)
+        name = vector.get("template", next(iter(self._parts)))
+        choices = {each: (text, self._by_name[each].choices.index(text)) for each, text in vector.items()}
+        return self._vectors[name].decoded(name, choices)
 
     def _check(self, vector: Mapping[str, str]) -> None:
         for name in vector:

@@ -20,6 +20,19 @@ X = Rule("x", variable(), 0)
 Z = Rule("z", variable("z"), 0)
 
 
+def leaves_and_rules(leaves: Sequence[Rule], rules: Sequence[Rule]) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
+    """The leaves, ``x`` the first of them, and the rules that trees and graphs are made of.
+
+    A unary rule that ignores its input is a leaf. The identity, and binary rules that ignore an input, are left out, as
+    they would write the same expression at many sizes.
+    """
+    more = [Rule(rule.text, rule.pattern, 0) for rule in rules if rule.arity == 1 and not rule.uses[0]]
+    first: dict[Expression, Rule] = {}
+    for leaf in (X, *leaves, *more):
+        first.setdefault(leaf.pattern, leaf)
+    return tuple(first.values()), tuple(rule for rule in rules if all(rule.uses) and not rule.is_identity)
+
+
 def ends(arities: Sequence[int]) -> list[int]:
     """For each place the end of the derivation that starts there."""
     after = [0] * len(arities)
@@ -80,12 +93,13 @@ def write(rules: Derivation) -> Expression:
 
     def fresh(p: Parameter) -> Expression:
         used[p.name] = used.get(p.name, 0) + 1
-        return _numbered(p, used[p.name])
+        return numbered(p, used[p.name])
 
     return build(0)
 
 
 @lru_cache(maxsize=4096)
-def _numbered(p: Parameter, number: int) -> Expression:
+def numbered(p: Parameter, number: int) -> Expression:
+    """A declared parameter in its first, second, ... use: ``beta``, ``beta2``, ..."""
     name = p.name if number == 1 else f"{p.name}{number}"
     return parameter(name, p.initial, per=p.per)

@@ -9,7 +9,7 @@ from functools import cache, lru_cache
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,10 +17,9 @@ from primitives.errors import GrammarError, nearest
 from primitives.expression.expression import Expression
 from primitives.grammars.constraint import CHANGES, COUNTED, SAMPLES, Constraint
 from primitives.grammars.decisions import Coder, Decision
-from primitives.grammars.declaration import Weighted, declaration
-from primitives.grammars.derivation import Derivation, Reading, write
-from primitives.grammars.mutation import KINDS
-from primitives.grammars.template import Rng, with_factors
+from primitives.grammars.declaration import declaration
+from primitives.grammars.parts.template_reader import Weighted
+from primitives.grammars.template import Rng
 from primitives.plain_file import read_text
 from primitives.quoting import quoted
 from primitives.user_file import pin_of
@@ -29,8 +28,8 @@ _TRIES = 50  # changes that leave the expression as it was are drawn again
 _CHILDREN = 8  # children that equal a parent are drawn again
 _PINNED = re.compile(r"(?P<path>.+)@(?P<pin>[0-9a-f]{12})", re.DOTALL)
 
-#: A weighted template and a derivation of it.
-Read = tuple[Weighted, Reading]
+#: A weighted template and how it derives an expression.
+Read = tuple[Weighted, Any]
 T = TypeVar("T")
 
 
@@ -40,7 +39,7 @@ class Grammar:
 
     An expression is a member if some derivation writes exactly it, up to the names of its parameters, and the
     constraint allows it: every expression that comes out of a grammar is a member. The size of a derivation is its
-    number of rules, leaves counted.
+    number of rules, leaves counted; that of a graph its number of intermediate nodes.
 
     Args:
         name: as declared.
@@ -63,6 +62,8 @@ class Grammar:
     def count(self) -> int:
         """Number of derivations without factors whose expression is a member; several may write one expression.
 
+        Graphs are counted by the axes over which they vary, those above the limits of an expression among them.
+
         Raises:
             GrammarError: there is a constraint, and more than 50,000 derivations would have to be looked at.
         """
@@ -81,14 +82,15 @@ class Grammar:
     def enumerate(self) -> Iterator[Expression]:
         """The expression of every derivation without factors that is a member, lazily, in a fixed order."""
         for template, _ in self.templates:
-            yield from filter(self.constraint.allows, map(write, template.enumerate()))
+            yield from filter(self.constraint.allows, template.enumerate())
 
     def sample(self, rng: Rng, size: int | None = None) -> Expression:
         """A random member: a template by weight, then a derivation of it, then factors.
 
         A derivation of a form is uniform; one of trees is uniform among those of its size, and the size is uniform
-        from 3. The number of factors is uniform from 0 to the greatest, and so are their places. With a constraint all
-        this is drawn again until it is a member.
+        from 3. The number of factors is uniform from 0 to the greatest, and so are their places. The nodes of a graph
+        are drawn one after the other, and again until it is a member. With a constraint all this is drawn again until
+        it is a member.
 
         Args:
             rng: the only source of randomness.
@@ -105,7 +107,7 @@ class Grammar:
             )
         for _ in range(SAMPLES):
             template, _ = _drawn(parts, [weight for _, weight in parts], rng)
-            drawn = write(with_factors(template.sample(rng, size), template.factors, rng))
+            drawn = template.sample(rng, size)
             if self.constraint.allows(drawn):
                 return drawn
         raise self.constraint.too_few(self.name, "" if size is None else f" of size {size}")
@@ -130,11 +132,13 @@ class Grammar:
         Raises:
             GrammarError: ``f`` is not a member, or the kind is unknown or impossible for it.
         """
-        if kind is not None and kind not in KINDS:
-            raise GrammarError(f"unknown mutation {quoted(kind)}{nearest(kind, KINDS)}; available: {', '.join(KINDS)}")
+        if kind is not None and kind not in self.mutations:
+            known = f"{nearest(kind, self.mutations)}; available: {', '.join(self.mutations)}"
+            raise GrammarError(f"unknown mutation {quoted(kind)}{known}")
         readings = self._readings(f)
         weights = self._weights() if kind is None else {kind: 1.0}
-        same = (f, write(self._filled(readings[0], rng)))
+        (template, _), reading = readings[0]
+        same = (f, template.written(reading, rng))
         for _ in range(_TRIES if self.constraint.is_none else CHANGES):
             changed = self._change(readings, weights, rng)
             if changed is None:
@@ -164,14 +168,14 @@ class Grammar:
 
     def _changed(self, readings: Sequence[Read], kind: str, rng: Rng) -> Expression | None:
         """A mutation of a kind, in a template drawn by weight among those where it is possible; None if none is."""
-        make, left = KINDS[kind][0], list(readings)
+        left = [each for each in readings if kind in each[0][0].kinds]
         while left:
-            reading = _drawn(left, [weight for (_, weight), _ in left], rng)
-            shown = [at for at, rule in enumerate(reading[1]) if rule]
-            changed = make(reading[0][0], self._filled(reading, rng), shown, rng)
+            drawn = _drawn(left, [weight for (_, weight), _ in left], rng)
+            (template, _), reading = drawn
+            changed = template.changed(reading, kind, rng)
             if changed is not None:
-                return write(changed)
-            left.remove(reading)
+                return changed
+            left.remove(drawn)
         return None
 
     def crossover(self, f: Expression, g: Expression, rng: Rng) -> Expression:
@@ -186,7 +190,7 @@ class Grammar:
             return self.mutate(f, rng)
         (template, _), one, other = _drawn(shared, [weight for (_, weight), *_ in shared], rng)
         for _ in range(_CHILDREN if self.constraint.is_none else CHANGES):
-            child = write(template.cross(one, other, rng))
+            child = template.crossed(one, other, rng)
             if child not in (f, g) and self.constraint.allows(child):
                 return child
         return child if self.constraint.is_none else self.mutate(f, rng)
@@ -216,7 +220,7 @@ class Grammar:
         Raises:
             GrammarError: a decision is missing, unknown, or not one of its choices.
         """
-        decoded = write(self.coder.decode(vector))
+        decoded = self.coder.decode(vector)
         return decoded if self.constraint.allows(decoded) else self._instead_of(decoded)
 
     def _instead_of(self, f: Expression) -> Expression:
@@ -230,10 +234,6 @@ class Grammar:
             if self.constraint.allows(changed):
                 return changed
         return self.sample(rng)
-
-    def _filled(self, reading: Read, rng: Rng) -> Derivation:
-        (template, _), rules = reading
-        return template.filled(rules, rng)
 
     def _readings(self, f: Expression) -> tuple[Read, ...]:
         """The templates that have the expression, each with a derivation of it."""

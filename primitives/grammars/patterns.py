@@ -98,6 +98,17 @@ class Rule:
             return None
         return tuple(bound.get(leaf) for leaf in INPUTS[: self.arity])
 
+    def bound(self, node: Expression) -> tuple[Inputs, tuple[Parameter, ...]] | None:
+        """The inputs as :meth:`match` gives them, which may share parameters, and those of this use of the rule."""
+        found = _bind(self.pattern, node)
+        if found is None:
+            return None
+        own = [found[leaf].value for leaf in self.order if isinstance(leaf.value, Parameter) and not is_input(leaf)]
+        parameters = tuple([each for each in own if isinstance(each, Parameter)])
+        if len(set(parameters)) < len(parameters):
+            return None
+        return tuple(found.get(leaf) for leaf in INPUTS[: self.arity]), parameters
+
     @cached_property
     def _is_call(self) -> bool:
         """The pattern is one operator at the inputs in their order."""

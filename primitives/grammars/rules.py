@@ -14,9 +14,9 @@ from primitives.grammars.patterns import Inputs, Rule, is_input
 class Rules:
     """Rules in the order of declaration; each may stand with a factor too, where ``factors`` has any."""
 
-    def __init__(self, rules: Iterable[Rule], factors: Factors) -> None:
+    def __init__(self, rules: Iterable[Rule], factors: Factors | None = None) -> None:
         self.all = tuple(rules)
-        self._factors = factors
+        self._factors = factors or Factors()
         self._by_op: dict[str, tuple[Rule, ...]] = {}
 
     def matches(self, node: Expression, separate: bool) -> Iterator[tuple[Rule, Inputs]]:
@@ -27,12 +27,13 @@ class Rules:
             yield from ((self._factors.before(rule), inputs) for rule, inputs in self._plain(inner, separate))
 
     def _plain(self, node: Expression, separate: bool) -> Iterator[tuple[Rule, Inputs]]:
-        for rule in self._candidates(node.op):
+        for rule in self.candidates(node.op):
             inputs = rule.match(node, separate)
             if inputs is not None:
                 yield rule, inputs
 
-    def _candidates(self, op: str) -> tuple[Rule, ...]:
+    def candidates(self, op: str) -> tuple[Rule, ...]:
+        """The rules that can write a node of some operator, without factors."""
         if op not in self._by_op:
             self._by_op[op] = tuple(r for r in self.all if is_input(r.pattern) or r.pattern.op == op)
         return self._by_op[op]

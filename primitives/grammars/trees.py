@@ -10,7 +10,7 @@ from typing import final
 from primitives.expression.expression import MAX_DEPTH, Expression
 from primitives.grammars.counting.ranks import Production, Ranks
 from primitives.grammars.counting.types import Place, Types
-from primitives.grammars.derivation import Derivation, Reading, X, extents, has_x
+from primitives.grammars.derivation import Derivation, Reading, X, extents, has_x, leaves_and_rules
 from primitives.grammars.factors import Factors, plain
 from primitives.grammars.insertions import Insertion, growing, neutral
 from primitives.grammars.patterns import Rule
@@ -45,12 +45,8 @@ class Trees(Template):
     ) -> None:
         self.name, self.max_size = name, max_size
         self.factors = factors or Factors()
-        more = [Rule(rule.text, rule.pattern, 0) for rule in rules if rule.arity == 1 and not rule.uses[0]]
-        useful = [rule for rule in rules if all(rule.uses) and not rule.is_identity]
-        first: dict[Expression, Rule] = {}
-        for leaf in (X, *leaves, *more):
-            first.setdefault(leaf.pattern, leaf)
-        self._rules = Rules([*first.values(), *useful], self.factors)
+        first, useful = leaves_and_rules(leaves, rules)
+        self._rules = Rules([*first, *useful], self.factors)
         self.by_arity = tuple(tuple(rule for rule in self._rules.all if rule.arity == n) for n in range(3))
         self._leaf_texts = {rule.text for rule in self.by_arity[0]}
         numbers = [(rule.pattern.value, rule) for rule in self.by_arity[0]]

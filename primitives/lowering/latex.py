@@ -65,6 +65,8 @@ _COLUMN = Column(
         "sqrt": r"\sqrt{{{0}}}",
         "sqrt_abs": r"\sqrt{{\left|{0}\right|}}",
         "symlog": r"\operatorname{{symlog}}({0})",
+        "signed_log": r"\operatorname{{slog}}({0})",
+        "signed_sqrt": r"\operatorname{{ssqrt}}({0})",
         "symexp": r"\operatorname{{symexp}}({0})",
         "sin": r"\sin({0})",
         "cos": r"\cos({0})",

@@ -21,7 +21,10 @@ from primitives.operators.trends import CURVATURES, Claim, Interval, claims, int
 
 #: Kernels of several steps in which nothing cancels.
 _FINE = frozenset(
-    {"sigmoid", "softplus", "log_sigmoid", "leaky_relu", "elu", "selu", "silu", "mish", "softsign", "sqrt_abs"}
+    {
+        *("sigmoid", "softplus", "log_sigmoid", "leaky_relu", "elu", "selu", "silu", "mish", "softsign"),
+        *("sqrt_abs", "signed_sqrt"),
+    }
 )
 #: Kernels that round nothing.
 _EXACT = frozenset({"neg", "abs", "sign", "floor", "relu", "relu6", "hardtanh", "max", "min", "gt", "ge", "lt", "le"})

@@ -133,6 +133,16 @@ def sqrt_abs(a: Tensor) -> Tensor:
     return torch.sqrt(torch.abs(a))
 
 
+def signed_log(a: Tensor) -> Tensor:
+    """sign(a) * log(abs(a)), 0 at 0, where 0 times minus infinity would be NaN."""
+    return torch.where(a != 0, torch.sign(a) * torch.log(torch.abs(a)), a.new_zeros(()))
+
+
+def signed_sqrt(a: Tensor) -> Tensor:
+    """sign(a) * sqrt(abs(a))."""
+    return torch.sign(a) * torch.sqrt(torch.abs(a))
+
+
 def log_sigmoid(a: Tensor) -> Tensor:
     """log(sigmoid(a)), without overflow."""
     return -softplus(-a)

@@ -107,6 +107,26 @@ _ROWS = (
     ),
     _row("symlog", kernels.symlog, "1/(1+abs(a))*da", 20.0, "sign(a)*log1p(abs(a))", f"{_SIGMOID}; ; [0,1]"),
     _row("symexp", kernels.symexp, "exp(abs(a))*da", 28.0, "sign(a)*expm1(abs(a))", _CUBIC),
+    # EvoNorm's (arXiv 2004.02967): 0 at 0, where their slopes are infinite, so that screens stop them as functions
+    Operator(
+        name="signed_log",
+        formula="where(a,sign(a)*log(abs(a)),0)",
+        forward=kernels.signed_log,
+        tangent="1/abs(a)*da",
+        cost=29.0,
+        source="EvoNorm, arXiv 2004.02967",
+    ),
+    Operator(
+        name="signed_sqrt",
+        formula="sign(a)*sqrt(abs(a))",
+        forward=kernels.signed_sqrt,
+        tangent="0.5/abs(y)*da",
+        cost=9.0,
+        monotone=("increasing",),
+        curvature="convex to 0, concave from 0",
+        slopes=("[0,inf)",),
+        source="EvoNorm, arXiv 2004.02967",
+    ),
     # trigonometric and hyperbolic
     _row("sin", torch.sin, "cos(a)*da", 14.0, shape="neither; neither; [-1,1]; [-1,1]"),
     _row("cos", torch.cos, "-sin(a)*da", 15.0, shape="neither; neither; [-1,1]; [-1,1]"),

@@ -33,6 +33,7 @@ TYPES = (torch.float32, torch.float64)
 ALL = (
     "sin(x)+cos(x)*tanh(x)+erf(x)+exp(-x)*sigmoid(x)+atan(x)+asinh(x)+softplus(x)+log_abs(x)+log1p(abs(x))",
     "sinh(x)*b+cosh(x)*erfc(x)+expm1(x)+abs(x)**1.7+sqrt_abs(x)+floor(x)+where(x>b,elu(x),log_sigmoid(x)); b=0.3",
+    "signed_log(x)*x+signed_sqrt(x+b); b=0.3",
     "min(max(x,-b),b)*gelu(x)+mish(b*x)/x+1e5*sin(1e5*x); b=0.8",
 )  # fmt: skip
 

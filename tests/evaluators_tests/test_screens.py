@@ -30,6 +30,8 @@ REJECTED = (
     ("exp(exp(x))", "non-finite"),
     ("exp(x**2)", "non-finite"),
     ("sqrt_abs(x)", "non-finite"),  # its slope at zero
+    ("signed_sqrt(x)", "non-finite"),
+    ("signed_log(x)", "non-finite"),
     ("relu(x)*exp(1-x)", "nan"),  # 0 * inf below -87.7
     ("log1p(2*exp(x))", "nan"),  # slope inf / inf above 88
     ("x>0", "flat"),

@@ -118,6 +118,8 @@ _FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     ),
     "softsign": lambda x: torch.where(x.abs() < 1, x / (1 + x.abs()), 0 * x + torch.sign(x) * (1 - 1 / (1 + x.abs()))),
     "symlog": lambda x: torch.sign(x) * torch.log1p(x.abs()),
+    "slog": lambda x: torch.where(x == 0, 0, torch.sign(x) * torch.log(x.abs())),
+    "ssqrt": lambda x: torch.sign(x) * torch.sqrt(x.abs()),
     "symexp": lambda x: torch.sign(x) * torch.expm1(x.abs()),
     "hardsigmoid": lambda x: (x + 3).clamp(0, 6) / 6,
     "hardswish": lambda x: x * ((x + 3).clamp(0, 6) / 6),

@@ -243,12 +243,32 @@ def test_where_no_slope_is_possible_the_screen_says_so(text: str, dtype: torch.d
     assert bool(torch.isfinite(slope[inside]).all()) == finite(parse(text), dtype)
 
 
-@pytest.mark.parametrize("text", ["sqrt(relu(x))", "sqrt_abs(relu(x))", "relu(x)**0.5", "max(x,0)**a; a=0.7"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("sqrt(relu(x))", "sqrt_abs(relu(x))", "relu(x)**0.5", "max(x,0)**a; a=0.7"),
+        "signed_sqrt(relu(x))",
+        "signed_log(relu(x))",
+    ],
+)
 def test_a_tangent_of_zero_beats_an_infinite_slope(text: str) -> None:
     layer = Activation(parse(text))
     x = torch.linspace(-2, 2, 100, dtype=torch.float64, requires_grad=True)
     (slope,) = grad(layer(x).sum(), x)
     torch.testing.assert_close(slope[:50], torch.zeros_like(slope[:50]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", ["signed_log", "signed_sqrt"])
+def test_evonorms_operators_are_zero_at_zero_and_infinitely_steep(name: str, dtype: torch.dtype) -> None:
+    x = torch.tensor([0.0, -0.0], dtype=dtype, requires_grad=True)
+    y = Activation(parse(f"{name}(x)"))(x)
+    (slope,) = grad(y.sum(), x)
+    assert (y == 0).all() and (slope == torch.inf).all()
+    wide = torch.tensor([-torch.inf, -3.0, 3.0, torch.inf, torch.nan], dtype=dtype)
+    value = value_at(parse(f"{name}(x)"), wide)
+    torch.testing.assert_close(value, -value.flip(0).roll(-1), equal_nan=True)  # odd, and NaN stays NaN
+    assert value[3] == torch.inf and value[4].isnan()
 
 
 @pytest.mark.parametrize("dims", [(0, None), (None, 0)])

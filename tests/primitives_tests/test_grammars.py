@@ -14,7 +14,9 @@ from primitives.expression.parsing import parse
 from primitives.grammars import Grammar, grammar, grammar_names
 from primitives.grammars.derivation import X, write
 from primitives.grammars.mutation import KINDS
+from primitives.grammars.parts.derived import Derived
 from primitives.grammars.patterns import Rule
+from primitives.grammars.template import Template
 from primitives.grammars.trees import Trees
 
 PRESETS = {name: grammar(name) for name in grammar_names()}
@@ -268,20 +270,25 @@ def test_bad_declarations_name_the_place(tmp_path: Path, text: str, message: str
     assert str(caught.value).startswith(str(tmp_path / "mine.yaml"))
 
 
+def templates(chosen: Grammar) -> list[Template]:
+    """Its forms and trees."""
+    return [part.template for part, _ in chosen.templates if isinstance(part, Derived)]
+
+
 def test_limits_are_reached_exactly(tmp_path: Path) -> None:
     small = loaded(
         tmp_path, 'name: n\nunary: [exp(-a**2), "a*sin(a)"]\nbinary: [a/(1+abs(b))]\ntemplates: [{tree_size: 5}]'
     )
     for chosen in (small, PRESETS["swish2017"]):
         written = list(chosen.enumerate())
-        ((template, _),) = chosen.templates
+        (template,) = templates(chosen)
         assert template.largest(Rule.size) == max(f.size for f in written)
         assert template.largest(Rule.depth) == template.largest(Rule.levels) == max(f.depth for f in written)
 
 
 def test_limits_count_formulas_written_out(tmp_path: Path) -> None:
     text = "name: n\nunary: [softshrink(a)]\ntemplates: [{tree_size: SIZE}]"
-    assert loaded(tmp_path, text.replace("SIZE", "4")).templates[0][0].largest(Rule.levels) == 4
+    assert templates(loaded(tmp_path, text.replace("SIZE", "4")))[0].largest(Rule.levels) == 4
     with pytest.raises(GrammarError, match="could have 4775 nodes, at most 400"):
         loaded(tmp_path, text.replace("SIZE", "6"))
 
@@ -290,7 +297,7 @@ def test_limits_count_formulas_written_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("left", [True, False])
 def test_the_deepest_members_can_be_read_back(name: str, left: bool) -> None:
     """One rule over and over, with as many factors as there may be: what nests deepest in text."""
-    for template in [t for t, _ in PRESETS[name].templates if isinstance(t, Trees)]:
+    for template in [t for t in templates(PRESETS[name]) if isinstance(t, Trees)]:
         for rule in (*template.by_arity[1], *template.by_arity[2]):
             chain = [rule] * ((template.max_size - 1) // rule.arity)
             for at in range(template.factors.most):

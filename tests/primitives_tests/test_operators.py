@@ -44,6 +44,8 @@ TORCH: dict[str, Callable[[Tensor], Tensor]] = {
     "keras_hard_sigmoid": lambda a: torch.clamp(0.2 * a + 0.5, 0, 1),
     "symlog": lambda a: torch.sign(a) * torch.log1p(torch.abs(a)),
     "symexp": lambda a: torch.sign(a) * torch.expm1(torch.abs(a)),
+    "signed_log": lambda a: torch.where(a == 0, 0, torch.sign(a) * torch.log(torch.abs(a))),
+    "signed_sqrt": lambda a: torch.sign(a) * torch.abs(a) ** 0.5,
     "elish": lambda a: torch.where(a >= 0, a, torch.expm1(a)) / (1 + torch.exp(-a)),
     "square_10": lambda a: torch.clamp(a, -(10**0.5), 10**0.5) ** 2,
     "cube_10": lambda a: torch.clamp(a, -(10 ** (1 / 3)), 10 ** (1 / 3)) ** 3,
@@ -97,6 +99,7 @@ SYSTEMS = """
     exp_clip log_eps div_abs/2 pow_clip/2
     hardshrink celu hardtanh softshrink rrelu
     sqrt log_abs sinc cube gaussian div_eps/2 gaussian_distance/3 laplace_distance/3 atan asinh
+    signed_log signed_sqrt
 """
 
 

@@ -27,7 +27,7 @@ from primitives.operators.axes import ALL_AXES, mask
 from primitives.operators.table import reduces
 
 SMALLEST_P = 1e-4
-EVONORM = grammar("evonorm")
+EVONORM = grammar("evonorm-trees")
 
 TREES = """
 name: small
@@ -72,7 +72,7 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(seed))
 
 
-@pytest.fixture(params=["evonorm", "trees", "form", "gated", "factors", "layered"])
+@pytest.fixture(params=["evonorm-trees", "trees", "form", "gated", "factors", "layered"])
 def chosen(request: pytest.FixtureRequest, tmp_path: Path) -> Grammar:
     texts = {
         "trees": TREES.replace("SIZE", "7"), "form": FORM.replace("FORM", UNIT), "factors": FACTORS,
@@ -339,7 +339,7 @@ def usable(f: Expression) -> bool:
     return True
 
 
-def test_most_samples_of_evonorm_are_usable() -> None:
+def test_most_samples_of_evonorms_trees_are_usable() -> None:
     source = rng(4)
     assert sum(usable(EVONORM.sample(source)) for _ in range(200)) >= 130
 

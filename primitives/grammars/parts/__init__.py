@@ -1,0 +1,1 @@
+"""Parts: the templates of a grammar, with expressions that go in and come out."""
