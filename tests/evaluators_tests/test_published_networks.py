@@ -7,7 +7,9 @@ import torch
 from torch import nn
 
 from evaluators.errors import TaskError
+from evaluators.networks.published.inverted import Excitation
 from evaluators.networks.published.parts import Parts, stages
+from evaluators.networks.published.preresnet import Block
 from evaluators.places.survey import find_sites
 from evaluators.tasks import task
 from evaluators.tasks.shipped import image_sets
@@ -79,20 +81,22 @@ def test_what_makes_the_families() -> None:
 def test_a_residual_network_of_empty_branches_is_its_skips() -> None:
     """Without a norm or an activation on the way from block to block."""
     network = made("digits-preresnet", 4).network().eval()
-    for module in network.modules():
-        if hasattr(module, "branch"):
-            nn.init.zeros_(module.branch[-1].weight)
+    assert isinstance(network, nn.Sequential)
+    for block in (module for module in network if isinstance(module, Block)):
+        last = block.branch[-1]
+        assert isinstance(last, nn.Conv2d)
+        nn.init.zeros_(last.weight)
     x = torch.randn(3, 1, 8, 8)
     first = network[0](x)
     torch.testing.assert_close(network[2](network[1](first)), first)
 
 
 def test_squeeze_and_excitation_by_hand() -> None:
-    from evaluators.networks.published.inverted import Excitation
-
     torch.manual_seed(0)
     module, x = Excitation(Parts(1), 6, 2), torch.randn(4, 6, 9)
     inner, outer = module.factors[1], module.factors[3]
+    assert isinstance(inner, nn.Conv1d) and isinstance(outer, nn.Conv1d)
+    assert inner.bias is not None and outer.bias is not None
     squeezed = nn.functional.silu(x.mean(-1) @ inner.weight[:, :, 0].T + inner.bias)
     factor = torch.sigmoid(squeezed @ outer.weight[:, :, 0].T + outer.bias)
     torch.testing.assert_close(module(x), x * factor[:, :, None])

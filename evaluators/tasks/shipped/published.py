@@ -77,7 +77,7 @@ class PublishedNetwork(SizedTask):
     """
 
     batch_size = 32
-    learning_rates = (3e-3, 1e-2, 3e-2)
+    learning_rates: tuple[float, ...] = (3e-3, 1e-2, 3e-2)
     steps = 200
     initial = "own"
     scale = "none"
