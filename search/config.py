@@ -406,7 +406,8 @@ def with_pinned_files(config: Config) -> tuple[Config, tuple[str, ...]]:
         notes += try_out(task(name), *chosen.asked(name), steps=chosen.training.steps)
     chosen = chosen.model_copy(update=_settled(chosen))
     _check_functions(chosen)
-    check_units(chosen.tasks, chosen.aggregate, chosen.confirmation.finalists)
+    averaged = "mean" if chosen.strategy.get("winner") == "average" else chosen.aggregate
+    check_units(chosen.tasks, averaged, chosen.confirmation.finalists)
     check_losses_units(chosen.tasks, [name for name in chosen.objectives if not is_reference(name)])
     for name in filter(is_reference, chosen.objectives):
         first = under(task(chosen.tasks[0]), *chosen.asked(chosen.tasks[0]))

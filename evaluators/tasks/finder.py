@@ -14,6 +14,7 @@ from evaluators.tasks.shipped.image_sets import SOURCES, ImageSet
 from evaluators.tasks.shipped.mnist1d import SignalCNN, SignalGRU, SignalPatches, SignalPerceptron
 from evaluators.tasks.shipped.photographs import ImageField, NoisyPatches
 from evaluators.tasks.shipped.pruned import Pruned, PrunedDigits, PrunedSignals
+from evaluators.tasks.shipped.published import FAMILIES, PUBLISHED, PUBLISHED_WITH_DATA, PublishedNetwork
 from evaluators.tasks.shipped.sized import SizedTask
 from evaluators.tasks.shipped.source_text import SourceText
 from evaluators.tasks.shipped.tabular import Table
@@ -38,9 +39,13 @@ _TASKS: dict[str, Callable[[], Task]] = {
     "mnist1d-vit": SignalPatches,
     "digits-pruned": PrunedDigits,
     "mnist1d-pruned": PrunedSignals,
+    **{f"{source}-{family}": partial(PublishedNetwork, source, family) for source in PUBLISHED for family in FAMILIES},
 }
 #: Their data does not come with an installed package.
-_WITH_DATA: dict[str, Callable[[], Task]] = {kind: partial(ImageSet, kind) for kind in SOURCES}
+_WITH_DATA: dict[str, Callable[[], Task]] = {
+    **{kind: partial(ImageSet, kind) for kind in SOURCES},
+    **{f"{source}-{f}": partial(PublishedNetwork, source, f) for source in PUBLISHED_WITH_DATA for f in FAMILIES},
+}
 #: A config may name a group; it stands for its tasks.
 _GROUPS = {
     "tabular": ("tabular-cancer", "tabular-wine", "tabular-diabetes"),
@@ -106,7 +111,8 @@ def _sized(name: str) -> Task | None:
     match = re.fullmatch(r"(.+)-([1-9]\d{0,2})x([1-9]\d{0,3})", name)
     if match is None:
         return _sparse(name)
-    usual = _TASKS[match[1]]() if match[1] in _TASKS else _sparse(match[1])
+    tasks = _TASKS | _WITH_DATA
+    usual = tasks[match[1]]() if match[1] in tasks else _sparse(match[1])
     return usual.resized(int(match[2]), int(match[3])) if isinstance(usual, SizedTask) else None
 
 

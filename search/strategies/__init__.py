@@ -73,7 +73,7 @@ def strategy(settings: Settings, source: Grammar | None = None, *, exact: bool =
     for key, value in arguments.items():
         if key not in known:
             raise ConfigError(f"strategy {quoted(name)}: unknown setting {quoted(key)}{nearest(key, known)}")
-        _check(name, key, value, known[key], kind.choices.get(key, ()))
+        _check(name, key, value, known[key], kind)
     make: Callable[..., Strategy] = kind
     own = source or grammar("default")
     chosen = made(name, "strategy", lambda: make(own, **arguments)) if is_reference(name) else make(own, **arguments)
@@ -98,11 +98,14 @@ def _kind(name: str) -> type[Strategy]:
     return STRATEGIES[name]
 
 
-def _check(name: str, key: str, value: object, default: object, choices: tuple[str, ...]) -> None:
+def _check(name: str, key: str, value: object, default: object, kind: type[Strategy]) -> None:
     """A setting is one of its choices, or of its default's kind: a probability, a number above 0, a name, a section."""
-    if choices:
+    if choices := kind.choices.get(key, ()):
         near = nearest(value, choices)
         fits, expected = value in choices, f"one of {', '.join(choices)}{near}"
+    elif key in kind.shares:
+        fits = value >= 1 if isinstance(value, int) else isinstance(value, float) and 0 < value < 1
+        expected = "a whole number from 1, or a share above 0 and below 1"
     elif isinstance(default, float):
         fits, expected = isinstance(value, int | float) and 0 <= value <= 1, "a number from 0 to 1"
     elif isinstance(default, str):

@@ -70,11 +70,13 @@ class Strategy(ABC):
 
     Attributes:
         choices: the values of settings that are words.
+        shares: the settings that are a whole number from 1, or a share above 0 and below 1.
         walks: it proposes everything once; only an empty answer says that nothing is left.
         exact: functions that differ by a factor are trained as two; the job sets it.
     """
 
     choices: ClassVar[dict[str, tuple[str, ...]]] = {}
+    shares: ClassVar[tuple[str, ...]] = ()
     walks: ClassVar[bool] = False
     exact: bool = False
 

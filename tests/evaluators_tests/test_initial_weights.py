@@ -20,6 +20,8 @@ from evaluators.results.records import MemberResult
 from evaluators.seeds import derive
 from evaluators.tasks.base import Part, batches
 from evaluators.tasks.conditions import Conditions
+from evaluators.tasks.shipped.pruned import Pruned
+from evaluators.tasks.shipped.published import PublishedNetwork
 from evaluators.tasks.tryout import try_out
 from evaluators.training.drawing import draw_weights, undrawn
 from evaluators.training.initialisation import initial_network
@@ -325,11 +327,11 @@ def test_a_factor_counts_where_the_scale_is_none() -> None:
     assert none[1].gain != 0.0
 
 
-def test_shipped_tasks_are_drawn_and_have_unit_scale_but_where_a_trained_network_is_pruned() -> None:
-    for name in (*task_names(), "digits-3x16", "mnist", "cifar-10"):
-        expected = ("own", "none", False) if "pruned" in name else ("drawn", "unit", False)
+def test_shipped_tasks_are_drawn_and_have_unit_scale_but_for_published_and_pruned_networks() -> None:
+    for name in (*task_names(), "digits-3x16", "mnist", "cifar-10", "cifar-10-preresnet"):
         for chosen in (task(name), task(name).larger()):
-            assert chosen is None or (chosen.initial, chosen.scale, chosen.pretrained) == expected
+            usual = ("own", "none") if isinstance(chosen, PublishedNetwork | Pruned) else ("drawn", "unit")
+            assert chosen is None or (chosen.initial, chosen.scale, chosen.pretrained) == (*usual, False)
 
 
 def test_a_network_of_its_own_weights_is_no_longer_overwritten_by_a_seed() -> None:

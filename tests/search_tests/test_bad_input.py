@@ -39,6 +39,14 @@ BAD_CONFIGS = [
     ("budget: 10\nstrategy: {name: evolution, tournment: 3}\n", ["unknown setting 'tournment'", "'tournament'"]),
     ("budget: 10\nstrategy: {name: evolution, tournament: many}\n", ["tournament", "whole number", "'many'"]),
     ("budget: 10\nstrategy: {name: evolution, tournament: 0}\n", ["tournament", "a whole number from 1"]),
+    (
+        "budget: 10\nstrategy: {name: evolution, tournament: 1.5}\n",
+        ["tournament", "a share above 0 and below 1", "1.5"],
+    ),
+    (
+        "budget: 10\nstrategy: {name: evolution, winner: paretto}\n",
+        ["winner", "random, pareto", "did you mean 'pareto'"],
+    ),
     ("budget: 10\nstrategy: {name: evolution, population: 4}\n", ["tournament 8 is larger than population 4"]),
     ("budget: 10\nstrategy: {name: evolution, crossover: 1.5}\n", ["crossover", "a number from 0 to 1", "1.5"]),
     ("budget: 10\nstrategy: 7\n", ["strategy", "expected a strategy's name"]),

@@ -24,6 +24,10 @@ CASES = {name: {"name": name, **FAST.get(name, {})} for name in STRATEGIES} | {
     f"optuna, {sampler}": {"name": "optuna", "sampler": sampler, "arguments": arguments}
     for sampler, arguments in SAMPLERS.items()
 }
+CASES |= {
+    f"evolution, {winner}": {"name": "evolution", "population": 40, "tournament": 0.1, "winner": winner}
+    for winner in ("average", "random", "pareto")
+}
 CASES["surrogate, nearest"] = {"name": "surrogate", "choice": "nearest", "pool": 64}
 NAMES = sorted(CASES)
 SLOW = {"surrogate", "surrogate, nearest", "optuna", "controller"}  # each learns anew for each of 200 cohorts
@@ -31,7 +35,7 @@ DEAR = {"surrogate", "surrogate, nearest", "optuna"}  # 3 and 6 s a climb
 LEARNING = [
     pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
     for name in NAMES
-    if name not in {"exhaustive", "random", *(f"optuna, {sampler}" for sampler in SAMPLERS)}
+    if name not in {"exhaustive", "random", "evolution, random", *(f"optuna, {sampler}" for sampler in SAMPLERS)}
 ]
 
 

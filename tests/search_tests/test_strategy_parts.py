@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ from search.engine.known import KnownClasses
 from search.engine.proposer import Proposer
 from search.errors import ConfigError
 from search.strategies import Proposal, Result, strategy
+from search.strategies.evolution import WINNERS, Evolution
 from search.strategies.features import features, shape
 from search.strategies.late_acceptance import LateAcceptance
 from search.strategies.nsga2 import NSGA2, ranked
@@ -101,6 +105,82 @@ def test_crowding_prefers_the_ends_and_the_lonely() -> None:
     assert np.isinf(crowding[[0, 3]]).all()
     assert crowding[2] == pytest.approx((4.0 - 1.0) / 4 + (3.0 - 0.0) / 4)
     assert crowding[1] == pytest.approx((1.1 - 0.0) / 4 + (4.0 - 2.9) / 4)
+
+
+ONE, OTHER, BETWEEN, BAD = "x*sin(x)", "x*tanh(x)", "max(tanh(x),sin(x))", "x+sin(x)"
+#: Gains on two tasks: the first two are best on one, the third is dominated by none, the last by all in the mean.
+ON_TASKS = {ONE: (0.9, 0.0), OTHER: (-0.3, 0.8), BETWEEN: (0.2, 0.2), BAD: (-0.4, -0.1)}
+
+
+def on_tasks() -> list[Result]:
+    """All of a tournament; the job's gain is the least of the tasks'."""
+    return [
+        Result(f"0.{n}", parse(text), {"gain": min(values)}, "", dict(zip("ab", values, strict=True)))
+        for n, (text, values) in enumerate(ON_TASKS.items())
+    ]
+
+
+def parents(winner: str, history: Sequence[Result], **settings: float) -> set[str]:
+    """The parents' expressions of 200 children of tournaments, mutation alone."""
+    chosen = {"population": 4, "tournament": 4, "crossover": 0.0, "immigrants": 0.0} | settings
+    asked = strategy({"name": "evolution", "winner": winner, **chosen}, GRAMMAR).ask(history, [], 200, rng())
+    texts = {each.id: each.expression.text for each in history}
+    assert all(len(proposal.parents) <= 1 for proposal in asked)
+    return {texts[parent] for proposal in asked for parent in proposal.parents}
+
+
+def test_the_winner_of_a_tournament() -> None:
+    assert parents("gain", on_tasks()) == {BETWEEN}
+    assert parents("average", on_tasks()) == {ONE}  # a mean of .45, where the job's gain is the least one
+    assert parents("random", on_tasks()) == {ONE, OTHER}
+    assert parents("pareto", on_tasks()) == {ONE, OTHER, BETWEEN}
+
+
+def test_the_winner_by_other_objectives() -> None:
+    dear = [replace(each, objectives=each.objectives | {"cost": float(n)}) for n, each in enumerate(on_tasks())]
+    assert parents("pareto", dear) == {ONE, OTHER, BETWEEN}
+    cheap = [replace(each, objectives=each.objectives | {"cost": float(-n)}) for n, each in enumerate(on_tasks())]
+    assert parents("pareto", cheap) == {ONE, OTHER, BETWEEN, BAD}
+    assert parents("random", cheap) == {ONE, OTHER, BAD}
+
+
+@pytest.mark.parametrize("winner", WINNERS)
+def test_failures_never_win(winner: str) -> None:
+    failed = [Result("1.0", parse("cos(x)"), {}, "non-finite"), Result("1.1", parse("exp(x)"), {}, "non-finite")]
+    assert parents(winner, [*on_tasks()[:1], *failed], population=3, tournament=3) == {ONE}
+    assert parents(winner, failed, population=2, tournament=2) == set()
+
+
+@pytest.mark.parametrize("winner", WINNERS)
+def test_the_oldest_die(winner: str) -> None:
+    young = [replace(each, id=f"1.{n}") for n, each in enumerate(on_tasks()[2:])]
+    assert parents(winner, [*on_tasks(), *young], population=2, tournament=2) <= {BETWEEN, BAD}
+
+
+@pytest.mark.parametrize(("given", "drawn"), [(8, 8), (1, 1), (0.05, 125), (0.5, 1250), (0.0001, 1)])
+def test_a_tournament_is_a_number_or_a_share_of_the_population(given: float, drawn: int) -> None:
+    made = strategy({"name": "evolution", "population": 2500, "tournament": given}, GRAMMAR)
+    assert isinstance(made, Evolution)
+    assert made.tournament == drawn
+
+
+def test_a_tournament_looks_at_nobody_else() -> None:
+    """Of a population of thousands only those that are drawn are decoded."""
+    looked: list[int] = []
+
+    class Seen(Sequence[Result]):
+        def __len__(self) -> int:
+            return 5_000
+
+        def __getitem__(self, index: Any) -> Any:
+            assert isinstance(index, int)
+            looked.append(index)
+            return on_tasks()[index % 4]
+
+    settings = {"population": 2500, "tournament": 0.01, "winner": "pareto", "crossover": 0.0, "immigrants": 0.0}
+    strategy({"name": "evolution", **settings}, GRAMMAR).ask(Seen(), [], 2, rng())
+    assert len(looked) == 2 * 25
+    assert min(looked) >= 2_500
 
 
 def test_nsga2_keeps_what_is_best_on_one_task_alone() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import Self
 
 from evaluators.results.control_labels import RELU
 from evaluators.tasks.base import Task
@@ -23,7 +23,7 @@ class SizedTask(Task):
     scale = "unit"
 
     title: str
-    usual: ClassVar[tuple[int, int]]
+    usual: tuple[int, int]
     reference = RELU
 
     def __init__(self, depth: int | None = None, width: int | None = None) -> None:
