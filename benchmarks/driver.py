@@ -27,6 +27,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from evaluators.asked import Request
 from evaluators.cohort import CohortRequest
 from evaluators.controls import CONTROLS
 from evaluators.results.records import CohortResult, MemberResult
@@ -57,7 +58,8 @@ class Instant(Workers):
     def __init__(self) -> None:
         self._queue: deque[tuple[int, CohortRequest]] = deque()
 
-    def submit(self, number: int, request: CohortRequest) -> None:
+    def submit(self, number: int, request: Request) -> None:
+        assert isinstance(request, CohortRequest)
         self._queue.append((number, request))
 
     def next(self) -> tuple[int, CohortResult]:

@@ -26,6 +26,7 @@ from driver import row  # type: ignore[import-not-found]  # beside this script
 from rich.console import Console
 from rich.table import Table
 
+from evaluators.asked import Request
 from evaluators.cohort import CohortRequest
 from evaluators.controls import CONTROLS
 from evaluators.results.records import CohortResult
@@ -90,7 +91,8 @@ class Simulated(Workers):
         self._ends: list[tuple[float, int, CohortRequest]] = []
         self._since = time.thread_time()
 
-    def submit(self, number: int, request: CohortRequest) -> None:
+    def submit(self, number: int, request: Request) -> None:
+        assert isinstance(request, CohortRequest)
         self._pass()
         lost, seconds = self.times.draw(self._rng)
         begun = max(self.now, heapq.heappop(self._free)) + lost

@@ -25,6 +25,7 @@ from evaluators.seeds import numpy_generator
 from evaluators.statistics import FEWEST_SEEDS
 from evaluators.tasks import expanded, task
 from evaluators.tasks.conditions import INITIALS, SCALES, Conditions, under
+from evaluators.tasks.loop_task import LoopTask
 from evaluators.tasks.place import PlaceKind
 from evaluators.tasks.tryout import try_out
 from evaluators.training.train import WIDTH
@@ -416,8 +417,26 @@ def with_pinned_files(config: Config) -> tuple[Config, tuple[str, ...]]:
     rejection = chosen.rejection
     if is_reference(rejection.rule):
         try_out_rule(rejection.rule, RecallTarget(rejection.recall, rejection.top))
-    strategy(chosen.strategy, grammar(chosen.grammar)).check()
+    _check_strategy(chosen)
     return chosen, tuple(notes)
+
+
+def _check_strategy(config: Config) -> None:
+    """Refuse a strategy that cannot search the grammar, or that orders mixtures where none can be trained."""
+    chosen = strategy(config.strategy, grammar(config.grammar))
+    if why := chosen.misfit():
+        raise ConfigError(f"strategy {config.strategy_label!r}: {why}")
+    if not chosen.mixes:
+        return
+    for name in config.tasks:
+        each = task(name)
+        kinds = [kind for kind in kinds_of(each) if kind not in ("pointwise", "layer")]
+        why = f"has places of kind {kinds[0]!r}" if kinds else "has a loop of its own"
+        if kinds or isinstance(each, LoopTask):
+            raise ConfigError(
+                f"strategy {config.strategy_label!r}: expected tasks whose networks it can train with a function of "
+                f"one number in their places, but {label(name)} {why}"
+            )
 
 
 def _check_functions(config: Config) -> None:

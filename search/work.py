@@ -23,6 +23,7 @@ from search.confirmation.in_words import power_expected
 from search.confirmation.looks import looks_of
 from search.engine.interruption import gently
 from search.engine.loop import Progress, search
+from search.engine.mixtures import in_words as mixtures_in_words
 from search.engine.racing import announced_race
 from search.engine.recorder import Recorder
 from search.engine.rejection import announced, concluded, summary
@@ -33,7 +34,7 @@ from search.engine.study import Study
 from search.errors import DamageError, FileError
 from search.records.cohort import Passed
 from search.records.timing_codec import read_timing, write_timing
-from search.records.trace_entry import TraceEntry
+from search.records.trace_entry import TraceEntry, spent
 from search.report import report_at_end
 from search.storage import Store, open_store
 from search.storage.looks import ledger_of, record_looks
@@ -64,7 +65,7 @@ def work(
     known = () if left else baseline_of(folder, config)
     study = Study(store, config.scoring, config.all_controls, known)
     write_front_csv(folder, study, config.tasks)
-    if not left and study.trials >= config.budget and not _to_confirm(config, folder, study):
+    if not left and spent(store.trace) >= config.budget and not _to_confirm(config, folder, study):
         _time_again(folder, reporter.say)
         reporter.say(f"nothing is left to do: {study.trials} classes trained")
         return
@@ -107,10 +108,10 @@ def _search_and_confirm(
     if ended == "interrupted":
         raise KeyboardInterrupt
     trace = study.store.trace
-    if (spent := milliseconds_to_propose(trace)) > DEAR:
-        reporter.say(
-            f"proposing took {spent:.0f} ms a class, by the strategy {config.strategy_label!r} and the screens"
-        )
+    if (each := milliseconds_to_propose(trace)) > DEAR:
+        reporter.say(f"proposing took {each:.0f} ms a class, by the strategy {config.strategy_label!r} and the screens")
+    if mixed := mixtures_in_words(folder, trace):
+        reporter.say(mixed)
     if by_torch := trained_by_torch(trace):
         reporter.say(by_torch)
     rejection = summary(trace)

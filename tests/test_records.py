@@ -23,7 +23,12 @@ from search.storage.trace import read_trace
 ROOT = Path(__file__).resolve().parent.parent
 UNTYPED = re.compile(r"(dict|Mapping|Row)\[str, Any\]|^Row = |\bRow\b.*= dict", re.MULTILINE)
 #: They read the YAML of a grammar, as a codec does.
-GRAMMARS = {"primitives/grammars/checks.py", "primitives/grammars/declaration.py"}
+GRAMMARS = {
+    "primitives/grammars/checks.py",
+    "primitives/grammars/declaration.py",
+    "primitives/grammars/parts/rule_set.py",
+    "primitives/grammars/parts/template_reader.py",
+}
 FILES = [path for package in ("primitives", "evaluators", "search") for path in (ROOT / package).rglob("*.py")]
 
 

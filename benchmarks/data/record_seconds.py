@@ -14,6 +14,7 @@ import time
 from collections import deque
 from pathlib import Path
 
+from evaluators.asked import Request
 from evaluators.cohort import CohortRequest, run_cohort
 from search.config import load_config
 from search.engine.loop import search
@@ -30,7 +31,8 @@ class Timed(Workers):
         self._queue: deque[tuple[int, CohortRequest]] = deque()
         self._path = path
 
-    def submit(self, number: int, request: CohortRequest) -> None:
+    def submit(self, number: int, request: Request) -> None:
+        assert isinstance(request, CohortRequest)
         self._queue.append((number, request))
 
     def next(self) -> Finished | None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from evaluators.errors import EvaluationError
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 from primitives.grammars.derivation import write
 from primitives.grammars.form import Form, shape_of
+from primitives.grammars.parts.derived import Derived
+from primitives.grammars.parts.part import Part
 from primitives.grammars.patterns import Rule
 from primitives.quoting import quoted
 
@@ -33,6 +36,12 @@ class Space:
     def slots(self) -> tuple[tuple[str, ...], ...]:
         """The rules of each slot in prefix order, as a grammar writes them."""
         return tuple(tuple(rule.text for rule in rules) for rules in form_of(self).choices if rules[0].arity)
+
+
+def form_in(part: Part[Any]) -> Form | None:
+    """The form that a part of a grammar derives its expressions from, or None."""
+    template = part.template if isinstance(part, Derived) else None
+    return template if isinstance(template, Form) else None
 
 
 def space_of(form: Form) -> Space:

@@ -22,7 +22,7 @@ from search.errors import DamageError
 from search.records.cohort import CohortRecord, Plan, Planned
 from search.storage.baseline_files import keep_known, known_cohort, known_cohorts
 from search.storage.run_folder import RunFolder
-from search.workers import Workers
+from search.workers import Workers, cohort_of
 
 NAME = "name"  # an attribute of a planned function
 
@@ -184,4 +184,4 @@ def _next(waiting: dict[int, Plan], config: Config, workers: Workers) -> CohortR
     finished = workers.next()
     if finished is None:
         raise KeyboardInterrupt
-    return finished_cohort(config, waiting.pop(finished[0]), finished[1])
+    return finished_cohort(config, waiting.pop(finished[0]), cohort_of(finished[1]))

@@ -10,7 +10,7 @@ import numpy as np
 from evaluators.cohort import CohortRequest
 from evaluators.results.records import CohortResult, MemberResult
 from search.confirmation.record import Field
-from search.workers import Workers
+from search.workers import Workers, cohort_of
 
 SEEDS_PER_UNIT = 2  # all workers have something to do, and a stack is still wide
 
@@ -31,7 +31,7 @@ def train_fields(requests: Sequence[CohortRequest], workers: Workers) -> list[Fi
     while len(parts) < len(units):
         if (finished := workers.next()) is None:
             raise KeyboardInterrupt
-        parts[finished[0]] = finished[1]
+        parts[finished[0]] = cohort_of(finished[1])
     by_request = [[parts[key] for key, (n, _) in enumerate(units) if n == number] for number in range(len(requests))]
     return [_joined(pieces, request.tasks[0]) for request, pieces in zip(requests, by_request, strict=True)]
 

@@ -14,6 +14,7 @@ from evaluators.results.reference_loss import check_reference
 from search.config import Config
 from search.engine.funnel_counts import FunnelCounts
 from search.engine.learnt import Learnt
+from search.engine.mixtures import DrainedError, Mixtures
 from search.engine.proposer import Proposer, expected
 from search.engine.racing import laps
 from search.engine.recorder import Recorder
@@ -21,10 +22,10 @@ from search.engine.rejection import with_thresholds
 from search.engine.request import finished_cohort, request_for
 from search.engine.rivals import keeps_current
 from search.records.cohort import CohortRecord, Plan
-from search.records.trace_entry import TraceEntry
+from search.records.trace_entry import TraceEntry, spent
 from search.storage import Store
 from search.storage.run_folder import RunFolder
-from search.workers import Workers
+from search.workers import Finished, Workers, cohort_of
 
 #: Why a search ended.
 Ended = Literal["budget", "grammar exhausted", "time", "interrupted"]
@@ -67,13 +68,27 @@ def search(
     plans: dict[int, Plan] = {}
     done: dict[int, CohortRecord] = {}
     begun = told = recorder.cohorts
-    planned, exhausted = recorder.study.trials, False
+    planned, mixed, exhausted = recorder.study.trials, spent(recorder.store.trace) - recorder.study.trials, False
     current = keeps_current(config, recorder.store)
     _sweep(folder, told, done)
+
+    def arrived(finished: Finished) -> None:
+        done[finished[0]] = _finish(recorder.store, config, plans[finished[0]], cohort_of(finished[1]))
+        _sweep(folder, told, done)
+
+    mixtures = Mixtures(config, workers, folder, arrived)
+    proposer.strategy.mixtures = mixtures
     while True:
-        while begun <= told + lag and planned < config.budget and not exhausted:
+        while begun <= told + lag and planned + mixed < config.budget and not exhausted:
             record = recorder.store.cohort(begun)
-            plan = record.plan if record else _proposed(begun, planned, proposer, recorder, plans, lag)
+            mixtures.begin(config.budget - planned - mixed)
+            try:
+                plan = record.plan if record else _proposed(begun, planned, proposer, recorder, plans, lag)
+            except DrainedError:
+                return "interrupted"
+            if record is None:
+                plan = replace(plan, mixed=mixtures.counted, seconds=max(0.0, round(plan.seconds - mixtures.waited, 3)))
+            mixed += plan.mixed
             exhausted = not plan.proposals
             if exhausted:
                 break
@@ -87,13 +102,12 @@ def search(
                 workers.submit(begun, request_for(config, plan, folder, current=current))
             begun, planned = begun + 1, planned + len(plan.proposals)
         if told == begun:
-            return "grammar exhausted" if exhausted else "budget"
+            return "grammar exhausted" if exhausted and planned + mixed < config.budget else "budget"
         while told not in done:
             finished = workers.next()
             if finished is None:
                 return "interrupted"
-            done[finished[0]] = _finish(recorder.store, config, plans[finished[0]], finished[1])
-            _sweep(folder, told, done)
+            arrived(finished)
         if told == 0:
             first = done[told]
             check_reference(first.result, first.tasks, "launch with smaller training.learning_rates")
@@ -102,7 +116,7 @@ def search(
         _settle()
         told += 1
         plans.pop(told - 1 - lag, None)
-        if seconds_run() > until and recorder.study.trials < config.budget:
+        if seconds_run() > until and spent(recorder.store.trace) < config.budget:
             return "time"
 
 

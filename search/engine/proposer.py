@@ -16,6 +16,7 @@ from primitives.expression.parsing import parse
 from primitives.grammars import grammar
 from search.config import Config
 from search.engine.known import KnownClasses, parsed
+from search.errors import ConfigError
 from search.records.cohort import Passed, Plan, Planned
 from search.screening import screened
 from search.strategies import Proposal, Result, strategy
@@ -36,6 +37,8 @@ class Proposer:
         self.fitting = config.fitting
         self.grammar = grammar(config.grammar)
         self.strategy = strategy(config.strategy, self.grammar, exact=config.exact)
+        if why := self.strategy.misfit():
+            raise ConfigError(f"strategy {config.strategy_label!r}: {why}")
 
     @one_thread()
     def propose(self, number: int, history: Sequence[Result], pending: Sequence[Plan]) -> Plan:

@@ -91,6 +91,7 @@ class Recorder:
             finished=record.finished,
             proposed_in=record.plan.seconds,
             seconds=record.result.seconds,
+            mixed=(self.store.trace[-1].mixed if self.store.trace else 0.0) + record.plan.mixed,
             by_torch=record.result.by_torch,
         )
 

@@ -70,6 +70,7 @@ class Plan:
         counts: what became of all proposals.
         thresholds: of early rejection, for all candidates that are not exempt.
         race: the laps on more seeds.
+        mixed: the candidate-trainings that the mixtures count as which were trained to propose it.
         seconds: what it took to propose and to screen them, NaN where it is not known; nothing depends on it.
     """
 
@@ -78,6 +79,7 @@ class Plan:
     counts: Counts
     thresholds: Thresholds = field(default_factory=dict)
     race: tuple[Lap, ...] = ()
+    mixed: float = 0.0
     seconds: float = field(default=0.0, compare=False)
 
     @property

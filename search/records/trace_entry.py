@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -60,6 +60,7 @@ class TraceEntry:
         finished: by the clock; None in old runs.
         proposed_in: seconds of proposing and screening, NaN where they are not known.
         seconds: of training, by task.
+        mixed: the candidate-trainings that the mixtures of the run count as, with this cohort's.
         by_torch: on how many tasks the candidates were trained by torch instead of the native engine, by reason.
         journal_bytes, journal_sha256: length and hash of the journal.
     """
@@ -78,6 +79,17 @@ class TraceEntry:
     finished: datetime | None = None
     proposed_in: float = 0.0
     seconds: Mapping[str, float] = field(default_factory=dict)
+    mixed: float = 0.0
     by_torch: Mapping[str, int] = field(default_factory=dict)
     journal_bytes: int = 0
     journal_sha256: str = ""
+
+    @property
+    def spent(self) -> float:
+        """How much of the budget is used up: classes trained, and what mixtures count as."""
+        return self.trained + self.mixed
+
+
+def spent(trace: Sequence[TraceEntry]) -> float:
+    """How much of its budget a run has used up."""
+    return trace[-1].spent if trace else 0.0

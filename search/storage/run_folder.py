@@ -39,6 +39,7 @@ class RunFolder:
         self.environment = path / "environment.json"
         self.baseline = path / "baseline"
         self.cohorts = path / "cohorts"
+        self.mixtures = path / "mixtures"
         self.checkpoints = path / "checkpoints"
         self.journal = path / "study.journal"
         self.trace = path / "cohorts.jsonl"
@@ -69,6 +70,10 @@ class RunFolder:
     def known(self, number: int) -> Path:
         """The file of a finished cohort of the baseline."""
         return self.baseline / f"{number:06d}.json"
+
+    def mixture(self, seed: int) -> Path:
+        """The file of a trained mixture."""
+        return self.mixtures / f"{seed:019d}.json"
 
     def checkpoint(self, number: int) -> Path:
         """The beginning of the names of the files with the state of an unfinished cohort."""

@@ -17,6 +17,7 @@ from search.strategies.base import Proposal, Result, Settings, Strategy
 from search.strategies.controller import Controller
 from search.strategies.evolution import Evolution
 from search.strategies.exhaustive import Exhaustive
+from search.strategies.gradient import Gradient
 from search.strategies.late_acceptance import LateAcceptance
 from search.strategies.nsga2 import NSGA2
 from search.strategies.optuna_strategy import OptunaStrategy
@@ -29,6 +30,7 @@ STRATEGIES: dict[str, type[Strategy]] = {
     "controller": Controller,
     "evolution": Evolution,
     "exhaustive": Exhaustive,
+    "gradient": Gradient,
     "late_acceptance": LateAcceptance,
     "nsga2": NSGA2,
     "optuna": OptunaStrategy,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 
+from evaluators.mixture.request import MixtureResult
+from evaluators.mixture.settings import MixtureSettings
+from evaluators.mixture.space import Space
 from primitives.expression.expression import Expression
 from primitives.grammars import Grammar
+from search.errors import ConfigError
 
 #: A strategy's config section: ``name`` and its keyword arguments.
 Settings = Mapping[str, object]
@@ -62,6 +66,36 @@ class Result:
         return self.objectives.get("gain", float("-inf"))
 
 
+@dataclass(frozen=True, slots=True)
+class MixtureOrder:
+    """A mixture that a strategy wants to be trained, see :mod:`evaluators.mixture`.
+
+    Args:
+        space: the form with its rules.
+        seed: of all that is drawn; other seeds give other mixtures.
+        settings: of the training.
+        cost: a step of it counts as so many steps of a candidate.
+    """
+
+    space: Space
+    seed: int
+    settings: MixtureSettings
+    cost: int = 1
+
+
+#: Gives the results of the first orders, as many as the budget pays; none where nothing is left of it.
+Mixing = Callable[[Sequence[MixtureOrder]], Sequence[MixtureResult]]
+
+
+def no_mixtures(orders: Sequence[MixtureOrder]) -> Sequence[MixtureResult]:
+    """Where there are no workers that could train one.
+
+    Raises:
+        ConfigError: always.
+    """
+    raise ConfigError("expected a job, whose workers train mixtures; here are none")
+
+
 class Strategy(ABC):
     """Proposes candidates.
 
@@ -72,24 +106,24 @@ class Strategy(ABC):
         choices: the values of settings that are words.
         shares: the settings that are a whole number from 1, or a share above 0 and below 1.
         walks: it proposes everything once; only an empty answer says that nothing is left.
+        mixes: it orders mixtures.
         exact: functions that differ by a factor are trained as two; the job sets it.
+        mixtures: gives the results of the mixtures that are ordered; the job sets it.
     """
 
     choices: ClassVar[dict[str, tuple[str, ...]]] = {}
     shares: ClassVar[tuple[str, ...]] = ()
     walks: ClassVar[bool] = False
+    mixes: ClassVar[bool] = False
     exact: bool = False
 
     def __init__(self, grammar: Grammar) -> None:
         self.grammar = grammar
+        self.mixtures: Mixing = no_mixtures
 
-    def check(self) -> None:
-        """Look, when a job is launched, whether the strategy can search the grammar. Default: it can.
-
-        Raises:
-            ConfigError: it cannot; the message names what can.
-        """
-        return
+    def misfit(self) -> str:
+        """Why the strategy cannot search its grammar, asked when a job is launched; "" if it can, as most can any."""
+        return ""
 
     def packed(self) -> Arrays:
         """What was learnt from the results looked at last, where learning it anew takes long; else nothing."""

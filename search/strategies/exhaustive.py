@@ -14,7 +14,6 @@ from primitives.equivalence.canonical import canonical
 from primitives.expression.expression import Expression
 from primitives.grammars import Grammar
 from primitives.quoting import quoted
-from search.errors import ConfigError
 from search.strategies.base import Proposal, Result, Strategy
 
 SHUFFLED = 200_000  #: derivations at most, as a shuffled walk holds their order: 0.1 GB and half a minute
@@ -42,13 +41,13 @@ class Exhaustive(Strategy):
         self._given: list[Expression] = []  # since the last accepted candidate
         self._key = (-1, "")  # the cohort that is being filled
 
-    def check(self) -> None:
-        if self.order == "shuffled" and self.grammar.count() > SHUFFLED:
-            raise ConfigError(
-                f"strategy 'exhaustive': 'order': shuffled walks have at most {SHUFFLED:,} derivations, the grammar "
-                f"{quoted(self.grammar.name)} has {self.grammar.count():,}; take the order 'grammar', or the strategy "
-                "'random'"
-            )
+    def misfit(self) -> str:
+        if self.order == "grammar" or self.grammar.count() <= SHUFFLED:
+            return ""
+        return (
+            f"order: shuffled walks have at most {SHUFFLED:,} derivations, the grammar {quoted(self.grammar.name)} has "
+            f"{self.grammar.count():,}; take the order 'grammar', or the strategy 'random'"
+        )
 
     def ask(
         self, history: Sequence[Result], pending: Sequence[Proposal], n: int, rng: np.random.Generator

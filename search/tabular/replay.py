@@ -114,6 +114,9 @@ class Replayed:
         self.untried = ~table.known
         self.members = Members.of(table, source, self.untried)
         self.strategy = strategy(settings, self.members, exact=table.exact)
+        if self.strategy.mixes:
+            name = quoted(str(settings["name"]))
+            raise ReplayError(f"strategy {name} trains mixtures on a job's tasks; a table of scores has no networks")
         self.baseline = np.flatnonzero(table.known).tolist() if setting.baseline else []
         self.order: list[int] = []
         self.asked, self.in_vain = 0, 0

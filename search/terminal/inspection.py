@@ -23,6 +23,7 @@ from primitives.lowering import lower
 from primitives.monotone import Monotonicity, monotonicity
 from search.baseline.stage import functions_of
 from search.config import Config
+from search.engine.mixtures import Mixtures
 from search.engine.proposer import Proposer
 from search.engine.racing import laps
 from search.engine.request import request_for
@@ -30,6 +31,7 @@ from search.engine.study import Study
 from search.records.cohort import Counts
 from search.report.pictures.sampling import inputs, lines_of
 from search.storage import MemoryStore
+from search.workers import InProcess
 
 BIAS_STDS = (0.05, 0.2, 0.5)  # for the edge of chaos
 
@@ -139,19 +141,26 @@ class DryRun:
 
 
 def dry_run(config: Config) -> DryRun:
-    """Propose and screen the first cohort, train it here on one thread, and reckon what the job would take."""
+    """Propose and screen the first cohort, train it here on one thread, and reckon what the job would take.
+
+    Mixtures that the strategy orders are trained here, too, and belong to the cohort.
+    """
     torch.set_num_threads(1)
     started = time.perf_counter()
     study = Study(MemoryStore(), config.scoring, config.all_controls)
-    plan = Proposer(config, study.known).propose(0, [], [])
+    proposer = Proposer(config, study.known)
+    mixtures = proposer.strategy.mixtures = Mixtures(config, InProcess(), None, str)
+    mixtures.begin(config.budget)
+    plan = proposer.propose(0, [], [])
     plan = replace(plan, race=laps(config.training.race, config.training.seeds, []))
-    proposing = time.perf_counter() - started
+    proposing = time.perf_counter() - started - mixtures.waited
     started = time.perf_counter()
     run_cohort(request_for(config, plan))
-    seconds = time.perf_counter() - started
+    seconds = time.perf_counter() - started + mixtures.waited
     workers = max(1, min(config.workers.count, config.cohorts.lag + 1))
     known = len(functions_of(config))
     per_minute = 60 * len(plan.proposals) * workers / max(seconds, 1e-9)
+    classes = config.budget * len(plan.proposals) / max(len(plan.proposals) + mixtures.counted, 1.0)
     return DryRun(
         proposed=sum(plan.counts.values()),
         counts=plan.counts,
@@ -159,7 +168,7 @@ def dry_run(config: Config) -> DryRun:
         seconds_per_cohort=round(seconds, 3),
         workers_busy=workers,
         classes_per_minute=round(per_minute, 1),
-        minutes_to_the_end=round((config.budget + known) / per_minute, 2) if per_minute else None,
+        minutes_to_the_end=round((classes + known) / per_minute, 2) if per_minute else None,
         known_functions=known,
         megabytes_per_worker=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     )

@@ -55,7 +55,7 @@ def line(progress: Progress, pace: Pace) -> str:
     """A job's progress in one line of text."""
     entry = progress.entry
     return (
-        f"[{entry.trained}/{progress.budget}] cohort {entry.cohort}, {_rate(pace)}, "
+        f"[{_spent(progress)}] cohort {entry.cohort}, {_rate(pace)}, "
         f"{_clocks(progress, pace)}, front {entry.front}, {_best(progress)}"
     )
 
@@ -74,8 +74,8 @@ def panel(progress: Progress, pace: Pace, *, ended: bool = False) -> Panel:
     grid.add_column(ratio=1)
     bar = Table.grid(padding=(0, 1), expand=True)
     bar.add_row(
-        ProgressBar(total=progress.budget, completed=min(entry.trained, progress.budget)),
-        Text(f"{entry.trained}/{progress.budget}", no_wrap=True),
+        ProgressBar(total=progress.budget, completed=min(entry.spent, progress.budget)),
+        Text(_spent(progress), no_wrap=True),
     )
     grid.add_row("trained", bar)
     grid.add_row("best", Text(_best(progress).removeprefix("best "), no_wrap=True, overflow="ellipsis", style="bold"))
@@ -88,8 +88,15 @@ def panel(progress: Progress, pace: Pace, *, ended: bool = False) -> Panel:
     grid.add_row("time", f"{clock(pace.elapsed) if ended else _clocks(progress, pace)}, {_rate(pace)}")
     if nulls := gains_line(funnel.null_gains):
         grid.add_row("noise", f"null controls {nulls}")
-    at_work = entry.trained < progress.budget and not ended
+    at_work = entry.spent < progress.budget and not ended
     return Panel(grid, subtitle=STOP if at_work else None, subtitle_align="left", style="none")
+
+
+def _spent(progress: Progress) -> str:
+    """As ``24/48``: classes, with what mixtures count as."""
+    mixed = progress.entry.mixed
+    more = f" and {mixed:.1f} for mixtures" if mixed else ""
+    return f"{progress.entry.trained}{more}/{progress.budget}"
 
 
 def _rate(pace: Pace) -> str:
@@ -98,7 +105,7 @@ def _rate(pace: Pace) -> str:
 
 
 def _clocks(progress: Progress, pace: Pace) -> str:
-    left = pace.left(progress.budget)
+    left = pace.left(progress.budget - int(progress.entry.mixed))
     return clock(pace.elapsed) if left is None else f"{clock(pace.elapsed)}, {clock(left)} left"
 
 

@@ -13,9 +13,8 @@ import torch
 import evaluators
 import primitives
 import search
-from evaluators.cohort import CohortRequest, run_cohort
+from evaluators.asked import Answer, Request, answer
 from evaluators.native.library import OFF, VARIABLE
-from evaluators.results.records import CohortResult
 from evaluators.training.chains.identity import digest as engine_digest
 from primitives.ending import contained
 from primitives.errors import ActsearchError, EndsProcessError
@@ -37,7 +36,7 @@ class Refusal:
 
 
 class Worker:
-    """One actor: trains cohorts on one thread.
+    """One actor: trains cohorts and mixtures on one thread.
 
     Args:
         crash: file for the lines in which it crashes, on the driver's machine.
@@ -53,11 +52,11 @@ class Worker:
         """What it runs, see :func:`versions`; answers once the worker is up."""
         return versions()
 
-    def run(self, request: CohortRequest) -> CohortResult | Refusal:
+    def run(self, request: Request) -> Answer | Refusal:
         """Train; a refusal where it is the task's or the network's fault: every candidate would fail."""
         try:
             with contained():
-                result = run_cohort(request)
+                result = answer(request)
         except EndsProcessError:
             raise  # it may be the doing of one candidate
         except ActsearchError as error:

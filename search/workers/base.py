@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from evaluators.cohort import CohortRequest
+from evaluators.asked import Answer, Request
 from evaluators.results.records import CohortResult
 
-#: A cohort's number and its result, see :func:`evaluators.run_cohort`.
-Finished = tuple[int, CohortResult]
+#: The number of a cohort or a mixture, and its result, see :func:`evaluators.asked.answer`.
+Finished = tuple[int, Answer]
+
+
+def cohort_of(answer: Answer) -> CohortResult:
+    """An answer where only cohorts were submitted."""
+    assert isinstance(answer, CohortResult)
+    return answer
 
 
 class Workers(ABC):
-    """Trains cohorts, in any order; results are asked for one at a time.
+    """Trains cohorts and mixtures, in any order; results are asked for one at a time.
 
     Attributes:
         draining: True once no further cohort is begun.
@@ -21,8 +27,8 @@ class Workers(ABC):
     draining = False
 
     @abstractmethod
-    def submit(self, number: int, request: CohortRequest) -> None:
-        """Begin a cohort, or put it into the queue."""
+    def submit(self, number: int, request: Request) -> None:
+        """Begin a cohort or a mixture, or put it into the queue."""
 
     @abstractmethod
     def next(self) -> Finished | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from evaluators.cohort import CohortRequest
+from evaluators.asked import Request
 from evaluators.machine.running import seconds_run
 from search.errors import WorkerError
 from search.workers.base import Finished, Workers
@@ -38,12 +38,12 @@ class HandingOver(Workers):
         self._hire, self._say = hire, say
         self._here = InProcess(tell, self._meanwhile)
         self._there: RayWorkers | None = None
-        self._queue: deque[tuple[int, CohortRequest]] = deque()
+        self._queue: deque[tuple[int, Request]] = deque()
         self._tally = Tally()
         self._trained_here = self._handed_over = 0
         self._looked = seconds_run()
 
-    def submit(self, number: int, request: CohortRequest) -> None:
+    def submit(self, number: int, request: Request) -> None:
         self._queue.append((number, request))
 
     def next(self) -> Finished | None:

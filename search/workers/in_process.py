@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import torch
 
-from evaluators.cohort import CohortRequest, run_cohort
+from evaluators.asked import Request, answer
 from evaluators.training.progress import Watch
 from primitives.ending import contained
 from search.workers.base import Finished, Workers
@@ -27,9 +27,9 @@ class InProcess(Workers):
         torch.set_num_threads(1)
         self._tell = tell
         self._watch = Watch(lambda reached: tell(in_words(reached)), meanwhile)
-        self._queue: deque[tuple[int, CohortRequest]] = deque()
+        self._queue: deque[tuple[int, Request]] = deque()
 
-    def submit(self, number: int, request: CohortRequest) -> None:
+    def submit(self, number: int, request: Request) -> None:
         self._queue.append((number, request))
 
     def next(self) -> Finished | None:
@@ -37,12 +37,12 @@ class InProcess(Workers):
             return None
         return self.train(*self._queue.popleft())
 
-    def train(self, number: int, request: CohortRequest) -> Finished:
-        """Train a cohort now."""
+    def train(self, number: int, request: Request) -> Finished:
+        """Train a cohort or a mixture now."""
         gc.disable()  # training makes no cycles; looking for them takes a tenth of its time
         try:
             with contained():
-                return number, run_cohort(request, watch=self._watch)
+                return number, answer(request, self._watch)
         finally:
             gc.enable()
             self._tell("")

@@ -1,4 +1,4 @@
-"""Cohorts under way, cut into pieces where a worker died or hung, to find the candidate that does it."""
+"""Work under way; a cohort is cut into pieces where a worker died or hung, to find the candidate that does it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import math
 from collections import deque
 from dataclasses import dataclass, field, replace
 
+from evaluators.asked import Answer, Request
 from evaluators.cohort import CohortRequest
+from evaluators.mixture.request import MixtureResult
 from evaluators.results.reasons import Reason
 from evaluators.results.records import CohortResult, MemberResult
 from search.errors import WorkerError
@@ -20,10 +22,10 @@ LOSSES = 3
 
 @dataclass(slots=True)
 class Piece:
-    """Some candidates of a cohort, and how often their worker was lost."""
+    """Some candidates of a cohort, or a mixture as a whole, and how often their worker was lost."""
 
     ticket: int
-    request: CohortRequest
+    request: Request
     slots: list[int]
     attempts: int = 0
     losses: int = 0
@@ -36,6 +38,7 @@ class _Partial:
     number: int
     candidates: dict[int, MemberResult] = field(default_factory=dict)
     rest: CohortResult | None = None
+    mixture: MixtureResult | None = None
     open: int = 1
     begun: bool = False
 
@@ -52,9 +55,10 @@ class Pieces:
         self._whole: deque[int] = deque()
         self._tickets = itertools.count()
 
-    def submit(self, number: int, request: CohortRequest) -> None:
-        """Add a cohort."""
-        ticket, size = next(self._tickets), len(request.expressions)
+    def submit(self, number: int, request: Request) -> None:
+        """Add a cohort or a mixture."""
+        ticket = next(self._tickets)
+        size = len(request.expressions) if isinstance(request, CohortRequest) else 0
         self._partial[ticket] = _Partial(number)
         self._queue.append(Piece(ticket, request, list(range(size))))
 
@@ -70,9 +74,13 @@ class Pieces:
         self._partial[piece.ticket].begun = True
         return piece
 
-    def finished(self, piece: Piece, result: CohortResult) -> None:
+    def finished(self, piece: Piece, result: Answer) -> None:
         """Enter a piece's result."""
         partial = self._partial[piece.ticket]
+        if isinstance(result, MixtureResult):
+            partial.mixture = result
+            self._close(piece)
+            return
         partial.candidates.update(zip(piece.slots, result.candidates, strict=True))
         if partial.rest is None or _length(partial.rest) < _length(result):
             partial.rest = result
@@ -82,7 +90,7 @@ class Pieces:
         """Put a piece whose worker was lost back into the queue, whole or halved, or give up its single candidate.
 
         Raises:
-            WorkerError: it is the controls that fail.
+            WorkerError: it is the controls that fail, or a mixture.
         """
         if reason is Reason.NODE_LOST and piece.losses < LOSSES:
             piece.losses += 1
@@ -98,11 +106,13 @@ class Pieces:
         elif piece.slots:
             self._give_up(piece, reason, error)
         else:
-            number = self._partial[piece.ticket].number
-            raise WorkerError(f"the controls of cohort {number} cannot be trained: {error.partition(chr(10))[0]}")
+            number, why = self._partial[piece.ticket].number, error.partition(chr(10))[0]
+            what = f"the controls of cohort {number}" if isinstance(piece.request, CohortRequest) else "a mixture"
+            raise WorkerError(f"{what} cannot be trained: {why}")
 
     def _give_up(self, piece: Piece, reason: Reason, error: str) -> None:
         partial = self._partial[piece.ticket]
+        assert isinstance(piece.request, CohortRequest)
         partial.candidates[piece.slots[0]] = MemberResult(reason=reason, overflows_in=None, error=error[-4000:])
         if partial.open == 1 and partial.rest is None:  # the controls are still owed
             self._queue.appendleft(Piece(piece.ticket, replace(piece.request, expressions=()), []))
@@ -115,10 +125,12 @@ class Pieces:
             self._whole.append(piece.ticket)
 
     def whole(self) -> Finished | None:
-        """A cohort of which all pieces are done, or None."""
+        """A cohort of which all pieces are done, or a mixture; or None."""
         if not self._whole:
             return None
         partial = self._partial.pop(self._whole.popleft())
+        if partial.mixture is not None:
+            return partial.number, partial.mixture
         assert partial.rest is not None
         return partial.number, replace(
             partial.rest, candidates=tuple(partial.candidates[slot] for slot in sorted(partial.candidates))
@@ -133,6 +145,7 @@ def _length(result: CohortResult) -> int:
 
 def _part(piece: Piece, start: int, stop: int | None) -> Piece:
     """Some of a piece's candidates. Several get one more attempt together, one gets two."""
+    assert isinstance(piece.request, CohortRequest)
     slots = piece.slots[start:stop]
     request = replace(piece.request, expressions=piece.request.expressions[start:stop])
     return Piece(piece.ticket, request, slots, attempts=0 if len(slots) == 1 else ATTEMPTS - 1)

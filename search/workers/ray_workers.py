@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from evaluators.cohort import CohortRequest
+from evaluators.asked import Request
 from evaluators.machine.running import seconds_run
 from evaluators.results.reasons import Reason
 from primitives.errors import EndsProcessError
@@ -107,7 +107,7 @@ class RayWorkers(Workers):
             self._assign()
         return bool(self._idle or self._busy)
 
-    def submit(self, number: int, request: CohortRequest) -> None:
+    def submit(self, number: int, request: Request) -> None:
         self._pieces.submit(number, request)
         self._assign()
 

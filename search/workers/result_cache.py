@@ -8,13 +8,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from evaluators.asked import Request
 from evaluators.cohort import CohortRequest
 from evaluators.results.json_codec import Fields
 from evaluators.results.records_codec import cohort_from_json, cohort_to_json
 from evaluators.tasks.base import Part
 from search.errors import DamageError
 from search.storage.files import read_sealed, write_sealed, writing
-from search.workers import Finished, Workers
+from search.workers import Finished, Workers, cohort_of
 
 _WORDS: dict[Part, str] = {"search": "shortening the finalists", "confirmation": "confirming the finalists"}
 
@@ -38,7 +39,8 @@ class ResultCache(Workers):
         self._waiting: dict[int, Path] = {}
         self._kinds: dict[int, str] = {}
 
-    def submit(self, number: int, request: CohortRequest) -> None:
+    def submit(self, number: int, request: Request) -> None:
+        assert isinstance(request, CohortRequest)  # there is no mixture in a confirmation
         path = self._path(request)
         self._kinds[number] = _WORDS[request.purpose]
         self._submitted[self._kinds[number]] += 1
@@ -55,7 +57,7 @@ class ResultCache(Workers):
         finished = self.workers.next()
         if finished is None:
             return None
-        write_sealed(self._waiting.pop(finished[0]), cohort_to_json(finished[1]), self._run)
+        write_sealed(self._waiting.pop(finished[0]), cohort_to_json(cohort_of(finished[1])), self._run)
         return self._told(finished)
 
     def _told(self, finished: Finished) -> Finished:

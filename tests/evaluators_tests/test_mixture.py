@@ -20,7 +20,7 @@ from evaluators.mixture.request import MixtureRequest, MixtureResult
 from evaluators.mixture.run import run_mixture
 from evaluators.mixture.settings import MixtureSettings
 from evaluators.mixture.shrinking import drop_steps, next_drop
-from evaluators.mixture.space import Space, expression_of, form_of, space_of, why_not
+from evaluators.mixture.space import Space, expression_of, form_in, form_of, space_of, why_not
 from evaluators.mixture.training import MixtureTraining
 from evaluators.results.json_codec import Fields
 from evaluators.seeds import derive, torch_generator
@@ -34,8 +34,8 @@ from primitives.expression.parsing import parse
 from primitives.grammars import grammar
 from primitives.grammars.form import Form
 
-GRAFS = grammar("grafs").templates[0][0]
-assert isinstance(GRAFS, Form)
+GRAFS = form_in(grammar("grafs").templates[0][0])
+assert GRAFS is not None
 SPACE = space_of(GRAFS)
 SMALL = Space("binary(unary(x),x)", ("a; a=1", "tanh(a); a=1"), ("a+b; a=1, b=1", "a*b; a=1, b=1"))
 SHORT = MixtureSettings(steps=20, warm=0.2, shrink=0.4)
@@ -72,8 +72,7 @@ def mixing(request: MixtureRequest) -> MixtureTraining:
 
 
 def test_a_space_travels_as_text_and_writes_members() -> None:
-    form = form_of(SPACE)
-    assert form.count() == GRAFS.count() == 22_667_121
+    assert form_of(SPACE).count() == grammar("grafs").count() == 22_667_121
     generator = torch_generator(0, "choice")
     for _ in range(50):
         chosen = [int(torch.randint(len(rules), (), generator=generator)) for rules in SPACE.slots]
@@ -366,9 +365,9 @@ def test_what_cannot_be_mixed_is_refused() -> None:
         ran(asked(), Gated)
     with pytest.raises(TaskError, match="training examples: expected at least 32"):
         ran(asked(), Few)
-    gates = grammar("glu").templates[0][0]
+    gates = form_in(grammar("glu").templates[0][0])
     assert isinstance(gates, Form) and "second input z" in why_not(gates)
-    assert isinstance(GRAFS, Form)
+    assert GRAFS is not None
     assert not why_not(GRAFS)
 
 

@@ -17,6 +17,7 @@ from evaluators.tasks import expanded, task, task_names
 from evaluators.tasks.base import BLOCK, Part, Task, batches, split
 from evaluators.tasks.shipped import source_text
 from evaluators.tasks.shipped.photographs import spread
+from evaluators.tasks.shipped.pruned import Pruned
 from evaluators.training.initialisation import initial_network
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.train import train

@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from evaluators.asked import Request
 from evaluators.cohort import CohortRequest
 from evaluators.controls import CONTROLS
+from evaluators.mixture.request import MixtureRequest, MixtureResult
+from evaluators.mixture.space import Space, expression_of
 from evaluators.results.reasons import Reason
 from evaluators.results.records import CohortResult, MemberResult
 from evaluators.training.member import Array
@@ -32,24 +36,38 @@ from search.report.run_data import Candidate, RunData
 from search.storage import open_store
 from search.storage.files import write_sealed
 from search.storage.run_folder import RunFolder
-from search.workers import Workers
+from search.strategies.base import MixtureOrder
+from search.workers import Finished, Workers
 from tests import plain
 from tests.plain import entry
 
 ERROR = "Traceback: <script>alert('worker')</script> & \"more\""
 
 
+def drawn_mixtures(orders: Sequence[MixtureOrder]) -> list[MixtureResult]:
+    """What mixtures could come to: in each slot a rule that the seed draws."""
+    return [_drawn_mixture(order.space, order.seed) for order in orders]
+
+
+def _drawn_mixture(space: Space, seed: int) -> MixtureResult:
+    rng = np.random.Generator(np.random.PCG64(seed))
+    chosen = [int(rng.integers(len(rules))) for rules in space.slots]
+    return MixtureResult(expression_of(space, chosen).text, "", space.slots, (), (), 7, {"digits": 0.5})
+
+
 class Instant(Workers):
     """Workers that answer at once; a loss follows from the expression's text, and one in eight candidates fails."""
 
     def __init__(self) -> None:
-        self._queue: deque[tuple[int, CohortRequest]] = deque()
+        self._queue: deque[tuple[int, Request]] = deque()
 
-    def submit(self, number: int, request: CohortRequest) -> None:
+    def submit(self, number: int, request: Request) -> None:
         self._queue.append((number, request))
 
-    def next(self) -> tuple[int, CohortResult]:
+    def next(self) -> Finished:
         number, request = self._queue.popleft()
+        if isinstance(request, MixtureRequest):
+            return number, _drawn_mixture(request.space, request.seed)
         return number, CohortResult(
             candidates=tuple(_row(text, request, may_fail=True) for text in request.expressions),
             controls={name: _row(text, request) for name, text in CONTROLS.items()},

@@ -35,6 +35,16 @@ TINY = (
     "workers={count: 0}",
 )
 
+#: A mixture counts as several such trainings, and each proposal takes one.
+MIXED = ("budget=16", "strategy.steps=10")
+
+
+def tiny(name: str) -> tuple[str, ...]:
+    """A tiny budget for a config."""
+    mixes = load_config(shipped_configs()[name]).strategy["name"] == "gradient"
+    return (*TINY, *MIXED) if mixes else TINY
+
+
 every_config = pytest.mark.parametrize("name", shipped_configs())
 
 
@@ -60,7 +70,7 @@ def test_it_loads_unchanged_and_reads_back(name: str) -> None:
 
 @every_config
 def test_a_tiny_budget_is_launched(name: str, tmp_path: Path) -> None:
-    run = Job.load(name, TINY).launch(str(tmp_path / "run"))
+    run = Job.load(name, tiny(name)).launch(str(tmp_path / "run"))
     status = run.status()
     assert status.trained >= 4
     assert status.controls_repeat
@@ -73,7 +83,7 @@ def test_a_tiny_budget_is_launched(name: str, tmp_path: Path) -> None:
 def test_a_tiny_budget_is_confirmed(name: str, tmp_path: Path) -> None:
     """On the larger networks, where there are some; up to 20 s."""
     changes = ["confirmation.finalists=1", "confirmation.seeds=7"]
-    run = Job.load(name, [*TINY, *changes]).launch(str(tmp_path / "run"))
+    run = Job.load(name, [*tiny(name), *changes]).launch(str(tmp_path / "run"))
     found = confirmation(run)
     sums = [sum(gain or 0.0 for gain in row.by_task.values()) for row in run.front_rows()]
     assert found is not None  # the known functions are there in any case
@@ -85,7 +95,7 @@ def test_a_tiny_budget_is_confirmed(name: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 @every_config
 def test_a_dry_run(name: str) -> None:
-    found = dry_run(Job.load(name, TINY).config)
+    found = dry_run(Job.load(name, tiny(name)).config)
     assert found.counts[Passed.ACCEPTED] == 4
     assert found.classes_per_minute > 0
 

@@ -19,7 +19,7 @@ from primitives.ending import contained
 from primitives.errors import EndsProcessError
 from primitives.user_file import Wanted, load
 from search.stopping import at_once
-from search.workers import InProcess, RayWorkers
+from search.workers import InProcess, RayWorkers, cohort_of
 
 FILE = Path(__file__).parent / "ending_files.py"
 SAID = {"exit": "SystemExit: 3", "interrupt": "KeyboardInterrupt", "leave": "os._exit(1)"}
@@ -85,7 +85,7 @@ def test_in_training_it_is_the_candidates_doing_alone(way: str, monkeypatch: pyt
     with at_once():
         finished = workers.next()
     assert finished is not None
-    rows = finished[1].candidates
+    rows = cohort_of(finished[1]).candidates
     assert [row.reason for row in rows] == [None, Reason.RAISED, None]
     assert "ending_files.py, line" in rows[1].error and SAID[way] in rows[1].error
 
@@ -107,7 +107,7 @@ def test_in_a_worker_it_is_the_candidates_doing_alone() -> None:
     finally:
         pool.close()
     for number, (reason, *texts) in enumerate(said.values()):
-        (row,) = finished[number].candidates
+        (row,) = cohort_of(finished[number]).candidates
         assert row.reason is reason
         assert all(text in row.error for text in texts)
 

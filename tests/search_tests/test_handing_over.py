@@ -14,12 +14,13 @@ from unittest.mock import ANY
 
 import pytest
 
+from evaluators.asked import Request, answer
 from evaluators.cohort import CohortRequest, run_cohort
 from evaluators.results.records_codec import cohort_to_json
 from evaluators.training.progress import Reached, Told, Watch
 from search import Job, Run
 from search.errors import WorkerError
-from search.workers import Finished, InProcess, RayWorkers, Workers, handing_over, head_process
+from search.workers import Finished, InProcess, RayWorkers, Workers, cohort_of, handing_over, head_process
 from search.workers.first_lines import in_words
 from search.workers.handing_over import HandingOver
 from search.workers.head import STARTS, Head
@@ -68,21 +69,21 @@ class Elsewhere(Workers):
     """Stands for Ray's workers: the first is there after some looks."""
 
     def __init__(self, looks: int) -> None:
-        self.looks, self.queue = looks, list[tuple[int, CohortRequest]]()
+        self.looks, self.queue = looks, list[tuple[int, Request]]()
         self.closed = False
 
     def look(self) -> bool:
         self.looks -= 1
         return self.looks < 0
 
-    def submit(self, number: int, request: CohortRequest) -> None:
+    def submit(self, number: int, request: Request) -> None:
         self.queue.append((number, request))
 
     def next(self) -> Finished | None:
         if self.draining or not self.queue:
             return None
         number, request = self.queue.pop(0)
-        return number, run_cohort(request)
+        return number, answer(request)
 
     def close(self) -> None:
         self.closed = True
@@ -126,7 +127,7 @@ def test_whoever_trains_the_results_are_the_same(up: float, there: int) -> None:
     found = dict(filter(None, (pool.next() for _ in requests)))
     pool.close()
     for number, request in enumerate(requests):
-        assert cohort_to_json(found[number]) == ran(request) | {"seconds": ANY}
+        assert cohort_to_json(cohort_of(found[number])) == ran(request) | {"seconds": ANY}
 
 
 def test_a_ray_that_cannot_start_is_said_once_and_the_job_goes_on() -> None:
@@ -228,7 +229,7 @@ def test_workers_take_over_in_the_middle_of_a_job_and_change_no_bit(short: Path)
     pool.close()
     assert not os.listdir(short)
     for number, request in requests.items():
-        assert cohort_to_json(found[number]) == ran(request) | {"seconds": ANY}
+        assert cohort_to_json(cohort_of(found[number])) == ran(request) | {"seconds": ANY}
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.3, 1.5])

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluators.results.records import CohortResult
 from primitives import grammar
 from search.config import Config, checked
 from search.engine.loop import search
@@ -18,6 +17,7 @@ from search.storage.arrays_file import read_arrays, write_arrays
 from search.storage.run_folder import RunFolder
 from search.strategies.base import Result
 from search.strategies.controller import Controller
+from search.workers import Finished
 from tests.search_tests.made_up import Instant
 
 LAG, COHORTS = 2, 22
@@ -30,7 +30,7 @@ class Ending(Instant):
         super().__init__()
         self._left = left
 
-    def next(self) -> tuple[int, CohortResult] | None:  # type: ignore[override]
+    def next(self) -> Finished | None:  # type: ignore[override]
         self._left -= 1
         return super().next() if self._left >= 0 else None
 

@@ -17,7 +17,7 @@ import ray
 from evaluators.cohort import CohortRequest
 from evaluators.results.records_codec import cohort_to_json
 from search.errors import ConfigError, WorkerError
-from search.workers import RayWorkers, temp_dir
+from search.workers import RayWorkers, cohort_of, temp_dir
 from search.workers.cluster import _join
 from search.workers.head import STARTS
 from search.workers.temp_dir import LONGEST, session_folder
@@ -185,7 +185,7 @@ def test_ray_here_listens_on_this_machine_alone_and_finds_no_module_in_the_worki
     finally:
         pool.close()
     assert finished is not None
-    assert cohort_to_json(finished[1])["candidates"] == ran(request)["candidates"]
+    assert cohort_to_json(cohort_of(finished[1]))["candidates"] == ran(request)["candidates"]
     assert len(listening) >= 5  # the control store, the raylet twice, an agent, a worker
     assert {address for address, _ in listening} <= {"0100007F", "0000000000000000FFFF00000100007F"}, listening
     assert not os.listdir(short)

@@ -76,7 +76,12 @@ def test_every_unknown_member_is_tried_once_in_the_end(table: Table, name: str) 
     assert sorted(replayed(table, name).run()) == np.flatnonzero(~table.known).tolist()
 
 
-@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_a_strategy_that_trains_mixtures_has_no_network_in_a_table(table: Table) -> None:
+    with pytest.raises(ReplayError, match="strategy 'gradient' trains mixtures on a job's tasks; a table"):
+        replayed(table, "gradient")
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES.keys() - {"gradient"}))
 @pytest.mark.parametrize("baseline", [False, True])
 def test_every_strategy_spends_its_budget_on_different_unknown_members(table: Table, name: str, baseline: bool) -> None:
     order = replayed(table, name, 24, baseline=baseline).run()

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from evaluators.asked import Request
 from evaluators.cohort import CohortRequest
 from evaluators.objectives.complexity import complexity
 from evaluators.rejection.screens import screen
@@ -95,7 +96,8 @@ class Scripted(Workers):
         self.found: deque[Finished] = deque()
         self.requests: list[CohortRequest] = []
 
-    def submit(self, number: int, request: CohortRequest) -> None:
+    def submit(self, number: int, request: Request) -> None:
+        assert isinstance(request, CohortRequest)
         self.requests.append(request)
         members = {"relu": "relu(x)", "gelu": "gelu(x)", "silu": "silu(x)"}
         candidates = tuple(self.row(text, request) for text in request.expressions)

@@ -73,7 +73,9 @@ def test_a_shuffled_walk_has_everything_once_and_goes_on_where_it_was() -> None:
 
 
 def test_a_shuffled_walk_is_of_a_small_grammar() -> None:
-    with pytest.raises(ConfigError, match=r"'order': .* at most 200,000 derivations, .* has [0-9,]+; .*'random'"):
+    with pytest.raises(
+        ConfigError, match=r"'exhaustive': order: .* at most 200,000 derivations, .* has [0-9,]+; .*'random'"
+    ):
         Job(checked({"budget": 4, "strategy": {"name": "exhaustive", "order": "shuffled"}}, "test"), "job")
     with pytest.raises(ConfigError, match="one of grammar, shuffled"):
         strategy({"name": "exhaustive", "order": "random"}, GRAMMAR)

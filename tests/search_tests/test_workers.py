@@ -12,6 +12,7 @@ from unittest.mock import ANY
 
 import pytest
 
+from evaluators.asked import Request
 from evaluators.cohort import CohortRequest
 from evaluators.results.reasons import Reason, code_of
 from evaluators.results.records import CohortResult
@@ -20,7 +21,7 @@ from evaluators.training.chains.identity import digest as engine_digest
 from search import Job, Run
 from search import run as run_module
 from search.errors import WorkerError
-from search.workers import Clock, InProcess, RayWorkers, actor, ray_workers
+from search.workers import Clock, InProcess, RayWorkers, actor, cohort_of, ray_workers
 from search.workers.actor import Worker
 from search.workers.pieces import ATTEMPTS, LOSSES, Pieces
 from tests.plain import ran
@@ -42,7 +43,8 @@ def ray(count: int, **settings: Any) -> Iterator[RayWorkers]:
 class Impatient(Clock):
     """Gives 4 s to work that the offender is a part of, and to other work, on a busy machine, what it takes."""
 
-    def limit(self, request: CohortRequest) -> float:
+    def limit(self, request: Request) -> float:
+        assert isinstance(request, CohortRequest)
         return 4.0 if any(OFFENDER in text for text in request.expressions) else 600.0
 
 
@@ -74,7 +76,7 @@ def test_the_offender_alone_fails(kind: str, clock: Clock | None, reason: str, e
         pool.submit(7, request)
         pool.submit(8, replace(request, expressions=("erf(x)",)))
         results: dict[int, dict[str, Any]] = {
-            number: cohort_to_json(found) for number, found in filter(None, [pool.next(), pool.next()])
+            number: cohort_to_json(cohort_of(found)) for number, found in filter(None, [pool.next(), pool.next()])
         }
     alone = undisturbed(kind, request)
     found = results[7]
@@ -91,8 +93,8 @@ def test_a_candidate_that_takes_all_memory_fails_alone_and_its_worker_lives_on()
         pool.submit(0, request)
         finished = pool.next()
     assert finished is not None
-    assert [code_of(row.reason) for row in finished[1].candidates] == ["", "raised", "", ""]
-    assert "MemoryError" in finished[1].candidates[1].error
+    assert [code_of(row.reason) for row in cohort_of(finished[1]).candidates] == ["", "raised", "", ""]
+    assert "MemoryError" in cohort_of(finished[1]).candidates[1].error
 
 
 def test_a_worker_that_is_killed_once_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +107,7 @@ def test_a_worker_that_is_killed_once_leaves_no_trace(tmp_path: Path, monkeypatc
     assert finished is not None
     alone = undisturbed("DiesOnce", request)
     for part in ("candidates", "controls"):
-        assert cohort_to_json(finished[1])[part] == alone[part]
+        assert cohort_to_json(cohort_of(finished[1]))[part] == alone[part]
 
 
 def test_ray_gives_what_this_process_gives() -> None:
@@ -116,7 +118,7 @@ def test_ray_gives_what_this_process_gives() -> None:
         far, near = pool.next(), here.next()
     assert far is not None and near is not None
     for part in ("candidates", "controls", "nulls"):
-        assert cohort_to_json(far[1])[part] == cohort_to_json(near[1])[part]
+        assert cohort_to_json(cohort_of(far[1]))[part] == cohort_to_json(cohort_of(near[1]))[part]
 
 
 def test_a_worker_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,11 +187,11 @@ def test_a_lost_machine_is_held_against_nobody_but_not_for_ever() -> None:
         assert pieces.whole() is None
     pieces.failed(pieces.take(), Reason.NODE_LOST, "gone")
     controls = pieces.take()
-    assert not controls.request.expressions
+    assert isinstance(controls.request, CohortRequest) and not controls.request.expressions
     pieces.finished(controls, CohortResult((), {}))
     finished = pieces.whole()
     assert finished is not None
-    assert [row.reason for row in finished[1].candidates] == [Reason.NODE_LOST]
+    assert [row.reason for row in cohort_of(finished[1]).candidates] == [Reason.NODE_LOST]
 
 
 def test_only_what_was_begun_is_waited_for_once_it_is_on_request() -> None:
@@ -246,7 +248,7 @@ def test_a_worker_that_does_not_start_is_tried_again_for_a_while(
         pool.submit(0, REQUEST)
         finished = pool.next()
     assert finished is not None
-    assert cohort_to_json(finished[1]) == ran(REQUEST) | {"seconds": ANY}
+    assert cohort_to_json(cohort_of(finished[1])) == ran(REQUEST) | {"seconds": ANY}
     assert tries.stat().st_size == needed + 1
     needed = 10**9
     monkeypatch.setattr(ray_workers, "GRACE", 3.0)
