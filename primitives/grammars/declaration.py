@@ -81,8 +81,8 @@ class _Reader:
             if key not in top:
                 raise self.check.fail(key, "is missing")
         name, description, source = (self.check.typed(k, top.get(k, ""), str) for k in _KEYS[:3])
-        rules = RuleReader(self.check)
-        templates = TemplateReader(self.check, rules, rules.read(top)).read(top["templates"])
+        reader = RuleReader(self.check)
+        templates = TemplateReader(self.check, reader, reader.read(top)).read(top["templates"])
         self.size(top, templates)
         mutations, constraint = self.mutations(top.get("mutations", {}), templates), self.constraint(top)
         return Declaration(name, description, source, templates, mutations, constraint)

@@ -227,6 +227,13 @@ def test_overlapping_rules_are_tried(tmp_path: Path) -> None:
     assert parse("p*x+q*sin(p+q); p=0.5, q=0.5") not in own  # there is one leaf beta
 
 
+def test_many_ways_to_read_are_no_search_without_end(tmp_path: Path) -> None:
+    """Each of 28 products is a rule or a product with the leaf 2."""
+    text = "name: n\nconstants: [2]\nunary: [2*a, sin(a)]\nbinary: [a*b]\ntemplates: [{graph: 28}]"
+    twice, f = loaded(tmp_path, text), parse("2*(" * 28 + "x" + ")" * 28)
+    assert f in twice and parse(f"2*({f.text})") not in twice
+
+
 # variation
 
 

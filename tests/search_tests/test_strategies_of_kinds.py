@@ -33,7 +33,9 @@ def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return str(path)
 
 
-@pytest.mark.parametrize("name", ["evolution", "late_acceptance", "nsga2", "optuna", "random", "surrogate"])
+@pytest.mark.parametrize(
+    "name", ["controller", "evolution", "late_acceptance", "nsga2", "optuna", "random", "surrogate"]
+)
 def test_every_strategy_searches_every_kind(name: str, source: str) -> None:
     rules, random = grammar(source), rng()
     made = strategy({"name": name, **FAST.get(name, {})}, rules)

@@ -18,6 +18,12 @@ from primitives.grammars.rules import Rules
 
 #: A node of the expression, the rule that writes it, and the rule's inputs.
 _Step = tuple[Expression, Rule, tuple[Expression, ...]]
+#: What is still open: the expressions that need a node, the parameters and the learnable initial nodes that have their
+#: place already, and how many intermediate nodes are left.
+_State = tuple[frozenset[Expression], frozenset[Parameter | Rule], int]
+#: The number of intermediate nodes, and the steps, of which each is followed by the rest.
+_Found = tuple[int, "_Steps"]
+_Steps = tuple[_Step, "_Steps"] | None
 
 
 def read(space: Space, f: Expression) -> Graph | None:
@@ -30,45 +36,40 @@ def read(space: Space, f: Expression) -> Graph | None:
 
 
 class _Search:
-    """The search for the smallest graph; users are looked at before their inputs."""
+    """The search for the smallest graph; users are looked at before their inputs.
+
+    What is found from a state on is kept, as many choices of rules may lead to one state.
+    """
 
     def __init__(self, space: Space, body: Expression) -> None:
         self._space, self._body = space, body
-        self._order = postorder((body,))[::-1]
-        self._most = space.nodes
-        self._path: list[_Step] = []
-        self._best: list[_Step] | None = None
+        self._place = {node: at for at, node in enumerate(reversed(postorder((body,))))}
+        self._known: dict[_State, _Found | None] = {}
 
     def smallest(self) -> Graph | None:
-        """The graph, or None."""
-        self._look(0, frozenset({self._body}), frozenset(), frozenset())
-        return None if self._best is None else self._graph(self._best)
+        """The graph, or None where none has so few nodes."""
+        found = self._found((frozenset({self._body}), frozenset(), self._space.nodes))
+        return self._graph(found[1]) if found else None
 
-    def _look(
-        self, at: int, needed: frozenset[Expression], taken: frozenset[Parameter], initial: frozenset[Rule]
-    ) -> None:
-        """Find rules for the nodes from a place on.
+    def _found(self, state: _State) -> _Found | None:
+        if not state[0]:
+            return 0, None
+        if state not in self._known:
+            self._known[state] = min(self._ways(state), key=lambda found: found[0], default=None)
+        return self._known[state]
 
-        Args:
-            at: the place.
-            needed: the expressions that need one.
-            taken: the parameters that have a node, or stand in the rule of one.
-            initial: the initial nodes that are there.
-        """
-        while at < len(self._order) and self._order[at] not in needed:
-            at += 1
-        if sum(rule.arity > 0 for _, rule, _ in self._path) > self._most:
-            return
-        if at == len(self._order):
-            self._best = list(self._path)
-            self._most = sum(rule.arity > 0 for _, rule, _ in self._path) - 1
-            return
-        for rule, inputs, own in self._options(self._order[at]):
-            if not taken.isdisjoint(own) or rule in initial:
+    def _ways(self, state: _State) -> Iterator[_Found]:
+        """The smallest graphs with each rule that may stand at the next node; the first of equals is taken."""
+        needed, taken, left = state
+        node = min(needed, key=self._place.__getitem__)
+        for rule, inputs, own in self._options(node):
+            places: frozenset[Parameter | Rule] = frozenset({*own, rule} if own and not rule.arity else own)
+            if (rule.arity and not left) or not taken.isdisjoint(places):
                 continue
-            self._path.append((self._order[at], rule, inputs))
-            self._look(at + 1, needed | set(inputs), taken | set(own), initial if rule.arity else initial | {rule})
-            self._path.pop()
+            cost = int(rule.arity > 0)
+            rest = self._found(((needed - {node}) | set(inputs), taken | places, left - cost))
+            if rest is not None:
+                yield rest[0] + cost, ((node, rule, inputs), rest[1])
 
     def _options(self, node: Expression) -> Iterator[tuple[Rule, tuple[Expression, ...], tuple[Parameter, ...]]]:
         leaves, rules = _indexed(self._space)
@@ -78,11 +79,15 @@ class _Search:
                 inputs, own = bound
                 yield rule, tuple([each for each in inputs if each is not None]), own
 
-    def _graph(self, steps: list[_Step]) -> Graph:
+    def _graph(self, steps: _Steps) -> Graph:
         """The nodes of the steps in evaluation order."""
+        listed: list[_Step] = []
+        while steps is not None:
+            listed.append(steps[0])
+            steps = steps[1]
         number: dict[Expression, int] = {}
         graph: list[Node] = []
-        for expression, rule, inputs in reversed(steps):
+        for expression, rule, inputs in reversed(listed):
             if rule.arity:
                 number[expression] = self._space.first + len(graph)
                 graph.append(Node(rule, tuple([number[each] for each in inputs])))

@@ -37,12 +37,12 @@ class TemplateReader:
 
     Args:
         check: of the file.
-        rules: reads a rule of the file.
-        parts: all its rules.
+        reader: reads a rule of the file.
+        rules: all its rules.
     """
 
-    def __init__(self, check: Checks, rules: RuleReader, parts: RuleSet) -> None:
-        self.check, self.rules, self.parts = check, rules, parts
+    def __init__(self, check: Checks, reader: RuleReader, rules: RuleSet) -> None:
+        self.check, self.reader, self.rules = check, reader, rules
 
     def read(self, content: object) -> tuple[Weighted, ...]:
         """All templates, each with its weight in sampling."""
@@ -70,12 +70,12 @@ class TemplateReader:
 
     def graphs(self, key: str, fields: Mapping[str, Any]) -> Graphs:
         nodes = self.check.whole(f"{key}.graph", fields["graph"], MAX_NODES)
-        if self.parts.factors.most:
+        if self.rules.factors.most:
             raise self.check.fail("factors", f"a graph bears none; leave 'factors' out, or {key}.graph")
-        if not (self.parts.unary or self.parts.binary):
+        if not (self.rules.unary or self.rules.binary):
             raise self.check.fail("unary", f"expected at least one rule, as {key} has graph: {nodes}")
         root, functions = self.root(key, fields), self.functions(key, fields) or 1
-        initial, operators = leaves_and_rules(self.parts.leaves, [*self.parts.unary, *self.parts.binary])
+        initial, operators = leaves_and_rules(self.rules.leaves, [*self.rules.unary, *self.rules.binary])
         space = Space(nodes, initial, operators, root, functions)
         name = f"graph-{nodes}" if root is None else f"graph-{nodes}->{root.text}"
         name = name if functions == 1 else f"{LAYERS}-{functions}({name})"
@@ -86,8 +86,8 @@ class TemplateReader:
     def root(self, key: str, fields: Mapping[str, Any]) -> Rule | None:
         if "root" not in fields:
             return None
-        symbols = {"a": METAVARIABLES["a"], **self.parts.parameters}
-        rule = self.rules.rule(f"{key}.root", fields["root"], symbols, 1)
+        symbols = {"a": METAVARIABLES["a"], **self.rules.parameters}
+        rule = self.reader.rule(f"{key}.root", fields["root"], symbols, 1)
         if not rule.uses[0] or write((rule, X)).axes != ALL_AXES:
             expected = "expected a rule over a that varies over all axes where a does, as beta*a"
             raise self.check.fail(f"{key}.root", f"{expected}, got {shown(rule.text)}")
@@ -99,7 +99,7 @@ class TemplateReader:
         return self.check.whole(f"{key}.layers", fields["layers"], MAX_ARITY, smallest=2)
 
     def rooted(self, key: str, fields: Mapping[str, Any]) -> Template:
-        template = self.template(key, fields, self.parts)
+        template = self.template(key, fields)
         if not template.count():
             raise self.check.fail(key, f"{template.name} has no expression {_LOST}")
         root, functions = self.root(key, fields), self.functions(key, fields)
@@ -109,15 +109,16 @@ class TemplateReader:
             template = Rooted(f"{LAYERS}-{functions}({template.name})", layers_rule(functions), template)
         return template
 
-    def template(self, key: str, fields: Mapping[str, Any], parts: RuleSet) -> Template:
+    def template(self, key: str, fields: Mapping[str, Any]) -> Template:
+        leaves, unary, binary, factors = self.rules.leaves, self.rules.unary, self.rules.binary, self.rules.factors
         if "tree_size" in fields:
             size = self.check.whole(f"{key}.tree_size", fields["tree_size"], MAX_TREE_SIZE)
-            return Trees(f"trees-{size}", parts.leaves, [*parts.unary, *parts.binary], size, parts.factors)
+            return Trees(f"trees-{size}", leaves, [*unary, *binary], size, factors)
         name, shape = self.shape(key, fields)
-        for arity, (kind, rules) in enumerate((("unary", parts.unary), ("binary", parts.binary)), 1):
+        for arity, (kind, rules) in enumerate((("unary", unary), ("binary", binary)), 1):
             if arity in shape and not rules:
                 raise self.check.fail(kind, f"expected at least one rule, as {key} has {name}")
-        return Form(name, shape, parts.unary, parts.binary, parts.factors)
+        return Form(name, shape, unary, binary, factors)
 
     def shape(self, key: str, fields: Mapping[str, Any]) -> tuple[str, tuple[int, ...]]:
         """Name and shape of a form or of a chain of units."""
