@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 from primitives.errors import ExpressionError
 from primitives.expression.expression import INPUT_NAMES, Expression, constant, parameter
@@ -43,7 +43,7 @@ class RuleReader:
     def __init__(self, check: Checks) -> None:
         self.check = check
 
-    def read(self, top: Mapping[str, Any]) -> RuleSet:
+    def read(self, top: Mapping[str, object]) -> RuleSet:
         """All rules of a file's content."""
         parameters, leaves = self.parameters(top.get("parameters", {}))
         return RuleSet(

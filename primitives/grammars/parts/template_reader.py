@@ -60,7 +60,7 @@ class TemplateReader:
             raise self.check.fail("templates", "expected at least one with a weight above 0, as {units: 1}")
         return tuple(made)
 
-    def part(self, key: str, fields: Mapping[str, Any]) -> Part[Any]:
+    def part(self, key: str, fields: Mapping[str, object]) -> Part[Any]:
         given = [kind for kind in _SHAPES if kind in fields]
         if len(given) != 1:
             raise self.check.fail(key, f"expected one of {', '.join(_SHAPES)}")
@@ -68,7 +68,7 @@ class TemplateReader:
             return self.graphs(key, fields)
         return Derived(self.within_limits(key, self.rooted(key, fields)))
 
-    def graphs(self, key: str, fields: Mapping[str, Any]) -> Graphs:
+    def graphs(self, key: str, fields: Mapping[str, object]) -> Graphs:
         nodes = self.check.whole(f"{key}.graph", fields["graph"], MAX_NODES)
         if self.rules.factors.most:
             raise self.check.fail("factors", f"a graph bears none; leave 'factors' out, or {key}.graph")
@@ -83,7 +83,7 @@ class TemplateReader:
             raise self.check.fail(key, f"{name} has no expression {_LOST}")
         return Graphs(name, space)
 
-    def root(self, key: str, fields: Mapping[str, Any]) -> Rule | None:
+    def root(self, key: str, fields: Mapping[str, object]) -> Rule | None:
         if "root" not in fields:
             return None
         symbols = {"a": METAVARIABLES["a"], **self.rules.parameters}
@@ -93,12 +93,12 @@ class TemplateReader:
             raise self.check.fail(f"{key}.root", f"{expected}, got {shown(rule.text)}")
         return rule
 
-    def functions(self, key: str, fields: Mapping[str, Any]) -> int | None:
+    def functions(self, key: str, fields: Mapping[str, object]) -> int | None:
         if "layers" not in fields:
             return None
         return self.check.whole(f"{key}.layers", fields["layers"], MAX_ARITY, smallest=2)
 
-    def rooted(self, key: str, fields: Mapping[str, Any]) -> Template:
+    def rooted(self, key: str, fields: Mapping[str, object]) -> Template:
         template = self.template(key, fields)
         if not template.count():
             raise self.check.fail(key, f"{template.name} has no expression {_LOST}")
@@ -109,7 +109,7 @@ class TemplateReader:
             template = Rooted(f"{LAYERS}-{functions}({template.name})", layers_rule(functions), template)
         return template
 
-    def template(self, key: str, fields: Mapping[str, Any]) -> Template:
+    def template(self, key: str, fields: Mapping[str, object]) -> Template:
         leaves, unary, binary, factors = self.rules.leaves, self.rules.unary, self.rules.binary, self.rules.factors
         if "tree_size" in fields:
             size = self.check.whole(f"{key}.tree_size", fields["tree_size"], MAX_TREE_SIZE)
@@ -120,7 +120,7 @@ class TemplateReader:
                 raise self.check.fail(kind, f"expected at least one rule, as {key} has {name}")
         return Form(name, shape, unary, binary, factors)
 
-    def shape(self, key: str, fields: Mapping[str, Any]) -> tuple[str, tuple[int, ...]]:
+    def shape(self, key: str, fields: Mapping[str, object]) -> tuple[str, tuple[int, ...]]:
         """Name and shape of a form or of a chain of units."""
         if "units" in fields:
             number = self.check.whole(f"{key}.units", fields["units"], MAX_UNITS)
