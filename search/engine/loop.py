@@ -102,7 +102,8 @@ def search(
                 workers.submit(begun, request_for(config, plan, folder, current=current))
             begun, planned = begun + 1, planned + len(plan.proposals)
         if told == begun:
-            return "grammar exhausted" if exhausted and planned + mixed < config.budget else "budget"
+            out_of_proposals = exhausted and not mixtures.refused and planned + mixed < config.budget
+            return "grammar exhausted" if out_of_proposals else "budget"
         while told not in done:
             finished = workers.next()
             if finished is None:

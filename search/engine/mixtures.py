@@ -37,20 +37,23 @@ class Mixtures:
     Attributes:
         counted: the candidate-trainings that the mixtures of the present plan count as.
         waited: seconds that they were waited for.
+        refused: some could not be paid.
     """
 
     def __init__(
         self, config: Config, workers: Workers, folder: RunFolder | None, arrived: Callable[[Finished], object]
     ) -> None:
+        self.refused = False
         self._config, self._workers, self._folder, self._arrived = config, workers, folder, arrived
         self._submitted, self._left, self._used, self.counted, self.waited = 0, 0.0, 0.0, 0.0, 0.0
 
     def begin(self, left: float) -> None:
         """A cohort is to be planned with what is left of the budget."""
+        self.refused = False
         self._left, self._used, self.counted, self.waited = left, 0.0, 0.0, 0.0
 
     def __call__(self, orders: Sequence[MixtureOrder]) -> list[MixtureResult]:
-        """The results of the first orders, in order: of all that can be paid, and of one for each plan at least.
+        """The results of the first orders, in order: of all that can be paid, and of the first one of a job.
 
         Raises:
             DrainedError: the workers were told to end.
@@ -69,7 +72,9 @@ class Mixtures:
     def _pays(self, order: MixtureOrder) -> bool:
         """Take the price of a mixture and of the class that comes of it, if it is there."""
         price = worth(self._config, order)
-        if self._used and self._used + price + 1 > self._left:
+        is_first = not self._used and self._left >= self._config.budget
+        if self._used + price + 1 > self._left and not is_first:
+            self.refused = True
             return False
         self._used += price + 1
         self.counted += price
