@@ -298,6 +298,10 @@ class Config(Section):
         for each in measured_objectives(shipped):
             if seeds < (fewest := each.fewest_seeds):
                 raise ValueError(f"training.seeds: {each.name} needs at least {fewest} seeds, got {seeds}")
+        by = self.strategy.get("by")
+        if self.strategy["name"] == "late_acceptance" and by not in (None, *self.objectives):
+            names = ", ".join(self.objectives)
+            raise ValueError(f"strategy.by: {quoted(by)} is none of the objectives, {names}; name it there")
         if self.confirmation.unseen in self.tasks:
             raise ValueError(f"confirmation.unseen: {label(str(self.confirmation.unseen))} is searched; name another")
         for name in ("initial", "scale"):

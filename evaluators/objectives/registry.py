@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import ClassVar, Literal, TypeGuard
 
 from evaluators.errors import EvaluationError
+from evaluators.objectives.accuracy import Accuracy
 from evaluators.objectives.complexity import Complexity
 from evaluators.objectives.cost import Cost
+from evaluators.objectives.dead_neurons import DeadNeurons
 from evaluators.objectives.gain import Gain
 from evaluators.objectives.lipschitz import Lipschitz
 from evaluators.objectives.measured import MeasuredObjective
@@ -37,6 +39,8 @@ OBJECTIVES: dict[str, Objective] = {
         Sparsity(),
         Robustness(),
         Noise(),
+        DeadNeurons(),
+        Accuracy(),
     )
 }
 #: Those of users' files that this process has loaded, by name; results have the name, not the file.

@@ -23,7 +23,19 @@ class Sparsity(MeasuredObjective):
         return mean_of_activations(models, _share_near_zero)
 
 
-def _share_near_zero(_: Tensor, output: Tensor) -> Tensor:
+def near_zero(output: Tensor) -> Tensor:
+    """Which outputs of a layer are at most 1e-3 of their root mean square, model by model.
+
+    Args:
+        output: shape (models, examples, ...).
+
+    Returns:
+        Of the same shape, bool.
+    """
     values = output.flatten(1).double()
     near = values.abs() <= NEAR_ZERO * values.square().mean(dim=1, keepdim=True).sqrt()
-    return near.double().mean(dim=1)
+    return near.view(output.shape)
+
+
+def _share_near_zero(_: Tensor, output: Tensor) -> Tensor:
+    return near_zero(output).flatten(1).double().mean(dim=1)

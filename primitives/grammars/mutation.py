@@ -7,12 +7,14 @@ of the same template, or None where it is impossible. A rule that takes another'
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain, combinations
 
 from primitives.grammars.derivation import Derivation, extents, inputs
 from primitives.grammars.factors import bare, placed, plain
 from primitives.grammars.insertions import Insertion, inserted
 from primitives.grammars.patterns import Rule
 from primitives.grammars.template import Rng, Template, pick
+from primitives.operators.operator import LAYERS
 
 Kind = Callable[[Template, Derivation, Sequence[int], Rng], Derivation | None]
 
@@ -131,6 +133,20 @@ def _jitter(template: Template, rules: Derivation, shown: Sequence[int], rng: Rn
     return _put(rules, at, template.factors.like(rules[at], pick(beside, rng)))
 
 
+def _swap(template: Template, rules: Derivation, shown: Sequence[int], rng: Rng) -> Derivation | None:
+    """The functions of two runs of places exchanged, as SAFS does (arXiv 2305.10964)."""
+    if rules[0].pattern.op != LAYERS:
+        return None
+    stops = extents(rules)
+    parts = [rules[start : stops[start]] for start in inputs(rules, 0, stops)]
+    pairs = [(a, b) for a, b in combinations(range(len(parts)), 2) if parts[a] != parts[b]]
+    if not pairs:
+        return None
+    one, other = pick(pairs, rng)
+    parts[one], parts[other] = parts[other], parts[one]
+    return (rules[0], *chain(*parts))
+
+
 def _put(rules: Derivation, at: int, rule: Rule) -> Derivation:
     return (*rules[:at], rule, *rules[at + 1 :])
 
@@ -149,4 +165,5 @@ KINDS: dict[str, tuple[Kind, float]] = {
     "add_parameter": (_add_parameter, 1.0),
     "remove_parameter": (_remove_parameter, 1.0),
     "move_parameter": (_move_parameter, 1.0),
+    "swap": (_swap, 0.0),  # for grammars of layers(...) that ask for it: others draw what they always drew
 }

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from evaluators.errors import EvaluationError
+from evaluators.objectives import objective
+from primitives.errors import GrammarError, nearest
+from primitives.expression.expression import Expression
 from primitives.grammars import Grammar
+from primitives.grammars.mutation import KINDS
+from primitives.quoting import quoted
+from search.errors import ConfigError
 from search.strategies.base import Proposal, Result
 from search.strategies.fold import Folding
 
 
 @dataclass(frozen=True, slots=True)
 class Climb:
-    """Where a climb stands: the accepted candidate, the gains of the last accepted ones, steps and idle steps."""
+    """Where a climb stands: the accepted candidate, the heights of the last accepted ones, steps and idle steps."""
 
     current: Result | None = None
-    gains: tuple[float, ...] = ()
+    heights: tuple[float, ...] = ()
     steps: int = 0
     idle: int = 0
 
@@ -28,14 +36,35 @@ class LateAcceptance(Folding[Climb]):
     A cohort's candidates are steps one after the other, all from the candidate that was accepted when they were
     proposed. After ``patience`` steps in a row that were not accepted the climb begins anew with a fresh sample.
 
+    Only the order of candidates counts, so that SAFS's energy, 1 / accuracy, and the accuracy itself are one.
+
     Args:
         grammar: where expressions come from.
         length: how many steps ago; SAFS (arXiv:2305.10964) takes 3.
         patience: SAFS stops after at least 20 steps.
+        move: ``"any"``, a mutation by the grammar's weights; or kinds of mutation that are done one after the other,
+            ``"point+swap"`` as in SAFS. One that is impossible is left out.
+        by: the objective that is climbed, in its direction.
+
+    Raises:
+        ConfigError: the move names no kind of mutation, or there is no such objective.
     """
 
-    def __init__(self, grammar: Grammar, *, length: int = 3, patience: int = 20) -> None:
-        self.length, self.patience = length, patience
+    def __init__(
+        self, grammar: Grammar, *, length: int = 3, patience: int = 20, move: str = "any", by: str = "gain"
+    ) -> None:
+        self.length, self.patience, self.by = length, patience, by
+        self.kinds = () if move == "any" else tuple(move.split("+"))
+        for kind in self.kinds:
+            if kind not in KINDS:
+                known = f"any, or kinds of mutation joined by +, of {', '.join(KINDS)}"
+                raise ConfigError(
+                    f"strategy 'late_acceptance': move: expected {known}, got {quoted(move)}{nearest(kind, KINDS)}"
+                )
+        try:
+            self.sign = 1.0 if objective(by).direction == "maximize" else -1.0
+        except EvaluationError as error:
+            raise ConfigError(f"strategy 'late_acceptance': by: {error}") from None
         super().__init__(grammar)
 
     def start(self) -> Climb:
@@ -44,20 +73,29 @@ class LateAcceptance(Folding[Climb]):
     def told(self, state: Climb, result: Result) -> Climb:
         if not result.objectives or result.expression not in self.grammar:
             return self._idle(state)
+        height = self._height(result)
         if state.current is None:
-            return Climb(result, (result.gain,) * self.length)
+            return Climb(result, (height,) * self.length)
         place = state.steps % self.length
-        if result.gain < state.current.gain and result.gain < state.gains[place]:
+        if height < self._height(state.current) and height < state.heights[place]:
             return self._idle(state)
-        gains = (*state.gains[:place], result.gain, *state.gains[place + 1 :])
-        return Climb(result, gains, state.steps + 1)
+        heights = (*state.heights[:place], height, *state.heights[place + 1 :])
+        return Climb(result, heights, state.steps + 1)
+
+    def _height(self, result: Result) -> float:
+        if self.by not in result.objectives:
+            raise ConfigError(
+                f"strategy 'late_acceptance': by: {quoted(self.by)} is none of the job's objectives, which are "
+                f"{', '.join(result.objectives)}; name it there"
+            )
+        return self.sign * result.objectives[self.by]
 
     def _idle(self, state: Climb) -> Climb:
         if state.current is None or state.idle + 1 >= self.patience:
             return Climb()
         place = state.steps % self.length
-        gains = (*state.gains[:place], state.current.gain, *state.gains[place + 1 :])
-        return replace(state, gains=gains, steps=state.steps + 1, idle=state.idle + 1)
+        heights = (*state.heights[:place], self._height(state.current), *state.heights[place + 1 :])
+        return replace(state, heights=heights, steps=state.steps + 1, idle=state.idle + 1)
 
     def ask(
         self, history: Sequence[Result], pending: Sequence[Proposal], n: int, rng: np.random.Generator
@@ -65,4 +103,12 @@ class LateAcceptance(Folding[Climb]):
         current = self.folded(history).current
         if current is None:
             return [Proposal(self.grammar.sample(rng)) for _ in range(n)]
-        return [Proposal(self.grammar.mutate(current.expression, rng), (current.id,)) for _ in range(n)]
+        return [Proposal(self._moved(current.expression, rng), (current.id,)) for _ in range(n)]
+
+    def _moved(self, expression: Expression, rng: np.random.Generator) -> Expression:
+        if not self.kinds:
+            return self.grammar.mutate(expression, rng)
+        for kind in self.kinds:
+            with suppress(GrammarError):  # of a kind that is impossible here
+                expression = self.grammar.mutate(expression, rng, kind)
+        return expression

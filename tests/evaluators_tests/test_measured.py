@@ -68,6 +68,58 @@ def test_sparsity_of_relu_is_a_half_at_the_start() -> None:
     assert number("sparsity", trained("sigmoid(x)", 0)) == 0.0
 
 
+def outputs_of(model: PlainModel, number: int = EXAMPLES) -> list[Tensor]:
+    """Of each place, for the first validation examples."""
+    kept: list[Tensor] = []
+    places = [module for module in model.network.modules() if type(module).__name__ == "Activation"]
+    hooks = [place.register_forward_hook(lambda _, __, output: kept.append(output)) for place in places]
+    with torch.no_grad():
+        model.network(model.examples.inputs[model.split.validation[:number]])
+    for hook in hooks:
+        hook.remove()
+    return kept
+
+
+@pytest.mark.parametrize("text", ["relu(x)", "relu(x-1)"])
+def test_dead_neurons_are_pairs_of_unit_and_example_but_of_units_that_are_always_dead(text: str) -> None:
+    rates = []
+    for model in plain(text, 10):
+        for output in outputs_of(model):
+            counts = (output.abs() <= 1e-3 * output.square().mean().sqrt()).sum(dim=0)
+            rates.append(float(counts[counts < len(output)].sum()) / output.numel())
+    models = trained(text, 10, backend=DOUBLE)
+    assert number("dead_neurons", models) == pytest.approx(sum(rates) / len(rates), rel=1e-9)
+    assert number("dead_neurons", models) < number("sparsity", models) or text == "relu(x)"
+
+
+def test_units_that_no_example_reaches_are_not_dynamically_dead() -> None:
+    assert number("sparsity", trained("relu(x-1000)", 0)) == 1.0
+    assert number("dead_neurons", trained("relu(x-1000)", 0)) == 0.0
+    assert number("dead_neurons", trained("sigmoid(x)", 0)) == 0.0
+
+
+def test_relu_has_fewer_dead_neurons_where_more_is_pruned() -> None:
+    rates = []
+    for sparsity in ("0", "0.8", "0.99"):
+        stack = trained("relu(x)", 100, f"digits-pruned-{sparsity}")
+        rates.append(number("dead_neurons", stack))
+    assert rates[0] > rates[1] > rates[2]
+
+
+def test_accuracy_is_that_of_all_validation_examples() -> None:
+    found = []
+    for model in plain("tanh(x)", 20):
+        few = model.at(model.split.validation)
+        with torch.no_grad():
+            found.append(float((model.output(few.inputs).argmax(dim=1) == few.targets).double().mean()))
+    assert number("accuracy", trained("tanh(x)", 20, backend=DOUBLE)) == pytest.approx(sum(found) / 2, rel=1e-12)
+
+
+def test_a_task_without_classes_has_no_accuracy() -> None:
+    with pytest.raises(TaskError, match=r"'image-inr': accuracy: expected a task with a reading.*its readings: PSNR"):
+        run_cohort(request("tanh(x)", tasks=("image-inr",), measured=("accuracy",)))
+
+
 @pytest.mark.parametrize("scale", ["1e-4*", "1000*"])
 def test_measures_do_not_see_the_formulas_factor(scale: str) -> None:
     one, other = (measure(trained(text, 5, backend=DOUBLE), ALL) for text in ("tanh(x)", f"{scale}tanh(x)"))

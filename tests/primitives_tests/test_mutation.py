@@ -228,6 +228,31 @@ def test_insertion_leaves_the_function_unchanged(name: str) -> None:
     assert changed > 50
 
 
+def test_a_swap_exchanges_the_functions_of_two_runs_of_places(tmp_path: Path) -> None:
+    layered = SMALL.replace("templates: [", "templates: [{form: 'unary(x)', layers: 3}, ")
+    chosen = loaded(tmp_path, layered)
+    parts = [part for (part,) in (f.args[:1] for f in (chosen.sample(rng(s)) for s in range(40)) if len(f.args) == 3)]
+    a, b = list(dict.fromkeys(parts))[:2]
+    made = parse(f"layers({a.text},{b.text},{a.text})")
+    assert mutants(chosen, made, "swap") == {
+        f"layers({b.text},{a.text},{a.text})",
+        f"layers({a.text},{a.text},{b.text})",
+    }
+    assert not possible(chosen, parse(f"layers({a.text},{a.text},{a.text})"), "swap")
+    assert not possible(chosen, parse("x+3"), "swap")
+    assert chosen.mutations["swap"] == 0  # other grammars of layers draw what they always drew
+
+
+def test_the_swap_of_safs_keeps_the_functions() -> None:
+    safs, source = PRESETS["safs-layers"], rng(5)
+    for _ in range(60):
+        f = safs.sample(source)
+        if possible(safs, f, "swap"):
+            g = safs.mutate(f, source, "swap")
+            assert g is not f and sorted(p.text for p in g.args) == sorted(p.text for p in f.args)
+            assert sum(one is not other for one, other in zip(f.args, g.args, strict=True)) == 2
+
+
 def test_jitter_moves_to_the_next_constant(tmp_path: Path) -> None:
     small = loaded(tmp_path, SMALL.replace("[2, 3, 5]", "[5, -2, 0.5, 3]"))
     assert mutants(small, parse("x+3"), "jitter") == {"x+5", "x+0.5"}

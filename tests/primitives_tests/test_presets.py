@@ -31,6 +31,7 @@ SOURCES = {
     "lapid-sipper": "2206.12089",
     "pangaea": "2006.03179",
     "safs": "2305.10964",
+    "safs-layers": "2305.10964",
     "softmax-rows": "2501.04697",
     "swish2017": "1710.05941",
     "swish2017-2": "1710.05941",
@@ -82,6 +83,7 @@ def test_a_copy_is_the_same_grammar(tmp_path: Path, name: str) -> None:
         ("grafs", 23, 9, [22_667_121]),
         ("pangaea", 27, 7, [729, 5_103, 306_419_977_537_503_051_788]),
         ("safs", 13, 0, [13]),
+        ("safs-layers", 13, 0, [13**3]),
         ("evoactiv", 7, 5, [238_978_320_620]),
         ("lapid-sipper", 9, 5, [1_192_641]),
         ("evonorm", 20, 4, [63_694_721_561_749_912_890_114_048]),
@@ -190,6 +192,7 @@ LAPID_SIPPER_BINARY: list[Binary] = [torch.maximum, torch.minimum, torch.add, to
         ("pangaea", AQUASURF, AQUASURF_BINARY),
         ("grafs", GRAFS, GRAFS_BINARY),
         ("safs", SAFS, []),
+        ("safs-layers", SAFS, []),
         ("evoactiv", EVOACTIV, EVOACTIV_BINARY),
         ("lapid-sipper", LAPID_SIPPER, LAPID_SIPPER_BINARY),
     ],
@@ -236,6 +239,14 @@ def test_learnable_parameters_are_declared_as_there() -> None:
     assert declared("grafs")["parameters"]["mix"] == {"initial": 0.0, "per": "network"}
     assert all(p == {"initial": 1.0, "per": "layer"} for p in declared("safs")["parameters"].values())
     assert declared("pangaea")["factors"] == {"max": 3, "per": "channel"}
+
+
+def test_the_layers_of_safs_are_its_functions() -> None:
+    one, layers = declared("safs"), declared("safs-layers")
+    assert (one["unary"], one["parameters"]) == (layers["unary"], layers["parameters"])
+    parts = {part.text for part in grammar("safs").enumerate()}
+    assert {part.text for f in grammar("safs-layers").enumerate() for part in f.args} == parts
+    assert parse("layers(alpha*gelu(beta*x),tanh(x),x); alpha=1, beta=1") not in grammar("safs-layers")
 
 
 def test_half_of_pangaea_are_chains() -> None:

@@ -200,7 +200,7 @@ def test_every_kind_keeps_the_axes(chosen: Grammar, kind: str) -> None:
             g = chosen.mutate(f, source, kind)
             assert g in chosen and parse(g.text) is g
             assert is_whole(g) or chosen.name == "factors"
-    assert possible or kind in {"grow", "insert", "hoist", "remove", "jitter"} or "parameter" in kind
+    assert possible or kind in {"grow", "insert", "hoist", "remove", "jitter", "swap"} or "parameter" in kind
 
 
 def test_vectors_are_members_and_members_are_vectors(chosen: Grammar) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
@@ -203,6 +204,47 @@ def test_late_acceptance_takes_a_worse_step_and_gives_up_in_the_end() -> None:
     current = [climber.folded(history[: n + 1]).current for n in range(len(history))]
     # 0.5 is no worse than 0.0, of two steps ago; the next three are worse than what they are compared with
     assert [each.gain if each else None for each in current] == [0.0, 1.0, 0.5, 0.5, 0.5, None]
+
+
+def test_late_acceptance_moves_as_safs_does() -> None:
+    """One function of three is drawn anew, and two are swapped; what is impossible is left out."""
+    safs, rng_ = grammar("safs-layers"), rng(3)
+    for seed in range(40):
+        f = safs.sample(rng(seed))
+        (child,) = LateAcceptance(safs, move="point+swap").ask([Result("0.0", f, {"gain": 0.1}, "")], [], 1, rng_)
+        before, after = Counter(part.text for part in f.args), Counter(part.text for part in child.expression.args)
+        assert (before - after).total() == (after - before).total() == 1
+        assert child.parents == ("0.0",)
+
+
+def test_late_acceptance_climbs_by_the_objective_that_is_named() -> None:
+    f = result("max(tanh(x),sin(x))", 0.0, 0).expression
+    rows = [Result(f"0.{n}", f, {"gain": -n, "accuracy": n, "cost": n}, "") for n in range(3)]
+    best = {by: LateAcceptance(GRAMMAR, by=by, length=1).folded(rows).current for by in ("gain", "accuracy", "cost")}
+    assert {by: each.id if each else None for by, each in best.items()} == {
+        "gain": "0.0",
+        "accuracy": "0.2",
+        "cost": "0.0",
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"move": "point+swop"}, r"move: expected any, or kinds of mutation.*got 'point\+swop'; did you mean 'swap'"),
+        ({"by": "acuracy"}, "by: unknown objective 'acuracy'; did you mean 'accuracy'"),
+    ],
+)
+def test_settings_of_late_acceptance_that_mean_nothing(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        strategy({"name": "late_acceptance", **settings}, GRAMMAR)
+
+
+def test_a_job_is_refused_whose_strategy_climbs_by_what_is_not_measured() -> None:
+    climb = {"name": "late_acceptance", "by": "accuracy"}
+    with pytest.raises(ConfigError, match=r"strategy\.by: 'accuracy' is none of the objectives, gain, cost; name it"):
+        checked({"budget": 4, "strategy": climb}, "c.yaml")
+    assert checked({"budget": 4, "strategy": climb, "objectives": ["gain", "accuracy"]}, "c.yaml").strategy == climb
 
 
 def test_normal_scores_do_not_see_how_bad_a_failure_is() -> None:

@@ -85,7 +85,7 @@ class Pruned(SizedTask):
 class PrunedDigits(Pruned, Digits):
     """The images of ``digits`` with a pruned perceptron."""
 
-    title, usual = "digits-pruned", (4, 128)
+    title, usual = "digits-pruned", (3, 128)
     learning_rates = (3e-3, 1e-2, 3e-2)
     dense_rate = 3e-3
     steps = 200
