@@ -9,9 +9,15 @@ from typing import TypeGuard
 
 from evaluators.errors import TaskError
 from evaluators.tasks.base import Task
-from evaluators.tasks.shipped.digits import DeepDigits, DigitImages, Digits
-from evaluators.tasks.shipped.image_sets import SOURCES, ImageSet
-from evaluators.tasks.shipped.mnist1d import SignalCNN, SignalGRU, SignalPatches, SignalPerceptron
+from evaluators.tasks.shipped.digits import DeepDigits, DigitImages, Digits, ResidualDigits
+from evaluators.tasks.shipped.image_sets import SOURCES, ImageSet, ResidualImages
+from evaluators.tasks.shipped.mnist1d import (
+    ResidualSignals,
+    SignalCNN,
+    SignalGRU,
+    SignalPatches,
+    SignalPerceptron,
+)
 from evaluators.tasks.shipped.photographs import ImageField, NoisyPatches
 from evaluators.tasks.shipped.sized import SizedTask
 from evaluators.tasks.shipped.source_text import SourceText
@@ -25,6 +31,7 @@ _TASKS: dict[str, Callable[[], Task]] = {
     "digits-10x32": lambda: Digits(10, 32),
     "digits-deep": DeepDigits,
     "digits-cnn": DigitImages,
+    "digits-resnet": ResidualDigits,
     "image-inr": ImageField,
     "image-denoise": NoisyPatches,
     "bytes-lm": SourceText,
@@ -35,9 +42,12 @@ _TASKS: dict[str, Callable[[], Task]] = {
     "mnist1d-cnn": SignalCNN,
     "mnist1d-gru": SignalGRU,
     "mnist1d-vit": SignalPatches,
+    "mnist1d-resnet": ResidualSignals,
 }
 #: Their data does not come with an installed package.
-_WITH_DATA: dict[str, Callable[[], Task]] = {kind: partial(ImageSet, kind) for kind in SOURCES}
+_WITH_DATA: dict[str, Callable[[], Task]] = {kind: partial(ImageSet, kind) for kind in SOURCES} | {
+    f"{kind}{ResidualImages.suffix}": partial(ResidualImages, kind) for kind in SOURCES
+}
 #: A config may name a group; it stands for its tasks.
 _GROUPS = {
     "tabular": ("tabular-cancer", "tabular-wine", "tabular-diabetes"),
@@ -99,5 +109,6 @@ def _of_file(reference: str) -> Task:
 def _sized(name: str) -> Task | None:
     """A shipped task with a network of another depth and width, as its name says; None if it is no such name."""
     match = re.fullmatch(r"(.+)-([1-9]\d{0,2})x([1-9]\d{0,3})", name)
-    usual = _TASKS[match[1]]() if match and match[1] in _TASKS else None
+    tasks = _TASKS | _WITH_DATA
+    usual = tasks[match[1]]() if match and match[1] in tasks else None
     return usual.resized(int(match[2]), int(match[3])) if match and isinstance(usual, SizedTask) else None

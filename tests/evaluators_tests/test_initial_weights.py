@@ -325,10 +325,11 @@ def test_a_factor_counts_where_the_scale_is_none() -> None:
     assert none[1].gain != 0.0
 
 
-def test_shipped_tasks_are_drawn_and_have_unit_scale() -> None:
-    for name in (*task_names(), "digits-3x16", "mnist", "cifar-10"):
+def test_shipped_tasks_are_drawn_and_have_unit_scale_but_for_the_published_residual_network() -> None:
+    for name in (*task_names(), "digits-3x16", "mnist", "cifar-10", "cifar-10-resnet", "digits-resnet-2x8"):
+        expected = ("own", "none", False) if "resnet" in name else ("drawn", "unit", False)
         for chosen in (task(name), task(name).larger()):
-            assert chosen is None or (chosen.initial, chosen.scale, chosen.pretrained) == ("drawn", "unit", False)
+            assert chosen is None or (chosen.initial, chosen.scale, chosen.pretrained) == expected
 
 
 def test_a_network_of_its_own_weights_is_no_longer_overwritten_by_a_seed() -> None:
