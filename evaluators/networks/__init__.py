@@ -6,6 +6,7 @@ from evaluators.networks.denoiser import denoiser
 from evaluators.networks.mlp import mlp, skipping_mlp
 from evaluators.networks.recurrent import GatedUnits, gru
 from evaluators.networks.residual import Residual
+from evaluators.networks.resnet import resnet
 from evaluators.networks.transformer import Attention, PatchTransformer, Transformer
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "denoiser",
     "gru",
     "mlp",
+    "resnet",
     "signal_cnn",
     "skipping_mlp",
 ]

@@ -9,9 +9,15 @@ from typing import TypeGuard
 
 from evaluators.errors import TaskError
 from evaluators.tasks.base import Task
-from evaluators.tasks.shipped.digits import DeepDigits, DigitImages, Digits
-from evaluators.tasks.shipped.image_sets import SOURCES, ImageSet
-from evaluators.tasks.shipped.mnist1d import SignalCNN, SignalGRU, SignalPatches, SignalPerceptron
+from evaluators.tasks.shipped.digits import DeepDigits, DigitImages, Digits, ResidualDigits
+from evaluators.tasks.shipped.image_sets import SOURCES, ImageSet, ResidualImages
+from evaluators.tasks.shipped.mnist1d import (
+    ResidualSignals,
+    SignalCNN,
+    SignalGRU,
+    SignalPatches,
+    SignalPerceptron,
+)
 from evaluators.tasks.shipped.photographs import ImageField, NoisyPatches
 from evaluators.tasks.shipped.pruned import Pruned, PrunedDigits, PrunedSignals
 from evaluators.tasks.shipped.published import FAMILIES, PUBLISHED, PUBLISHED_WITH_DATA, PublishedNetwork
@@ -27,6 +33,7 @@ _TASKS: dict[str, Callable[[], Task]] = {
     "digits-10x32": lambda: Digits(10, 32),
     "digits-deep": DeepDigits,
     "digits-cnn": DigitImages,
+    "digits-resnet": ResidualDigits,
     "image-inr": ImageField,
     "image-denoise": NoisyPatches,
     "bytes-lm": SourceText,
@@ -37,6 +44,7 @@ _TASKS: dict[str, Callable[[], Task]] = {
     "mnist1d-cnn": SignalCNN,
     "mnist1d-gru": SignalGRU,
     "mnist1d-vit": SignalPatches,
+    "mnist1d-resnet": ResidualSignals,
     "digits-pruned": PrunedDigits,
     "mnist1d-pruned": PrunedSignals,
     **{f"{source}-{family}": partial(PublishedNetwork, source, family) for source in PUBLISHED for family in FAMILIES},
@@ -44,6 +52,7 @@ _TASKS: dict[str, Callable[[], Task]] = {
 #: Their data does not come with an installed package.
 _WITH_DATA: dict[str, Callable[[], Task]] = {
     **{kind: partial(ImageSet, kind) for kind in SOURCES},
+    **{f"{kind}{ResidualImages.suffix}": partial(ResidualImages, kind) for kind in SOURCES},
     **{f"{source}-{f}": partial(PublishedNetwork, source, f) for source in PUBLISHED_WITH_DATA for f in FAMILIES},
 }
 #: A config may name a group; it stands for its tasks.

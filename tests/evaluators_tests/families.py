@@ -15,6 +15,7 @@ from evaluators.networks import (
     cnn,
     gru,
     mlp,
+    resnet,
     signal_cnn,
     skipping_mlp,
 )
@@ -57,6 +58,8 @@ FAMILIES: dict[str, Made] = {
     "signals": (lambda: signal_cnn(12, 4, 2, 5), (1, 12)),
     "gru": (lambda: gru(5, 4, 2, 5), (5, 1)),
     "patches": (lambda: PatchTransformer(3, 4, 8, 1, heads=2, outputs=5), (3, 4)),
+    "resnet": (lambda: resnet(1, 4, 1, 5), (1, 6, 6)),
+    "resnet-signals": (lambda: resnet(1, 4, 1, 5, dimensions=1), (1, 12)),
     "perexample": (lambda: PerExample(mlp(12, 8, 2, 5)), (12,)),
 }
 #: Sizes at which torch and oneDNN take other kernels.

@@ -22,6 +22,7 @@ from evaluators.tasks.base import Part, batches
 from evaluators.tasks.conditions import Conditions
 from evaluators.tasks.shipped.pruned import Pruned
 from evaluators.tasks.shipped.published import PublishedNetwork
+from evaluators.tasks.shipped.residual import ResidualTask
 from evaluators.tasks.tryout import try_out
 from evaluators.training.drawing import draw_weights, undrawn
 from evaluators.training.initialisation import initial_network
@@ -328,9 +329,10 @@ def test_a_factor_counts_where_the_scale_is_none() -> None:
 
 
 def test_shipped_tasks_are_drawn_and_have_unit_scale_but_for_published_and_pruned_networks() -> None:
-    for name in (*task_names(), "digits-3x16", "mnist", "cifar-10", "cifar-10-preresnet"):
+    own = (PublishedNetwork, Pruned, ResidualTask)
+    for name in (*task_names(), "digits-3x16", "mnist", "cifar-10", "cifar-10-preresnet", "cifar-10-resnet"):
         for chosen in (task(name), task(name).larger()):
-            usual = ("own", "none") if isinstance(chosen, PublishedNetwork | Pruned) else ("drawn", "unit")
+            usual = ("own", "none") if isinstance(chosen, own) else ("drawn", "unit")
             assert chosen is None or (chosen.initial, chosen.scale, chosen.pretrained) == (*usual, False)
 
 

@@ -1,4 +1,4 @@
-"""scikit-learn's handwritten digits, for multilayer perceptrons, shallow and deep, and a convolutional network."""
+"""scikit-learn's handwritten digits, for perceptrons, shallow and deep, convolutional and residual networks."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from evaluators.networks import cnn, mlp
+from evaluators.networks import cnn, mlp, resnet
 from evaluators.tasks.base import Part, Task
+from evaluators.tasks.shipped.residual import ResidualTask
 from evaluators.tasks.shipped.sized import SizedTask
 
 Parts = dict[str, tuple[Tensor, Tensor]]
@@ -68,8 +69,26 @@ class DigitImages(SizedTask):
         return cnn(1, self.width, self.depth, 10)
 
     def data(self, part: Part) -> tuple[Tensor, Tensor]:
-        pixels, labels = _digits()[part]
-        return pixels.view(-1, 1, 8, 8), labels
+        return _images(part)
+
+
+class ResidualDigits(ResidualTask):
+    """The images of ``digits`` with a residual network with BatchNorm, ResNet-8."""
+
+    title, usual = "digits-resnet", (1, 16)
+    chance = math.log(10.0)
+    steps = 150
+
+    def network(self) -> nn.Module:
+        return resnet(1, self.width, self.depth, 10)
+
+    def data(self, part: Part) -> tuple[Tensor, Tensor]:
+        return _images(part)
+
+
+def _images(part: Part) -> tuple[Tensor, Tensor]:
+    pixels, labels = _digits()[part]
+    return pixels.view(-1, 1, 8, 8), labels
 
 
 @cache

@@ -1,4 +1,4 @@
-"""MNIST-1D (Greydanus & Kobak 2024, arXiv:2011.14439), made by the package ``mnist1d``, with four kinds of networks."""
+"""MNIST-1D (Greydanus & Kobak 2024, arXiv:2011.14439), made by the package ``mnist1d``, with five kinds of networks."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from evaluators.networks import PatchTransformer, gru, signal_cnn, skipping_mlp
+from evaluators.networks import PatchTransformer, gru, resnet, signal_cnn, skipping_mlp
 from evaluators.tasks.base import Part
+from evaluators.tasks.shipped.residual import ResidualTask
 from evaluators.tasks.shipped.sized import SizedTask
 
 Parts = dict[str, tuple[Tensor, Tensor]]
@@ -83,6 +84,15 @@ class SignalPatches(Signals):
 
     def network(self) -> nn.Module:
         return PatchTransformer(LENGTH // PATCH, PATCH, self.width, self.depth, heads=2, outputs=CLASSES)
+
+
+class ResidualSignals(ResidualTask, Signals):
+    """MNIST-1D, signals of 40 numbers, with a residual network with BatchNorm, ResNet-8."""
+
+    title, usual, shape = "mnist1d-resnet", (1, 16), (1, LENGTH)
+
+    def network(self) -> nn.Module:
+        return resnet(1, self.width, self.depth, CLASSES, dimensions=1)
 
 
 @cache
