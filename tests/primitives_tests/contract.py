@@ -1,4 +1,5 @@
-"""What every lowering target must do: reproduce value and derivatives of the catalogue and of 300 sampled functions.
+"""What every lowering target must do: reproduce value and derivatives of the catalogue, of every operator and of 300
+sampled functions.
 
 Where the reference is finite, the target may differ by what rounding in its dtype explains: the spread of 16
 evaluations with random errors of up to four units in the last place behind each operator, doubled; see
@@ -18,25 +19,31 @@ import torch
 from torch import Tensor
 
 from primitives.catalogue import catalogue
-from primitives.expression.expression import Expression
+from primitives.expression.application import apply
+from primitives.expression.expression import Expression, constant, variable
 from primitives.expression.parsing import parse
 from primitives.grammars import grammar
 from primitives.lowering.reference import VALUE, Reference, points_of, reference, second_points
+from primitives.operators.table import elementwise_operators
 
 SAMPLED = {"default": 60, "pangaea": 50, "aquasurf": 40, "swish2017": 40, "grafs": 40, "safs": 40, "evoactiv": 30}
 GATES = (
     *("x*z", "silu(x)*z", "sigmoid(x)*z", "gelu(z)*x", "relu(x)*relu(z)", "x+z", "z", "max(x,a*z)+b*x; a=0.5, b=-0.3"),
     *("paired(relu(x),relu(x+0.1))*z", "x*tanh(b*z)+where(z>0.5,x,sin(z)); b=1.5", "exp(min(x,z))/(1+abs(x-z))"),
 )
-GROUPS = ("catalogue", "gates", *SAMPLED)
+GROUPS = ("catalogue", "operators", "gates", *SAMPLED)
 FACTOR = 1.23
 
 
 @cache
 def functions(group: str) -> tuple[Expression, ...]:
-    """The catalogue, gates, or functions drawn from a grammar."""
+    """The catalogue, every operator, gates, or functions drawn from a grammar."""
     if group == "gates":
         return tuple([parse(text) for text in GATES])
+    if group == "operators":
+        numbers = [constant(each) for each in (0.75, 1.25, 0.375, 2.0)]
+        rows = elementwise_operators().items()
+        return tuple([apply(name, variable(), *numbers[: row.arity - 1]) for name, row in rows])
     if group == "catalogue":
         return tuple([known.expression for known in catalogue()])
     rng = np.random.Generator(np.random.PCG64(7))
