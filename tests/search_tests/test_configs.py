@@ -36,7 +36,7 @@ TINY = (
 )
 
 #: A mixture counts as several such trainings, and each proposal takes one.
-MIXED = ("budget=16", "strategy.steps=10")
+MIXED = ("budget=16", "strategy.steps=10", "strategy.cost=1")
 
 
 def tiny(name: str) -> tuple[str, ...]:
