@@ -30,6 +30,7 @@ from evaluators.tasks.base import Part, Task
 from evaluators.tasks.checks.settings import has_current
 from evaluators.tasks.conditions import OWN, Conditions, under
 from evaluators.tasks.fresh_data import FreshData, fresh_data
+from evaluators.tasks.recipe import Recipe, trained_by
 from evaluators.training.chains.choice import not_native
 from evaluators.training.chains.identity import digest as engine_digest
 from evaluators.training.checkpoints.checkpoint import Checkpoint
@@ -79,6 +80,9 @@ class CohortRequest:
         race: on more seeds, whose numbers follow the first ones', the better candidates and the reference are trained;
             there, only failures are rejected, and nothing is measured.
         readings: take the tasks' readings in the search, too, on validation examples.
+        recipe: by which all are trained, instead of by each task's optimiser and schedule and by ``rates``.
+        alone: only the candidates and the controls that the request names are trained, none of those that tasks have,
+            and nothing is rejected: there is no reference.
     """
 
     expressions: tuple[str, ...]
@@ -108,6 +112,8 @@ class CohortRequest:
     draw: str = ""
     race: tuple[Lap, ...] = ()
     readings: bool = False
+    recipe: Recipe | None = None
+    alone: bool = False
 
     @property
     def state(self) -> Checkpoint:
@@ -153,7 +159,7 @@ def run_cohort(
     tested: dict[str, FreshData] = {}  # a confirmation has no checkpoint: all its tasks are trained here
     asked = dict(zip(request.tasks, request.conditions, strict=False))  # none, or one for each
     settings = {name: _setting(request, chosen, asked.get(name, OWN)) for name, chosen in tasks.items()}
-    named = _named(request, settings.values())
+    named = controls_of(request, settings.values())
     state = request.state
     begun = state.saved or CohortState(tuple(map(_begun, _members(request, named, candidates))))
     rows, seconds = list(begun.rows), dict(begun.seconds)
@@ -164,7 +170,7 @@ def run_cohort(
         setting = settings[name]
         current = request.current and has_current(setting)
         alive = _alive(request, leg, named, rows, current=current)
-        if leg.limit is not None and len(alive) == 1:  # the reference
+        if not alive or (leg.limit is not None and len(alive) == 1):  # the reference
             break
         members = _members(request, named, candidates, leg, current=current)
         chosen = [replace(members[index], rates=leg.rates(rows[index], name)) for index in alive]
@@ -220,7 +226,7 @@ def _trained(
 ) -> list[Outcome]:  # fmt: skip
     """What came of a leg on a task."""
     first = leg.limit is None
-    rates = request.rates or setting.learning_rates
+    rates = (request.rates if request.recipe is None else ()) or setting.learning_rates
     return train(
         setting, request.purpose, members,
         Schedule(request.steps, request.rungs, rates, request.drop_worst_rate and first),
@@ -232,13 +238,19 @@ def _trained(
 
 
 def _setting(request: CohortRequest, chosen: Task, asked: Conditions) -> Task:
-    return under((chosen.larger() or chosen) if request.purpose == "confirmation" else chosen, asked)
+    used = (chosen.larger() or chosen) if request.purpose == "confirmation" else chosen
+    return trained_by(under(used, asked), request.recipe)
 
 
-def _named(request: CohortRequest, tasks: Iterable[Task]) -> dict[str, Expression | None]:
-    """The controls by name; first, and None, the network as it stands, where a task is compared with it."""
+def controls_of(request: CohortRequest, tasks: Iterable[Task]) -> dict[str, Expression | None]:
+    """The controls of a request by name; first, and None, the network as it stands, where a task is compared with it.
+
+    Args:
+        request: what is trained.
+        tasks: the request's.
+    """
     tasks = list(tasks)
-    builtin = builtin_controls(tasks)
+    builtin = {} if request.alone else builtin_controls(tasks)
     functions = {name: parse(text) for name, text in (builtin | dict(request.controls)).items()}
     checked = [has_current(each) for each in tasks]  # of all, before anything is trained
     return {CURRENT: None, **functions} if request.current and True in checked else {**functions}
@@ -267,8 +279,11 @@ def _members(
 
     shared = seeds("seed")
     controls = [CohortMember(expression, shared, protected=True) for expression in named.values()]
-    reference = None if current else named[family_of(named)[0]]
+    reference = None if current or not request.nulls else named.get(family_of(named)[0])  # none is named if it is alone
     nulls = [CohortMember(reference, seeds("null", n), protected=True) for n in range(request.nulls)]
     exempt = (text in request.exempt for text in request.expressions)
-    proposed = [CohortMember(e, shared, exempt=free) for e, free in zip(candidates, exempt, strict=True)]
+    proposed = [
+        CohortMember(e, shared, protected=request.alone, exempt=free)
+        for e, free in zip(candidates, exempt, strict=True)
+    ]
     return [*controls, *nulls, *proposed]

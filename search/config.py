@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -26,8 +26,10 @@ from evaluators.statistics import FEWEST_SEEDS
 from evaluators.tasks import expanded, task
 from evaluators.tasks.conditions import INITIALS, SCALES, Conditions, under
 from evaluators.tasks.loop_task import LoopTask
+from evaluators.tasks.optimisers import OPTIMISERS
 from evaluators.tasks.place import PlaceKind
 from evaluators.tasks.tryout import try_out
+from evaluators.training.schedules import SCHEDULES
 from evaluators.training.train import WIDTH
 from primitives.equivalence.signs import SIGNS
 from primitives.errors import ActsearchError, nearest
@@ -45,6 +47,7 @@ from search.errors import ConfigError
 from search.measurable import check_measurable
 from search.strategies import settings_of, strategy
 from search.trust import check_address, check_references, in_run_folder
+from search.tuning.record import Space
 from search.units import check_losses_units, check_units
 
 SHOWN = 20  #: problems of a config in a message
@@ -189,13 +192,47 @@ class Baseline(Section):
             raise ValueError(str(error)) from None
 
 
+class Hpo(Section):
+    """Tuning before the confirmation: of each finalist and each control, with the same trials in the same space.
+
+    What is tried for a function on a task are ``trials`` recipes by Optuna's TPE, on ``seeds`` seeds of the search's
+    part of the data: optimiser, rate, weight decay, schedule; for ``sgd`` the momentum, too.
+    """
+
+    trials: int = Field(20, ge=1, le=1000)
+    seeds: int = Field(2, ge=1, le=64)
+    optimisers: tuple[str, ...] = Field(tuple(OPTIMISERS), min_length=1, max_length=FEW)
+    schedules: tuple[str, ...] = Field(tuple(SCHEDULES), min_length=1, max_length=FEW)
+    learning_rates: tuple[float, float] = (1e-4, 1e-1)
+    weight_decay: tuple[float, float] = (1e-5, 1e-1)
+
+    @field_validator("optimisers", "schedules")
+    @classmethod
+    def _named(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        known = OPTIMISERS if info.field_name == "optimisers" else SCHEDULES
+        for name in names:
+            if name not in known:
+                raise ValueError(f"expected some of {', '.join(known)}, got {quoted(name)}{nearest(name, known)}")
+        if len(set(names)) < len(names):
+            raise ValueError("one is named twice")
+        return names
+
+    @field_validator("learning_rates", "weight_decay")
+    @classmethod
+    def _range(cls, ends: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < ends[0] < ends[1]:
+            raise ValueError(f"expected the smallest and the largest, above 0 and increasing, got {list(ends)}")
+        return ends
+
+
 class Confirmation(Section):
     """Finalists on seeds, data and a network that the search never saw; ``finalists: 0`` leaves it out.
 
     In ``rounds`` of training on the search's tasks each finalist is shortened and its constants are refined; its short
     form is confirmed beside it. ``unseen`` names a task that was not
     searched: ``auto`` takes a shipped one if the job has a shipped one, null none. ``stability: true`` refuses
-    finalists that fail the gradient-ascent test of :mod:`evaluators.rejection.stability`.
+    finalists that fail the gradient-ascent test of :mod:`evaluators.rejection.stability`. With ``hpo`` each finalist
+    and each control is tuned before.
     """
 
     finalists: int = Field(5, ge=0, le=100)
@@ -204,6 +241,12 @@ class Confirmation(Section):
     rounds: int = Field(2, ge=0, le=20)
     unseen: str | None = "auto"
     stability: bool = False
+    hpo: Hpo | None = None
+
+    @property
+    def space(self) -> Space | None:
+        """What is searched for each function before it is confirmed; None where nothing is tuned."""
+        return None if self.hpo is None else Space(**self.hpo.model_dump())
 
     @field_validator("unseen")
     @classmethod
@@ -413,6 +456,7 @@ def with_pinned_files(config: Config) -> tuple[Config, tuple[str, ...]]:
     _check_functions(chosen)
     averaged = "mean" if chosen.strategy.get("winner") == "average" else chosen.aggregate
     check_units(chosen.tasks, averaged, chosen.confirmation.finalists)
+    _check_tunable(chosen)
     check_losses_units(chosen.tasks, [name for name in chosen.objectives if not is_reference(name)])
     for name in filter(is_reference, chosen.objectives):
         first = under(task(chosen.tasks[0]), *chosen.asked(chosen.tasks[0]))
@@ -453,6 +497,16 @@ def _check_functions(config: Config) -> None:
         raise ConfigError(str(error)) from None
     if len(config.start) < config.budget:  # else the start list may be all that is trained
         _check_grammar(config)
+
+
+def _check_tunable(config: Config) -> None:
+    """Refuse to tune a task whose optimiser is not ours."""
+    for name in config.tasks if config.confirmation.hpo else ():
+        if isinstance(task(name), LoopTask):
+            raise ConfigError(
+                f"confirmation.hpo: expected tasks that are trained by an optimiser of ours, but {label(name)} has a "
+                "loop of its own; leave hpo out"
+            )
 
 
 def _check_grammar(config: Config) -> None:
@@ -654,10 +708,12 @@ def _explain(problem: ErrorDetails) -> str:
 def _keys_of(sections: list[str]) -> list[str]:
     model: type[BaseModel] = Config
     for section in sections:
-        kind = model.model_fields[section].annotation
-        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+        annotation = model.model_fields[section].annotation
+        kinds = get_args(annotation) or (annotation,)  # a section that may be null is one of two
+        found = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if not found:
             return []
-        model = kind
+        model = found[0]
     return list(model.model_fields)
 
 

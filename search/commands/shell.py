@@ -62,6 +62,8 @@ def print_confirmation(confirmation: Confirmation, run: Run) -> None:
         console.print(tables.confirmation_table(confirmation, run.unit))
     if confirmation.known_tried:
         console.print(tables.carried_table(confirmation, run.unit))
+    if confirmation.tuned:
+        console.print(tables.tuned_table(confirmation))
     lines = [
         *tables.reading_lines(confirmation),
         *conclusion(confirmation, run.unit),

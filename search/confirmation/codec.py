@@ -27,6 +27,7 @@ from search.confirmation.record import (
 from search.errors import DamageError
 from search.storage.files import read_sealed, write_sealed
 from search.storage.run_folder import RunFolder
+from search.tuning.codec import space_from_json, space_to_json, tuned_from_json, tuned_to_json
 
 T = TypeVar("T")
 
@@ -77,6 +78,7 @@ def confirmation_to_json(confirmation: Confirmation) -> JsonObject:
             "alpha": s.alpha,
             **({"draw": s.draw} if s.draw else {}),
             **({"tested": tested_to_json(s.tested)} if s.tested else {}),
+            **({"tuning": space_to_json(s.tuning)} if s.tuning else {}),
         },
         "finalists": [_compared_to_json(row) for row in confirmation.finalists],
         "nulls": all_finite(confirmation.nulls),
@@ -84,6 +86,7 @@ def confirmation_to_json(confirmation: Confirmation) -> JsonObject:
         **({} if confirmation.smallest_effect is None else {"smallest_effect": confirmation.smallest_effect}),
         **_known_to_json(confirmation),
         **_readings_to_json("reference_readings", confirmation.reference_readings),
+        **({"tuned": [tuned_to_json(row) for row in confirmation.tuned]} if confirmation.tuned else {}),
     }
 
 
@@ -107,6 +110,7 @@ def confirmation_from_json(fields: Fields) -> Confirmation:
             alpha=setting.number("alpha"),
             draw=setting.text("draw") if "draw" in setting else "",
             tested=tested_from_json(setting),
+            tuning=space_from_json(setting.section("tuning")) if "tuning" in setting else None,
         ),
         finalists=tuple(map(_compared_from_json, fields.sections("finalists"))),
         nulls=fields.numbers("nulls"),
@@ -115,6 +119,7 @@ def confirmation_from_json(fields: Fields) -> Confirmation:
         carried=tuple(map(_carried_from_json, fields.sections("carried"))) if "carried" in fields else (),
         known_tried=fields.integer("known_tried") if "known_tried" in fields else 0,
         reference_readings=_readings_from_json(fields, "reference_readings"),
+        tuned=tuple(map(tuned_from_json, fields.sections("tuned"))) if "tuned" in fields else (),
     )
 
 

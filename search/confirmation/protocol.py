@@ -35,6 +35,9 @@ from search.confirmation.selection import finalists
 from search.confirmation.short_forms import short_forms
 from search.engine.rivals import keeps_current
 from search.engine.study import Study
+from search.tuning.each_function import Function, train_each
+from search.tuning.record import Chosen, Tuned
+from search.tuning.tune import tune
 from search.workers import Workers
 
 #: Shipped tasks for a job that did not search them, in this order; a photograph differs most from a table of classes.
@@ -66,7 +69,8 @@ def confirm(config: Config, study: Study, workers: Workers, before: Confirmation
     requests = [
         replace(_request(config, texts, name, known), current=current, draw=setting.draw) for name in config.tasks
     ]
-    results = without_failed(train_fields(requests, workers), known)
+    fields, recipes = _trained(requests, config, workers)
+    results = without_failed(fields, known)
     if config.confirmation.stability:
         results = _without_unstable(results, texts, config.seed)
     earlier = tuple(row for row in _tried(before) if row.expression not in texts)
@@ -81,8 +85,35 @@ def confirm(config: Config, study: Study, workers: Workers, before: Confirmation
         study.trials, setting, tuple(compared), null_gains(results), earlier,
         smallest_shown(said, len(said) + len(earlier), setting.ratio),
         carried_rows(results, _controls(config) | known), len(known_in(study, config)) + len(_controls(config)),
-        reference_readings(results),
+        reference_readings(results), _tuned(recipes, requests, rows),
     )  # fmt: skip
+
+
+def _trained(
+    requests: Sequence[CohortRequest], config: Config, workers: Workers
+) -> tuple[list[Field], list[dict[Function, Chosen]]]:  # fmt: skip
+    """The fields; where the job tunes, each function by the recipe that was found for it on the task."""
+    if (space := config.confirmation.space) is None:
+        return train_fields(requests, workers), []
+    chosen = tune(requests, space, workers)
+    recipes = [{function: each.recipe for function, each in row.items()} for row in chosen]
+    return train_each(requests, recipes, workers), chosen
+
+
+def _tuned(
+    chosen: Sequence[Mapping[Function, Chosen]], requests: Sequence[CohortRequest], rows: Sequence[Finalist]
+) -> tuple[Tuned, ...]:
+    """What was found for each function; finalists by their ids."""
+    functions = dict.fromkeys(function for of_task in chosen for function in of_task)
+    labels = [label(request.tasks[0]) for request in requests]
+    return tuple(
+        Tuned(
+            rows[int(function.name)].id if function.is_finalist else function.name,
+            function.text,
+            {name: row[function] for name, row in zip(labels, chosen, strict=True) if function in row},
+        )
+        for function in functions
+    )
 
 
 def to_confirm(config: Config, study: Study) -> bool:
@@ -181,6 +212,7 @@ def _settings(config: Config) -> Setting:
         unseen=tuple(map(label, names[len(config.tasks) :])),
         networks={label(name): _network(name) for name in names},
         alpha=ALPHA,
+        tuning=config.confirmation.space,
     )
 
 

@@ -10,6 +10,7 @@ from evaluators.results.reasons import Reason, code_of
 from evaluators.results.records import MemberResult, reference_name
 from evaluators.statistics import interval
 from evaluators.tasks.fresh_data import FreshData
+from search.tuning.record import Space, Tuned
 
 #: Numbers that readers know, by label of the task and name.
 Readings = Mapping[str, Mapping[str, float]]
@@ -60,6 +61,7 @@ class Setting:
         draw: what the seeds were derived from besides the run's seed; "" in files of older versions.
         tested: what each task that was searched was tested on, by label; empty in files of older versions, whose
             intervals and p do not allow for overlapping test sets.
+        tuning: what was searched for each function before; None: nothing, each was trained as its task says.
     """
 
     seeds: int
@@ -70,6 +72,7 @@ class Setting:
     alpha: float
     draw: str = ""
     tested: Mapping[str, FreshData] = field(default_factory=dict)
+    tuning: Space | None = None
 
     @property
     def ratio(self) -> float:
@@ -228,6 +231,7 @@ class Confirmation:
         carried: the known functions that the finalists were compared with, the best in the search first.
         known_tried: how many known functions the job has trained, the controls included; 0 without a baseline.
         reference_readings: of the reference; empty in files of older versions, and where no task has any.
+        tuned: the recipes of the finalists, then of the controls; none without a tuning.
     """
 
     trained: int
@@ -239,6 +243,7 @@ class Confirmation:
     carried: tuple[Carried, ...] = ()
     known_tried: int = 0
     reference_readings: Readings = field(default_factory=dict)
+    tuned: tuple[Tuned, ...] = ()
 
     @property
     def ordered(self) -> list[Compared]:

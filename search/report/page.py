@@ -36,6 +36,7 @@ from search.report.provenance import origins, provenance
 from search.report.run_data import RunData
 from search.report.settings import settings
 from search.storage.run_folder import named_folder
+from search.tuning.recipes import tuned_rows
 
 _TASKS, _ROWS = 12, 12  # pictures of gains by task, and rows in each
 
@@ -102,6 +103,7 @@ def _content(run_data: RunData) -> dict[str, object]:
         "readings": _readings(run_data),
         "conclusion": conclusion(run_data.confirmation, run_data.unit) if run_data.confirmation else [],
         "carried": _carried(run_data),
+        "tuned": tuned_rows(run_data.confirmation.tuned) if run_data.confirmation else [],
         "power": power_in_words(run_data.confirmation, run_data.unit) if run_data.confirmation else "",
         "nulls": {"search": null_gains(run_data), "confirmation": _confirmation_nulls(run_data)},
         "controls_repeat": all(entry.controls_repeat for entry in run_data.trace),

@@ -24,6 +24,7 @@ from primitives.quoting import visible
 from search.confirmation.record import Compared, Confirmation, Estimate, Over, Readings, Verdict
 from search.records.class_row import ClassRow
 from search.tabular.compare import Comparison, Difference
+from search.tuning.recipes import tuned_rows
 
 NARROW = 9  # columns for the name of a control
 HEAD = 14  # columns for a control's name in a head
@@ -274,6 +275,22 @@ def carried_table(confirmation: Confirmation, unit: str = "nats") -> Table:
     made = table(title, ["name", "expression", "cost", "gain", *_heads(read)], shown)
     made.columns[0].no_wrap = False
     made.columns[0].max_width = 24
+    return made
+
+
+def tuned_table(confirmation: Confirmation) -> Table:
+    """By which recipe each function was trained, and its value in the search for it."""
+    space = confirmation.setting.tuning
+    trials = "" if space is None else f", the best of {space.trials} each on {space.seeds} seeds of the search's data"
+    several = len(confirmation.setting.tasks) > 1
+    shown = [
+        [f"{row.function} on {row.task}" if several else row.function, row.recipe, number(row.value)]
+        for row in tuned_rows(confirmation.tuned)
+    ]
+    made = table(f"Tuned: optimiser, rate and schedule{trials}", ["function", "recipe", "value there"], shown)
+    made.columns[0].no_wrap = False
+    made.columns[0].max_width = 24
+    made.columns[1].no_wrap = False
     return made
 
 

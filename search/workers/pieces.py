@@ -138,9 +138,8 @@ class Pieces:
 
 
 def _length(result: CohortResult) -> int:
-    """How far a race went: seeds of the reference on all tasks. That of the longest piece is the cohort's."""
-    reference = result.reference
-    return sum(len(reference.final(task)) for task in reference.losses)
+    """How far a race went: seeds of the reference, which has the most, on all tasks; 0 without controls."""
+    return max((sum(len(row.final(task)) for task in row.losses) for row in result.controls.values()), default=0)
 
 
 def _part(piece: Piece, start: int, stop: int | None) -> Piece:

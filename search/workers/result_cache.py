@@ -18,6 +18,7 @@ from search.storage.files import read_sealed, write_sealed, writing
 from search.workers import Finished, Workers, cohort_of
 
 _WORDS: dict[Part, str] = {"search": "shortening the finalists", "confirmation": "confirming the finalists"}
+_TUNING = "tuning the finalists and the controls"
 
 
 class ResultCache(Workers):
@@ -42,7 +43,8 @@ class ResultCache(Workers):
     def submit(self, number: int, request: Request) -> None:
         assert isinstance(request, CohortRequest)  # there is no mixture in a confirmation
         path = self._path(request)
-        self._kinds[number] = _WORDS[request.purpose]
+        is_tuning = request.purpose == "search" and request.recipe is not None
+        self._kinds[number] = _TUNING if is_tuning else _WORDS[request.purpose]
         self._submitted[self._kinds[number]] += 1
         with suppress(DamageError):
             if (content := read_sealed(path, self._run)) is not None:

@@ -1,0 +1,34 @@
+"""A recipe: optimiser, learning rate and schedule, by which a network is trained instead of by the task's own."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass
+
+from evaluators.tasks.base import Task
+from evaluators.tasks.optimisers import Optimiser
+from evaluators.training.schedules import RateSchedule
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a network is trained; batches, clip and what else a task sets stay the task's.
+
+    Args:
+        optimiser: with its weight decay.
+        rate: the learning rate.
+        schedule: of the rate.
+    """
+
+    optimiser: Optimiser
+    rate: float
+    schedule: RateSchedule
+
+
+def trained_by(task: Task, recipe: Recipe | None) -> Task:
+    """The task with a recipe in place of its own optimiser, rates and schedule; itself where there is none."""
+    if recipe is None:
+        return task
+    changed = copy(task)
+    changed.optimiser, changed.schedule, changed.learning_rates = recipe.optimiser, recipe.schedule, (recipe.rate,)
+    return changed

@@ -1,0 +1,1 @@
+"""Tuning: a search over optimiser, rate, schedule and decay for each finalist and each control alike."""
