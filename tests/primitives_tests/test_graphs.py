@@ -445,6 +445,16 @@ def test_grammars_of_graphs_are_pickled(chosen: Grammar) -> None:
     assert [chosen.sample(rng(1)) for _ in range(5)] == [copied.sample(rng(1)) for _ in range(5)]
 
 
+def test_a_grammar_that_hardly_has_a_member_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("primitives.grammars.graphs.graphs._DRAWS", 1)
+    source = rng(9)
+    with pytest.raises(
+        GrammarError, match="of 1 graphs none varies over all of examples, channels and positions; give"
+    ):
+        for _ in range(200):
+            EVONORM.sample(source)
+
+
 RULES = "name: n\nunary: [sin(a)]\n"
 BAD = [
     (f"{RULES}templates: [{{graph: 0}}]", r"templates\[0\].graph: expected 1 to 32, got 0"),
