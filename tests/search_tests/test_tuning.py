@@ -231,7 +231,7 @@ def test_a_killed_tuning_goes_on_to_the_same_bits(small: Path, monkeypatch: pyte
         begun.append(request)
         return run_cohort(request, **settings)
 
-    monkeypatch.setattr("search.workers.in_process.run_cohort", noted)
+    monkeypatch.setattr("evaluators.asked.run_cohort", noted)
     part = Run.open("part")
     part.resume()
     assert part.folder.confirmation.read_bytes() == whole.folder.confirmation.read_bytes()
