@@ -143,7 +143,7 @@ def in_words(folder: RunFolder, trace: Sequence[TraceEntry]) -> str:
     failed = sum(not result.expression for _, result in trained)
     of_classes = sum(sum(entry.seconds.values()) for entry in trace)
     classes = trace[-1].trained if trace else 0
-    by_clock = f", by the clock as long as {classes * seconds / of_classes:.1f}" if of_classes else ""
+    by_clock = f", by the clock all took as long as {classes * seconds / of_classes:.1f} classes" if of_classes else ""
     return (
         f"{len(trained)} mixtures trained{f', {failed} of which failed' if failed else ''}: "
         f"{sum(result.steps for _, result in trained):,} steps in {seconds:.0f} s; those behind the {classes} classes "

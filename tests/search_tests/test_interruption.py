@@ -171,7 +171,7 @@ def test_an_interrupted_confirmation_goes_on(small: Path, monkeypatch: pytest.Mo
                 twice()
         return run_cohort(request)
 
-    monkeypatch.setattr("search.workers.in_process.run_cohort", three_at_most)
+    monkeypatch.setattr("evaluators.asked.run_cohort", three_at_most)
     with pytest.raises(KeyboardInterrupt):
         Job.load(small).launch("part")
     part = Run.open("part")

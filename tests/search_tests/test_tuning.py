@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evaluators.asked import Request
 from evaluators.cohort import CohortRequest, run_cohort
 from evaluators.results.json_codec import Fields
 from evaluators.results.records import CohortResult, MemberResult
@@ -50,7 +51,8 @@ class MadeUp(Workers):
         self.asked: list[CohortRequest] = []
         self.best, self.finite, self._ready = best, finite, deque[Finished]()
 
-    def submit(self, number: int, request: CohortRequest) -> None:
+    def submit(self, number: int, request: Request) -> None:
+        assert isinstance(request, CohortRequest)
         assert request.recipe is not None
         self.asked.append(request)
         loss = math.exp(abs(math.log(request.recipe.rate / self.best))) if self.finite else math.nan
@@ -229,7 +231,7 @@ def test_a_killed_tuning_goes_on_to_the_same_bits(small: Path, monkeypatch: pyte
         begun.append(request)
         return run_cohort(request, **settings)
 
-    monkeypatch.setattr("search.workers.in_process.run_cohort", noted)
+    monkeypatch.setattr("evaluators.asked.run_cohort", noted)
     part = Run.open("part")
     part.resume()
     assert part.folder.confirmation.read_bytes() == whole.folder.confirmation.read_bytes()
