@@ -56,7 +56,7 @@ def in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_all_are_here() -> None:
     wanted = {"quickstart", "swish2017-two-units", "pangaea", "aquasurf", "several-networks", "your-own-network"}
-    assert {*wanted, "cluster", "gpu"} <= set(shipped_configs())
+    assert {*wanted, "cluster", "gpu", "safs"} <= set(shipped_configs())
 
 
 @every_config
@@ -114,6 +114,22 @@ def test_what_the_configs_are_about() -> None:
     assert ["CoordinateNetwork" in first[0], "Conv2d" in first[1], "Transformer" in first[3]] == [True] * 3
     assert "Conv" not in first[2] and "Linear" in first[2]
     assert [label(name) for name in configs["your-own-network"].tasks] == ["bring_your_own.py:Lines"]
+
+
+def test_safs_has_both_stages_and_its_control(tmp_path: Path) -> None:
+    """The published moves and history; scaled ReLU is tuned as the finalists are."""
+    config = load_config("safs")
+    assert config.strategy == {
+        "name": "late_acceptance", "length": 3, "patience": 20, "move": "point+swap", "by": "accuracy",
+    }  # fmt: skip
+    assert (config.grammar, config.budget >= 20) == ("safs-layers", True)
+    stage_2 = ["confirmation.finalists=1", "confirmation.seeds=5", "confirmation.hpo={trials: 3, seeds: 1}"]
+    changes = [*TINY, *stage_2, "tasks=[digits-pruned-0.9-3x16]"]
+    found = confirmation(Job.load("safs", changes).launch(str(tmp_path / "run")))
+    assert found is not None
+    names = {row["name"] for row in found["tuned"]}
+    assert names >= {"relu", "gelu", "silu", *config.controls, *(row["id"] for row in found["finalists"])}
+    assert {row["name"] for row in found["carried"]} >= {"gelu", "silu", *config.controls}
 
 
 def _hurdles(tmp_path: Path, start: str) -> tuple[Config, list[dict[str, Any]]]:
