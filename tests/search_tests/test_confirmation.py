@@ -356,7 +356,7 @@ def test_a_confirmation_killed_after_its_verdicts_is_finished(
         patch.setattr(call, killed)
         Job.load(small).launch("part")
     part = Run.open("part")
-    monkeypatch.setattr("search.workers.in_process.run_cohort", killed)
+    monkeypatch.setattr("search.workers.in_process.answer", killed)
     part.resume()
     assert part.folder.confirmation.read_bytes() == whole.folder.confirmation.read_bytes()
     assert part.timing().keys() == whole.timing().keys()

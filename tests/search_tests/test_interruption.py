@@ -164,14 +164,14 @@ def test_an_interrupted_confirmation_goes_on(small: Path, monkeypatch: pytest.Mo
     whole = contents(Job.load(small).launch("whole"))
     trained: list[object] = []
 
-    def three_at_most(request: CohortRequest, **_: object) -> CohortResult:
+    def three_at_most(request: CohortRequest, _: object) -> CohortResult:
         if request.purpose == "confirmation":
             trained.append(request)
             if len(trained) == 3:
                 twice()
         return run_cohort(request)
 
-    monkeypatch.setattr("search.workers.in_process.run_cohort", three_at_most)
+    monkeypatch.setattr("search.workers.in_process.answer", three_at_most)
     with pytest.raises(KeyboardInterrupt):
         Job.load(small).launch("part")
     part = Run.open("part")
