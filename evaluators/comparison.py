@@ -138,6 +138,7 @@ def name_of_judged(task: Task) -> str:
 
 
 def _counted(value: Tensor, output: Any) -> Tensor:
-    value = torch.as_tensor(value).to(torch.float64)
+    device = value.device if isinstance(value, Tensor) else "cpu"  # torch's default device may be another one
+    value = torch.as_tensor(value, device=device).to(torch.float64)
     finite = all(bool(tensor.isfinite().all()) for tensor in tensors(output))
     return value if finite else torch.full_like(value, math.nan)

@@ -34,4 +34,5 @@ class Accuracy(MeasuredObjective):
             )
 
     def measure(self, models: Models) -> Tensor:
-        return torch.tensor([of[_READING] for of in models.readings("validation")], dtype=torch.float64).mean()
+        found = [of[_READING] for of in models.readings("validation")]
+        return torch.tensor(found, dtype=torch.float64, device="cpu").mean()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from evaluators.tasks import task
+from evaluators.tasks.shipped.pruned import PrunedDigits
 from primitives.user_file import label
 from search import Job
 from search.config import Config, checked, load_config, shipped_configs, to_yaml
@@ -56,7 +57,7 @@ def in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_all_are_here() -> None:
     wanted = {"quickstart", "swish2017-two-units", "pangaea", "aquasurf", "several-networks", "your-own-network"}
-    assert {*wanted, "cluster", "gpu"} <= set(shipped_configs())
+    assert {*wanted, "cluster", "gpu", "safs"} <= set(shipped_configs())
 
 
 @every_config
@@ -114,6 +115,23 @@ def test_what_the_configs_are_about() -> None:
     assert ["CoordinateNetwork" in first[0], "Conv2d" in first[1], "Transformer" in first[3]] == [True] * 3
     assert "Conv" not in first[2] and "Linear" in first[2]
     assert [label(name) for name in configs["your-own-network"].tasks] == ["bring_your_own.py:Lines"]
+
+
+def test_safs_has_both_stages_and_its_control(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The published moves and history; scaled ReLU is tuned as the finalists are."""
+    monkeypatch.setattr(PrunedDigits, "dense_steps", 10)  # no other test has networks of this size
+    config = load_config("safs")
+    assert config.strategy == {
+        "name": "late_acceptance", "length": 3, "patience": 20, "move": "point+swap", "by": "accuracy",
+    }  # fmt: skip
+    assert (config.grammar, config.budget >= 20) == ("safs-layers", True)
+    stage_2 = ["confirmation.finalists=1", "confirmation.seeds=5", "confirmation.hpo={trials: 3, seeds: 1}"]
+    changes = [*TINY, *stage_2, "tasks=[digits-pruned-0.9-3x17]"]
+    found = confirmation(Job.load("safs", changes).launch(str(tmp_path / "run")))
+    assert found is not None
+    names = {row["name"] for row in found["tuned"]}
+    assert names >= {"relu", "gelu", "silu", *config.controls, *(row["id"] for row in found["finalists"])}
+    assert {row["name"] for row in found["carried"]} >= {"gelu", "silu", *config.controls}
 
 
 def _hurdles(tmp_path: Path, start: str) -> tuple[Config, list[dict[str, Any]]]:

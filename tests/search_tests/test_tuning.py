@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evaluators.asked import Request
+from evaluators.asked import Answer, Request, answer
 from evaluators.cohort import CohortRequest, run_cohort
 from evaluators.results.json_codec import Fields
 from evaluators.results.records import CohortResult, MemberResult
@@ -52,8 +52,7 @@ class MadeUp(Workers):
         self.best, self.finite, self._ready = best, finite, deque[Finished]()
 
     def submit(self, number: int, request: Request) -> None:
-        assert isinstance(request, CohortRequest)
-        assert request.recipe is not None
+        assert isinstance(request, CohortRequest) and request.recipe is not None
         self.asked.append(request)
         loss = math.exp(abs(math.log(request.recipe.rate / self.best))) if self.finite else math.nan
         row = MemberResult({request.tasks[0]: {request.steps: np.full((request.seeds, 1), loss)}})
@@ -227,11 +226,12 @@ def test_a_killed_tuning_goes_on_to_the_same_bits(small: Path, monkeypatch: pyte
         Job.load(small, TUNED).launch("part")
     begun: list[CohortRequest] = []
 
-    def noted(request: CohortRequest, **settings: Any) -> CohortResult:
+    def noted(request: Request, _: object) -> Answer:
+        assert isinstance(request, CohortRequest)
         begun.append(request)
-        return run_cohort(request, **settings)
+        return answer(request)
 
-    monkeypatch.setattr("evaluators.asked.run_cohort", noted)
+    monkeypatch.setattr("search.workers.in_process.answer", noted)
     part = Run.open("part")
     part.resume()
     assert part.folder.confirmation.read_bytes() == whole.folder.confirmation.read_bytes()
