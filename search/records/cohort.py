@@ -61,6 +61,19 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
+class Untrained:
+    """A proposal that its cohort did not take.
+
+    Args:
+        expression: its text, as it was proposed.
+        key: of its class, which was known; "" where a screen stopped it.
+    """
+
+    expression: str
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A cohort as proposed.
 
@@ -71,6 +84,7 @@ class Plan:
         thresholds: of early rejection, for all candidates that are not exempt.
         race: the laps on more seeds.
         seconds: what it took to propose and to screen them, NaN where it is not known; nothing depends on it.
+        untrained: the proposals that are no candidates, for strategies that are told of them.
     """
 
     number: int
@@ -79,6 +93,7 @@ class Plan:
     thresholds: Thresholds = field(default_factory=dict)
     race: tuple[Lap, ...] = ()
     seconds: float = field(default=0.0, compare=False)
+    untrained: tuple[Untrained, ...] = ()
 
     @property
     def expressions(self) -> tuple[str, ...]:
