@@ -69,6 +69,11 @@ class KnownClasses:
             key += "~"
         return key, False
 
+    def trial(self, key: str) -> int | None:
+        """The trial that trained a class; None where none did."""
+        entry = self._classes.get(key)
+        return entry if isinstance(entry, int) else None
+
     def expect(self, key: str, expression: Expression) -> None:
         """Note a class whose result is on its way, or that is never trained as a candidate."""
         self._classes.setdefault(key, expression)

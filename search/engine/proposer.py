@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import overload
 
 from evaluators.machine.threads import one_thread
@@ -17,11 +18,20 @@ from primitives.grammars import grammar
 from search.config import Config
 from search.engine.known import KnownClasses, parsed
 from search.errors import ConfigError
-from search.records.cohort import Passed, Plan, Planned
+from search.records.cohort import Passed, Plan, Planned, Untrained
 from search.screening import screened
 from search.strategies import Proposal, Result, strategy
 
 PROPOSALS_PER_PLACE = 20
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A cohort as far as it is proposed."""
+
+    proposals: list[Planned] = field(default_factory=list)
+    counts: Counter[Passed | Reason] = field(default_factory=Counter)
+    untrained: list[Untrained] = field(default_factory=list)
 
 
 class Proposer:
@@ -46,38 +56,47 @@ class Proposer:
         started = time.perf_counter()
         rng = numpy_generator(self.config.seed, "ask", number)
         waiting = Waiting([row for plan in pending for row in plan.proposals])
-        proposals: list[Planned] = []
-        counts: Counter[Passed | Reason] = Counter()
+        drafted = _Draft()
         size = self.config.cohorts.size
         # a start list that is longer than a cohort goes on in the next ones
         batch = [Proposal(parse(text)) for text in self.config.start[number * size : (number + 1) * size]]
-        while len(proposals) < size and self._goes_on(counts):
-            batch = batch or self.strategy.ask(history, waiting, size - len(proposals), rng)
+        while (left := size - len(drafted.proposals)) and self._goes_on(drafted.counts):
+            batch = batch or self.strategy.ask(history, waiting, left, rng)
             if not batch:
                 break
-            for proposal in batch[: size - len(proposals)]:
-                self._take(proposal, proposals, counts)
+            for proposal in batch[:left]:
+                self._take(proposal, drafted)
             batch = []
-        return Plan(number, proposals, dict(counts), seconds=round(time.perf_counter() - started, 3))
+        seconds = round(time.perf_counter() - started, 3)
+        return Plan(
+            number, drafted.proposals, dict(drafted.counts), seconds=seconds, untrained=tuple(drafted.untrained)
+        )
 
     def _goes_on(self, counts: Counter[Passed | Reason]) -> bool:
         """False once most proposals are in vain; a walk goes on until it has found something or is at its end."""
         in_vain = counts.total() >= PROPOSALS_PER_PLACE * self.config.cohorts.size
         return not in_vain or (self.strategy.walks and not counts[Passed.ACCEPTED])
 
-    def _take(self, proposal: Proposal, proposals: list[Planned], counts: Counter[Passed | Reason]) -> None:
+    def _take(self, proposal: Proposal, drafted: _Draft) -> None:
         expression = self._shorter(proposal.expression)
         reason = Reason.MISFIT if self.fitting.misfit(expression) else screened(expression, self.config)
         if reason and not self._passed_on(expression, reason):
-            counts[reason] += 1
+            drafted.counts[reason] += 1
+            self._pass(proposal, "", drafted)
             return
         key, known = self.known.find(expression)
         if known:
-            counts[Passed.KNOWN] += 1
+            drafted.counts[Passed.KNOWN] += 1
+            self._pass(proposal, key, drafted)
             return
-        counts[Passed.ACCEPTED] += 1
+        drafted.counts[Passed.ACCEPTED] += 1
         self.known.expect(key, parsed.note(expression))
-        proposals.append(Planned(expression.text, key, proposal.parents, proposal.attributes, passed_on=reason))
+        drafted.proposals.append(Planned(expression.text, key, proposal.parents, proposal.attributes, passed_on=reason))
+
+    def _pass(self, proposal: Proposal, key: str, drafted: _Draft) -> None:
+        """Note a proposal that is not trained, where the strategy is told of it."""
+        if self.strategy.hears_untrained:
+            drafted.untrained.append(Untrained(proposal.expression.text, key))
 
     def _passed_on(self, expression: Expression, reason: Reason) -> bool:
         """The lot of a screened candidate, for the audit of the screens; some reasons are beyond doubt."""

@@ -17,6 +17,7 @@ from search.engine.funnel_counts import FunnelCounts
 from search.engine.racing import RECENT, gains_by_seed
 from search.engine.rejection import findings
 from search.engine.study import History, Study
+from search.engine.told import Told, outcomes
 from search.records.cohort import CohortRecord, Plan, Planned
 from search.records.trace_entry import Best, TraceEntry
 from search.records.trial import TrialRecord
@@ -35,6 +36,7 @@ class Recorder:
     def __init__(self, study: Study, config: Config) -> None:
         self.study, self.store, self.config = study, study.store, config
         self.funnel = FunnelCounts.of(self.store.trace)
+        self._told = Told(study, self.store.trace)
         self._raced = lru_cache(maxsize=_RACED)(lambda number: gains_by_seed(self.store.trials[number]))
 
     @property
@@ -43,8 +45,8 @@ class Recorder:
         return len(self.store.trace)
 
     def history(self, cohorts: int) -> History:
-        """Results of the first cohorts."""
-        return self.study.history(self._trained(cohorts))
+        """What strategies are told of the first cohorts."""
+        return self._told.history(cohorts)
 
     def uncensored(self, cohorts: int) -> Array:
         """The calibration set of early rejection after the first cohorts, (trials, rungs)."""
@@ -70,6 +72,7 @@ class Recorder:
         self.study.enter(trials)
         entry = self.store.append(record, trials, self._entry(record, trials))
         self.funnel.add(entry)
+        self._told.enter(entry)
         return entry
 
     def _entry(self, record: CohortRecord, trials: Sequence[TrialRecord]) -> TraceEntry:
@@ -93,6 +96,7 @@ class Recorder:
             seconds=record.result.seconds,
             mixed=(self.store.trace[-1].mixed if self.store.trace else 0.0) + record.plan.mixed,
             by_torch=record.result.by_torch,
+            untrained=tuple(outcomes(self.study, record, trials, self.config.aggregate)),
         )
 
     def _best(self, fresh: Sequence[TrialRecord]) -> Best | None:

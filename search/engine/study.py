@@ -39,6 +39,8 @@ class Study:
         front: the Pareto front.
         uncensored: the calibration set of early rejection.
         trials: how many were entered.
+        controls: the controls' names by class.
+        given: the known functions' results.
         result: a trial by its number, as strategies see it.
     """
 
@@ -48,12 +50,16 @@ class Study:
         self.store, self.scoring = store, scoring
         exact, signs = scoring.exact, scoring.signs
         self.known = KnownClasses(lambda n: parsed(store.trials[n].expression), exact=exact, signs=signs)
-        for text in (CONTROLS | dict(controls)).values():
-            self.known.expect(sign_class(parsed(text), exact=exact, signs=signs), parsed(text))
+        self.controls = {
+            sign_class(parsed(text), exact=exact, signs=signs): name
+            for name, text in (CONTROLS | dict(controls)).items()
+        }
+        for key, name in self.controls.items():
+            self.known.expect(key, parsed((CONTROLS | dict(controls))[name]))
         self.baseline = sorted(baseline, key=lambda known: -math.inf if known.gain is None else known.gain)
         for known in self.baseline:
             self.known.expect(known.trial.key, parsed(known.trial.expression))
-        self._given = [_as_result(replace(known.trial, attributes={})) for known in self.baseline]
+        self.given = [_as_result(replace(known.trial, attributes={})) for known in self.baseline]
         self.front = Front(scoring.directions)
         self.uncensored = Uncensored()
         self.trials = 0
@@ -92,7 +98,7 @@ class Study:
 
     def history(self, trials: int) -> History:
         """The known functions and the first results, as strategies see them."""
-        return History(self._given, self.result, trials)
+        return History(self.given, self.result, trials)
 
 
 def _as_result(trial: TrialRecord) -> Result:

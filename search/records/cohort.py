@@ -61,6 +61,19 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
+class Untrained:
+    """A proposal that its cohort did not take.
+
+    Args:
+        expression: its text, as it was proposed.
+        key: of its class, which was known; "" where a screen stopped it.
+    """
+
+    expression: str
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A cohort as proposed.
 
@@ -72,6 +85,7 @@ class Plan:
         race: the laps on more seeds.
         mixed: the candidate-trainings that the mixtures count as which were trained to propose it.
         seconds: what it took to propose and to screen them, NaN where it is not known; nothing depends on it.
+        untrained: the proposals that are no candidates, for strategies that are told of them.
     """
 
     number: int
@@ -81,6 +95,7 @@ class Plan:
     race: tuple[Lap, ...] = ()
     mixed: float = 0.0
     seconds: float = field(default=0.0, compare=False)
+    untrained: tuple[Untrained, ...] = ()
 
     @property
     def expressions(self) -> tuple[str, ...]:

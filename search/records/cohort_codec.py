@@ -9,7 +9,7 @@ from evaluators.racing import Lap
 from evaluators.results.json_codec import Fields, JsonObject, decoded, finite
 from evaluators.results.reasons import SCREENS, Reason
 from evaluators.results.records_codec import cohort_from_json, cohort_to_json
-from search.records.cohort import CohortRecord, Counts, Exemption, Passed, Plan, Planned, WhyExempt, rungs_of
+from search.records.cohort import CohortRecord, Counts, Exemption, Passed, Plan, Planned, Untrained, WhyExempt, rungs_of
 
 _FATES: dict[str, Passed | Reason] = {**{each.value: each for each in Passed}, **SCREENS}
 EXEMPT: dict[str, WhyExempt] = {**{each.value: each for each in Exemption}, **SCREENS}
@@ -29,6 +29,7 @@ def record_to_json(record: CohortRecord) -> JsonObject:
         **({"mixed": plan.mixed} if plan.mixed else {}),
         "proposed_in": finite(plan.seconds),
         "proposals": [_planned_to_json(planned) for planned in plan.proposals],
+        **({"untrained": list(map(_untrained_to_json, plan.untrained))} if plan.untrained else {}),
         "result": cohort_to_json(record.result),
     }
 
@@ -50,6 +51,7 @@ def record_from_json(fields: Fields) -> CohortRecord:
             race=_race_from_json(fields) if "race" in fields else (),
             mixed=fields.number("mixed") if "mixed" in fields else 0.0,
             seconds=fields.number("proposed_in") if "proposed_in" in fields else math.nan,
+            untrained=tuple(map(_untrained_from_json, fields.sections("untrained"))) if "untrained" in fields else (),
         ),
         tasks=tasks,
         started=time_from_json(fields, "started"),
@@ -114,3 +116,11 @@ def _planned_from_json(fields: Fields) -> Planned:
         exemption=exempt if isinstance(exempt, Exemption) else None,
         passed_on=exempt if isinstance(exempt, Reason) else None,
     )
+
+
+def _untrained_to_json(proposal: Untrained) -> JsonObject:
+    return {"expression": proposal.expression, **({"class": proposal.key} if proposal.key else {})}
+
+
+def _untrained_from_json(fields: Fields) -> Untrained:
+    return Untrained(fields.expression("expression"), fields.text("class") if "class" in fields else "")

@@ -7,7 +7,7 @@ import math
 from evaluators.results.json_codec import Fields, JsonObject, all_finite, finite
 from evaluators.results.reasons import TRAINED
 from search.records.cohort_codec import counts_from_json, counts_to_json, time_from_json, time_to_json
-from search.records.trace_entry import Best, Findings, TraceEntry
+from search.records.trace_entry import Best, Findings, Outcome, TraceEntry
 
 
 def entry_to_json(entry: TraceEntry) -> JsonObject:
@@ -29,6 +29,7 @@ def entry_to_json(entry: TraceEntry) -> JsonObject:
         "seconds": dict(entry.seconds),
         **({"mixed": entry.mixed} if entry.mixed else {}),
         **({"by_torch": dict(entry.by_torch)} if entry.by_torch else {}),
+        **({"untrained": [_outcome_to_json(each) for each in entry.untrained]} if entry.untrained else {}),
         "journal_bytes": entry.journal_bytes,
         "journal_sha256": entry.journal_sha256,
     }
@@ -57,6 +58,7 @@ def entry_from_json(fields: Fields) -> TraceEntry:
         seconds=fields.numbers_by_name("seconds") if "seconds" in fields else {},
         mixed=fields.number("mixed") if "mixed" in fields else 0.0,
         by_torch=fields.integers_by_name("by_torch") if "by_torch" in fields else {},
+        untrained=tuple(map(_outcome_from_json, fields.sections("untrained"))) if "untrained" in fields else (),
         journal_bytes=fields.integer("journal_bytes"),
         journal_sha256=fields.text("journal_sha256"),
     )
@@ -69,6 +71,14 @@ def best_to_json(best: Best | None) -> JsonObject | None:
 
 def _best_from_json(fields: Fields) -> Best:
     return Best(fields.text("expression"), fields.number("gain"))
+
+
+def _outcome_to_json(outcome: Outcome) -> JsonObject:
+    return {"expression": outcome.expression, "gain": outcome.gain}
+
+
+def _outcome_from_json(fields: Fields) -> Outcome:
+    return Outcome(fields.expression("expression"), fields.number_or_none("gain"))
 
 
 def _findings_to_json(findings: Findings) -> JsonObject:

@@ -42,6 +42,19 @@ class Best:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a strategy is told of a proposal that was not trained.
+
+    Args:
+        expression: its text.
+        gain: of its class, from the cohort that trained it; None where that failed, or a screen stopped the proposal.
+    """
+
+    expression: str
+    gain: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class TraceEntry:
     """A recorded cohort; runs of older versions lack what came later.
 
@@ -62,6 +75,7 @@ class TraceEntry:
         seconds: of training, by task.
         mixed: the candidate-trainings that the mixtures of the run count as, with this cohort's.
         by_torch: on how many tasks the candidates were trained by torch instead of the native engine, by reason.
+        untrained: outcomes of the proposals that were not trained, where the strategy is told of them.
         journal_bytes, journal_sha256: length and hash of the journal.
     """
 
@@ -81,6 +95,7 @@ class TraceEntry:
     seconds: Mapping[str, float] = field(default_factory=dict)
     mixed: float = 0.0
     by_torch: Mapping[str, int] = field(default_factory=dict)
+    untrained: tuple[Outcome, ...] = ()
     journal_bytes: int = 0
     journal_sha256: str = ""
 

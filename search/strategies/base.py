@@ -40,10 +40,10 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A candidate that was trained.
+    """A candidate that was trained, or a proposal that was not, see :attr:`Strategy.hears_untrained`.
 
     Args:
-        id: cohort and slot, as in ``"12.7"``.
+        id: cohort and slot, as in ``"12.7"``; of a proposal that was not trained, cohort and number, ``"12+3"``.
         expression: the candidate.
         objectives: value of each objective; empty if it failed.
         reason: why it failed, or "".
@@ -109,6 +109,8 @@ class Strategy(ABC):
         mixes: it orders mixtures.
         exact: functions that differ by a factor are trained as two; the job sets it.
         mixtures: gives the results of the mixtures that are ordered; the job sets it.
+        hears_untrained: it is told of its proposals that were not trained, too, behind the results of their cohort:
+            with the gain of the class where that was known, as failed where a screen stopped them.
     """
 
     choices: ClassVar[dict[str, tuple[str, ...]]] = {}
@@ -116,6 +118,7 @@ class Strategy(ABC):
     walks: ClassVar[bool] = False
     mixes: ClassVar[bool] = False
     exact: bool = False
+    hears_untrained: bool = False
 
     def __init__(self, grammar: Grammar) -> None:
         self.grammar = grammar

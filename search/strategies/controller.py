@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -28,27 +29,43 @@ _SAMPLES = 500  # of the grammar, from which the policy has its first shares
 
 @dataclass
 class Taught:
-    """What a controller has learnt: the policy, the moving average of rewards, results that wait for their batch."""
+    """What a controller has learnt.
+
+    Args:
+        trainer: with the policy.
+        baseline: the moving average of rewards.
+        waiting: vectors and rewards that wait for their batch.
+        batches: mean reward of each batch that was learnt from, and the entropy of a decision before it, in nats.
+    """
 
     trainer: Trainer
     baseline: float | None = None
     waiting: list[tuple[list[int], float]] = field(default_factory=list)
+    batches: list[tuple[float, float]] = field(default_factory=list)
 
 
 class Controller(Folding[Taught]):
     """Makes the decisions of a grammar's vector one after the other and learns which pay.
 
-    The reward is the gain, from -1 on, less its moving average. At first choices are as frequent as in samples of the
-    grammar. Expressions that have no vector are neither proposed nor learnt from.
+    The reward is the gain, from -1 on, less its moving average. A proposal of a known class has the gain that was
+    recorded for it, one that a screen stopped has -1: so all proposals are learnt from. At first choices are as
+    frequent as in samples of the grammar. Expressions that have no vector are neither proposed nor learnt from.
 
     Args:
         grammar: where expressions come from.
         immigrants: probability of a fresh sample of the grammar.
+        entropy: weight of the policy's entropy in what is maximised; much keeps it from settling on what is known.
+        untrained: proposals that were not trained are ``"rewarded"``, or ``"ignored"``.
     """
 
-    def __init__(self, grammar: Grammar, *, immigrants: float = 0.1) -> None:
+    choices: ClassVar[dict[str, tuple[str, ...]]] = {"untrained": ("rewarded", "ignored")}
+
+    def __init__(
+        self, grammar: Grammar, *, immigrants: float = 0.1, entropy: float = 0.2, untrained: str = "rewarded"
+    ) -> None:
         super().__init__(grammar)
-        self.immigrants, self.decisions = immigrants, grammar.decisions()
+        self.immigrants, self.entropy, self.decisions = immigrants, entropy, grammar.decisions()
+        self.hears_untrained = untrained == "rewarded"
 
     def _first_shares(self) -> list[Array]:
         rng = np.random.Generator(np.random.PCG64(0))
@@ -65,7 +82,7 @@ class Controller(Folding[Taught]):
         return [decision.choices.index(vector[decision.name]) for decision in self.decisions]
 
     def start(self) -> Taught:
-        return Taught(Trainer(Policy(self._first_shares())))
+        return Taught(Trainer(Policy(self._first_shares()), self.entropy))
 
     def packed(self) -> Arrays:
         return {} if self._state is None else {
@@ -73,6 +90,7 @@ class Controller(Folding[Taught]):
             "baseline": np.array(np.nan if self._state.baseline is None else self._state.baseline),
             "waiting": np.array([vector for vector, _ in self._state.waiting]).reshape(-1, len(self.decisions)),
             "rewards": np.array([reward for _, reward in self._state.waiting]),
+            "batches": np.array(self._state.batches).reshape(-1, 2),
             "seen": np.array(self._seen),
             "last": np.array(self._last),
         }  # fmt: skip
@@ -84,6 +102,7 @@ class Controller(Folding[Taught]):
             baseline, seen, last = float(arrays["baseline"]), int(arrays["seen"]), str(arrays["last"])
             rows = zip(arrays["waiting"].astype(int).tolist(), arrays["rewards"].tolist(), strict=True)
             state.waiting = [(vector, reward) for vector, reward in rows]
+            state.batches = [(reward, entropy) for reward, entropy in arrays["batches"].tolist()]
         except (KeyError, TypeError, ValueError, RuntimeError):  # of another version: it is learnt anew
             return False
         state.baseline = None if math.isnan(baseline) else baseline
@@ -105,8 +124,9 @@ class Controller(Folding[Taught]):
         new = float(rewards.mean())
         baseline = new if state.baseline is None else state.baseline
         spread = float(np.abs(rewards - baseline).mean())
-        if spread > 0:
-            state.trainer.step(np.array([vector for vector, _ in state.waiting]), (rewards - baseline) / spread)
+        vectors = np.array([vector for vector, _ in state.waiting])
+        entropy = state.trainer.step(vectors, (rewards - baseline) / (spread or 1.0))
+        state.batches.append((new, entropy))
         state.baseline = DECAY * baseline + (1 - DECAY) * new
         state.waiting = []
 

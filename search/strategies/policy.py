@@ -15,7 +15,6 @@ from evaluators.training.member import Array
 
 WIDTH = 32
 CLIP, EPOCHS = 0.2, 8
-ENTROPY = 0.2  # much, as no class is trained twice: a policy that has settled proposes what is known
 LEARNING_RATE = 0.01
 
 
@@ -67,23 +66,34 @@ class Policy(nn.Module):
 
 
 class Trainer:
-    """Trains a policy on batches of vectors with their advantages."""
+    """Trains a policy on batches of vectors with their advantages.
 
-    def __init__(self, policy: Policy) -> None:
-        self.policy = policy
+    Args:
+        policy: at its start.
+        entropy: weight of the mean entropy of a decision, in nats, beside advantages of a mean size of 1.
+    """
+
+    def __init__(self, policy: Policy, entropy: float) -> None:
+        self.policy, self.entropy = policy, entropy
         self.adam = torch.optim.Adam(policy.parameters(), lr=LEARNING_RATE)
 
-    def step(self, vectors: Array, advantages: Array) -> None:
-        """Some passes over one batch; ratios are to the policy before the first."""
+    def step(self, vectors: Array, advantages: Array) -> float:
+        """Some passes over one batch; ratios are to the policy before the first.
+
+        Returns:
+            The mean entropy of a decision before the step, in nats.
+        """
         chosen, better = torch.from_numpy(vectors), torch.from_numpy(advantages).float()
-        before = self.policy.log_probabilities(chosen)[0].detach()
+        with torch.no_grad():
+            before, uncertain = self.policy.log_probabilities(chosen)
         for _ in range(EPOCHS):
             now, entropy = self.policy.log_probabilities(chosen)
             ratio = (now - before).exp()
             gained = torch.minimum(ratio * better, ratio.clamp(1 - CLIP, 1 + CLIP) * better)
             self.adam.zero_grad()
-            (-(gained + ENTROPY * entropy).mean()).backward()
+            (-(gained + self.entropy * entropy).mean()).backward()
             self.adam.step()
+        return float(uncertain.mean())
 
 
 def packed_trainer(trainer: Trainer) -> dict[str, np.ndarray]:

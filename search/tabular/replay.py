@@ -8,12 +8,14 @@ Known functions are no members: the strategy begins with their results, as a job
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from evaluators.seeds import numpy_generator
 from evaluators.training.member import Array
+from primitives.equivalence.classes import class_of
+from primitives.expression.expression import Expression
 from primitives.grammars import Grammar
 from primitives.quoting import quoted
 from primitives.user_file import label
@@ -127,14 +129,23 @@ class Replayed:
         while len(self.order) < self.setting.budget and self.untried.any():
             rng = numpy_generator(self.seed, "ask", len(self.order))
             wanted = min(self.setting.cohort, self.setting.budget - len(self.order), int(self.untried.sum()))
-            for row, proposal in self._cohort(history, wanted, rng):
+            taken, repeated = self._cohort(history, wanted, rng)
+            for row, proposal in taken:
                 history.append(self._result(row, proposal, str(len(self.order))))
                 self.order.append(row)
+            if self.strategy.hears_untrained:
+                history += [self._repeated(row, f, f"{len(self.order)}+{n}") for n, (row, f) in enumerate(repeated)]
         return self.order
 
-    def _cohort(self, history: Sequence[Result], n: int, rng: np.random.Generator) -> list[tuple[int, Proposal]]:
-        """Different untried members: the strategy is asked as a job asks it, then by lot."""
+    def _cohort(
+        self, history: Sequence[Result], n: int, rng: np.random.Generator
+    ) -> tuple[list[tuple[int, Proposal]], list[tuple[int, Expression]]]:
+        """Different untried members: the strategy is asked as a job asks it, then by lot.
+
+        Behind them the proposals of members that the strategy has seen, or sees with this cohort.
+        """
         taken: list[tuple[int, Proposal]] = []
+        repeated: list[tuple[int, Expression]] = []
         left = PROPOSALS_PER_PLACE * n
         while len(taken) < n and left > 0:
             asked = self.strategy.ask(history, [], n - len(taken), rng)[: n - len(taken)]
@@ -146,13 +157,24 @@ class Replayed:
                 if (row := self.members.row(proposal.expression)) is not None:
                     self.untried[row] = False
                     taken.append((row, proposal))
+                elif (seen := self._seen(proposal.expression)) is not None:
+                    repeated.append((seen, proposal.expression))
             self.asked += len(asked)
             self.in_vain += len(asked) - (len(taken) - found)
         while len(taken) < n:
             row = self.members.draw(rng)
             self.untried[row] = False
             taken.append((row, Proposal(self.table.expressions[row])))
-        return taken
+        return taken, repeated
+
+    def _seen(self, expression: Expression) -> int | None:
+        """The row of an expression's class where the strategy knows its gain, or will at the end of the cohort."""
+        row = self.table.row.get(class_of(expression, exact=self.table.exact))
+        hidden = row is None or self.untried[row] or (self.table.known[row] and not self.setting.baseline)
+        return None if hidden else row
+
+    def _repeated(self, row: int, expression: Expression, name: str) -> Result:
+        return replace(self._result(row, Proposal(expression), name), expression=expression)
 
     def _result(self, row: int, proposal: Proposal, number: str) -> Result:
         gain = float(self.scores.shown[row])

@@ -19,6 +19,7 @@ from primitives.grammars import Grammar, grammar
 from search.commands.cli import app
 from search.errors import ReplayError
 from search.strategies import STRATEGIES, Proposal, Result
+from search.strategies.controller import Controller, Taught
 from search.strategies.random import Random
 from search.tabular.compare import CHOSEN, compare
 from search.tabular.members import NEAREST, Members
@@ -171,6 +172,30 @@ def test_what_is_no_member_is_asked_again_and_then_drawn_by_lot(table: Table) ->
     random = replayed(table, "random", 30)
     random.run()
     assert random.in_vain < 0.2 * random.asked  # drawn twice in one cohort
+
+
+@pytest.mark.parametrize("baseline", [True, False])
+def test_a_strategy_that_asks_is_told_of_members_that_it_has_seen(
+    table: Table, baseline: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With their gains, as in a job; never of one that it has not seen."""
+    seen: list[Result] = []
+    learn = Controller.told
+
+    def noted(self: Controller, state: Taught, result: Result) -> Taught:
+        seen.append(result)
+        return learn(self, state, result)
+
+    monkeypatch.setattr(Controller, "told", noted)
+    replayed(table, "controller", 60, baseline=baseline).run()
+    tried: dict[int, float] = {}
+    repeats = [each for each in seen if "+" in each.id]
+    for each in seen:
+        row = table.row[fingerprint(each.expression).scale]
+        if "+" in each.id:
+            assert tried[row] == each.gain
+        tried[row] = each.gain
+    assert repeats
 
 
 def test_seeds_are_drawn_for_each_repeat_and_the_others_judge(noisy: Table) -> None:

@@ -25,15 +25,16 @@ class StackedBatchNorm(TorchFunctionMode):
     """Within this context, the inputs of torch's batch and instance normalisation are slice after slice in memory."""
 
     def __torch_function__(
-        self, function: Any, types: Iterable[type], args: tuple[Any, ...] = (), kwargs: Any = None
+        self, function: Any, types: Iterable[type], args: tuple[Any, ...] = (), kwargs: dict[str, object] | None = None
     ) -> Any:
+        named: Any = kwargs or {}
         if function is F.batch_norm:
-            return _by_module(*args, **(kwargs or {}))
+            return _by_module(*args, **named)
         if function is torch.batch_norm:
-            return _by_torch(*args, **(kwargs or {}))
+            return _by_torch(*args, **named)
         if function in _INSTANCE_NORMS and args:
             args = (_ordered(args[0]), *args[1:])
-        return function(*args, **(kwargs or {}))
+        return function(*args, **named)
 
 
 def _by_module(
