@@ -1,6 +1,6 @@
 """Whether the controller learns on two units: reward and entropy by batch, and the best of each job beside random.
 
-    python -m docs.results.swish2017_learning            # a half hour of one core; goes on where it was stopped
+    python -m docs.results.swish2017_learning            # some minutes of one core; goes on where it was stopped
     python -m docs.results.swish2017_learning --table    # what is there
 
 Every job is `swish2017-2`, 39 million derivations, on a small perceptron (`digits-2x16`), five run seeds, without a

@@ -1,6 +1,6 @@
 """The eight functions of the Swish paper, ranked on each task beside ReLU and the best known functions.
 
-    python -m docs.results.swish2017_ranked                       # all tasks, half an hour of one core
+    python -m docs.results.swish2017_ranked                       # all tasks, half an hour of one core or more
     python -m docs.results.swish2017_ranked digits-resnet digits  # some
 
 The known functions are the panel's, GELU and SiLU. Their best three on a task are chosen by two seeds, and are then
