@@ -22,7 +22,9 @@ from evaluators.objectives import measured_objectives
 from evaluators.racing import Lap, Leg, legs
 from evaluators.rejection import FAILURES_ONLY, Judge, Thresholds, rung_rule
 from evaluators.rejection.screens import flags
+from evaluators.rejection.stability import is_unstable
 from evaluators.results.control_labels import CURRENT, family_of
+from evaluators.results.reasons import Reason
 from evaluators.results.records import CohortResult, MemberResult, reference_of
 from evaluators.seeds import derive
 from evaluators.tasks import task
@@ -83,6 +85,9 @@ class CohortRequest:
         recipe: by which all are trained, instead of by each task's optimiser and schedule and by ``rates``.
         alone: only the candidates and the controls that the request names are trained, none of those that tasks have,
             and nothing is rejected: there is no reference.
+        accuracy: the smallest accuracy that goes on at a rung, or None, see :mod:`evaluators.rejection.accuracy`.
+        stability: candidates whose gradients can be made to explode are not trained, see
+            :mod:`evaluators.rejection.stability`.
     """
 
     expressions: tuple[str, ...]
@@ -114,6 +119,8 @@ class CohortRequest:
     readings: bool = False
     recipe: Recipe | None = None
     alone: bool = False
+    accuracy: float | None = None
+    stability: bool = False
 
     @property
     def state(self) -> Checkpoint:
@@ -161,7 +168,7 @@ def run_cohort(
     settings = {name: _setting(request, chosen, asked.get(name, OWN)) for name, chosen in tasks.items()}
     named = controls_of(request, settings.values())
     state = request.state
-    begun = state.saved or CohortState(tuple(map(_begun, _members(request, named, candidates))))
+    begun = state.saved or CohortState(_begun(request, _members(request, named, candidates)))
     rows, seconds = list(begun.rows), dict(begun.seconds)
     trainings = [(leg, name) for leg in legs(request.seeds, request.race) for name in request.tasks]
     for done in range(begun.done, len(trainings)):
@@ -231,7 +238,7 @@ def _trained(
         setting, request.purpose, members,
         Schedule(request.steps, request.rungs, rates, request.drop_worst_rate and first),
         request.width or fastest_width(setting, request.backend),
-        judge=Judge(name, rung_rule(request.rule), request.thresholds) if first else FAILURES_ONLY,
+        judge=Judge(name, rung_rule(request.rule), request.thresholds, request.accuracy) if first else FAILURES_ONLY,
         backend=request.backend, measured=measured_objectives(request.measured if first else ()),
         readings=request.readings and first, checkpoint=state, watch=watch,
     )  # fmt: skip
@@ -256,8 +263,19 @@ def controls_of(request: CohortRequest, tasks: Iterable[Task]) -> dict[str, Expr
     return {CURRENT: None, **functions} if request.current and True in checked else {**functions}
 
 
-def _begun(member: CohortMember) -> MemberResult:
-    return MemberResult(overflows_in=() if member.expression is None else flags(member.expression))
+def _begun(request: CohortRequest, members: Sequence[CohortMember]) -> tuple[MemberResult, ...]:
+    """The members before they are trained; those that are unstable will not be."""
+    return tuple(
+        MemberResult(
+            overflows_in=() if member.expression is None else flags(member.expression),
+            reason=Reason.UNSTABLE if request.stability and _explodes(member, request.seed) else None,
+        )
+        for member in members
+    )
+
+
+def _explodes(member: CohortMember, seed: int) -> bool:
+    return not member.protected and member.expression is not None and is_unstable(member.expression, seed)
 
 
 def _members(

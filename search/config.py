@@ -18,7 +18,7 @@ from evaluators.objectives import DEFAULT, Aggregate, check_names, measured_obje
 from evaluators.objectives.tryout import try_out_objective
 from evaluators.places.each_place import kinds_of
 from evaluators.places.fitting import Fitting
-from evaluators.rejection import RecallTarget, rung_rule
+from evaluators.rejection import RecallTarget, check_accuracy, rung_rule
 from evaluators.rejection.tryout import try_out_rule
 from evaluators.results.json_codec import JsonObject
 from evaluators.seeds import numpy_generator
@@ -156,7 +156,9 @@ class Rejection(Section):
     ``rule`` names a rung rule, see :mod:`evaluators.rejection`. ``recall`` of the best ``top`` of all candidates is
     kept. The first ``warmup`` candidates and then the share ``audit``, by lot, are trained to the end but for failures;
     ``audit: 1`` turns thresholds off. The share ``screened`` of the candidates that a soft screen stops is passed on,
-    to see what the screens cost.
+    to see what the screens cost. What is less accurate than ``accuracy`` at a rung goes, warm-up and audit or not: it
+    takes the place of the failures that compare with the reference. With ``stability`` what fails the gradient-ascent
+    test of :mod:`evaluators.rejection.stability` is not trained.
     """
 
     rule: str = "recall"
@@ -165,6 +167,8 @@ class Rejection(Section):
     warmup: int = Field(256, ge=0)
     audit: float = Field(0.05, ge=0, le=1)
     screened: float = Field(0.0, ge=0, le=1)
+    accuracy: float | None = Field(None, gt=0, lt=1)
+    stability: bool = False
 
     @field_validator("rule")
     @classmethod
@@ -444,7 +448,7 @@ def with_pinned_files(config: Config) -> tuple[Config, tuple[str, ...]]:
     Raises:
         UserFileError: a file is missing, is not the one that was pinned, or has not what it was named for.
         GrammarError: likewise, of a grammar.
-        TaskError: a task of a file does not work.
+        TaskError: a task of a file does not work, or has no accuracy where ``rejection.accuracy`` asks for one.
         ConfigError: a strategy of a file has other settings or cannot search the grammar, the gains of the tasks
             have no common unit, or an objective has no number for a kind of function that the job has.
     """
@@ -457,6 +461,8 @@ def with_pinned_files(config: Config) -> tuple[Config, tuple[str, ...]]:
     averaged = "mean" if chosen.strategy.get("winner") == "average" else chosen.aggregate
     check_units(chosen.tasks, averaged, chosen.confirmation.finalists)
     _check_tunable(chosen)
+    for name in chosen.tasks if chosen.rejection.accuracy else ():
+        check_accuracy(task(name))
     check_losses_units(chosen.tasks, [name for name in chosen.objectives if not is_reference(name)])
     for name in filter(is_reference, chosen.objectives):
         first = under(task(chosen.tasks[0]), *chosen.asked(chosen.tasks[0]))

@@ -42,6 +42,7 @@ class Reason(Enum):
     NODE_LOST = ("node-lost", Kind.FAILED, "the machine that trained it was lost")
     RAISED = ("raised", Kind.FAILED, "training it raised an error")
     NO_REFERENCE = ("no-reference", Kind.FAILED, "the reference itself had no finite loss to compare with")
+    INACCURATE = ("inaccurate", Kind.REJECTED, "its accuracy on validation examples was below the floor at a rung")
     UNSTABLE = ("unstable", Kind.REJECTED, "its gradients can be made to explode")
 
     def __init__(self, code: str, kind: Kind, meaning: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,7 +19,7 @@ from evaluators.comparison import comparison_of, name_of_judged
 from evaluators.errors import TaskError
 from evaluators.machine.backend import CPU, Backend
 from evaluators.objectives import MeasuredObjective, check_measured, measure
-from evaluators.rejection import FAILURES_ONLY, Judge
+from evaluators.rejection import FAILURES_ONLY, READING, Judge, check_accuracy
 from evaluators.tasks.base import HeldOut, Part, Task
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.training.chains.choice import not_native
@@ -71,8 +72,10 @@ def train(
         One outcome for each member, in order.
 
     Raises:
-        TaskError: an objective cannot be measured on this task.
+        TaskError: an objective cannot be measured on this task, or the judge asks for an accuracy that it has not.
     """
+    if judge.accuracy is not None:
+        check_accuracy(task)
     if isinstance(task, LoopTask):
         if measured:
             names = ", ".join(objective.name for objective in measured)
@@ -149,11 +152,25 @@ def _to_the_end(course: _Course, group: Sequence[int], models: Group, outcomes: 
             if course.watch:
                 course.watch.reached(reached(course.task, course.members, outcomes, rung, course.schedule))
         if course.part == "search":
-            course.judge.at(rung, course.task, [course.members[i] for i in judged], [outcomes[i] for i in judged])
+            accuracies = _accuracies(course, models)
+            course.judge.at(
+                rung, course.task, [course.members[i] for i in judged], [outcomes[i] for i in judged],
+                [accuracies.get(i) for i in judged],
+            )  # fmt: skip
         models = [shrunk for each, chunk in models if (shrunk := _shrink(each, chunk, outcomes, rung)) is not None]
         if rung < course.schedule.steps:
             course.checkpoint.offer(partial(frozen, rung, outcomes, models))
     return models
+
+
+def _accuracies(course: _Course, models: Group) -> dict[int, Array]:
+    """By number of the member, on validation examples, seeds x learning rates; none where the judge has no floor."""
+    found: dict[int, Array] = {}
+    for each, chunk in models if course.judge.accuracy is not None else ():
+        read = [of_slice[READING] for of_slice in each.readings("validation")]
+        tables = _by_member(each, torch.tensor(read, dtype=torch.float64, device="cpu"))
+        found |= {number: np.array(table) for number, table in zip(chunk, tables, strict=True)}
+    return found
 
 
 def _advance(course: _Course, models: Models, rung: int) -> None:

@@ -208,11 +208,21 @@ def announced(config: Config) -> str:
     rungs = len(config.tasks) * len(schedules(config)[0].rung_steps)
     exempt = r.warmup + r.audit * max(0, config.budget - r.warmup)
     thresholds = rung_rule(r.rule).describe(target_of(config))
+    failed = failures_in_words(config)
     if not thresholds or rungs == 1 or r.audit == 1 or exempt < SMALLEST_SET:
-        return "rejection: failures only"
+        return f"rejection: {failed} only"
     if config.budget <= r.warmup:
-        return f"rejection: failures only; a job of up to {r.warmup} classes is too short to learn more"
-    return f"rejection: failures only for {r.warmup} classes, then {thresholds}"
+        return f"rejection: {failed} only; a job of up to {r.warmup} classes is too short to learn more"
+    return f"rejection: {failed} only for {r.warmup} classes, then {thresholds}"
+
+
+def failures_in_words(config: Config) -> str:
+    """What goes whatever the rule."""
+    r = config.rejection
+    found = ["failures"]
+    found += [] if r.accuracy is None else [f"accuracies below {100 * r.accuracy:g}% at a rung"]
+    found += ["gradients that can be made to explode"] if r.stability else []
+    return " and ".join(filter(None, (", ".join(found[:-1]), found[-1])))
 
 
 def concluded(summary: Summary) -> str:

@@ -41,6 +41,8 @@ def request_for(config: Config, plan: Plan, folder: RunFolder | None = None, *, 
         controls=more_controls(config.controls),
         current=current,
         race=plan.race,
+        accuracy=config.rejection.accuracy,
+        stability=config.rejection.stability,
     )
 
 

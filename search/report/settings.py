@@ -6,7 +6,7 @@ from evaluators.objectives import objective
 from evaluators.rejection import rung_rule
 from primitives.user_file import is_reference, label
 from search.config import Config, Training
-from search.engine.rejection import target_of
+from search.engine.rejection import failures_in_words, target_of
 
 _WAYS = {"maximize": "largest", "minimize": "smallest"}
 
@@ -55,5 +55,8 @@ def _rejection(config: Config) -> str:
     own = is_reference(rejection.rule)  # a page is written without the file, too
     thresholds = label(rejection.rule) if own else rung_rule(rejection.rule).describe(target_of(config))
     if not thresholds or rejection.audit == 1 or config.budget <= rejection.warmup:
-        return "failures only"
-    return f"failures only for {rejection.warmup} classes, then {thresholds}; {rejection.audit:.0%} audited"
+        return f"{failures_in_words(config)} only"
+    return (
+        f"{failures_in_words(config)} only for {rejection.warmup} classes, then {thresholds}; "
+        f"{rejection.audit:.0%} audited"
+    )

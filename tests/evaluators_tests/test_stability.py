@@ -6,8 +6,14 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
+from evaluators.networks import cnn
 from evaluators.rejection.stability import LIMIT, _climb, _norm, is_unstable, largest_gradient
+from evaluators.seeds import torch_generator
+from evaluators.training.drawing import draw_weights
+from primitives.analysis import output_factor
+from primitives.catalogue import Entry, catalogue
 from primitives.expression.parsing import parse
 
 #: Hidden-layer activations of torch.nn, and some that are known to train.
@@ -45,6 +51,41 @@ def test_what_grows_faster_than_x_fails(text: str, seed: int) -> None:
 )
 def test_every_kind_is_tested(text: str, unstable: bool) -> None:
     assert is_unstable(parse(text)) == unstable
+
+
+@pytest.mark.parametrize("entry", catalogue("layer"), ids=lambda entry: entry.name)
+def test_known_layers_pass_with_room(entry: Entry) -> None:
+    """In a convolutional network, where statistics over positions are not those of a perceptron."""
+    assert 0 < largest_gradient(entry.expression, 3) < 1e-3 * LIMIT
+
+
+@pytest.mark.parametrize("text", ["x*x*mean_cp(x)", "x/std_gp(x)*exp(x)", "exp(x)*w+mean_p(x); w=1:channel"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_layers_that_do_not_bound_what_they_normalise_fail(text: str, seed: int) -> None:
+    assert is_unstable(parse(text), seed)
+
+
+def test_the_gradient_of_a_layer_is_that_of_the_convolutions_before_the_first_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By hand: weights and examples of the same generator, torch's own modules."""
+    monkeypatch.setattr("evaluators.rejection.stability.STEPS", 1)
+    generator = torch_generator(5, "stability")
+    network = cnn(1, 8, 3, 10)
+    draw_weights(network, generator)
+    x, y = torch.randn(16, 1, 8, 8, generator=generator), torch.randint(10, (16,), generator=generator)
+    modules = [nn.Sequential(nn.BatchNorm2d(8 * 2**n), nn.ReLU()) for n in range(3)]
+    network[1], network[3], network[5] = modules
+    norm_relu = parse("relu((x-mean_np(x))/std_np(x))")
+    factor = output_factor(norm_relu)
+    weights = {name: own for name, own in network.named_parameters() if name.endswith("weight") and own.dim() > 1}
+    first, *others = weights.values()
+    for own in others:  # what stands behind each place; the last is the linear layer
+        own.data *= factor
+    *slopes, _ = torch.autograd.grad(nn.functional.cross_entropy(network(x), y), [first, *others])
+    of_first, *rest = (slope.flatten() for slope in slopes)
+    by_hand = float(torch.cat([of_first, *(factor * slope for slope in rest)]).norm())
+    assert largest_gradient(norm_relu, 5) == pytest.approx(by_hand, rel=1e-3)
 
 
 def test_ascent_climbs(monkeypatch: pytest.MonkeyPatch) -> None:
