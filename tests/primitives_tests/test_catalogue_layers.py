@@ -56,6 +56,7 @@ FORMULAS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "DualELU": lambda x, z: F.elu(x) - F.elu(z),
     "BatchNorm + ReLU": lambda x, z: F.relu(bn(x)),
     "LayerNorm + ReLU": lambda x, z: F.relu(F.layer_norm(x, x.shape[1:])),
+    "LayerNorm + SiLU": lambda x, z: F.silu(F.layer_norm(x, x.shape[1:])),
     "InstanceNorm + ReLU": lambda x, z: F.relu(F.instance_norm(x)),
     "GroupNorm + ReLU": lambda x, z: F.relu(F.group_norm(x, 2)),
     "RMSNorm + SiLU": lambda x, z: F.silu(F.rms_norm(x.movedim(1, -1), (32,), eps=1e-5).movedim(-1, 1)),
@@ -96,7 +97,7 @@ def test_the_source_agrees(entry: Entry) -> None:
 
 def test_every_row_has_a_formula_and_its_kind() -> None:
     assert [entry.name for entry in KNOWN] == sorted(FORMULAS, key=[entry.name for entry in KNOWN].index)
-    assert len({entry.name for kind in KINDS for entry in catalogue(kind)}) == 327 + len(KNOWN) == 369
+    assert len({entry.name for kind in KINDS for entry in catalogue(kind)}) == 327 + len(KNOWN) == 370
     for entry in KNOWN:
         assert not entry.expression.is_pointwise
         assert ("z" in entry.expression.inputs) == (entry.kind == "gate")
