@@ -27,7 +27,7 @@ def row(final: list[list[float | None]], reason: str = "", tests: list[list[floa
 def test_table() -> None:
     assert list(OBJECTIVES)[:2] == ["gain", "cost"]
     larger_is_better = {name for name, o in OBJECTIVES.items() if o.direction == "maximize"}
-    assert larger_is_better == {"gain", "sparsity", "robustness", "noise"}
+    assert larger_is_better == {"gain", "sparsity", "robustness", "noise", "accuracy"}
 
 
 def test_cost_of_relu_is_one() -> None:
