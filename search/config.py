@@ -546,7 +546,9 @@ def _pinned(config: Config) -> dict[str, object]:
         "tasks": tuple(map(pinned, config.tasks)),
         # a path can be written in several ways
         "objectives": tuple(dict.fromkeys(map(pinned, config.objectives))),
-        "strategy": {**config.strategy, "name": pinned(str(config.strategy["name"]))},
+        "strategy": {
+            key: pinned(str(value)) if key in ("name", "by") else value for key, value in config.strategy.items()
+        },
         "rejection": config.rejection.model_copy(update={"rule": pinned(config.rejection.rule)}),
         "confirmation": config.confirmation.model_copy(update={"unseen": None if unseen is None else pinned(unseen)}),
     }
