@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from pydantic_core import ErrorDetails
 
 from evaluators.controls import Named, builtin_controls, function_of, more_controls
-from evaluators.errors import EvaluationError
+from evaluators.errors import EvaluationError, TaskError
 from evaluators.objectives import DEFAULT, Aggregate, check_names, measured_objectives, objective
 from evaluators.objectives.tryout import try_out_objective
 from evaluators.places.each_place import kinds_of
@@ -28,6 +28,7 @@ from evaluators.tasks.conditions import INITIALS, SCALES, Conditions, under
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.tasks.optimisers import OPTIMISERS
 from evaluators.tasks.place import PlaceKind
+from evaluators.tasks.recipe import Recipe, trained_by
 from evaluators.tasks.tryout import try_out
 from evaluators.training.schedules import SCHEDULES
 from evaluators.training.train import WIDTH
@@ -506,13 +507,19 @@ def _check_functions(config: Config) -> None:
 
 
 def _check_tunable(config: Config) -> None:
-    """Refuse to tune a task whose optimiser is not ours."""
+    """Refuse to tune a task whose optimiser is not ours, or takes no other settings."""
     for name in config.tasks if config.confirmation.hpo else ():
-        if isinstance(task(name), LoopTask):
+        searched = task(name)
+        if isinstance(searched, LoopTask):
             raise ConfigError(
                 f"confirmation.hpo: expected tasks that are trained by an optimiser of ours, but {label(name)} has a "
                 "loop of its own; leave hpo out"
             )
+        try:
+            for each in filter(None, (searched, searched.larger())):
+                trained_by(each, Recipe(OPTIMISERS["adam"], 1e-3, SCHEDULES["constant"]))
+        except TaskError as error:
+            raise ConfigError(f"confirmation.hpo: {error}") from None
 
 
 def _check_grammar(config: Config) -> None:
@@ -546,7 +553,9 @@ def _pinned(config: Config) -> dict[str, object]:
         "tasks": tuple(map(pinned, config.tasks)),
         # a path can be written in several ways
         "objectives": tuple(dict.fromkeys(map(pinned, config.objectives))),
-        "strategy": {**config.strategy, "name": pinned(str(config.strategy["name"]))},
+        "strategy": {
+            key: pinned(str(value)) if key in ("name", "by") else value for key, value in config.strategy.items()
+        },
         "rejection": config.rejection.model_copy(update={"rule": pinned(config.rejection.rule)}),
         "confirmation": config.confirmation.model_copy(update={"unseen": None if unseen is None else pinned(unseen)}),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import copy
 from dataclasses import dataclass
 
+from evaluators.errors import TaskError
 from evaluators.tasks.base import Task
 from evaluators.tasks.optimisers import Optimiser
 from evaluators.training.schedules import RateSchedule
@@ -26,9 +27,20 @@ class Recipe:
 
 
 def trained_by(task: Task, recipe: Recipe | None) -> Task:
-    """The task with a recipe in place of its own optimiser, rates and schedule; itself where there is none."""
+    """The task with a recipe in place of its own optimiser, rates and schedule; itself where there is none.
+
+    Raises:
+        TaskError: one of them is a property, which has no other value.
+    """
     if recipe is None:
         return task
     changed = copy(task)
-    changed.optimiser, changed.schedule, changed.learning_rates = recipe.optimiser, recipe.schedule, (recipe.rate,)
+    settings = {"optimiser": recipe.optimiser, "schedule": recipe.schedule, "learning_rates": (recipe.rate,)}
+    for name, value in settings.items():
+        try:
+            setattr(changed, name, value)
+        except AttributeError:
+            raise TaskError(
+                f"task {task.name!r}: {name}: expected an attribute, in whose place a recipe can be put, got a property"
+            ) from None
     return changed

@@ -281,7 +281,8 @@ def carried_table(confirmation: Confirmation, unit: str = "nats") -> Table:
 def tuned_table(confirmation: Confirmation) -> Table:
     """By which recipe each function was trained, and its value in the search for it."""
     space = confirmation.setting.tuning
-    trials = "" if space is None else f", the best of {space.trials} each on {space.seeds} seeds of the search's data"
+    seeds = "" if space is None else f"{space.seeds} seed{'s' * (space.seeds > 1)}"
+    trials = "" if space is None else f", the best of {space.trials} each on {seeds} of the search's data"
     several = len(confirmation.setting.tasks) > 1
     shown = [
         [f"{row.function} on {row.task}" if several else row.function, row.recipe, number(row.value)]

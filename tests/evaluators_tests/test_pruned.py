@@ -149,6 +149,13 @@ def test_a_sparsity_that_is_none_is_refused() -> None:
         PrunedDigits(sparsity=1.0)
 
 
+def test_a_layer_of_which_nothing_would_be_left_is_refused() -> None:
+    with pytest.raises(TaskError, match=r"-2x4': a layer of 16 weights.*leaves it one is 0\.937, or"):
+        evaluate(["tanh(x)"], "digits-pruned-0.99-2x4", seeds=2, steps=1)
+    masks = [mask for _, mask in initial_network(task("digits-pruned-0.937-2x4"), 0).named_buffers()]
+    assert min(int(mask.sum()) for mask in masks) == 1
+
+
 def test_relu_loses_by_pruning() -> None:
     """Dense, at .9 and at .99; the readings are accuracies."""
     names = ("digits-pruned-0-2x32", "digits-pruned-0.9-2x32", "digits-pruned-0.99-2x32")

@@ -11,9 +11,12 @@ import pytest
 
 from evaluators.errors import TaskError
 from evaluators.objectives import OBJECTIVES, registry
+from primitives import parse
 from primitives.errors import UserFileError
 from search import Job, Run
 from search.commands.cli import main
+from search.strategies import Result, strategy
+from search.strategies.late_acceptance import LateAcceptance
 
 MINE = """\
 from torch import Tensor
@@ -129,3 +132,16 @@ def test_evaluate_on_the_command_line(
     shown, found = capsys.readouterr().out.split("[", 1)
     assert "my_size" in shown
     assert json.loads(f"[{found}")[0]["my_size"] == 2.0
+
+
+def test_a_climb_goes_by_it(file: Path, small: Path) -> None:
+    climb = {"name": "late_acceptance", "by": "mine.py:Size"}
+    run = Job.load(small, [*BOTH, f"strategy={climb}"]).launch("one")
+    again = Run.open("one").config
+    assert again == run.config and again.strategy["by"] == again.objectives[1]
+    made = strategy(again.strategy)
+    assert isinstance(made, LateAcceptance)
+    sizes = (3.0, 2.0, 4.0)
+    rows = [Result(f"0.{n}", parse("relu(x)-beta*x; beta=1"), {"my_size": size}, "") for n, size in enumerate(sizes)]
+    current = made.folded(rows[:2]).current
+    assert current is not None and current.id == "0.1"

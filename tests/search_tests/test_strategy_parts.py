@@ -206,6 +206,28 @@ def test_late_acceptance_takes_a_worse_step_and_gives_up_in_the_end() -> None:
     assert [each.gain if each else None for each in current] == [0.0, 1.0, 0.5, 0.5, 0.5, None]
 
 
+def test_late_acceptance_begins_anew_with_a_fresh_sample() -> None:
+    """Children of the climb that was given up are still under way then; they are no sample."""
+    climber = LateAcceptance(GRAMMAR, length=1, patience=2)
+    (first,) = climber.ask([], [], 1, rng())
+    history = [replace(result("x*sin(x)", 1.0, 0), attributes=first.attributes)]
+    (child,) = climber.ask(history, [], 1, rng())
+    late = [replace(result("x+sin(x)", gain, n), attributes=child.attributes) for n, gain in enumerate((0, 0, 2), 1)]
+    assert climber.folded([*history, *late]).current is None
+    (fresh,) = climber.ask([*history, *late], [], 1, rng())
+    assert not fresh.parents
+    begun = [*history, *late, replace(result("x*tanh(x)", -1.0, 4), attributes=fresh.attributes)]
+    current = climber.folded(begun).current
+    assert current is not None and current.id == "0.4"
+
+
+def test_a_move_that_moves_nothing_is_refused_at_launch() -> None:
+    climb = {"name": "late_acceptance", "move": "swap"}
+    with pytest.raises(ConfigError, match="move: 'swap' changes none of 20 functions drawn from 'swish2017'; take"):
+        Job(checked({"budget": 4, "grammar": "swish2017", "strategy": climb}, "c.yaml"), "job")
+    Job(checked({"budget": 4, "grammar": "swish2017", "strategy": climb | {"move": "point+swap"}}, "c.yaml"), "job")
+
+
 def test_late_acceptance_moves_as_safs_does() -> None:
     """One function of three is drawn anew, and two are swapped; what is impossible is left out."""
     safs, rng_ = grammar("safs-layers"), rng(3)

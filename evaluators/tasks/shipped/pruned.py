@@ -6,6 +6,7 @@ what is left and trains that; no masked weight comes back.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import ClassVar, Self
 
@@ -75,11 +76,21 @@ class Pruned(SizedTask):
         return type(self)(self.depth + 1, self.width * 5 // 4, self.sparsity, "confirmation")
 
     def prepare(self, network: nn.Module, seed: int) -> None:
-        """Put the weights of the seed's dense network in, and mask the smallest of each layer."""
+        """Put the weights of the seed's dense network in, and mask the smallest of each layer.
+
+        Raises:
+            TaskError: a layer has too few weights: no input would come through it, and all candidates would be one.
+        """
+        layers = [module for module in network.modules() if isinstance(module, LAYERS)]
+        fewest = min(module.weight.numel() for module in layers)
+        if round(self.sparsity * fewest) == fewest:
+            raise TaskError(
+                f"task {self.name!r}: a layer of {fewest} weights would have none left; the largest sparsity that "
+                f"leaves it one is {math.floor(1000 * (1 - 1 / fewest)) / 1000:g}, or take a wider network"
+            )
         network.load_state_dict(_dense(type(self), self.depth, self.width, self.part, seed))
-        for module in network.modules():
-            if isinstance(module, LAYERS):
-                prune.l1_unstructured(module, "weight", amount=self.sparsity)
+        for module in layers:
+            prune.l1_unstructured(module, "weight", amount=self.sparsity)
 
 
 class PrunedDigits(Pruned, Digits):
