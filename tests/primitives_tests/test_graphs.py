@@ -234,6 +234,18 @@ def test_many_ways_to_read_are_no_search_without_end(tmp_path: Path) -> None:
     assert f in twice and parse(f"2*({f.text})") not in twice
 
 
+def test_leaves_that_are_alike_are_no_search_without_end(tmp_path: Path) -> None:
+    """Each of 24 parameters could be any of 24 leaves; a 25th has no place."""
+    names = [f"q{letter}" for letter in "abcdefghijklmnopqrstuvwx"]
+    declared = ", ".join(f"{name}: {{}}" for name in names)
+    alike = loaded(tmp_path, f"name: n\nparameters: {{{declared}}}\nbinary: [a*b]\ntemplates: [{{graph: 28}}]")
+
+    def product_of(*factors: str) -> Expression:
+        return parse(f"x*{'*'.join(factors)}; {', '.join(f'{name}=1' for name in factors)}")
+
+    assert product_of(*names) in alike and product_of(*names, "r") not in alike
+
+
 # variation
 
 

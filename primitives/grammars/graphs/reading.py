@@ -70,6 +70,8 @@ class _Search:
             rest = self._found(((needed - {node}) | set(inputs), taken | places, left - cost))
             if rest is not None:
                 yield rest[0] + cost, ((node, rule, inputs), rest[1])
+            if not rule.arity:
+                return  # the other leaves that are written so could stand here as well, and nowhere else
 
     def _options(self, node: Expression) -> Iterator[tuple[Rule, tuple[Expression, ...], tuple[Parameter, ...]]]:
         leaves, rules = _indexed(self._space)
