@@ -363,7 +363,7 @@ def test_what_cannot_be_mixed_is_refused() -> None:
         ran(asked(), Looping)
     with pytest.raises(EvaluationError, match="does not fit the place"):
         ran(asked(), Gated)
-    with pytest.raises(TaskError, match="training examples: expected at least 32"):
+    with pytest.raises(TaskError, match="expected at least 64 training examples, half of them for the mixture, got "):
         ran(asked(), Few)
     gates = form_in(grammar("glu").templates[0][0])
     assert isinstance(gates, Form) and "second input z" in why_not(gates)

@@ -29,7 +29,7 @@ from search.engine.loop import search
 from search.engine.mixtures import Mixtures, request_for_mixture, worth
 from search.engine.recorder import Recorder
 from search.engine.study import Study
-from search.errors import ConfigError, WorkerError
+from search.errors import ConfigError, RunError, WorkerError
 from search.records.trace_entry import spent
 from search.storage import MemoryStore, open_store
 from search.storage.mixture_files import keep_mixture, mixtures_of, whole_mixture
@@ -258,6 +258,17 @@ def test_a_file_of_any_name_beside_mixtures_is_looked_at_without_an_error(tmp_pa
     (folder.checkpoints / f"{name}-0").write_text("")
     folder.sweep_checkpoints(lambda number: number > 0)
     assert (folder.checkpoints / f"{name}-0").exists()
+
+
+def test_a_mixture_of_another_run_is_refused_by_its_id(tmp_path: Path) -> None:
+    ours, theirs = RunFolder(tmp_path), RunFolder(tmp_path)
+    ours.run, theirs.run = "ours", "theirs"
+    request = MixtureRequest(ORDER.space, "digits", 5, 0.003, ORDER.settings)
+    keep_mixture(theirs, request, drawn_mixtures([ORDER])[0])
+    with pytest.raises(RunError, match=r"0005\.json.* is of run theirs; this is run ours"):
+        whole_mixture(ours, request)
+    with pytest.raises(RunError, match=r"0005\.json.* is of run theirs; this is run ours"):
+        list(mixtures_of(ours))
 
 
 def test_mixtures_are_paid_in_their_order() -> None:
