@@ -44,6 +44,13 @@ class MixtureSettings:
             raise EvaluationError(
                 f"expected warm from 0 to shrink, and shrink below 1, got warm {self.warm} and shrink {self.shrink}"
             )
+        if self.first_drop >= self.steps:
+            raise EvaluationError(
+                f"expected warm and shrink to leave a step for the mixture before its first operator is dropped, got "
+                f"warm {self.warm} and shrink {self.shrink} of {self.steps} steps"
+            )
+        if not self.rate > 0:
+            raise EvaluationError(f"rate: expected above 0 for a mixture to learn, got {self.rate}")
         if self.weights not in WEIGHTS:
             raise EvaluationError(f"weights: expected {' or '.join(WEIGHTS)}, got {self.weights!r}")
 

@@ -17,7 +17,7 @@ from evaluators.errors import TaskError
 from evaluators.mixture.cell import Cell
 from evaluators.mixture.request import MixtureRequest
 from evaluators.seeds import derive
-from evaluators.tasks.base import Task, batches
+from evaluators.tasks.base import BLOCK, Task, batches
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.training.plain import PlainModel
 from evaluators.training.randomness import begin_step, own_random_numbers
@@ -68,6 +68,11 @@ class MixtureTraining:
     def _divided(self) -> tuple[Tensor, Tensor]:
         """Both halves; the model's batches, and those of the mixture, become theirs."""
         train, steps = self.model.split.train.cpu(), self.request.settings.steps
+        if len(train) < 2 * BLOCK:
+            raise TaskError(
+                f"task {self.task.name!r}: expected at least {2 * BLOCK} training examples, half of them for the "
+                f"mixture, got {len(train)}"
+            )
         own, other = train[: len(train) // 2], train[len(train) // 2 :]
         size, seed, place = self.task.batch_size, self.request.seed, self.request.backend.place
         self.model.order = place(batches(own, steps * self.task.accumulate, size, seed))

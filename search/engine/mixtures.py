@@ -7,6 +7,7 @@ asks for the same ones again and takes them from their files; one that was under
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 
 from evaluators.machine.running import seconds_run
 from evaluators.mixture.request import MixtureRequest, MixtureResult
@@ -59,8 +60,7 @@ class Mixtures:
             DrainedError: the workers were told to end.
             FileError: a file cannot be written.
         """
-        chosen = [order for order in orders if self._pays(order)]
-        requests = [request_for_mixture(self._config, order) for order in chosen]
+        requests = [request_for_mixture(self._config, order) for order in takewhile(self._pays, orders)]
         found = {} if self._folder is None else {
             request.seed: result for request in requests if (result := whole_mixture(self._folder, request))
         }  # fmt: skip
@@ -136,16 +136,19 @@ def _rates(config: Config, name: str) -> tuple[float, ...]:
 
 def in_words(folder: RunFolder, trace: Sequence[TraceEntry]) -> str:
     """What the mixtures of a run took, by steps and by the clock; "" if it has none."""
-    trained = list(mixtures_of(folder))
-    if not trained:
+    number, failed, steps, seconds = 0, 0, 0, 0.0
+    for _, result in mixtures_of(folder):
+        number += 1
+        failed += not result.expression
+        steps += result.steps
+        seconds += sum(result.seconds.values())
+    if not number:
         return ""
-    seconds = sum(sum(result.seconds.values()) for _, result in trained)
-    failed = sum(not result.expression for _, result in trained)
     of_classes = sum(sum(entry.seconds.values()) for entry in trace)
     classes = trace[-1].trained if trace else 0
     by_clock = f", by the clock all took as long as {classes * seconds / of_classes:.1f} classes" if of_classes else ""
     return (
-        f"{len(trained)} mixtures trained{f', {failed} of which failed' if failed else ''}: "
-        f"{sum(result.steps for _, result in trained):,} steps in {seconds:.0f} s; those behind the {classes} classes "
+        f"{number} mixtures trained{f', {failed} of which failed' if failed else ''}: "
+        f"{steps:,} steps in {seconds:.0f} s; those behind the {classes} classes "
         f"trained count as {trace[-1].mixed if trace else 0.0:.1f} of the budget{by_clock}"
     )

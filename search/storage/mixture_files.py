@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 from evaluators.errors import EvaluationError, RecordError
 from evaluators.mixture.mixture_codec import request_from_json, request_to_json, result_from_json, result_to_json
@@ -30,21 +31,20 @@ def keep_mixture(folder: RunFolder, request: MixtureRequest, result: MixtureResu
 
 def whole_mixture(folder: RunFolder, request: MixtureRequest) -> MixtureResult | None:
     """The result of a request; None if its file is missing, torn or changed, or has another request's."""
-    found = _read(folder, request.seed)
+    found = _read(folder.mixture(request.seed), folder.run)
     return found[1] if found is not None and found[0] == request else None
 
 
 def mixtures_of(folder: RunFolder) -> Iterator[Trained]:
     """All that are whole, in the order of their names."""
     for path in sorted(folder.mixtures.glob("*.json")):
-        if path.stem.isdigit() and (found := _read(folder, int(path.stem))) is not None:
+        if (found := _read(path, folder.run)) is not None:
             yield found
 
 
-def _read(folder: RunFolder, seed: int) -> Trained | None:
-    path = folder.mixture(seed)
+def _read(path: Path, run: str) -> Trained | None:
     with suppress(DamageError, FileError, RecordError, EvaluationError):
-        if (content := read_sealed(path, folder.run)) is not None:
+        if (content := read_sealed(path, run)) is not None:
             fields = Fields(content, str(path))
             return request_from_json(fields.section("request")), result_from_json(fields.section("result"))
     return None

@@ -85,7 +85,7 @@ class RunFolder:
             self.checkpoints.mkdir(exist_ok=True)
             for path in self.checkpoints.iterdir():
                 number, _, _ = path.name.partition("-")
-                if number.isdigit() and done(int(number)):
+                if number.isdecimal() and done(int(number)):
                     path.unlink(missing_ok=True)
 
     def check_free(self) -> None:

@@ -238,9 +238,9 @@ def test_the_other_half_never_reaches_the_weights() -> None:
     assert kept and all(torch.equal(one, other) for one, other in zip(kept, again, strict=True))
 
 
-def test_a_weight_step_is_the_same_with_a_mixture_step_before_it_whose_rate_is_zero() -> None:
+def test_a_weight_step_is_the_same_with_a_mixture_step_before_it_whose_rate_moves_nothing() -> None:
     """A leak would show: the mixture stays as it is, and so must the weights' way."""
-    settings = replace(SHORT, rate=0.0, weights="softmax")
+    settings = replace(SHORT, rate=1e-30, weights="softmax")
     with_steps, without = mixing(asked(SPACE, settings)), mixing(asked(SPACE, settings))
     losses = []
     for _ in range(5):
@@ -363,7 +363,7 @@ def test_what_cannot_be_mixed_is_refused() -> None:
         ran(asked(), Looping)
     with pytest.raises(EvaluationError, match="does not fit the place"):
         ran(asked(), Gated)
-    with pytest.raises(TaskError, match="training examples: expected at least 32"):
+    with pytest.raises(TaskError, match="expected at least 64 training examples, half of them for the mixture, got "):
         ran(asked(), Few)
     gates = form_in(grammar("glu").templates[0][0])
     assert isinstance(gates, Form) and "second input z" in why_not(gates)
@@ -383,6 +383,12 @@ def test_a_loss_that_is_not_finite_ends_it_without_an_expression() -> None:
         ({"warm": 0.5, "shrink": 0.4}, "expected warm from 0 to shrink"),
         ({"shrink": 1.0}, "shrink below 1"),
         ({"weights": "gumbel"}, "weights: expected dirichlet or softmax"),
+        ({"rate": 0.0}, "rate: expected above 0"),
+        (
+            {"steps": 10, "warm": 0.97, "shrink": 0.98},
+            "leave a step for the mixture .* warm 0.97 and shrink 0.98 of 10",
+        ),
+        ({"steps": 10, "warm": 0.9, "shrink": 0.9}, "leave a step for the mixture"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(change: dict[str, float], message: str) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +26,10 @@ from primitives.grammars.form import Form
 from search import Job, Run
 from search.config import Config, checked, with_pinned_files
 from search.engine.loop import search
-from search.engine.mixtures import request_for_mixture, worth
+from search.engine.mixtures import Mixtures, request_for_mixture, worth
 from search.engine.recorder import Recorder
 from search.engine.study import Study
-from search.errors import ConfigError, WorkerError
+from search.errors import ConfigError, RunError, WorkerError
 from search.records.trace_entry import spent
 from search.storage import MemoryStore, open_store
 from search.storage.mixture_files import keep_mixture, mixtures_of, whole_mixture
@@ -245,6 +246,38 @@ def test_a_file_that_is_damaged_or_of_another_request_does_not_count(tmp_path: P
     for data in (whole[:-30], whole.replace(b"digits", b"digitz"), b"", b"{}"):
         path.write_bytes(data)
         assert whole_mixture(folder, request) is None and not list(mixtures_of(folder))
+
+
+@pytest.mark.parametrize("name", ["²", "x", "0" * 200])
+def test_a_file_of_any_name_beside_mixtures_is_looked_at_without_an_error(tmp_path: Path, name: str) -> None:
+    folder = RunFolder(tmp_path)
+    folder.mixtures.mkdir()
+    (folder.mixtures / f"{name}.json").write_text("{}")
+    assert not list(mixtures_of(folder))
+    (folder.path / "checkpoints").mkdir()
+    (folder.checkpoints / f"{name}-0").write_text("")
+    folder.sweep_checkpoints(lambda number: number > 0)
+    assert (folder.checkpoints / f"{name}-0").exists()
+
+
+def test_a_mixture_of_another_run_is_refused_by_its_id(tmp_path: Path) -> None:
+    ours, theirs = RunFolder(tmp_path), RunFolder(tmp_path)
+    ours.run, theirs.run = "ours", "theirs"
+    request = MixtureRequest(ORDER.space, "digits", 5, 0.003, ORDER.settings)
+    keep_mixture(theirs, request, drawn_mixtures([ORDER])[0])
+    with pytest.raises(RunError, match=r"0005\.json.* is of run theirs; this is run ours"):
+        whole_mixture(ours, request)
+    with pytest.raises(RunError, match=r"0005\.json.* is of run theirs; this is run ours"):
+        list(mixtures_of(ours))
+
+
+def test_mixtures_are_paid_in_their_order() -> None:
+    """One that is too dear ends it, so that results are those of the first orders."""
+    job, workers = config(budget=3), Counting()
+    mixtures = Mixtures(job, workers, None, lambda _: None)
+    dear = replace(ORDER, seed=6, cost=1000)
+    mixtures.begin(3.0)
+    assert len(mixtures([ORDER, dear, replace(ORDER, seed=7)])) == 1 and mixtures.refused
 
 
 def asked(chosen: Gradient, results: Sequence[Sequence[MixtureResult]], n: int = 2) -> list[str]:
