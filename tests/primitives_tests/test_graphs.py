@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from collections import Counter
 from collections.abc import Callable
-from itertools import product
+from itertools import pairwise, product
 from math import prod
 from pathlib import Path
 
@@ -271,12 +271,23 @@ def test_a_child_is_one_parent_with_a_part_of_the_other(seed: int) -> None:
     space, source = space_of(EVONORM), rng(seed)
     f, g = EVONORM.sample(source), EVONORM.sample(source)
     (one,), (other,) = (part_of(EVONORM).read(each) or ((),) for each in (f, g))
-    child = space.write(crossed(space, one, other, source)).body
+    graph = crossed(space, one, other, source)
+    if graph is None:  # two small graphs
+        assert EVONORM.crossover(f, g, source) in EVONORM
+        return
+    child = space.write(graph).body
     bodies = [space.write(each).body for each in (one, other)]
     known = {node for body in bodies for node in postorder((body,))}
     new = [node for node in postorder((child,)) if node not in known]
     above = Counter(node.op for node in postorder((bodies[0],)))
     assert not Counter(node.op for node in new) - above
+
+
+def test_a_child_of_two_parents_is_neither() -> None:
+    source = rng(0)
+    members = [EVONORM.sample(source) for _ in range(120)]
+    pairs = [(f, g) for f, g in pairwise(members) if f is not g]
+    assert not [f.text for f, g in pairs if EVONORM.crossover(f, g, source) in (f, g)]
 
 
 def test_mutation_is_as_uniform_as_published(tmp_path: Path) -> None:

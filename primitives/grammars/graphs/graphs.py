@@ -93,8 +93,13 @@ class Graphs(Part[Sequence[Graph]]):
         return None if changed is None else self.joined([*reading[:at], changed, *reading[at + 1 :]])
 
     def crossed(self, first: Sequence[Graph], second: Sequence[Graph], rng: Rng) -> Expression:
-        """One graph crossed with that of the other parent, each of the others from one parent or the other."""
+        """One graph crossed with that of the other parent, each of the others from one parent or the other.
+
+        Small graphs may have no child but themselves; there a node is drawn anew.
+        """
         at = pick(range(len(first)), rng)
         graphs = [pick(pair, rng) for pair in zip(first, second, strict=True)]
-        graphs[at] = crossed(self.space, first[at], second[at], rng)
-        return self.joined(graphs)
+        child = crossed(self.space, first[at], second[at], rng)
+        if child is None:
+            return self.changed(first, "node", rng) or self.joined(first)
+        return self.joined([*graphs[:at], child, *graphs[at + 1 :]])

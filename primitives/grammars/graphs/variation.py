@@ -46,10 +46,10 @@ def resampled(space: Space, graph: Graph, places: list[int], rng: Rng) -> Graph 
     return None
 
 
-def crossed(space: Space, graph: Graph, other: Graph, rng: Rng) -> Graph:
+def crossed(space: Space, graph: Graph, other: Graph, rng: Rng) -> Graph | None:
     """The graph with a node of the other, and what that needs, in the place of one of its own, wherever it is used.
 
-    The first pair that makes a member is taken, in random order; where none does, the graph stays.
+    The first pair that makes a member other than both is taken, in random order; None where none does.
 
     Args:
         space: of both.
@@ -60,11 +60,12 @@ def crossed(space: Space, graph: Graph, other: Graph, rng: Rng) -> Graph:
     output = space.first + len(other) - 1
     theirs = sorted({output, *(number for node in other for number in node.inputs)})
     pairs = list(product(range(space.first, space.first + len(graph)), theirs))
+    parents = [space.write(each).body for each in (graph, other)]
     for index in rng.permutation(len(pairs)).tolist():
         child = _put(space, graph, pairs[index][0], other, pairs[index][1])
-        if 0 < len(child) <= space.nodes and space.accepts(child):
+        if 0 < len(child) <= space.nodes and space.accepts(child) and space.write(child).body not in parents:
             return child
-    return graph
+    return None
 
 
 def _put(space: Space, graph: Graph, own: int, other: Graph, theirs: int) -> Graph:
