@@ -1,7 +1,8 @@
 """Which row of a recorded table stands for each expression of its grammar: so other tools need none of our classes.
 
 Columns: ``expression``, each derivation of the grammar once; ``row``, the expression of the table's row that is the
-same function up to a factor, empty where there is none; ``reason``, why there is none: the screen that it fails.
+same function up to a factor, empty where there is none; ``reason``, why there is none: the screen that it fails, or
+``control``, as what all rows are trained beside has no row.
 
     python -m benchmarks.recorded_classes aquasurf benchmarks/data/recorded/mnist1d-cnn.csv.gz classes.csv.gz
 """
@@ -12,8 +13,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from evaluators.controls import CONTROLS
 from evaluators.rejection.screens import screen
 from evaluators.results.reasons import code_of
+from primitives import parse
 from primitives.equivalence.classes import class_of
 from primitives.expression.expression import Expression
 from primitives.grammars import grammar
@@ -22,13 +25,17 @@ from search.tabular.packing import write_text
 from search.tabular.score_table import read_table
 
 COLUMNS = ("expression", "row", "reason")
-MISSING = "not-recorded"
+CONTROL, MISSING = "control", "not-recorded"
 
 
 def stands_for(expression: Expression, rows: dict[str, str]) -> dict[str, str]:
     """Row and reason of one expression; ``rows`` are texts by class."""
-    row = rows.get(class_of(expression, exact=False), "")
-    return {"expression": expression.text, "row": row, "reason": "" if row else code_of(screen(expression)) or MISSING}
+    key = class_of(expression, exact=False)
+    if row := rows.get(key, ""):
+        return {"expression": expression.text, "row": row, "reason": ""}
+    is_control = key in {class_of(parse(text), exact=False) for text in CONTROLS.values()}
+    reason = CONTROL if is_control else code_of(screen(expression)) or MISSING
+    return {"expression": expression.text, "row": "", "reason": reason}
 
 
 def main(name: str, table: str, out: str) -> None:
