@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 from evaluators.controls import CONTROLS
@@ -33,9 +34,13 @@ def stands_for(expression: Expression, rows: dict[str, str]) -> dict[str, str]:
     key = class_of(expression, exact=False)
     if row := rows.get(key, ""):
         return {"expression": expression.text, "row": row, "reason": ""}
-    is_control = key in {class_of(parse(text), exact=False) for text in CONTROLS.values()}
-    reason = CONTROL if is_control else code_of(screen(expression)) or MISSING
+    reason = CONTROL if key in _controls() else code_of(screen(expression)) or MISSING
     return {"expression": expression.text, "row": "", "reason": reason}
+
+
+@cache
+def _controls() -> set[str]:
+    return {class_of(parse(text), exact=False) for text in CONTROLS.values()}
 
 
 def main(name: str, table: str, out: str) -> None:

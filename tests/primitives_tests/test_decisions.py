@@ -13,6 +13,7 @@ import pytest
 from primitives.errors import GrammarError
 from primitives.expression.parsing import parse
 from primitives.grammars import Grammar, grammar, grammar_names
+from tests.primitives_tests.declaring import loaded, rng
 
 PRESETS = {name: grammar(name) for name in grammar_names()}
 
@@ -32,16 +33,6 @@ binary: [a+b, a*b, b]
 factors: {max: 2, per: channel}
 templates: [{units: 1}, {form: unary(unary(x))}, {tree_size: 6}]
 """
-
-
-def loaded(tmp_path: Path, text: str) -> Grammar:
-    path = tmp_path / "mine.yaml"
-    path.write_text(text, encoding="utf-8")
-    return grammar(path)
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64(seed))
 
 
 def random_vector(chosen: Grammar, source: np.random.Generator) -> dict[str, str]:

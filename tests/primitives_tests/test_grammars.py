@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from primitives.errors import GrammarError
@@ -18,6 +17,7 @@ from primitives.grammars.parts.derived import Derived
 from primitives.grammars.patterns import Rule
 from primitives.grammars.template import Template
 from primitives.grammars.trees import Trees
+from tests.primitives_tests.declaring import loaded, rng
 
 PRESETS = {name: grammar(name) for name in grammar_names()}
 
@@ -28,16 +28,6 @@ unary: [sin(a), tanh(a)]
 binary: [a+b, a*b]
 templates: [{tree_size: 4}]
 """
-
-
-def loaded(tmp_path: Path, text: str) -> Grammar:
-    path = tmp_path / "mine.yaml"
-    path.write_text(text, encoding="utf-8")
-    return grammar(path)
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64(seed))
 
 
 @pytest.fixture(params=sorted(PRESETS))

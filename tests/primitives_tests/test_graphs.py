@@ -29,6 +29,7 @@ from primitives.grammars.graphs.graphs import Graphs
 from primitives.grammars.graphs.space import Space
 from primitives.grammars.graphs.variation import crossed, filled, resampled
 from primitives.operators.axes import ALL_AXES
+from tests.primitives_tests.declaring import loaded, rng
 
 SMALLEST_P = 1e-4
 EVONORM = grammar("evonorm")
@@ -54,16 +55,6 @@ unary: [sin(a), tanh(a)]
 binary: [a*b]
 templates: [{graph: 3}, {graph: 2, root: "a+1", layers: 2}, {units: 1}, {tree_size: 5}]
 """
-
-
-def loaded(tmp_path: Path, text: str) -> Grammar:
-    path = tmp_path / "mine.yaml"
-    path.write_text(text, encoding="utf-8")
-    return grammar(path)
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64(seed))
 
 
 def part_of(chosen: Grammar) -> Graphs:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -18,6 +17,7 @@ from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 from primitives.grammars import Grammar, grammar, grammar_names
 from primitives.grammars.mutation import KINDS
+from tests.primitives_tests.declaring import loaded, rng
 
 PRESETS = {name: grammar(name) for name in grammar_names()}
 TREES = ["default", "evoactiv", "evonorm-trees", "lapid-sipper", "pangaea", "softmax-rows"]
@@ -30,16 +30,6 @@ unary: [sin(a), tanh(a)]
 binary: [a+b, a*b]
 templates: [{tree_size: 4}]
 """
-
-
-def loaded(tmp_path: Path, text: str) -> Grammar:
-    path = tmp_path / "mine.yaml"
-    path.write_text(text, encoding="utf-8")
-    return grammar(path)
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64(seed))
 
 
 def rules_of(chosen: Grammar, f: Expression) -> int:

@@ -25,6 +25,7 @@ from primitives.grammars import Grammar, grammar
 from primitives.grammars.mutation import KINDS
 from primitives.operators.axes import ALL_AXES, mask
 from primitives.operators.table import reduces
+from tests.primitives_tests.declaring import loaded, rng
 
 SMALLEST_P = 1e-4
 EVONORM = grammar("evonorm-trees")
@@ -60,16 +61,6 @@ unary: [sin(a), beta*a, mean_np(a)]
 binary: [a+b]
 templates: [{layers: 2, tree_size: 4}, {form: unary(x), layers: 3}]
 """
-
-
-def loaded(tmp_path: Path, text: str) -> Grammar:
-    path = tmp_path / "mine.yaml"
-    path.write_text(text, encoding="utf-8")
-    return grammar(path)
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64(seed))
 
 
 @pytest.fixture(params=["evonorm-trees", "trees", "form", "gated", "factors", "layered"])
