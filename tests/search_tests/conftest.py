@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 import yaml
 
 from evaluators.results.json_codec import JsonObject
+from primitives import ending
 from search import Run
 from search.commands.cli import main
 from search.engine.reporter import Silent
@@ -30,6 +31,13 @@ training: {seeds: 2, race: [], steps: 12, rungs: [6], learning_rates: [0.002, 0.
 confirmation: {finalists: 1, seeds: 6, steps: 12, rounds: 0, unseen: null}
 workers: {count: 0}
 """
+
+
+@pytest.fixture(autouse=True)
+def tests_are_not_users_files() -> Iterator[None]:
+    """What lies beside a file that a test had run counts as a user's from then on: such files have a folder apart."""
+    yield
+    assert Path(__file__).parent not in ending._FOLDERS
 
 
 @pytest.fixture

@@ -365,7 +365,7 @@ def test_a_confirmation_killed_after_its_verdicts_is_finished(
 
 
 def test_a_task_file_that_was_not_searched_has_its_column(small: Path) -> None:
-    reference = f"{Path(__file__).with_name('faulty_tasks.py')}:Quiet"
+    reference = f"{Path(__file__).parent / 'users_files' / 'faulty_tasks.py'}:Quiet"
     found = confirmation(Job.load(small, [f"confirmation.unseen={reference}"]).launch("one"))
     assert found is not None
     assert found["setting"]["unseen"] == ["faulty_tasks.py:Quiet"]

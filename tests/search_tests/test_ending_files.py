@@ -21,7 +21,7 @@ from primitives.user_file import Wanted, load
 from search.stopping import at_once
 from search.workers import InProcess, RayWorkers, cohort_of
 
-FILE = Path(__file__).parent / "ending_files.py"
+FILE = Path(__file__).parent / "users_files" / "ending_files.py"
 SAID = {"exit": "SystemExit: 3", "interrupt": "KeyboardInterrupt", "leave": "os._exit(1)"}
 ANYTHING: Wanted[Any] = Wanted("task", "anything", lambda _: True)  # type: ignore[arg-type]
 

@@ -321,7 +321,7 @@ def test_what_it_cannot_search_is_refused_before_the_run(changes: dict[str, obje
 
 
 def test_a_task_with_a_loop_of_its_own_is_refused_before_the_run() -> None:
-    task = f"{ROOT}/tests/search_tests/faulty_tasks.py:Quiet"
+    task = f"{ROOT}/tests/search_tests/users_files/faulty_tasks.py:Quiet"
     with pytest.raises(ConfigError, match=r"one number in their places, but .*Quiet has a loop of its own"):
         with_pinned_files(config(tasks=[task], training={"steps": 4, "learning_rates": [0.01]}))
 

@@ -175,7 +175,7 @@ def test_ray_here_listens_on_this_machine_alone_and_finds_no_module_in_the_worki
     task = hiding / "mine" / "task.py"
     task.parent.mkdir()
     task.write_text("from beside import Beside\n\nclass Mine(Beside):\n    pass\n")
-    (task.parent / "beside.py").write_text("from tests.search_tests.faulty_tasks import Quiet as Beside\n")
+    (task.parent / "beside.py").write_text("from tests.search_tests.users_files.faulty_tasks import Quiet as Beside\n")
     request = CohortRequest(("tanh(x)", "sin(x)"), (f"{task}:Mine",), 0, 1, 4, rates=(0.01,))
     pool = RayWorkers(1, temp_dir=str(short))
     try:

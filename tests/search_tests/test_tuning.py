@@ -259,7 +259,7 @@ def test_settings_that_mean_nothing_are_refused(small: Path, hpo: str, message: 
 
 
 def test_a_loop_of_its_own_cannot_be_tuned(small: Path) -> None:
-    reference = f"{Path(__file__).with_name('faulty_tasks.py')}:Quiet"
+    reference = f"{Path(__file__).parent / 'users_files' / 'faulty_tasks.py'}:Quiet"
     with pytest.raises(ConfigError, match=r"confirmation\.hpo: expected tasks.*faulty_tasks\.py:Quiet has a loop"):
         Job.load(small, [f"tasks=['{reference}']", "confirmation.hpo={}"])
 

@@ -25,10 +25,10 @@ from search.workers import Clock, InProcess, RayWorkers, actor, cohort_of, ray_w
 from search.workers.actor import Worker
 from search.workers.pieces import ATTEMPTS, LOSSES, Pieces
 from tests.plain import ran
-from tests.search_tests.faulty_tasks import OFFENDER
+from tests.search_tests.users_files.faulty_tasks import OFFENDER
 
 REQUEST = CohortRequest(("tanh(x)", "x*atan(x)", "erf(x)", "sin(x)"), ("digits",), 0, 2, 4, rates=(0.01,))
-TASKS = Path(__file__).parent / "faulty_tasks.py"
+TASKS = Path(__file__).parent / "users_files" / "faulty_tasks.py"
 
 
 @contextmanager

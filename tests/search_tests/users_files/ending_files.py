@@ -20,7 +20,7 @@ from primitives.expression.expression import Expression
 from primitives.grammars import Grammar
 from primitives.lowering.target import Target
 from search.strategies.base import Proposal, Result, Strategy
-from tests.search_tests.faulty_tasks import Quiet
+from tests.search_tests.users_files.faulty_tasks import Quiet
 
 
 def interrupt() -> NoReturn:

@@ -1,4 +1,8 @@
-"""Tasks with which one candidate does harm to its worker: named by tests as a user names a task file."""
+"""Tasks with which one candidate does harm to its worker: named by tests as a user names a task file.
+
+The folder holds such files alone: what lies beside a file that was run counts as its user's for the rest of the
+process, and a test among them that raises a KeyboardInterrupt would be taken for code that ends the process.
+"""
 
 from __future__ import annotations
 
