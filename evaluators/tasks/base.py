@@ -71,6 +71,9 @@ class Task(ABC):
         unit: of the metric, shown with gains that are differences.
         gain_scale: a difference of so much counts as much as a gain of 1 nat; None: gains of differences are not
             averaged with nats.
+        test_ratio: test examples to training examples in confirmation, where the task has a loop of its own or says
+            what is :meth:`held_out`, and the examples are the same for all seeds; intervals and p-values allow for what
+            the seeds then share. 0: they are about these data alone.
         reference: what candidates are compared with: ``"current"``, the network as it stands, or ``"relu"``, ReLU in
             the candidate's places, or the first control of their kind. The shipped tasks have ReLU.
     """
@@ -95,6 +98,7 @@ class Task(ABC):
     compare: Compare = "ratio"
     unit: str = ""
     gain_scale: float | None = None
+    test_ratio: float = 0.0
     reference: str = "current"
 
     @abstractmethod
@@ -131,6 +135,20 @@ class Task(ABC):
         Each is a tensor, or a tuple or dict of tensors. Or a ``Dataset`` of pairs, which is read as a whole, once. The
         parts share no example.
         """
+
+    def held_out(self, part: Part) -> tuple[Inputs, Inputs] | Any | None:
+        """The examples that validate and test, where they are others than a share of :meth:`data`. Default: None.
+
+        For what is asked beside the data: extrapolation, a grid with the exact values, a benchmark's own validation
+        set. All of ``data`` trains then. In the search all of these validate, in confirmation one half validates and
+        the other tests, divided at random by seed. Intervals say what other seeds would give on these very examples,
+        see ``test_ratio``.
+
+        Returns:
+            What :meth:`data` may return, in its form: tensors of the same shapes, but for the first dimension, and
+            dtypes.
+        """
+        return None
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Loss of each example, shape (batch,).
@@ -178,8 +196,11 @@ class Split:
     test: Tensor
 
 
-def split(examples: int, part: Part, seed: int) -> Split:
+def split(examples: int, part: Part, seed: int, held_out: int = 0) -> Split:
     """Divide a part's examples at random.
+
+    Where the last ``held_out`` of them are a set of their own (:meth:`Task.held_out`), the others train; of these all
+    validate in the search, and in confirmation a half validates and a half tests. Otherwise:
 
     In the search 30 % validate and none test. In confirmation 15 % validate and 15 % test: as many train, and the
     smaller the test sets are, the less those of two seeds share (:func:`evaluators.statistics.standard_error`).
@@ -188,10 +209,14 @@ def split(examples: int, part: Part, seed: int) -> Split:
     32 with copies that do not count. At least 32 examples must remain to train with (see :func:`batches`): 45 in the
     search, 44 in confirmation.
     """
+    order = torch.randperm(held_out or examples, generator=torch_generator(seed, "split", part), device="cpu")
     shares = (0.30, 0.0) if part == "search" else (0.15, 0.15)
-    validation, test = (_whole_blocks(int(share * examples)) for share in shares)
-    order = torch.randperm(examples, generator=torch_generator(seed, "split", part), device="cpu")
-    return Split(order[validation + test :], order[:validation], order[validation : validation + test])
+    if held_out:
+        order += examples - held_out
+        shares = (1.0, 0.0) if part == "search" else (0.5, 0.5)
+    validation, test = (_whole_blocks(int(share * len(order))) for share in shares)
+    train = torch.arange(examples - held_out, device="cpu") if held_out else order[validation + test :]
+    return Split(train, order[:validation], order[validation : validation + test])
 
 
 def _whole_blocks(size: int) -> int:

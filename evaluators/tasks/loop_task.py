@@ -19,14 +19,9 @@ class LoopTask(Task):
     called; batches, optimiser, schedule and clip are the loop's. ``data`` is asked for once, for one batch that is
     shown to the network; the loop may take its examples from there, divided by :func:`evaluators.tasks.base.split`, or
     from anywhere else.
-
-    Attributes:
-        test_ratio: test examples to training examples in confirmation, where each seed divides the same examples anew;
-            intervals and p allow for the overlap. 0 where no two seeds share test examples, or the gain is meant on
-            these very test examples.
+    ``test_ratio`` is test examples to training examples in confirmation, where each seed divides the same examples
+    anew; 0 where no two seeds share test examples, or the gain is meant on these very test examples.
     """
-
-    test_ratio: float = 0.0
 
     @abstractmethod
     def fit(self, network: nn.Module, part: Part, seed: int, rate: float, rung_steps: Sequence[int]) -> Iterator[float]:

@@ -24,12 +24,28 @@ def check_size(task: Task, part: Part) -> None:
     Raises:
         TaskError: the message names the part and how many it needs.
     """
+    examples = examples_of(task, part)
+    if examples.held_out:
+        _check_held_out(task, part, len(examples) - examples.held_out, examples.held_out)
+        return
     fewest = next(size for size in count(BLOCK) if len(split(size, part, 0).train) >= BLOCK)
-    if (size := len(examples_of(task, part))) < fewest:
+    if (size := len(examples)) < fewest:
         held_out = "30 % validate" if part == "search" else "15 % validate and 15 % test"
         raise TaskError(
             f"task {task.name!r}: data: expected at least {fewest} examples in the {part}, of which {held_out} and "
             f"{BLOCK} or more train, got {size}"
+        )
+
+
+def _check_held_out(task: Task, part: Part, train: int, held_out: int) -> None:
+    if train < BLOCK:
+        raise TaskError(
+            f"task {task.name!r}: data: expected at least {BLOCK} examples to train with in the {part}, got {train}"
+        )
+    if part == "confirmation" and held_out < 2:
+        raise TaskError(
+            f"task {task.name!r}: held_out: expected at least 2 examples in the confirmation, one half of which "
+            f"validates and one tests, got {held_out}"
         )
 
 
@@ -46,9 +62,11 @@ def check_finite(task: Task, part: Part) -> None:
         bad = _first(~rows.isfinite().all(dim=1))
         if bad is not None:
             what = "NaN" if rows[bad].isnan().any() else "an infinite number, or one too large for float32,"
+            train = len(examples) - examples.held_out
+            method, at = ("data", bad) if bad < train else ("held_out", bad - train)
             raise TaskError(
-                f"task {task.name!r}: data: expected finite {name}, but those of the {part} have {what} at example "
-                f"{bad}, counted from 0; leave such examples out or fill them in"
+                f"task {task.name!r}: {method}: expected finite {name}, but those of the {part} have {what} at example "
+                f"{at}, counted from 0; leave such examples out or fill them in"
             )
 
 

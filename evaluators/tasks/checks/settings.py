@@ -12,7 +12,6 @@ from evaluators.errors import TaskError
 from evaluators.results.control_labels import CURRENT, RELU
 from evaluators.tasks.base import BLOCK, Task
 from evaluators.tasks.conditions import conditions_of
-from evaluators.tasks.loop_task import LoopTask
 from evaluators.tasks.optimisers import OPTIMISERS, Optimiser
 from evaluators.training.schedules import SCHEDULES, RateSchedule, schedule_named
 from primitives.errors import nearest
@@ -28,7 +27,7 @@ def check_settings(task: Task) -> None:
     _check_choice(task, "optimiser", OPTIMISERS)
     _check_choice(task, "schedule", SCHEDULES)
     _check_loss_options(task)
-    if isinstance(task, LoopTask) and not 0 <= task.test_ratio < math.inf:
+    if not 0 <= task.test_ratio < math.inf:
         raise TaskError(
             f"task {task.name!r}: test_ratio: expected test examples / training examples, a number from 0 on, got "
             f"{task.test_ratio}"
