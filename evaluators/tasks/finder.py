@@ -10,6 +10,7 @@ from typing import TypeGuard
 from evaluators.errors import TaskError
 from evaluators.tasks.base import Task
 from evaluators.tasks.shipped.digits import DeepDigits, DigitImages, Digits, ResidualDigits
+from evaluators.tasks.shipped.extrapolation import PeriodicExtrapolation
 from evaluators.tasks.shipped.image_sets import SOURCES, ImageSet, ResidualImages
 from evaluators.tasks.shipped.mnist1d import (
     ResidualSignals,
@@ -36,6 +37,7 @@ _TASKS: dict[str, Callable[[], Task]] = {
     "digits-resnet": ResidualDigits,
     "image-inr": ImageField,
     "image-denoise": NoisyPatches,
+    "periodic-extrapolation": PeriodicExtrapolation,
     "bytes-lm": SourceText,
     "tabular-cancer": lambda: Table("cancer"),
     "tabular-wine": lambda: Table("wine"),
