@@ -37,7 +37,7 @@ RESULTS, PICTURE = FOLDER / "learning.json", FOLDER / "learning.svg"
 STRATEGIES: dict[str, dict[str, object]] = {
     "random": {"name": "random"},
     "controller, ignored": {"name": "controller", "untrained": "ignored"},
-    "controller": {"name": "controller"},
+    "controller": {"name": "controller", "untrained": "rewarded"},
 }
 SEEDS = range(5)
 BUDGET, COHORT = 768, 16

@@ -31,7 +31,7 @@ class _Draft:
 
     proposals: list[Planned] = field(default_factory=list)
     counts: Counter[Passed | Reason] = field(default_factory=Counter)
-    untrained: list[Untrained] = field(default_factory=list)
+    untrained: dict[str, Untrained] = field(default_factory=dict)
 
 
 class Proposer:
@@ -69,7 +69,11 @@ class Proposer:
             batch = []
         seconds = round(time.perf_counter() - started, 3)
         return Plan(
-            number, drafted.proposals, dict(drafted.counts), seconds=seconds, untrained=tuple(drafted.untrained)
+            number,
+            drafted.proposals,
+            dict(drafted.counts),
+            seconds=seconds,
+            untrained=tuple(drafted.untrained.values()),
         )
 
     def _goes_on(self, counts: Counter[Passed | Reason]) -> bool:
@@ -94,9 +98,10 @@ class Proposer:
         drafted.proposals.append(Planned(expression.text, key, proposal.parents, proposal.attributes, passed_on=reason))
 
     def _pass(self, proposal: Proposal, key: str, drafted: _Draft) -> None:
-        """Note a proposal that is not trained, where the strategy is told of it."""
+        """Note a proposal that is not trained, where the strategy is told of it: once, however often it is made."""
         if self.strategy.hears_untrained:
-            drafted.untrained.append(Untrained(proposal.expression.text, key))
+            untrained = Untrained(proposal.expression.text, key, proposal.attributes)
+            drafted.untrained.setdefault(repr(untrained), untrained)
 
     def _passed_on(self, expression: Expression, reason: Reason) -> bool:
         """The lot of a screened candidate, for the audit of the screens; some reasons are beyond doubt."""

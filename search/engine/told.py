@@ -55,9 +55,10 @@ class Told:
 
 
 def _as_result(name: str, outcome: Outcome) -> Result:
+    function, attributes = parsed(outcome.expression), outcome.attributes
     if outcome.gain is None:
-        return Result(name, parsed(outcome.expression), {}, "not-trained")
-    return Result(name, parsed(outcome.expression), {"gain": outcome.gain}, "")
+        return Result(name, function, {}, "not-trained", attributes=attributes)
+    return Result(name, function, {"gain": outcome.gain}, "", attributes=attributes, repeated=True)
 
 
 def outcomes(study: Study, record: CohortRecord, fresh: Sequence[TrialRecord], aggregate: str) -> Iterator[Outcome]:
@@ -77,12 +78,12 @@ def outcomes(study: Study, record: CohortRecord, fresh: Sequence[TrialRecord], a
     for proposal in record.plan.untrained:
         number = study.known.trial(proposal.key)
         if not proposal.key:
-            yield Outcome(proposal.expression, None)
+            yield Outcome(proposal.expression, None, proposal.attributes)
         elif number is not None:
             trial = fresh[number - first] if number >= first else study.store.trials[number]
-            yield Outcome(proposal.expression, trial.objectives.get("gain"))
+            yield Outcome(proposal.expression, trial.objectives.get("gain"), proposal.attributes)
         elif proposal.key in given:
-            yield Outcome(proposal.expression, given[proposal.key].objectives.get("gain"))
+            yield Outcome(proposal.expression, given[proposal.key].objectives.get("gain"), proposal.attributes)
         elif aggregate == "mean" and (name := study.controls.get(proposal.key, "")) in record.result.controls:
             gain = mean_gain(record.result.controls[name], record.result.reference, record.tasks)
-            yield Outcome(proposal.expression, gain if math.isfinite(gain) else None)
+            yield Outcome(proposal.expression, gain if math.isfinite(gain) else None, proposal.attributes)

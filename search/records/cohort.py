@@ -67,10 +67,12 @@ class Untrained:
     Args:
         expression: its text, as it was proposed.
         key: of its class, which was known; "" where a screen stopped it.
+        attributes: the strategy's own, as JSON's types.
     """
 
     expression: str
     key: str = ""
+    attributes: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

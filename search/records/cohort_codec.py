@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
 
 from evaluators.racing import Lap
@@ -98,8 +99,7 @@ def exempt_code(exempt: WhyExempt) -> str:
 
 def _planned_to_json(planned: Planned) -> JsonObject:
     made: JsonObject = {"expression": planned.expression, "class": planned.key, "parents": list(planned.parents)}
-    if planned.attributes:
-        made["attributes"] = dict(planned.attributes)
+    made |= _attributes_to_json(planned.attributes)
     if planned.exempt is None:
         return made
     exempt: JsonObject = {"spared": exempt_code(planned.exempt)}
@@ -112,15 +112,27 @@ def _planned_from_json(fields: Fields) -> Planned:
         expression=fields.text("expression"),
         key=fields.text("class"),
         parents=fields.texts("parents"),
-        attributes=fields.section("attributes").values if "attributes" in fields else {},
+        attributes=_attributes_from_json(fields),
         exemption=exempt if isinstance(exempt, Exemption) else None,
         passed_on=exempt if isinstance(exempt, Reason) else None,
     )
 
 
 def _untrained_to_json(proposal: Untrained) -> JsonObject:
-    return {"expression": proposal.expression, **({"class": proposal.key} if proposal.key else {})}
+    made: JsonObject = {"expression": proposal.expression}
+    if proposal.key:
+        made["class"] = proposal.key
+    return made | _attributes_to_json(proposal.attributes)
+
+
+def _attributes_to_json(attributes: Mapping[str, object]) -> JsonObject:
+    return {"attributes": dict(attributes)} if attributes else {}
+
+
+def _attributes_from_json(fields: Fields) -> Mapping[str, object]:
+    return fields.section("attributes").values if "attributes" in fields else {}
 
 
 def _untrained_from_json(fields: Fields) -> Untrained:
-    return Untrained(fields.expression("expression"), fields.text("class") if "class" in fields else "")
+    key = fields.text("class") if "class" in fields else ""
+    return Untrained(fields.expression("expression"), key, _attributes_from_json(fields))

@@ -74,11 +74,13 @@ def _best_from_json(fields: Fields) -> Best:
 
 
 def _outcome_to_json(outcome: Outcome) -> JsonObject:
-    return {"expression": outcome.expression, "gain": outcome.gain}
+    attributes: JsonObject = {"attributes": dict(outcome.attributes)} if outcome.attributes else {}
+    return {"expression": outcome.expression, "gain": outcome.gain, **attributes}
 
 
 def _outcome_from_json(fields: Fields) -> Outcome:
-    return Outcome(fields.expression("expression"), fields.number_or_none("gain"))
+    attributes = fields.section("attributes").values if "attributes" in fields else {}
+    return Outcome(fields.expression("expression"), fields.number_or_none("gain"), attributes)
 
 
 def _findings_to_json(findings: Findings) -> JsonObject:

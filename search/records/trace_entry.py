@@ -48,10 +48,12 @@ class Outcome:
     Args:
         expression: its text.
         gain: of its class, from the cohort that trained it; None where that failed, or a screen stopped the proposal.
+        attributes: what the strategy gave with the proposal.
     """
 
     expression: str
     gain: float | None
+    attributes: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ class Result:
         by_task: mean gain on each task; empty if it failed.
         attributes: what the strategy gave with the proposal.
         seeds: how many the gain is the mean of; 0 if it failed.
+        repeated: a proposal of a known class, which has the gain that was recorded for it.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Result:
     by_task: dict[str, float] = field(default_factory=dict)
     attributes: Mapping[str, object] = field(default_factory=dict)
     seeds: int = 0
+    repeated: bool = False
 
     @property
     def gain(self) -> float:

@@ -16,6 +16,9 @@ from evaluators.training.member import Array
 WIDTH = 32
 CLIP, EPOCHS = 0.2, 8
 LEARNING_RATE = 0.01
+# Without both the weights were no numbers after some 1,000 classes of two units, and all that was drawn was x+x+x.
+LARGEST = 0.5  # norm of a gradient
+FARTHEST = 20.0  # nats that a log-probability rises in a step: e^88 is infinite, and its gradient no number
 
 
 class Policy(nn.Module):
@@ -42,27 +45,40 @@ class Policy(nn.Module):
                 head.bias.copy_(torch.from_numpy(np.log(share)))
 
     @torch.no_grad()
-    def sample(self, n: int, rng: np.random.Generator) -> Array:
-        """``n`` vectors, (n, decisions), whole numbers: the choices' places."""
+    def sample(self, n: int, rng: np.random.Generator, temperature: float = 1.0) -> Array:
+        """``n`` vectors, (n, decisions), whole numbers: the choices' places.
+
+        Above 1 the temperature brings the probabilities of a decision's choices nearer to each other.
+        """
         last, state = torch.zeros(n, 1, dtype=torch.long), None
         chosen = []
         for head, start in zip(self.heads, self.starts, strict=True):
             hidden, state = self.cell(self.embedding(last), state)
-            reached = head(hidden[:, 0]).softmax(dim=1).cumsum(dim=1).numpy()
+            reached = (head(hidden[:, 0]) / temperature).softmax(dim=1).cumsum(dim=1).numpy()
             drawn = (rng.random((n, 1)) * reached[:, -1:] > reached).sum(axis=1)
             chosen.append(drawn)
             last = torch.from_numpy(drawn + start)[:, None]
         return np.stack(chosen, axis=1)
 
-    def log_probabilities(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
-        """Of whole vectors (n, decisions): their log-probability and the mean entropy of the decisions, (n,) each."""
+    def log_probabilities(self, vectors: Tensor, matter: Tensor) -> tuple[Tensor, Tensor]:
+        """The log-probability of vectors, and the mean entropy of a decision, of the decisions that matter.
+
+        Args:
+            vectors: (n, decisions), whole numbers.
+            matter: whether a decision does, (n, decisions).
+
+        Returns:
+            Two tensors, (n,) each.
+        """
         rows = vectors + torch.tensor(self.starts)
         begun = torch.cat([torch.zeros_like(rows[:, :1]), rows[:, :-1]], dim=1)
         hidden, _ = self.cell(self.embedding(begun))
         logs = [head(hidden[:, place]).log_softmax(dim=1) for place, head in enumerate(self.heads)]
         taken = [log.gather(1, vectors[:, place, None])[:, 0] for place, log in enumerate(logs)]
         entropies = [-(log.exp() * log).sum(dim=1) for log in logs]
-        return torch.stack(taken).sum(dim=0), torch.stack(entropies).mean(dim=0)
+        weights = matter.float().T
+        entropy = (torch.stack(entropies) * weights).sum(dim=0) / weights.sum(dim=0).clamp(min=1.0)
+        return (torch.stack(taken) * weights).sum(dim=0), entropy
 
 
 class Trainer:
@@ -77,21 +93,27 @@ class Trainer:
         self.policy, self.entropy = policy, entropy
         self.adam = torch.optim.Adam(policy.parameters(), lr=LEARNING_RATE)
 
-    def step(self, vectors: Array, advantages: Array) -> float:
+    def step(self, vectors: Array, matter: Array, advantages: Array) -> float:
         """Some passes over one batch; ratios are to the policy before the first.
+
+        Args:
+            vectors: (n, decisions), whole numbers.
+            matter: whether a decision does, (n, decisions).
+            advantages: (n,).
 
         Returns:
             The mean entropy of a decision before the step, in nats.
         """
-        chosen, better = torch.from_numpy(vectors), torch.from_numpy(advantages).float()
+        chosen, better = (torch.from_numpy(vectors), torch.from_numpy(matter)), torch.from_numpy(advantages).float()
         with torch.no_grad():
-            before, uncertain = self.policy.log_probabilities(chosen)
+            before, uncertain = self.policy.log_probabilities(*chosen)
         for _ in range(EPOCHS):
-            now, entropy = self.policy.log_probabilities(chosen)
-            ratio = (now - before).exp()
+            now, entropy = self.policy.log_probabilities(*chosen)
+            ratio = (now - before).clamp(max=FARTHEST).exp()
             gained = torch.minimum(ratio * better, ratio.clamp(1 - CLIP, 1 + CLIP) * better)
             self.adam.zero_grad()
             (-(gained + self.entropy * entropy).mean()).backward()
+            nn.utils.clip_grad_norm_(self.policy.parameters(), LARGEST, error_if_nonfinite=True)
             self.adam.step()
         return float(uncertain.mean())
 

@@ -134,18 +134,18 @@ class Replayed:
                 history.append(self._result(row, proposal, str(len(self.order))))
                 self.order.append(row)
             if self.strategy.hears_untrained:
-                history += [self._repeated(row, f, f"{len(self.order)}+{n}") for n, (row, f) in enumerate(repeated)]
+                history += [self._repeated(row, p, f"{len(self.order)}+{n}") for n, (row, p) in enumerate(repeated)]
         return self.order
 
     def _cohort(
         self, history: Sequence[Result], n: int, rng: np.random.Generator
-    ) -> tuple[list[tuple[int, Proposal]], list[tuple[int, Expression]]]:
+    ) -> tuple[list[tuple[int, Proposal]], list[tuple[int, Proposal]]]:
         """Different untried members: the strategy is asked as a job asks it, then by lot.
 
         Behind them the proposals of members that the strategy has seen, or sees with this cohort.
         """
         taken: list[tuple[int, Proposal]] = []
-        repeated: list[tuple[int, Expression]] = []
+        repeated: list[tuple[int, Proposal]] = []
         left = PROPOSALS_PER_PLACE * n
         while len(taken) < n and left > 0:
             asked = self.strategy.ask(history, [], n - len(taken), rng)[: n - len(taken)]
@@ -158,7 +158,7 @@ class Replayed:
                     self.untried[row] = False
                     taken.append((row, proposal))
                 elif (seen := self._seen(proposal.expression)) is not None:
-                    repeated.append((seen, proposal.expression))
+                    repeated.append((seen, proposal))
             self.asked += len(asked)
             self.in_vain += len(asked) - (len(taken) - found)
         while len(taken) < n:
@@ -173,8 +173,8 @@ class Replayed:
         hidden = row is None or self.untried[row] or (self.table.known[row] and not self.setting.baseline)
         return None if hidden else row
 
-    def _repeated(self, row: int, expression: Expression, name: str) -> Result:
-        return replace(self._result(row, Proposal(expression), name), expression=expression)
+    def _repeated(self, row: int, proposal: Proposal, name: str) -> Result:
+        return replace(self._result(row, proposal, name), expression=proposal.expression, repeated=True)
 
     def _result(self, row: int, proposal: Proposal, number: str) -> Result:
         gain = float(self.scores.shown[row])
