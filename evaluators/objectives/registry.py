@@ -8,17 +8,17 @@ from typing import ClassVar, Literal, TypeGuard
 
 from evaluators.errors import EvaluationError
 from evaluators.objectives.accuracy import Accuracy
-from evaluators.objectives.complexity import Complexity
-from evaluators.objectives.cost import Cost
 from evaluators.objectives.dead_neurons import DeadNeurons
+from evaluators.objectives.formula.complexity import Complexity
+from evaluators.objectives.formula.cost import Cost
+from evaluators.objectives.formula.lipschitz import Lipschitz
+from evaluators.objectives.formula.saved_bytes import SavedBytes
 from evaluators.objectives.gain import Gain
-from evaluators.objectives.lipschitz import Lipschitz
 from evaluators.objectives.measured import MeasuredObjective
 from evaluators.objectives.noise import Noise
 from evaluators.objectives.objective import Objective, Trained
 from evaluators.objectives.reproducibility import Reproducibility
 from evaluators.objectives.robustness import Robustness
-from evaluators.objectives.saved_bytes import SavedBytes
 from evaluators.objectives.sparsity import Sparsity
 from primitives.errors import UserFileError, nearest
 from primitives.expression.expression import Expression

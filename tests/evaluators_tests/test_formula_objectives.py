@@ -11,8 +11,8 @@ from torch import Tensor
 
 from evaluators.errors import EvaluationError
 from evaluators.objectives import OBJECTIVES, check_names, lipschitz, measured_names, saved_bytes
-from evaluators.objectives.complexity import Complexity
-from evaluators.objectives.lipschitz import Lipschitz
+from evaluators.objectives.formula.complexity import Complexity
+from evaluators.objectives.formula.lipschitz import Lipschitz
 from primitives.catalogue import catalogue
 from primitives.expression.parsing import parse
 from primitives.lowering.torch.packed import packed_source, packed_steps

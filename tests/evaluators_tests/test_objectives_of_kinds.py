@@ -9,8 +9,8 @@ import pytest
 from evaluators.errors import EvaluationError
 from evaluators.evaluate import evaluate
 from evaluators.objectives import OBJECTIVES, check_kinds, cost, lipschitz, saved_bytes
-from evaluators.objectives.complexity import complexity
-from evaluators.objectives.lipschitz import Lipschitz
+from evaluators.objectives.formula.complexity import complexity
+from evaluators.objectives.formula.lipschitz import Lipschitz
 from primitives.analysis import output_factor
 from primitives.expression.parsing import parse
 from primitives.operators.table import operators

@@ -1,4 +1,4 @@
-"""Objectives that are properties of the formula alone: the same in every run, known without training."""
+"""What objectives of the formula alone share: the same in every run, known without training."""
 
 from __future__ import annotations
 

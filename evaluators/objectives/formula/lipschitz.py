@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from evaluators.objectives.formula import FormulaObjective
+from evaluators.objectives.formula.base import FormulaObjective
 from evaluators.objectives.objective import Trained
 from primitives.analysis import analyse, output_factor
 from primitives.equivalence.kinds import kind_in_words, plainest
