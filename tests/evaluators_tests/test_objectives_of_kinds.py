@@ -31,12 +31,12 @@ def _cost_of(name: str) -> float:
 
 
 @pytest.mark.parametrize("text", TEXTS)
-@pytest.mark.parametrize("name", ["cost", "complexity", "saved_bytes", "lipschitz"])
+@pytest.mark.parametrize("name", [name for name, each in OBJECTIVES.items() if each.kind == "formula"])
 def test_every_kind_has_a_number_or_the_reason(text: str, name: str) -> None:
     objective = OBJECTIVES[name]
     value = objective.of(parse(text))  # type: ignore[attr-defined]
     assert math.isfinite(value) == (not objective.lacks(parse(text)))
-    assert value > 0 or math.isnan(value)
+    assert value >= 0 or math.isnan(value)
 
 
 def test_a_layer_costs_three_times_its_large_operators() -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from evaluators.objectives.formula.base import FormulaObjective
-from evaluators.objectives.objective import Trained
-from primitives.analysis import analyse, output_factor
-from primitives.equivalence.kinds import kind_in_words, plainest
+from evaluators.objectives.formula.base import UNBOUNDED, ScaledObjective
+from primitives.analysis import analyse
 from primitives.expression.expression import Expression
-
-UNBOUNDED = 1e6  # stands for a slope without a bound: Optuna's hypervolumes cannot use infinity
 
 
 def lipschitz(expression: Expression) -> float:
@@ -20,19 +17,22 @@ def lipschitz(expression: Expression) -> float:
     Raises:
         ExpressionError: it has statistics or ``z``.
     """
-    return max(map(_of_one, expression.parts))
+    return min(max(map(steepest, expression.parts)), UNBOUNDED)
 
 
-def _of_one(function: Expression) -> float:
+def steepest(function: Expression) -> float:
+    """sup |f'| of a function of one number; infinite without a bound and for jumps.
+
+    Raises:
+        ExpressionError: it is none.
+    """
     shape = analyse(function).shape
-    return UNBOUNDED if shape is None or shape.lipschitz is None else min(shape.lipschitz, UNBOUNDED)
+    return math.inf if shape is None or shape.lipschitz is None else shape.lipschitz
 
 
-class Lipschitz(FormulaObjective):
-    """:func:`lipschitz` of the function that a network applies.
-
-    That is f / sqrt(E f(z)^2), with which c*f has the same as f; or f itself where a task's scale is ``"none"``. There
-    is none of layers with statistics and gates, whose slopes are no numbers: NaN.
+class Lipschitz(ScaledObjective):
+    """:func:`lipschitz` of the function that a network applies, see :class:`ScaledObjective`; of ``layers(...)`` the
+    largest of its functions'. There is none of layers with statistics and gates, whose slopes are no numbers: NaN.
     """
 
     name = "lipschitz"
@@ -40,19 +40,11 @@ class Lipschitz(FormulaObjective):
     direction = "minimize"
     formula = "sup |f'(x)| / sqrt(E f(z)^2), or sup |f'(x)| where the scale is none, at most 1e6"
     source = "Szegedy et al. 2014, arXiv:1312.6199, section 4.3"
+    degree = 1
 
-    def lacks(self, expression: Expression) -> str:
-        for part in expression.parts:
-            if not plainest(part).is_pointwise:
-                return f"expected functions of one number, but {part.text} is {kind_in_words(part)}"
-        return ""
+    @staticmethod
+    def together(numbers: Sequence[float]) -> float:
+        return max(numbers)
 
-    def of(self, expression: Expression) -> float:
-        if self.lacks(expression):
-            return math.nan
-        return max(min(lipschitz(part) * output_factor(part), UNBOUNDED) for part in expression.parts)
-
-    def value(self, trained: Trained) -> float:
-        if trained.unit_scale or self.lacks(trained.expression):
-            return self.of(trained.expression)
-        return lipschitz(trained.expression)
+    def as_it_is(self, function: Expression) -> float:
+        return steepest(function)
