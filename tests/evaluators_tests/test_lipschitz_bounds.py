@@ -106,7 +106,7 @@ def test_learned_parameters_count() -> None:
     assert isinstance(stack, Stack) and isinstance(fixed, Stack)
     for name, weights in stack.state.items():
         fixed.state[name].data.copy_(weights.data)
-    ratios = torch.stack([each["w"].abs().amax(dim=1) for each in stack.learned()]).prod(dim=0)
+    ratios = torch.stack([each["w"].detach().abs().amax(dim=1) for each in stack.learned()]).prod(dim=0)
     one, other = (_upper_by_model(stack), _upper_by_model(fixed))
     assert one == pytest.approx([a * float(b) for a, b in zip(other, ratios, strict=True)], rel=1e-9)
 
