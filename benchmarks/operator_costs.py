@@ -5,8 +5,8 @@ Each operator is called as an expression calls it, on float32 inputs that stay i
 repetition each operator is timed once and ReLU before it, so that slow moments of the machine hit both.
 
 Statistics are taken of inputs of 32 examples, 64 channels and 8 x 8 positions, and so is ReLU beside them. Their number
-is a third of the time of value and gradient, for ``evaluators/objectives/cost.py`` counts each operator of a layer
-three times: torch's variance is 100 ReLUs forward, and little more with its gradient.
+is a third of the time of value and gradient, for ``evaluators/objectives/formula/cost.py`` counts each operator of a
+layer three times: torch's variance is 100 ReLUs forward, and little more with its gradient.
 """
 
 from __future__ import annotations

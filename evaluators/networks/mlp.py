@@ -32,7 +32,7 @@ def mlp(
     return nn.Sequential(*layers, nn.Linear(inputs, outputs))
 
 
-def skipping_mlp(inputs: int, width: int, depth: int, outputs: int) -> nn.Sequential:
+def skipping_mlp(inputs: int, width: int, depth: int, outputs: int, *, scale: float = 1.0) -> nn.Sequential:
     """A multilayer perceptron whose hidden layers but the first are added to what they get, ``h + relu(W h + b)``.
 
     With 40 inputs, 2 layers and 10 outputs it is ``MLPBase`` of Greydanus & Kobak 2024.
@@ -42,9 +42,10 @@ def skipping_mlp(inputs: int, width: int, depth: int, outputs: int) -> nn.Sequen
         width: units of a hidden layer.
         depth: number of hidden layers, each with one activation.
         outputs: size of an output.
+        scale: of what is added. With 1 / sqrt(depth) variances do not grow with the depth, but for the mean of f.
     """
     first = nn.Sequential(nn.Linear(inputs, width), nn.ReLU())
-    others = (Residual(nn.Sequential(nn.Linear(width, width), nn.ReLU())) for _ in range(depth - 1))
+    others = (Residual(nn.Sequential(nn.Linear(width, width), nn.ReLU()), scale) for _ in range(depth - 1))
     return nn.Sequential(first, *others, nn.Linear(width, outputs))
 
 

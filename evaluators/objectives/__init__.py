@@ -1,9 +1,10 @@
 """Objectives: the numbers by which candidates are compared; each has a unit, a direction, a formula and a source."""
 
 from evaluators.objectives.against import Against
-from evaluators.objectives.cost import cost
+from evaluators.objectives.formula.cost import cost
+from evaluators.objectives.formula.lipschitz import lipschitz
+from evaluators.objectives.formula.saved_bytes import saved_bytes
 from evaluators.objectives.gain import AGGREGATES, Aggregate, aggregated, chosen_losses, gains, mean_gain
-from evaluators.objectives.lipschitz import lipschitz
 from evaluators.objectives.measured import MeasuredObjective, check_measured, measure
 from evaluators.objectives.objective import Objective, Trained
 from evaluators.objectives.registry import (
@@ -16,7 +17,6 @@ from evaluators.objectives.registry import (
     objective,
     stand_in,
 )
-from evaluators.objectives.saved_bytes import saved_bytes
 from evaluators.objectives.scores import cohort_gains, score
 
 __all__ = [

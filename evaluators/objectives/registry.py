@@ -8,17 +8,23 @@ from typing import ClassVar, Literal, TypeGuard
 
 from evaluators.errors import EvaluationError
 from evaluators.objectives.accuracy import Accuracy
-from evaluators.objectives.complexity import Complexity
-from evaluators.objectives.cost import Cost
 from evaluators.objectives.dead_neurons import DeadNeurons
+from evaluators.objectives.formula.chi import Chi
+from evaluators.objectives.formula.complexity import Complexity
+from evaluators.objectives.formula.correlation_map import MapAtZero, MapCurvature, MapSlope
+from evaluators.objectives.formula.cost import Cost
+from evaluators.objectives.formula.deep_limit import DeepLimitClass
+from evaluators.objectives.formula.information_depth import InformationDepth
+from evaluators.objectives.formula.lipschitz import Lipschitz
+from evaluators.objectives.formula.saved_bytes import SavedBytes
+from evaluators.objectives.formula.twobit_error import TwoBitError
 from evaluators.objectives.gain import Gain
-from evaluators.objectives.lipschitz import Lipschitz
+from evaluators.objectives.lipschitz_bounds import LipschitzLower, LipschitzUpper
 from evaluators.objectives.measured import MeasuredObjective
 from evaluators.objectives.noise import Noise
 from evaluators.objectives.objective import Objective, Trained
 from evaluators.objectives.reproducibility import Reproducibility
 from evaluators.objectives.robustness import Robustness
-from evaluators.objectives.saved_bytes import SavedBytes
 from evaluators.objectives.sparsity import Sparsity
 from primitives.errors import UserFileError, nearest
 from primitives.expression.expression import Expression
@@ -34,13 +40,22 @@ OBJECTIVES: dict[str, Objective] = {
         Cost(),
         Complexity(),
         SavedBytes(),
+        TwoBitError(),
         Lipschitz(),
+        Chi(),
+        MapAtZero(),
+        MapSlope(),
+        MapCurvature(),
+        InformationDepth(),
+        DeepLimitClass(),
         Reproducibility(),
         Sparsity(),
         Robustness(),
         Noise(),
         DeadNeurons(),
         Accuracy(),
+        LipschitzLower(),
+        LipschitzUpper(),
     )
 }
 #: Those of users' files that this process has loaded, by name; results have the name, not the file.

@@ -9,7 +9,14 @@ from typing import TypeGuard
 
 from evaluators.errors import TaskError
 from evaluators.tasks.base import Task
-from evaluators.tasks.shipped.digits import DeepDigits, DigitImages, Digits, ResidualDigits
+from evaluators.tasks.shipped.digits import (
+    DeepDigits,
+    DeepNarrowDigits,
+    DigitImages,
+    Digits,
+    ResidualDigits,
+    ResidualPerceptronDigits,
+)
 from evaluators.tasks.shipped.extrapolation import PeriodicExtrapolation
 from evaluators.tasks.shipped.image_sets import SOURCES, ImageSet, ResidualImages
 from evaluators.tasks.shipped.mnist1d import (
@@ -33,6 +40,8 @@ _TASKS: dict[str, Callable[[], Task]] = {
     "digits": Digits,
     "digits-10x32": lambda: Digits(10, 32),
     "digits-deep": DeepDigits,
+    "digits-deep-narrow": DeepNarrowDigits,
+    "digits-residual": ResidualPerceptronDigits,
     "digits-cnn": DigitImages,
     "digits-resnet": ResidualDigits,
     "image-inr": ImageField,

@@ -154,6 +154,13 @@ class Models(ABC):
     def altered(self, after: After) -> AbstractContextManager[None]:
         """A context in which what ``after`` returns takes the place of the outputs of each activation."""
 
+    @abstractmethod
+    def learned(self) -> list[dict[str, Tensor]]:
+        """For each place what the candidate's parameters there are by now, by name, of the models of one candidate.
+
+        Shape (slices,), or (slices, channels) for one per channel. A network as it stands has no places here.
+        """
+
     def _places(self, chosen: Sequence[int], rates: Sequence[tuple[int, ...]]) -> list[Tensor]:
         """For some members, which of their slices are those of some of their learning rates, on the CPU."""
         rows = zip(chosen, rates, strict=True)

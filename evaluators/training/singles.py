@@ -95,6 +95,18 @@ class Singles(Models):
                     hooks.callback(activation.register_forward_hook(hook).remove)
             yield
 
+    def learned(self) -> list[dict[str, Tensor]]:
+        if self.members[0].expression is None:
+            return []
+        places = zip(*(model.activations for model in self.models), strict=True)
+        return [_stacked_values(layers) for layers in places]
+
+
+def _stacked_values(layers: Sequence[nn.Module]) -> dict[str, Tensor]:
+    """The parameters of one place's layers, a row each, by name."""
+    named = [dict(layer.named_parameters()) for layer in layers]
+    return {name: torch.stack([each[name].detach() for each in named]) for name in named[0]}
+
 
 def _state(optimiser: torch.optim.Optimizer) -> dict[int, dict[str, Tensor]]:
     """The optimiser's state, on the CPU, by the parameter's number and the name there."""

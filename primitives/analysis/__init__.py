@@ -4,11 +4,20 @@ from primitives.analysis.analyse import Analysis, analyse
 from primitives.analysis.features import Gaussian
 from primitives.analysis.finiteness import breakdown, finite, sketched_chi
 from primitives.analysis.gaussian import Moments, moments, output_factor
-from primitives.analysis.mean_field import EdgeOfChaos, MeanField, edge_of_chaos, half_stable, mean_field
+from primitives.analysis.mean_field import (
+    EdgeOfChaos,
+    MeanField,
+    edge_of_chaos,
+    half_stable,
+    information_depth,
+    mean_field,
+)
 from primitives.analysis.shape import Shape
+from primitives.analysis.tangent_kernel import DeepLimit, deep_limit
 
 __all__ = [
     "Analysis",
+    "DeepLimit",
     "EdgeOfChaos",
     "Gaussian",
     "MeanField",
@@ -16,9 +25,11 @@ __all__ = [
     "Shape",
     "analyse",
     "breakdown",
+    "deep_limit",
     "edge_of_chaos",
     "finite",
     "half_stable",
+    "information_depth",
     "mean_field",
     "moments",
     "output_factor",

@@ -21,9 +21,13 @@ from torch import Tensor
 from primitives.analysis.curve import curve, values_at
 from primitives.analysis.gaussian import expectation, normal_grid
 from primitives.analysis.shape import shape
+from primitives.equivalence.kinds import pointwise_form
+from primitives.errors import ExpressionError
 from primitives.expression.expression import Expression
 
 SMALLEST, LARGEST = 1e-3, 256.0  # variances: 30 cells and an eighth of the grid in a standard deviation
+BIAS = 0.2  # deviation of biases where none is given: with tanh, ELU and Mish the edge is at variances from .5 to 1.1
+TOLERANCE = 1e-6  # of V' above 1: of ReLU it is 1
 OUTER = 6_000  # points of the grid on each side of [-10, 10]
 
 
@@ -110,6 +114,40 @@ def edge_of_chaos(expression: Expression, bias_std: float) -> EdgeOfChaos | None
     return None if variance is None else _edge(expression, variance, bias_std)
 
 
+def information_depth(expression: Expression, bias_std: float = BIAS) -> float:
+    """lim l (1 - c) on the edge of chaos, in layers: after l layers the correlation c of two inputs is 1 - depth / l.
+
+    It is :attr:`EdgeOfChaos.beta`, 2 E f'^2 / (q E f''^2) (Hayou et al. 2019), and 0 for functions with kinks, for
+    which 1 - c falls as 1 / l^2. The edge is that of a bias deviation, or that without biases where there is none, as
+    for ReLU.
+
+    Args:
+        expression: a function of one number.
+        bias_std: the deviation.
+
+    Raises:
+        ExpressionError: there is no edge; or it is at a variance from which variances run away, V'(q) > 1; or the depth
+            is infinite, as for linear functions; or f has a derivative of its own, or is no function of one number.
+    """
+    function = pointwise_form(expression, "the edge of chaos")
+    if function.is_paired:
+        raise ExpressionError(f"{function.text}: expected a function with its own derivative, for the edge of chaos")
+    edge = edge_of_chaos(function, bias_std) or edge_of_chaos(function, 0.0)
+    if edge is None:
+        raise ExpressionError(
+            f"{function.text}: no edge of chaos at a variance from {SMALLEST:g} to {LARGEST:g}, neither with biases of "
+            f"deviation {bias_std:g} nor without"
+        )
+    if edge.variance_slope > 1.0 + TOLERANCE:
+        raise ExpressionError(
+            f"{function.text}: on the edge of chaos, at the variance {edge.variance:.4g}, V' is "
+            f"{edge.variance_slope:.4g}, above 1: variances run away from it"
+        )
+    if mean_field(function, edge.variance).curvature == 0.0 and edge.beta is None and _is_smooth(function):
+        raise ExpressionError(f"{function.text}: a linear function keeps all correlations, whatever the depth")
+    return edge.beta or 0.0
+
+
 def half_stable(expression: Expression) -> EdgeOfChaos | None:
     """The smallest variance from 1e-3 to 256 on the edge of chaos at which V'(q) falls to 1, where there is one.
 
@@ -130,8 +168,7 @@ def half_stable(expression: Expression) -> EdgeOfChaos | None:
 
 def _edge(expression: Expression, variance: float, bias_std: float) -> EdgeOfChaos:
     at = mean_field(expression, variance)
-    outline = None if expression.is_paired else shape(curve(expression))
-    smooth = outline is not None and outline.smoothness not in {"discont", "C0"} and at.curvature > 0.0
+    smooth = not expression.is_paired and _is_smooth(expression) and at.curvature > 0.0
     return EdgeOfChaos(
         bias_std=bias_std,
         weight_std=at.slope**-0.5,
@@ -140,6 +177,11 @@ def _edge(expression: Expression, variance: float, bias_std: float) -> EdgeOfCha
         variance_bend=at.acceleration / at.slope,
         beta=2.0 * at.slope / (variance * at.curvature) if smooth else None,
     )
+
+
+def _is_smooth(expression: Expression) -> bool:
+    outline = shape(curve(expression))
+    return outline is not None and outline.smoothness not in {"discont", "C0"}
 
 
 def _first_zero(function: Callable[[float], float], start: float) -> float | None:

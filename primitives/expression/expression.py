@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from weakref import WeakValueDictionary
 
 from primitives.errors import ExpressionError
 from primitives.expression.parameters import Granularity, Parameter
 from primitives.expression.printing import to_text
-from primitives.expression.traversal import postorder
+from primitives.expression.traversal import postorder, rewrite
 from primitives.operators.axes import ALL_AXES, lost, mask
 from primitives.operators.operator import LAYERS, PAIR
 from primitives.operators.table import find_operator, needs_formula, reduces
@@ -210,3 +210,18 @@ def at_place(root: Expression, number: int, places: int) -> Expression:
     Place ``number``, counted from 0, takes part ``number * k // places``. Any other expression is the same everywhere.
     """
     return root.parts[number * len(root.parts) // places]
+
+
+def with_values(root: Expression, values: Mapping[str, float]) -> Expression:
+    """The expression with numbers in place of its parameters, by name; those that are not named stay.
+
+    Raises:
+        ExpressionError: a number is not finite.
+    """
+
+    def change(node: Expression, args: tuple[Expression, ...]) -> Expression:
+        if isinstance(node.value, Parameter) and node.value.name in values:
+            return constant(values[node.value.name])
+        return with_args(node, args)
+
+    return rewrite(root, change)

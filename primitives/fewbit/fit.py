@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,11 +11,10 @@ import torch
 
 from primitives.analysis.gaussian import expectation, normal_grid
 from primitives.analysis.sampling import sample
+from primitives.equivalence.kinds import pointwise_form
 from primitives.errors import ExpressionError, nearest
 from primitives.expression.derivative import derivative
-from primitives.expression.expression import Expression, constant, make_node
-from primitives.expression.parameters import Parameter
-from primitives.expression.traversal import rewrite
+from primitives.expression.expression import Expression, with_values
 from primitives.fewbit.levels import fit_slope
 from primitives.fewbit.line import fit_value, value_error
 from primitives.fewbit.steps import Steps, steps_of, with_slope
@@ -108,6 +108,24 @@ def slope_error(expression: Expression, steps: Steps) -> float:
     return float((half * weights * density * np.square(slope - q)).sum())
 
 
+def least_error(expression: Expression, bits: int = 2) -> float:
+    """The smallest E[(f'(z) - q(z))^2] of all q of at most 2**bits levels, z standard normal.
+
+    It is infinite where E f'(z)^2 is. Parameters are at their initial values; of ``paired(f, g)`` the derivative is
+    that of g.
+
+    Raises:
+        ExpressionError: it is no function of one number.
+    """
+    function = _frozen(pointwise_form(expression, "few-bit backward"))
+    slope = derivative(function)
+    if expectation(sample((slope,), normal_grid()[0])[0].square()) is None:
+        return math.inf
+    exact = steps_of(function)
+    few = exact is not None and len(exact.distinct) <= 2**bits
+    return slope_error(function, exact if exact is not None and few else fit_slope(slope, 2**bits))
+
+
 def _check(expression: Expression, fit: str) -> None:
     if not expression.is_pointwise:
         raise ExpressionError(
@@ -131,13 +149,7 @@ def _check(expression: Expression, fit: str) -> None:
 
 def _frozen(expression: Expression) -> Expression:
     """The expression with its parameters as numbers, their initial values."""
-
-    def change(node: Expression, args: tuple[Expression, ...]) -> Expression:
-        if isinstance(node.value, Parameter):
-            return constant(node.value.initial)
-        return make_node(node.op, *args) if args else node
-
-    return rewrite(expression, change)
+    return with_values(expression, expression.initial_values)
 
 
 def _too_long(expression: Expression, steps: Steps, bits: int, fit: str) -> ExpressionError:

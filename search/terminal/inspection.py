@@ -10,7 +10,7 @@ import torch
 
 from evaluators.cohort import run_cohort
 from evaluators.objectives import cost
-from evaluators.objectives.complexity import complexity
+from evaluators.objectives.formula.complexity import complexity
 from evaluators.rejection.screens import screen
 from evaluators.results.reasons import Reason
 from primitives.analysis import Analysis, EdgeOfChaos, analyse, edge_of_chaos, half_stable

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from evaluators.errors import EvaluationError
-from evaluators.objectives import OBJECTIVES, check_names, lipschitz, measured_names, saved_bytes
-from evaluators.objectives.complexity import Complexity
-from evaluators.objectives.lipschitz import Lipschitz
+from evaluators.objectives import OBJECTIVES, Trained, check_names, lipschitz, measured_names, saved_bytes
+from evaluators.objectives.formula.complexity import Complexity
+from evaluators.objectives.formula.lipschitz import Lipschitz
+from evaluators.objectives.formula.twobit_error import TwoBitError
+from evaluators.results.records import MemberResult
 from primitives.catalogue import catalogue
 from primitives.expression.parsing import parse
 from primitives.lowering.torch.packed import packed_source, packed_steps
@@ -56,6 +58,28 @@ def test_the_objective_is_that_of_the_class(text: str, factor: float) -> None:
     of = Lipschitz().of
     assert of(parse(f"{factor}*({text})")) == pytest.approx(of(parse(text)), rel=1e-6)
     assert of(parse("relu(x)")) == pytest.approx(math.sqrt(2.0))  # 1 / sqrt(E relu(z)^2)
+
+
+@pytest.mark.parametrize("text", ["gelu(x)", "tanh(x)"])
+@pytest.mark.parametrize("factor", [1e-3, 20.0])
+def test_the_two_bit_error_is_that_of_the_class(text: str, factor: float) -> None:
+    of = TwoBitError().of
+    assert of(parse(f"{factor}*({text})")) == pytest.approx(of(parse(text)), rel=1e-6)
+    assert of(parse("relu(x)")) == of(parse("floor(x)")) == 0.0
+    assert of(parse("exp(x*x)")) == 1e6
+    assert of(parse("gelu(x)")) == pytest.approx(0.0080 / 0.4252, rel=0.01)  # evaluation.md 1.2, arXiv:2202.00441
+
+
+@pytest.mark.parametrize("name", ["lipschitz", "twobit_error"])
+def test_where_functions_are_applied_as_they_are_the_factor_counts(name: str) -> None:
+    def value(text: str, unit: bool) -> float:
+        row = MemberResult()
+        return OBJECTIVES[name].value(Trained(parse(text), row, 0.0, row, (), unit))
+
+    degree = {"lipschitz": 1, "twobit_error": 2}[name]
+    assert value("3*tanh(x)", False) == pytest.approx(3**degree * value("tanh(x)", False), rel=1e-6)
+    assert value("3*tanh(x)", True) == pytest.approx(value("tanh(x)", True), rel=1e-6)
+    assert value("layers(tanh(x),relu(x))", False) > 0.0
 
 
 def test_complexity_counts_nodes_and_not_how_they_are_written() -> None:

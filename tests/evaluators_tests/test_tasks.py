@@ -132,6 +132,8 @@ LEARNT = {
     "digits": 0.1,
     "digits-10x32": 0.3,
     "digits-deep": 0.85,
+    "digits-deep-narrow": 0.85,
+    "digits-residual": 0.45,
     "digits-cnn": 0.3,
     "image-inr": 0.25,
     "image-denoise": 0.5,

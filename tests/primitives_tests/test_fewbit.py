@@ -16,7 +16,7 @@ from scipy.stats import norm
 
 from primitives import ExpressionError, catalogue, parse, value_at
 from primitives.expression.derivative import derivative
-from primitives.fewbit.fit import few_bit, slope_error
+from primitives.fewbit.fit import few_bit, least_error, slope_error
 from primitives.fewbit.levels import k_means
 from primitives.fewbit.line import value_error
 from primitives.fewbit.steps import Steps, joined, primitive, steps_of
@@ -245,3 +245,41 @@ def test_equal_neighbours_are_one_piece() -> None:
 def test_what_cannot_be_fitted_is_said(text: str, bits: int, fit: str, message: str) -> None:
     with pytest.raises(ExpressionError, match=message):
         few_bit(parse(text), bits, fit)
+
+
+@pytest.mark.parametrize("text", ["relu(x)", "where(x>0,x,0.1*x)", "hardtanh(x)", "abs(x)", "min(relu(x),6)", "3*x"])
+def test_two_levels_are_enough_for_broken_lines(text: str) -> None:
+    """A border at 6 may be one at the edge of the fit, beyond which are 2e-9 of the inputs."""
+    assert least_error(parse(text), 1) == pytest.approx(0.0, abs=2e-9)
+
+
+@pytest.mark.parametrize(("text", "second"), [("gelu(x)", 0.4559), ("silu(x)", 0.3795), ("elu(x)", 0.6681)])
+def test_each_bit_takes_off_more_than_half_of_the_least_error(text: str, second: float) -> None:
+    """Without a bit it is the variance of f'(z), at most E f'(z)^2."""
+    errors = [least_error(parse(text), bits) for bits in (1, 2, 3)]
+    assert second > 2.0 * errors[0] > 4.0 * errors[1] > 8.0 * errors[2] > 0.0
+
+
+@pytest.mark.parametrize(
+    ("text", "levels", "borders"),
+    [
+        ("gelu(x)", (-0.049, 0.308, 0.690, 1.048), (-0.51, 0.0, 0.51)),
+        ("gelu(x)", (0.0, -0.04922261, 1.04874060, 1.0), (-3.18588100, -0.00117882, 3.19083261)),
+        ("silu(x)", (0.0, -0.04060357, 1.04032186, 1.0), (-6.30504610, -0.00086849, 6.32581524)),
+    ],
+)
+def test_no_published_levels_have_a_smaller_error(
+    text: str, levels: tuple[float, ...], borders: tuple[float, ...]
+) -> None:
+    """Those of arXiv:2202.00441, which minimise nearly the same, and of arXiv:2406.16282, which fit the values."""
+    published, least = slope_error(parse(text), Steps(levels, borders)), least_error(parse(text), 2)
+    assert least <= published * (1.0 + 1e-9)
+    assert published < 1.01 * least if levels[0] else published > 1.5 * least
+
+
+def test_the_least_error_is_that_of_the_fit_and_of_initial_parameters() -> None:
+    assert least_error(parse("x*sigmoid(beta*x); beta=1.0"), 2) == few_bit(parse("silu(x)")).slope_error
+    assert least_error(parse("paired(tanh(x),relu(x))"), 1) == 0.0
+    assert least_error(parse("exp(x*x)"), 2) == math.inf
+    with pytest.raises(ExpressionError, match="few-bit backward: expected a function of one number"):
+        least_error(parse("x*z"), 2)

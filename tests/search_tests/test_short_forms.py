@@ -11,7 +11,7 @@ import pytest
 
 from evaluators.asked import Request
 from evaluators.cohort import CohortRequest
-from evaluators.objectives.complexity import complexity
+from evaluators.objectives.formula.complexity import complexity
 from evaluators.rejection.screens import screen
 from evaluators.results.records import CohortResult, MemberResult
 from primitives.equivalence.canonical import canonical

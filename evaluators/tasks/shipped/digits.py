@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from evaluators.networks import cnn, mlp, resnet
+from evaluators.networks import cnn, mlp, resnet, skipping_mlp
 from evaluators.tasks.base import Part, Task
 from evaluators.tasks.shipped.residual import ResidualTask
 from evaluators.tasks.shipped.sized import SizedTask
@@ -44,7 +44,7 @@ class DeepDigits(SizedTask):
     chance = math.log(10.0)
     learning_rates = (3e-4, 1e-3, 3e-3)
     steps = 200
-    clip = 1.0
+    clip: float | None = 1.0
 
     def network(self) -> nn.Module:
         return mlp(64, self.width, self.depth, 10)
@@ -54,6 +54,29 @@ class DeepDigits(SizedTask):
 
     def larger(self) -> Task:
         return self.resized(self.depth * 6 // 5, self.width * 5 // 4)
+
+
+class DeepNarrowDigits(DeepDigits):
+    """The same without clipped gradients, in batches of 128: here ELU is above ReLU, and ReLU above SiLU.
+
+    With ``digits-deep``'s clip and batches of 64 SiLU is above ReLU: its gradients are large, which the clip repairs.
+    """
+
+    title = "digits-deep-narrow"
+    batch_size = 128
+    clip = None
+
+
+class ResidualPerceptronDigits(DeepDigits):
+    """The images of ``digits`` with a narrow perceptron of 50 layers without normalisation, each of them but the first
+    added to what it gets: h + f(W h) / sqrt(50).
+    """
+
+    title = "digits-residual"
+    clip = None
+
+    def network(self) -> nn.Module:
+        return skipping_mlp(64, self.width, self.depth, 10, scale=self.depth**-0.5)
 
 
 class DigitImages(SizedTask):

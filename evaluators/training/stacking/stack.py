@@ -342,6 +342,9 @@ class Stack(Models):
             for each in watched:
                 each.after = None
 
+    def learned(self) -> list[dict[str, Tensor]]:
+        return [slot.layout.sections(slot.values)[0] for slot in self.activations]
+
     def _layout(self, number: int) -> Layout:
         """What the activation slot of a number applies, candidate by candidate."""
         rows = zip(self.members, self.ranges, strict=True)

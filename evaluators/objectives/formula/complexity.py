@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evaluators.objectives.formula import FormulaObjective
+from evaluators.objectives.formula.base import FormulaObjective
 from primitives.equivalence.canonical import canonical
 from primitives.equivalence.moments import with_moments
 from primitives.expression.expression import Expression

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from evaluators.objectives.formula import FormulaObjective
+from evaluators.objectives.formula.base import FormulaObjective
 from primitives.expression.expression import Expression
 from primitives.layers.norm_activation import layer_of
 from primitives.lowering.torch.packed import packed_steps

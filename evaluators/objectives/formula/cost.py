@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache, lru_cache
 
-from evaluators.objectives.formula import FormulaObjective
+from evaluators.objectives.formula.base import FormulaObjective
 from primitives.equivalence.builtin import as_builtin
 from primitives.expression.derivative import derivative
 from primitives.expression.expression import Expression
