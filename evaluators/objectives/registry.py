@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import ClassVar, Literal, TypeGuard
 
 from evaluators.errors import EvaluationError
-from evaluators.objectives.accuracy import Accuracy
 from evaluators.objectives.complexity import Complexity
 from evaluators.objectives.cost import Cost
 from evaluators.objectives.dead_neurons import DeadNeurons
@@ -16,7 +15,11 @@ from evaluators.objectives.lipschitz import Lipschitz
 from evaluators.objectives.measured import MeasuredObjective
 from evaluators.objectives.noise import Noise
 from evaluators.objectives.objective import Objective, Trained
-from evaluators.objectives.reproducibility import Reproducibility
+from evaluators.objectives.predictions.accuracy import Accuracy
+from evaluators.objectives.predictions.calibration import Brier, Ece
+from evaluators.objectives.predictions.churn import Churn
+from evaluators.objectives.predictions.relative_difference import RelativeDifference
+from evaluators.objectives.predictions.reproducibility import Reproducibility
 from evaluators.objectives.robustness import Robustness
 from evaluators.objectives.saved_bytes import SavedBytes
 from evaluators.objectives.sparsity import Sparsity
@@ -36,11 +39,15 @@ OBJECTIVES: dict[str, Objective] = {
         SavedBytes(),
         Lipschitz(),
         Reproducibility(),
+        Churn(),
+        RelativeDifference(),
         Sparsity(),
         Robustness(),
         Noise(),
         DeadNeurons(),
         Accuracy(),
+        Ece(),
+        Brier(),
     )
 }
 #: Those of users' files that this process has loaded, by name; results have the name, not the file.

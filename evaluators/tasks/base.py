@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -73,6 +74,8 @@ class Task(ABC):
             averaged with nats.
         reference: what candidates are compared with: ``"current"``, the network as it stands, or ``"relu"``, ReLU in
             the candidate's places, or the first control of their kind. The shipped tasks have ReLU.
+        split_seed: what the examples are divided by, for all models alike; None: by each model's seed. A job sets it
+            where an objective compares models of several seeds, see :func:`with_one_split`.
     """
 
     name: str = ""
@@ -96,6 +99,7 @@ class Task(ABC):
     unit: str = ""
     gain_scale: float | None = None
     reference: str = "current"
+    split_seed: int | None = None
 
     @abstractmethod
     def network(self) -> nn.Module:
@@ -164,6 +168,10 @@ class Task(ABC):
         plain = type(self).loss is Task.loss and type(self).metric is Task.metric
         return {"accuracy": accuracy(output, target)} if plain else {}
 
+    def divided(self, examples: int, part: Part, seed: int) -> Split:
+        """How a model of some seed has a part's examples divided, see :func:`split`."""
+        return split(examples, part, seed if self.split_seed is None else self.split_seed)
+
     def larger(self) -> Task | None:
         """The same data with a network that the search never sees, for confirmation."""
         return None
@@ -192,6 +200,13 @@ def split(examples: int, part: Part, seed: int) -> Split:
     validation, test = (_whole_blocks(int(share * examples)) for share in shares)
     order = torch.randperm(examples, generator=torch_generator(seed, "split", part), device="cpu")
     return Split(order[validation + test :], order[:validation], order[validation : validation + test])
+
+
+def with_one_split(task: Task, seed: int) -> Task:
+    """The task with its examples divided by ``seed`` for all models; their weights and batches stay their own."""
+    changed = copy(task)
+    changed.split_seed = seed
+    return changed
 
 
 def _whole_blocks(size: int) -> int:

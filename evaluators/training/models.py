@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from evaluators.machine.backend import CPU, Backend
-from evaluators.tasks.base import HeldOut, Inputs, Part, Split, Task, batches, split
+from evaluators.tasks.base import HeldOut, Inputs, Part, Split, Task, batches
 from evaluators.tasks.checks.settings import check_settings
 from evaluators.tasks.examples import Examples, examples_of, mapped
 from evaluators.training.checkpoints.states import ModelsState
@@ -67,7 +67,7 @@ class Models(ABC):
         self.step = 0
 
     def _divide(self, part: Part) -> None:
-        splits = [split(len(self.examples), part, seed) for seed in self.seeds]
+        splits = [self.task.divided(len(self.examples), part, seed) for seed in self.seeds]
         orders = [
             batches(parts.train, self.schedule.steps * self.task.accumulate, self.task.batch_size, seed)
             for parts, seed in zip(splits, self.seeds, strict=True)
