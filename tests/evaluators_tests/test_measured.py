@@ -393,6 +393,18 @@ def test_evaluate_reports_what_is_named() -> None:
     assert relu.objectives["noise"] == 0.0  # relative to ReLU
     assert 0.3 < relu.objectives["sparsity"] < 0.7
     assert math.isnan(bad.objectives["sparsity"]) and bad.objectives["complexity"] == 3.0
+    assert list(relu.controls) == ["relu", "gelu", "silu"] and relu.controls == bad.controls
+    assert relu.controls["relu"] == relu.objectives  # the same function on the same seeds
+    assert all(set(values) == {"gain", *names} for values in relu.controls.values())
+    assert relu.controls["gelu"]["gain"] == pytest.approx(-relu.gains["gelu"]) != 0.0
+
+
+def test_evaluate_measures_every_objective_of_the_controls() -> None:
+    (found,) = evaluate(["gelu(x)"], seeds=2, steps=4, rates=(1e-2,), objectives=NAMES, controls=["exp(exp(x))"])
+    for name in ("relu", "gelu", "silu"):
+        assert all(math.isfinite(found.controls[name][each]) for each in NAMES)
+    assert found.controls["gelu"] == found.objectives
+    assert all(math.isnan(value) for value in found.controls["exp(exp(x))"].values())  # it failed
 
 
 def test_aggregation_of_gains() -> None:
