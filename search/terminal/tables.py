@@ -305,9 +305,9 @@ def control_notes(evaluations: Sequence[Evaluation]) -> list[str]:
 
 def objectives_of(evaluations: Sequence[Evaluation]) -> list[Table]:
     """The objectives but the gain of functions and controls, so many to a table that 80 columns hold them."""
-    functions = [(each.expression, each.objectives) for each in evaluations]
-    controls = [(label_of(name), values) for name, values in evaluations[0].controls.items()]
-    rows = [(name, {each: _known(value) for each, value in values.items()}) for name, values in functions + controls]
+    found: list[tuple[str, Mapping[str, float]]] = [(each.expression, each.objectives) for each in evaluations]
+    found += [(label_of(name), values) for name, values in evaluations[0].controls.items()]
+    rows = [(name, {each: _known(value) for each, value in values.items()}) for name, values in found]
     parts: list[list[str]] = [[]]
     for name in (each for each in evaluations[0].objectives if each != "gain"):
         if parts[-1] and sum(max(len(each), 8) + 2 for each in (*parts[-1], name)) > BESIDE:
