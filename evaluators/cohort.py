@@ -28,7 +28,7 @@ from evaluators.results.reasons import Reason
 from evaluators.results.records import CohortResult, MemberResult, reference_of
 from evaluators.seeds import derive
 from evaluators.tasks import task
-from evaluators.tasks.base import Part, Task
+from evaluators.tasks.base import Part, Task, with_one_split
 from evaluators.tasks.checks.settings import has_current
 from evaluators.tasks.conditions import OWN, Conditions, under
 from evaluators.tasks.fresh_data import FreshData, fresh_data
@@ -134,6 +134,11 @@ class CohortRequest:
     def digest(self, *more: str) -> str:
         """Beginning of a SHA-256 that tells this request from all others."""
         return hashlib.sha256("".join((repr(self), *more)).encode()).hexdigest()[:16]
+
+    @property
+    def one_split(self) -> bool:
+        """All models have the examples divided alike, by the run's seed, laps and null controls included."""
+        return any(objective.one_split for objective in measured_objectives(self.measured))
 
     @property
     def backend(self) -> Backend:
@@ -246,7 +251,8 @@ def _trained(
 
 def _setting(request: CohortRequest, chosen: Task, asked: Conditions) -> Task:
     used = (chosen.larger() or chosen) if request.purpose == "confirmation" else chosen
-    return trained_by(under(used, asked), request.recipe)
+    setting = trained_by(under(used, asked), request.recipe)
+    return with_one_split(setting, derive(request.seed, "split")) if request.one_split else setting
 
 
 def controls_of(request: CohortRequest, tasks: Iterable[Task]) -> dict[str, Expression | None]:

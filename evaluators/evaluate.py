@@ -7,21 +7,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from evaluators.cohort import CohortRequest, run_cohort
+from evaluators.cohort import CohortRequest, controls_of, run_cohort
 from evaluators.controls import builtin_controls, more_controls
 from evaluators.errors import EvaluationError
-from evaluators.objectives import DEFAULT, Trained, check_kinds, gains, measured_names, objective, score
+from evaluators.objectives import DEFAULT, Objective, Trained, check_kinds, gains, measured_names, objective, score
 from evaluators.objectives.readings import readings
 from evaluators.places.fitting import Fitting
 from evaluators.results.reasons import code_of
-from evaluators.results.records import reference_name, rivals
+from evaluators.results.records import MemberResult, reference_name, rivals
 from evaluators.results.reference_loss import check_reference
 from evaluators.statistics import interval
 from evaluators.tasks import task as find_task
 from evaluators.tasks.base import Task
 from evaluators.tasks.conditions import Conditions, conditions_of, under
 from evaluators.tasks.tryout import try_out
-from primitives.expression.expression import Expression
+from primitives.expression.expression import Expression, variable
 from primitives.expression.parsing import parse
 from primitives.user_file import is_reference
 
@@ -40,6 +40,8 @@ class Evaluation:
         readings: by name, such as the accuracy on validation examples, mean over the seeds; none if it failed. See
             :meth:`evaluators.tasks.base.Task.readings`.
         reference_readings: those of the reference.
+        controls: of each control, by its name, the objectives as those of the function, the reference's first; NaN
+            where it failed, and what belongs to a formula where it has none: the network as it stands.
     """
 
     expression: str
@@ -50,6 +52,7 @@ class Evaluation:
     unit: str = "nats"
     readings: Mapping[str, float] = field(default_factory=dict)
     reference_readings: Mapping[str, float] = field(default_factory=dict)
+    controls: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def gain(self) -> float:
@@ -120,25 +123,35 @@ def evaluate(
     check_reference(result, request.tasks, "give it smaller learning_rates")
     compared = rivals(result.controls)
     unit = result.reference.comparison(chosen.name).unit_of_gain
+    own, unit_scale = reference_name(compared), chosen.scale == "unit"
+
+    def values(expression: Expression | None, row: MemberResult) -> dict[str, float]:
+        gain = float(gains(row, result.reference, request.tasks)[0].mean())
+        known = Trained(expression or variable(), row, gain, result.reference, request.tasks, unit_scale)
+        return _values(names, known, has_formula=expression is not None)
+
+    functions = controls_of(request, [chosen])
+    of_controls = {name: values(functions[name], compared[name]) for name in sorted(compared, key=own.__ne__)}
     evaluations = []
     for text, row in zip(texts, result.candidates, strict=True):
         over = {name: gains(row, rival, request.tasks)[0] for name, rival in compared.items()}
         mean = {name: float(values.mean()) for name, values in over.items()}
-        own = reference_name(over)
         bounds = None if row.reason else interval(over[own].tolist())
-        unit_scale = chosen.scale == "unit"
-        values = _values(names, Trained(parse(text), row, mean[own], result.reference, request.tasks, unit_scale))
         evaluations.append(
             Evaluation(
-                text, values, mean, bounds or (np.nan, np.nan), code_of(row.reason), unit,
-                readings(row, chosen.name), readings(result.reference, chosen.name),
+                text, values(parse(text), row), mean, bounds or (np.nan, np.nan), code_of(row.reason), unit,
+                readings(row, chosen.name), readings(result.reference, chosen.name), of_controls,
             )
         )  # fmt: skip
     return evaluations
 
 
-def _values(names: Iterable[str], trained: Trained) -> dict[str, float]:
-    """The objectives by name; of a member that failed, those of its formula."""
-    known = [name for name in names if not trained.row.reason or objective(name).kind == "formula"]
+def _values(names: Iterable[str], trained: Trained, *, has_formula: bool) -> dict[str, float]:
+    """The objectives by name; of a member that failed, those of its formula; NaN where a kind of function has none."""
+    known = [name for name in names if _has(objective(name), trained, has_formula)]
     scores = score(known, trained)
     return {name: scores.get(name, np.nan) for name in names}
+
+
+def _has(of: Objective, trained: Trained, has_formula: bool) -> bool:
+    return has_formula and not of.lacks(trained.expression) if of.kind == "formula" else not trained.row.reason

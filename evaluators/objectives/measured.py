@@ -27,6 +27,8 @@ class MeasuredObjective(Objective):
 
     Attributes:
         fewest_seeds: without which there is no number.
+        one_split: the models of several seeds are compared, so a cohort that measures it divides the examples of a
+            task once for all models; their weights and batches still differ by seed.
         relative: the measure is a loss, of which the objective is the gain over the reference's: log(the
             reference's / the candidate's), or for a task that compares by difference, the reference's less the
             candidate's.
@@ -34,6 +36,7 @@ class MeasuredObjective(Objective):
 
     kind = "measured"
     fewest_seeds: ClassVar[int] = 1
+    one_split: ClassVar[bool] = False
     relative: ClassVar[bool] = False
 
     @abstractmethod
@@ -67,12 +70,15 @@ def check_measured(objectives: Sequence[MeasuredObjective], models: Models) -> N
     """Refuse what cannot be measured, before anything is trained.
 
     Raises:
-        TaskError: there are too few seeds, or see :meth:`MeasuredObjective.check`.
+        TaskError: there are too few seeds, or seeds that divide the examples each in its own way where one split is
+            needed, or see :meth:`MeasuredObjective.check`.
     """
     seeds = min(len(member.seeds) for member in models.members)
     for objective in objectives:
+        place = f"task {models.task.name!r}: {objective.name}"
+        if objective.one_split and models.task.split_seed is None:
+            raise TaskError(f"{place}: expected one split for all seeds, as with_one_split(task, 0) gives; got none")
         if seeds < objective.fewest_seeds:
-            place = f"task {models.task.name!r}: {objective.name}"
             raise TaskError(f"{place}: expected at least {objective.fewest_seeds} seeds, got {seeds}")
         objective.check(models)
 

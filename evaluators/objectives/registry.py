@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import ClassVar, Literal, TypeGuard
 
 from evaluators.errors import EvaluationError
-from evaluators.objectives.accuracy import Accuracy
 from evaluators.objectives.dead_neurons import DeadNeurons
 from evaluators.objectives.formula.chi import Chi
 from evaluators.objectives.formula.complexity import Complexity
@@ -23,7 +22,11 @@ from evaluators.objectives.lipschitz_bounds import LipschitzLower, LipschitzUppe
 from evaluators.objectives.measured import MeasuredObjective
 from evaluators.objectives.noise import Noise
 from evaluators.objectives.objective import Objective, Trained
-from evaluators.objectives.reproducibility import Reproducibility
+from evaluators.objectives.predictions.accuracy import Accuracy
+from evaluators.objectives.predictions.calibration import Brier, Ece
+from evaluators.objectives.predictions.churn import Churn
+from evaluators.objectives.predictions.relative_difference import RelativeDifference
+from evaluators.objectives.predictions.reproducibility import Reproducibility
 from evaluators.objectives.robustness import Robustness
 from evaluators.objectives.sparsity import Sparsity
 from primitives.errors import UserFileError, nearest
@@ -49,6 +52,8 @@ OBJECTIVES: dict[str, Objective] = {
         InformationDepth(),
         DeepLimitClass(),
         Reproducibility(),
+        Churn(),
+        RelativeDifference(),
         Sparsity(),
         Robustness(),
         Noise(),
@@ -56,6 +61,8 @@ OBJECTIVES: dict[str, Objective] = {
         Accuracy(),
         LipschitzLower(),
         LipschitzUpper(),
+        Ece(),
+        Brier(),
     )
 }
 #: Those of users' files that this process has loaded, by name; results have the name, not the file.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -76,6 +77,8 @@ class Task(ABC):
             the seeds then share. 0: they are about these data alone.
         reference: what candidates are compared with: ``"current"``, the network as it stands, or ``"relu"``, ReLU in
             the candidate's places, or the first control of their kind. The shipped tasks have ReLU.
+        split_seed: what the examples are divided by, for all models alike; None: by each model's seed. A job sets it
+            where an objective compares models of several seeds, see :func:`with_one_split`.
     """
 
     name: str = ""
@@ -100,6 +103,7 @@ class Task(ABC):
     gain_scale: float | None = None
     test_ratio: float = 0.0
     reference: str = "current"
+    split_seed: int | None = None
 
     @abstractmethod
     def network(self) -> nn.Module:
@@ -182,6 +186,10 @@ class Task(ABC):
         plain = type(self).loss is Task.loss and type(self).metric is Task.metric
         return {"accuracy": accuracy(output, target)} if plain else {}
 
+    def divided(self, examples: int, part: Part, seed: int, held_out: int = 0) -> Split:
+        """How a model of some seed has a part's examples divided, see :func:`split`."""
+        return split(examples, part, seed if self.split_seed is None else self.split_seed, held_out)
+
     def larger(self) -> Task | None:
         """The same data with a network that the search never sees, for confirmation."""
         return None
@@ -217,6 +225,13 @@ def split(examples: int, part: Part, seed: int, held_out: int = 0) -> Split:
     validation, test = (_whole_blocks(int(share * len(order))) for share in shares)
     train = torch.arange(examples - held_out, device="cpu") if held_out else order[validation + test :]
     return Split(train, order[:validation], order[validation : validation + test])
+
+
+def with_one_split(task: Task, seed: int) -> Task:
+    """The task with its examples divided by ``seed`` for all models; their weights and batches stay their own."""
+    changed = copy(task)
+    changed.split_seed = seed
+    return changed
 
 
 def _whole_blocks(size: int) -> int:

@@ -19,7 +19,7 @@ from torch.utils._pytree import (  # private, but what torch.func itself is made
 from torch.utils.data import Dataset, IterableDataset, TensorDataset, default_collate
 
 from evaluators.errors import TaskError
-from evaluators.tasks.base import Inputs, Part, Split, Task, split
+from evaluators.tasks.base import Inputs, Part, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,6 @@ class Examples:
     def rows(self, index: Tensor | slice) -> Examples:
         """Some of the examples, in the shape of the index; all are alike there."""
         return replace(self.mapped(lambda tensor: tensor[index]), held_out=0)
-
-    def split(self, part: Part, seed: int) -> Split:
-        """Their division by a seed."""
-        return split(len(self), part, seed, self.held_out)
 
 
 def mapped(function: Callable[[Tensor], Tensor], values: Any) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from evaluators.tasks.base import Task
+from evaluators.tasks.base import Task, split
 from evaluators.tasks.examples import examples_of, tensors
 from evaluators.tasks.loop_task import LoopTask
 
@@ -47,6 +47,6 @@ def shared_ratio(task: Task) -> float:
     """The ratio alone, which needs only the number of examples; what a task says that has its own test examples."""
     if isinstance(task, LoopTask) or (examples := examples_of(task, "confirmation")).held_out:
         return float(task.test_ratio)
-    parts = examples.split("confirmation", 0)  # the sizes are the same for all seeds
+    parts = split(len(examples), "confirmation", 0)  # the sizes are the same for all seeds
     share = 1.0 if task.pretrained else OWN_WEIGHTS
     return share * len(parts.test) / len(parts.train)

@@ -25,7 +25,7 @@ class CohortMember:
         expression: the function as the user wrote it; the activation slot applies it with the scale that the task has.
             None for the network as it stands: whatever is in each place stays there, parameters and all, and nothing
             is scaled.
-        seeds: seeds of initial weights, split and data order.
+        seeds: seeds of initial weights and data order, and of the split where the task has none for all.
         protected: a control; never rejected.
         exempt: trained to the end whatever its losses are; rejected as a failure only.
         rates: indices of the learning rates that it is trained at; empty: all.

@@ -67,7 +67,7 @@ class Models(ABC):
         self.step = 0
 
     def _divide(self, part: Part) -> None:
-        splits = [self.examples.split(part, seed) for seed in self.seeds]
+        splits = [self.task.divided(len(self.examples), part, seed, self.examples.held_out) for seed in self.seeds]
         orders = [
             batches(parts.train, self.schedule.steps * self.task.accumulate, self.task.batch_size, seed)
             for parts, seed in zip(splits, self.seeds, strict=True)

@@ -69,7 +69,7 @@ class PlainModel:
         check_settings(task)
         self.task, self.backend, self.seed, self.rate, self.steps = task, backend, seed, rate, steps
         self.examples = examples_of(task, part).mapped(backend.place) if examples is None else examples
-        self.split = _placed(self.examples.split(part, seed), backend)
+        self.split = _placed(task.divided(len(self.examples), part, seed, self.examples.held_out), backend)
         order = batches(self.split.train.cpu(), steps * task.accumulate, task.batch_size, seed)
         self.order = backend.place(order)
         self.network = initial_network(task, seed)

@@ -30,6 +30,7 @@ def evaluate(
         typer.Option(metavar="EXPR", help="One more control, an expression or a name of the catalogue; repeatable."),
     ] = [],  # noqa: B006
     operators: Operators = [],  # noqa: B006  (typer copies it)
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_json: Json = False,
 ) -> None:
     """Train functions and compare them with the controls, mostly ReLU, GELU and SiLU, on the same seeds.
@@ -40,14 +41,16 @@ def evaluate(
     from evaluators.objectives import DEFAULT
     from evaluators.objectives.tryout import try_out_objective
     from evaluators.results.control_labels import label_of
-    from evaluators.results.evaluation_codec import evaluation_to_json
+    from evaluators.results.evaluation_codec import evaluation_to_json, evaluations_to_rows
     from evaluators.results.records import reference_name
     from evaluators.tasks import task as find_task
     from evaluators.tasks.conditions import Conditions, conditions_of, under
     from primitives.operators.of_files import register_of_files
+    from primitives.quoting import visible
     from primitives.user_file import is_reference, label
     from search.commands.shell import complain, console, print_json, say
     from search.conditions import in_words
+    from search.storage.files import csv_text
     from search.terminal import tables
 
     register_of_files(operators)
@@ -64,17 +67,22 @@ def evaluate(
     if as_json:
         print_json([evaluation_to_json(each) for each in evaluations])
         return
-    others = [name for name in evaluations[0].objectives if name != "gain"]
+    if as_csv:
+        cells = evaluations_to_rows(evaluations)
+        print(visible(csv_text(list(cells[0]), cells)), end="")
+        return
     own = reference_name(evaluations[0].gains)
     rivals = [name for name in evaluations[0].gains if name != own]
-    heads = ["expression", "gain", "95 % interval", *(f"over {label_of(name)}" for name in rivals), *others, "reason"]
+    heads = ["expression", "gain", "95 % interval", *(f"over {label_of(name)}" for name in rivals), "reason"]
     rows = (
         [e.expression, e.gain, f"{e.interval[0]:+.3f} {e.interval[1]:+.3f}",
-         *(e.gains[name] for name in rivals), *(e.objectives[name] for name in others), e.reason]
+         *(e.gains[name] for name in rivals), e.reason]
         for e in evaluations
     )  # fmt: skip
     title = f"{label(task)}, {seeds} seeds: gain in {evaluations[0].unit} over {label_of(own)}"
     console.print(tables.table(title, heads, rows))
+    for each in tables.objectives_of(evaluations):
+        console.print(each)
     for line in tables.evaluated_readings(evaluations, label_of(own)):
         say(line)
     say(in_words([task], [conditions_of(chosen)]))

@@ -27,6 +27,7 @@ from search.tabular.compare import Comparison, Difference
 from search.tuning.recipes import tuned_rows
 
 NARROW = 9  # columns for the name of a control
+BESIDE = 58  # columns beside a column of expressions of 22
 HEAD = 14  # columns for a control's name in a head
 
 
@@ -300,6 +301,27 @@ def control_notes(evaluations: Sequence[Evaluation]) -> list[str]:
     finished = [each.gains for each in evaluations if not each.reason]
     lost = [name for name in (finished[0] if finished else ()) if all(math.isnan(gains[name]) for gains in finished)]
     return [f"note: the control {name} has no finite loss; no gain over it is known" for name in lost]
+
+
+def objectives_of(evaluations: Sequence[Evaluation]) -> list[Table]:
+    """The objectives but the gain of functions and controls, so many to a table that 80 columns hold them."""
+    found: list[tuple[str, Mapping[str, float]]] = [(each.expression, each.objectives) for each in evaluations]
+    found += [(label_of(name), values) for name, values in evaluations[0].controls.items()]
+    rows = [(name, {each: _known(value) for each, value in values.items()}) for name, values in found]
+    parts: list[list[str]] = [[]]
+    for name in (each for each in evaluations[0].objectives if each != "gain"):
+        if parts[-1] and sum(max(len(each), 8) + 2 for each in (*parts[-1], name)) > BESIDE:
+            parts.append([])
+        parts[-1].append(name)
+    return [
+        table("Functions, then controls", ["expression", *part],
+              ([name, *(values[each] for each in part)] for name, values in rows))
+        for part in parts if part
+    ]  # fmt: skip
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def evaluated_readings(evaluations: Sequence[Evaluation], reference: str) -> list[str]:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from evaluators.objectives.measured import measure
 from evaluators.objectives.noise import Noise
-from evaluators.objectives.reproducibility import Reproducibility
+from evaluators.objectives.predictions.reproducibility import Reproducibility
 from evaluators.objectives.robustness import Robustness
 from evaluators.places.survey import find_sites
 from evaluators.tasks.tryout import try_out

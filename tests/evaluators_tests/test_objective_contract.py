@@ -17,6 +17,7 @@ from evaluators.objectives.formula import FormulaObjective
 from evaluators.objectives.measured import MeasuredObjective, mean_of_activations
 from evaluators.results.records import CohortResult
 from evaluators.tasks import task
+from evaluators.tasks.base import with_one_split
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.stacking.stack import Stack
 from primitives.expression.parsing import parse
@@ -47,7 +48,9 @@ def trained(result: CohortResult) -> Trained:
 
 
 def models(text: str = TEXT, seeds: tuple[int, ...] = (4, 5)) -> Stack:
-    stack = Stack(task("digits"), "search", [CohortMember(parse(text), seeds)], Schedule(4, (), (3e-3,)))
+    stack = Stack(
+        with_one_split(task("digits"), 6), "search", [CohortMember(parse(text), seeds)], Schedule(4, (), (3e-3,))
+    )
     stack.advance(4)
     return stack
 

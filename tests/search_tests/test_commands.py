@@ -102,7 +102,20 @@ def test_evaluate(shell: Shell) -> None:
     found = shell.json("evaluate", "relu(x)", "tanh(x)", "--task", "digits", "--seeds", "2", "--steps", "10")
     assert found[0]["gain"] == 0.0
     assert set(found[1]["gain_over"]) == {"relu", "gelu", "silu"}
-    assert "tanh" in shell("evaluate", "tanh(x)", "--seeds", "2", "--steps", "5")
+    assert found[1]["controls"]["relu"]["gain"] == 0.0 and found[1]["controls"]["gelu"]["cost"] > 1.0
+
+
+def test_evaluate_shows_the_controls_objectives(shell: Shell) -> None:
+    names = ("cost", "sparsity", "reproducibility", "churn", "relative_difference", "ece", "brier")
+    given = ("evaluate", "tanh(x)", "--seeds", "2", "--steps", "5", "--objectives", ",".join(names))
+    out, rows = shell(*given), list(csv.DictReader(io.StringIO(shell(*given, "--csv"))))
+    assert [row["expression"] for row in rows] == ["tanh(x)", "relu", "gelu", "silu"]
+    assert [row["kind"] for row in rows] == ["function"] + 3 * ["control"]
+    lines = out.splitlines()
+    assert max(map(len, lines)) <= 80
+    for row, label in zip(rows, ("tanh(x)", "ReLU", "GELU", "SiLU"), strict=True):
+        shown = " ".join(line for line in lines if line.startswith(f" {label} "))
+        assert all(f"{float(row[name]):.3f}" in shown for name in names)
 
 
 @pytest.mark.parametrize(

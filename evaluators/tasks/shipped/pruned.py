@@ -18,7 +18,7 @@ from evaluators.errors import TaskError
 from evaluators.machine.threads import one_thread
 from evaluators.networks import mlp, signal_cnn
 from evaluators.seeds import derive
-from evaluators.tasks.base import Part, Task, batches, split
+from evaluators.tasks.base import Part, Task, batches
 from evaluators.tasks.shipped.digits import Digits
 from evaluators.tasks.shipped.mnist1d import CLASSES, LENGTH, SignalCNN
 from evaluators.tasks.shipped.sized import SizedTask
@@ -88,7 +88,7 @@ class Pruned(SizedTask):
                 f"task {self.name!r}: a layer of {fewest} weights would have none left; the largest sparsity that "
                 f"leaves it one is {math.floor(1000 * (1 - 1 / fewest)) / 1000:g}, or take a wider network"
             )
-        network.load_state_dict(_dense(type(self), self.depth, self.width, self.part, seed))
+        network.load_state_dict(_dense(type(self), self.depth, self.width, self.part, seed, self.split_seed))
         for module in layers:
             prune.l1_unstructured(module, "weight", amount=self.sparsity)
 
@@ -116,11 +116,14 @@ class PrunedSignals(Pruned, SignalCNN):
 
 
 @lru_cache(maxsize=KEPT)
-def _dense(kind: type[Pruned], depth: int, width: int, part: Part, seed: int) -> dict[str, Tensor]:
+def _dense(
+    kind: type[Pruned], depth: int, width: int, part: Part, seed: int, split_seed: int | None = None
+) -> dict[str, Tensor]:  # fmt: skip
     """The weights of a network after its dense training, by name, on the CPU in float32; they are not to be changed."""
     task = kind(depth, width, 0.0, part)
+    task.split_seed = split_seed
     inputs, targets = task.data(part)
-    order = batches(split(len(inputs), part, seed).train, kind.dense_steps, task.batch_size, seed)
+    order = batches(task.divided(len(inputs), part, seed).train, kind.dense_steps, task.batch_size, seed)
     with one_thread(), torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(derive(seed, "dense"))
         network = task.network()

@@ -5,17 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from evaluators.objectives.measured import MeasuredObjective, examples
-from evaluators.tasks.examples import mapped, tensors
+from evaluators.objectives.measured import MeasuredObjective
+from evaluators.objectives.predictions.looks import shared_outputs
+from evaluators.tasks.examples import tensors
 from evaluators.training.models import Models
 
 
 class Reproducibility(MeasuredObjective):
-    """How much the models of the seeds differ in what they predict, on the validation examples of each in turn.
+    """How much the models of the seeds differ in what they predict, on the validation examples that all share.
 
-    The others may have trained on these, which is alike for all candidates. Where targets are classes, the total
-    variation distance of a model's probabilities from their mean over the models, averaged; else the share of the
-    variance of the predictions, over models and examples, that lies between the models.
+    Where targets are classes, the total variation distance of a model's probabilities from their mean over the models,
+    averaged; else the share of the variance of the predictions, over models and examples, that lies between the
+    models.
     """
 
     name = "reproducibility"
@@ -27,16 +28,12 @@ class Reproducibility(MeasuredObjective):
     )
     source = "Shamir et al. 2020, arXiv:2010.09931"
     fewest_seeds = 2
+    one_split = True
 
     def measure(self, models: Models) -> Tensor:
-        variations = []
+        outputs = shared_outputs(models)
         classes = all(not target.is_floating_point() for target in tensors(models.examples.targets))
-        for index in examples(models):
-            inputs = mapped(lambda t: t.expand(models.width, *t.shape), models.at(index).inputs)
-            with torch.no_grad():
-                outputs = tensors(models.outputs(inputs))[0].double()
-            variations.append(variation(outputs.softmax(dim=-1)) if classes else between(outputs))
-        return torch.stack(variations).mean()
+        return variation(outputs.softmax(dim=-1)) if classes else between(outputs)
 
 
 def variation(p: Tensor) -> Tensor:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from evaluators.errors import TaskError
 from evaluators.objectives.measured import MeasuredObjective
+from evaluators.objectives.predictions.looks import READING, check_classes
 from evaluators.training.models import Models
-
-_READING = "accuracy"
 
 
 class Accuracy(MeasuredObjective):
@@ -25,14 +23,8 @@ class Accuracy(MeasuredObjective):
     source = "the inverse of the energy of Loni et al. 2023, arXiv:2305.10964"
 
     def check(self, models: Models) -> None:
-        found = models.readings("validation")[0]
-        if _READING not in found:
-            has = ", ".join(found) or "none"
-            raise TaskError(
-                f"task {models.task.name!r}: accuracy: expected a task with a reading of that name, as those of "
-                f"classes have; its readings: {has}"
-            )
+        check_classes(models, self.name)
 
     def measure(self, models: Models) -> Tensor:
-        found = [of[_READING] for of in models.readings("validation")]
+        found = [of[READING] for of in models.readings("validation")]
         return torch.tensor(found, dtype=torch.float64, device="cpu").mean()
