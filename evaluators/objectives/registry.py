@@ -16,9 +16,17 @@ from evaluators.objectives.lipschitz import Lipschitz
 from evaluators.objectives.measured import MeasuredObjective
 from evaluators.objectives.noise import Noise
 from evaluators.objectives.objective import Objective, Trained
+from evaluators.objectives.precision.analogue import AnalogueNoise
+from evaluators.objectives.precision.bfloat16 import BFloat16
+from evaluators.objectives.precision.kurtosis import Kurtosis
+from evaluators.objectives.precision.quantised import Int4, Int4Percentile, Int8, Int8Percentile
 from evaluators.objectives.reproducibility import Reproducibility
 from evaluators.objectives.robustness import Robustness
 from evaluators.objectives.saved_bytes import SavedBytes
+from evaluators.objectives.sparse.cett import CettSparsity
+from evaluators.objectives.sparse.predictivity import Predictivity
+from evaluators.objectives.sparse.reuse import Reuse
+from evaluators.objectives.sparse.top_k import TopK
 from evaluators.objectives.sparsity import Sparsity
 from primitives.errors import UserFileError, nearest
 from primitives.expression.expression import Expression
@@ -37,8 +45,19 @@ OBJECTIVES: dict[str, Objective] = {
         Lipschitz(),
         Reproducibility(),
         Sparsity(),
+        CettSparsity(),
+        Predictivity(),
+        Reuse(),
+        TopK(),
         Robustness(),
         Noise(),
+        Int8(),
+        Int8Percentile(),
+        Int4(),
+        Int4Percentile(),
+        BFloat16(),
+        AnalogueNoise(),
+        Kurtosis(),
         DeadNeurons(),
         Accuracy(),
     )
