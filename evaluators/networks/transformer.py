@@ -39,6 +39,25 @@ class Attention(nn.Module):
         return result
 
 
+class GatedLayer(nn.Module):
+    """Feed-forward layer with a gate, ``down(relu(gate(x)) * up(x))`` (Shazeer 2020), in the shape of ``x``.
+
+    Args:
+        width: of a token.
+        hidden: units of the gate.
+    """
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.gate, self.up, self.down = nn.Linear(width, hidden), nn.Linear(width, hidden), nn.Linear(hidden, width)
+        self.activation = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The layer of tokens of shape (..., width)."""
+        result: Tensor = self.down(self.activation(self.gate(x)) * self.up(x))
+        return result
+
+
 class Transformer(nn.Module):
     """Pre-norm transformer; inputs are tokens, shape (batch, tokens), outputs logits, (batch, tokens, vocabulary).
 
@@ -48,13 +67,17 @@ class Transformer(nn.Module):
         heads: of attention, a divisor of ``width``.
         context: largest number of tokens of an example.
         vocabulary: number of tokens there are; 256 for bytes.
+        gated: layers have a gate, at 8/3 of the width, which is as many weights (Shazeer 2020).
     """
 
-    def __init__(self, width: int, depth: int, heads: int, context: int, vocabulary: int = 256) -> None:
+    def __init__(
+        self, width: int, depth: int, heads: int, context: int, vocabulary: int = 256, *, gated: bool = False
+    ) -> None:
         super().__init__()
         self.tokens = nn.Embedding(vocabulary, width)
         self.positions = nn.Embedding(context, width)
-        blocks = (block for _ in range(depth) for block in (_attention(width, heads), _layer(width)))
+        layer = _gated_layer if gated else _layer
+        blocks = (block for _ in range(depth) for block in (_attention(width, heads), layer(width)))
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, vocabulary))
 
@@ -101,3 +124,7 @@ def _attention(width: int, heads: int, *, causal: bool = True) -> Residual:
 def _layer(width: int) -> Residual:
     inner, outer = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
     return Residual(nn.Sequential(nn.LayerNorm(width), inner, nn.ReLU(), outer))
+
+
+def _gated_layer(width: int) -> Residual:
+    return Residual(nn.Sequential(nn.LayerNorm(width), GatedLayer(width, 8 * width // 3)))

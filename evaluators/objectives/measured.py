@@ -18,6 +18,7 @@ from evaluators.errors import TaskError
 from evaluators.objectives.objective import Objective, Trained
 from evaluators.tasks.examples import tensors
 from evaluators.training.models import Models
+from evaluators.training.stacking.activation_slot import After
 
 EXAMPLES = 256  # at most, of each seed's validation examples
 
@@ -96,6 +97,24 @@ def examples(models: Models) -> Tensor:
 def mean_loss(models: Models, losses: Tensor) -> Tensor:
     """Mean over examples, then over seeds as gains are: of a ratio raised to the floor, by the logarithm."""
     return comparison_of(models.task).mean_of_seeds(losses.double().mean(dim=1))
+
+
+def loss_with(models: Models, disturbance: Callable[[Models], After]) -> Tensor:
+    """:func:`mean_loss` of the models of one candidate where something disturbs their activations.
+
+    Args:
+        models: of one candidate.
+        disturbance: given the models whose activations it will see together, gives what disturbs them: given the inputs
+            and the outputs of an activation, both of shape (models, ...), what goes on.
+    """
+    return mean_loss(models, torch.cat([_losses(part, disturbance(part)) for part in models.parts()]))
+
+
+@torch.no_grad()
+def _losses(models: Models, after: After) -> Tensor:
+    few = models.at(examples(models))
+    with models.altered(after):
+        return models.judged(models.outputs(few.inputs), few.targets)
 
 
 def mean_of_activations(models: Models, look: Callable[[Tensor, Tensor], Tensor]) -> Tensor:

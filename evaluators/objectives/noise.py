@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from evaluators.objectives.measured import MeasuredObjective, examples, mean_loss
+from evaluators.objectives.measured import MeasuredObjective, loss_with
+from evaluators.objectives.precision.levels import to_levels
 from evaluators.training.models import Models
 
 LEVELS = 7  # 2^3 - 1 on either side of zero, and zero: 15 in all
@@ -22,13 +22,8 @@ class Noise(MeasuredObjective):
     relative = True
 
     def measure(self, models: Models) -> Tensor:
-        few = models.at(examples(models))
-        with torch.no_grad(), models.altered(_rounded):
-            losses = models.judged(models.outputs(few.inputs), few.targets)
-        return mean_loss(models, losses)
+        return loss_with(models, lambda _: _rounded)
 
 
 def _rounded(_: Tensor, output: Tensor) -> Tensor:
-    step = output.flatten(1).abs().amax(dim=1).div(LEVELS).clamp_min(torch.finfo(output.dtype).tiny)
-    step = step.view(-1, *[1] * (output.dim() - 1))
-    return torch.round(output / step) * step
+    return to_levels(output, LEVELS)[0]

@@ -22,12 +22,20 @@ from evaluators.objectives.lipschitz_bounds import LipschitzLower, LipschitzUppe
 from evaluators.objectives.measured import MeasuredObjective
 from evaluators.objectives.noise import Noise
 from evaluators.objectives.objective import Objective, Trained
+from evaluators.objectives.precision.analogue import AnalogueNoise
+from evaluators.objectives.precision.bfloat16 import BFloat16
+from evaluators.objectives.precision.kurtosis import Kurtosis
+from evaluators.objectives.precision.quantised import Int4, Int4Percentile, Int8, Int8Percentile
 from evaluators.objectives.predictions.accuracy import Accuracy
 from evaluators.objectives.predictions.calibration import Brier, Ece
 from evaluators.objectives.predictions.churn import Churn
 from evaluators.objectives.predictions.relative_difference import RelativeDifference
 from evaluators.objectives.predictions.reproducibility import Reproducibility
 from evaluators.objectives.robustness import Robustness
+from evaluators.objectives.sparse.cett import CettSparsity
+from evaluators.objectives.sparse.predictivity import Predictivity
+from evaluators.objectives.sparse.reuse import Reuse
+from evaluators.objectives.sparse.top_k import TopK
 from evaluators.objectives.sparsity import Sparsity
 from primitives.errors import UserFileError, nearest
 from primitives.expression.expression import Expression
@@ -55,8 +63,19 @@ OBJECTIVES: dict[str, Objective] = {
         Churn(),
         RelativeDifference(),
         Sparsity(),
+        CettSparsity(),
+        Predictivity(),
+        Reuse(),
+        TopK(),
         Robustness(),
         Noise(),
+        Int8(),
+        Int8Percentile(),
+        Int4(),
+        Int4Percentile(),
+        BFloat16(),
+        AnalogueNoise(),
+        Kurtosis(),
         DeadNeurons(),
         Accuracy(),
         LipschitzLower(),

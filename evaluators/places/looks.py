@@ -20,14 +20,25 @@ class Look:
     """One module of a network, looked at while ``after`` is set.
 
     ``after`` is as that of :class:`evaluators.training.stacking.activation_slot.ActivationSlot`. A module that writes
-    into its input, or that is called by keyword, is seen with its output for both.
+    into its input, or that is called by keyword, is seen with its output for both. While ``dtype`` is set, inputs by
+    position and the output are rounded to it.
     """
 
-    def __init__(self, module: nn.Module) -> None:
-        self.after: After | None = None
-        module.register_forward_hook(self._look)
+    def __init__(self, module: nn.Module, after: After | None = None) -> None:
+        self.after = after
+        self.dtype: torch.dtype | None = None
+        self._hooks = (module.register_forward_pre_hook(self._rounded), module.register_forward_hook(self._look))
+
+    def remove(self) -> None:
+        """End the look."""
+        for hook in self._hooks:
+            hook.remove()
+
+    def _rounded(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        return None if self.dtype is None else tuple(each.to(self.dtype).to(each.dtype) for each in inputs)
 
     def _look(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        output = output if self.dtype is None else output.to(self.dtype).to(output.dtype)
         return output if self.after is None else _apply(self.after, inputs[0] if inputs else output, output)
 
 

@@ -30,7 +30,7 @@ from evaluators.tasks.shipped.photographs import ImageField, NoisyPatches
 from evaluators.tasks.shipped.pruned import Pruned, PrunedDigits, PrunedSignals
 from evaluators.tasks.shipped.published import FAMILIES, PUBLISHED, PUBLISHED_WITH_DATA, PublishedNetwork
 from evaluators.tasks.shipped.sized import SizedTask
-from evaluators.tasks.shipped.source_text import SourceText
+from evaluators.tasks.shipped.source_text import GatedSourceText, SourceText
 from evaluators.tasks.shipped.tabular import Table
 from primitives.errors import nearest
 from primitives.quoting import quoted
@@ -48,6 +48,7 @@ _TASKS: dict[str, Callable[[], Task]] = {
     "image-denoise": NoisyPatches,
     "periodic-extrapolation": PeriodicExtrapolation,
     "bytes-lm": SourceText,
+    "bytes-lm-gated": GatedSourceText,
     "tabular-cancer": lambda: Table("cancer"),
     "tabular-wine": lambda: Table("wine"),
     "tabular-diabetes": lambda: Table("diabetes"),

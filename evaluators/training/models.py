@@ -6,7 +6,7 @@ Slices are ordered by member, then seed, then learning rate, of those that the m
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import pairwise
 from typing import Any, Self
@@ -159,6 +159,29 @@ class Models(ABC):
         """For each place what the candidate's parameters there are by now, by name, of the models of one candidate.
 
         Shape (slices,), or (slices, channels) for one per channel. A network as it stands has no places here.
+        """
+
+    @abstractmethod
+    def inputs_of(self, paths: Collection[str]) -> AbstractContextManager[dict[str, list[Tensor]]]:
+        """A context in which the inputs of the network's modules of these names are kept, call by call.
+
+        They have shape (slices, batch, ...); modules are called by position. All models are of one part.
+        """
+
+    @abstractmethod
+    def weight(self, name: str) -> Tensor:
+        """A parameter of the network by its name, shape (slices, ...); all models are of one part."""
+
+    @abstractmethod
+    def parts(self) -> Sequence[Models]:
+        """These models in parts, in order: what ``after`` is shown of a part are all of its slices at once."""
+
+    @abstractmethod
+    def lowered(self, dtype: torch.dtype) -> AbstractContextManager[None]:
+        """A context in which activations are computed in a type, operator by operator, and stored in it.
+
+        What is in the places of a network as it stands is computed as torch's own operators are: in the type that it
+        has, of an input that is rounded.
         """
 
     def _places(self, chosen: Sequence[int], rates: Sequence[tuple[int, ...]]) -> list[Tensor]:

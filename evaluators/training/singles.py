@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from operator import itemgetter
@@ -19,6 +19,7 @@ from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.models import Models
 from evaluators.training.plain import PlainModel
 from evaluators.training.stacking.activation_slot import After
+from primitives.layers.expression_layer import ExpressionLayer
 
 
 class Singles(Models):
@@ -101,11 +102,55 @@ class Singles(Models):
         places = zip(*(model.activations for model in self.models), strict=True)
         return [_stacked_values(layers) for layers in places]
 
+    @contextmanager
+    def inputs_of(self, paths: Collection[str]) -> Iterator[dict[str, list[Tensor]]]:
+        found: dict[str, list[Tensor]] = {path: [] for path in paths}
+        (model,) = self.models
+        with ExitStack() as hooks:
+            for path, into in found.items():
+                module = model.network.get_submodule(path)
+                hook = module.register_forward_pre_hook(lambda _, args, into=into: into.append(args[0][None]))
+                hooks.callback(hook.remove)
+            yield found
 
-def _stacked_values(layers: Sequence[nn.Module]) -> dict[str, Tensor]:
-    """The parameters of one place's layers, a row each, by name."""
-    named = [dict(layer.named_parameters()) for layer in layers]
-    return {name: torch.stack([each[name].detach() for each in named]) for name in named[0]}
+    def weight(self, name: str) -> Tensor:
+        (model,) = self.models
+        return model.network.get_parameter(name)[None]
+
+    def parts(self) -> Sequence[Models]:
+        return [self._one(row) for row in range(len(self.models))]
+
+    def _one(self, row: int) -> Singles:
+        view = copy(self)
+        view.models, view.seed = [self.models[row]], self.seed[row : row + 1]
+        return view
+
+    @contextmanager
+    def lowered(self, dtype: torch.dtype) -> Iterator[None]:
+        with ExitStack() as hooks:
+            for activation in (each for model in self.models for each in model.activations):
+                hooks.enter_context(computed_in(dtype, activation))
+            yield
+
+
+@contextmanager
+def computed_in(dtype: torch.dtype, activation: nn.Module) -> Iterator[None]:
+    """A context in which an activation is computed in a type; one that is no candidate of ours, of rounded inputs."""
+
+    types: list[torch.dtype] = []
+
+    def before(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        types.append(args[0].dtype)
+        lowered = tuple(each.to(dtype) for each in args)
+        return lowered if isinstance(module, ExpressionLayer) else tuple(each.to(types[-1]) for each in lowered)
+
+    def behind(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        return output.to(dtype).to(types.pop())
+
+    with ExitStack() as hooks:
+        hooks.callback(activation.register_forward_pre_hook(before).remove)
+        hooks.callback(activation.register_forward_hook(behind).remove)
+        yield
 
 
 def _state(optimiser: torch.optim.Optimizer) -> dict[int, dict[str, Tensor]]:
@@ -115,3 +160,9 @@ def _state(optimiser: torch.optim.Optimizer) -> dict[int, dict[str, Tensor]]:
         number: {name: value.cpu() for name, value in of_parameter.items() if isinstance(value, Tensor)}
         for number, of_parameter in state.items()
     }
+
+
+def _stacked_values(layers: Sequence[nn.Module]) -> dict[str, Tensor]:
+    """The parameters of one place's layers, a row each, by name."""
+    named = [dict(layer.named_parameters()) for layer in layers]
+    return {name: torch.stack([each[name].detach() for each in named]) for name in named[0]}

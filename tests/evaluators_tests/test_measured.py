@@ -19,7 +19,15 @@ from evaluators.errors import TaskError
 from evaluators.evaluate import evaluate
 from evaluators.machine.backend import CPU, Backend
 from evaluators.machine.timing import time_ratios
-from evaluators.objectives import OBJECTIVES, aggregated, cohort_gains, measure, measured_objectives, saved_bytes
+from evaluators.objectives import (
+    OBJECTIVES,
+    aggregated,
+    check_measured,
+    cohort_gains,
+    measure,
+    measured_objectives,
+    saved_bytes,
+)
 from evaluators.objectives.measured import EXAMPLES, examples
 from evaluators.objectives.predictions.calibration import calibration_error
 from evaluators.objectives.predictions.churn import disagreement
@@ -31,7 +39,9 @@ from evaluators.tasks import task
 from evaluators.tasks.base import with_one_split
 from evaluators.tasks.examples import Examples
 from evaluators.training.member import CohortMember, Schedule
+from evaluators.training.models import Models
 from evaluators.training.plain import PlainModel
+from evaluators.training.singles import Singles
 from evaluators.training.stacking.stack import Stack
 from evaluators.training.train import train
 from primitives.expression.parsing import parse
@@ -39,8 +49,9 @@ from tests.evaluators_tests.families import FAMILIES, Family
 from tests.plain import ran
 
 ALL = measured_objectives(OBJECTIVES)
-NAMES = tuple(objective.name for objective in ALL)
-OF_CLASSES = {"accuracy", "churn", "relative_difference", "ece", "brier"}
+ON_DIGITS = tuple(objective for objective in ALL if objective.name != "reuse")  # which asks for sequences
+NAMES = tuple(objective.name for objective in ON_DIGITS)
+OF_CLASSES = frozenset(("accuracy", "churn", "relative_difference", "ece", "brier"))
 SEEDS = (4, 5)
 CHAINS = ("mlp", "cnn", "coordinates", "signals")  # of the families, with one affine map between two places
 DOUBLE = Backend(dtype=torch.float64)
@@ -137,7 +148,8 @@ def test_a_task_without_classes_has_no_accuracy() -> None:
 
 @pytest.mark.parametrize("scale", ["1e-4*", "1000*"])
 def test_measures_do_not_see_the_formulas_factor(scale: str) -> None:
-    one, other = (measure(trained(text, 5, backend=DOUBLE), ALL) for text in ("tanh(x)", f"{scale}tanh(x)"))
+    one, other = (measure(trained(text, 5, backend=DOUBLE), ON_DIGITS) for text in ("tanh(x)", f"{scale}tanh(x)"))
+    assert other.pop("bf16") == pytest.approx(one.pop("bf16"), rel=0.005)  # it computes what is written
     assert other == pytest.approx(one, rel=1e-9)
 
 
@@ -316,13 +328,25 @@ def test_a_label_that_the_loss_ignores_does_not_count() -> None:
         assert number(name, half) == pytest.approx(number(name, kept), rel=1e-5) != number(name, models)
 
 
+#: What the networks' tasks have no number for: their losses are of their own, and not every place lies between linear
+#: layers, or sees sequences.
+LACKING = (
+    dict.fromkeys(FAMILIES, OF_CLASSES | {"reuse", "cett_sparsity", "predictivity"})
+    | dict.fromkeys(("mlp", "coordinates", "derivatives", "perexample"), OF_CLASSES | {"reuse"})
+    | dict.fromkeys(("mlp-norm", "mlp-residual", "mlp-norm-residual"), OF_CLASSES | {"reuse", "predictivity"})
+    | {"transformer": OF_CLASSES | {"robustness", "lipschitz_lower"}, "patches": OF_CLASSES}
+)
+LACKING |= {name: lacking | {"lipschitz_upper"} for name, lacking in LACKING.items() if name not in CHAINS}
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_can_be_measured(name: str) -> None:
-    lacking = set(OF_CLASSES)  # their losses are of their own
-    lacking |= {"robustness", "lipschitz_lower"} if name == "transformer" else set()
-    lacking |= set() if name in CHAINS else {"lipschitz_upper"}
-    objectives = [each for each in ALL if each.name not in lacking]
     models = trained("tanh(x)", 2, Family(name))
+    for objective in (each for each in ALL if each.name in LACKING[name]):
+        with pytest.raises(TaskError, match=f"'{name}': {objective.name}: .*expected"):
+            objective.check(models)
+    objectives = [each for each in ALL if each.name not in LACKING[name]]
+    check_measured(objectives, models)
     found = measure(models, objectives)
     assert all(math.isfinite(value) for value in found.values())
     assert 0.0 <= found["sparsity"] <= 1.0
@@ -330,13 +354,33 @@ def test_every_family_can_be_measured(name: str) -> None:
     assert measure(models, objectives) == found
 
 
+@pytest.mark.parametrize("name", ["mlp", "transformer"])
+def test_models_one_at_a_time_have_the_numbers_of_a_stack(name: str) -> None:
+    member, schedule = CohortMember(parse("x*sigmoid(beta*x); beta=1.2:channel"), SEEDS), Schedule(4, (), (3e-3,))
+    chosen = [each for each in ALL if each.name not in LACKING[name]]
+    of_stack, of_singles = (
+        measure(advanced(kind(Family(name), "search", [member], schedule, backend=DOUBLE)), chosen)
+        for kind in (Stack, Singles)
+    )
+    # bfloat16 rounds a factor that is written into the formula, and one beside it, otherwise
+    assert of_singles.pop("bf16") == pytest.approx(of_stack.pop("bf16"), rel=0.01)
+    assert of_singles == pytest.approx(of_stack, rel=1e-6)
+
+
+def advanced(models: Models) -> Models:
+    models.advance(4)
+    return models
+
+
 def test_every_tensor_is_made_on_a_named_device() -> None:
     """With "meta", where nothing can be computed, as torch's default device, all numbers are the same."""
 
     def numbers() -> list[object]:
         text = "x*sigmoid(beta*x); beta=1.0:channel"
-        others = [each for each in ALL if each.name not in OF_CLASSES]
-        found = [measure(trained(text, 2, Family(name)), others) for name in ("mlp", "coordinates")]
+        found = [
+            measure(trained(text, 2, Family(name)), [each for each in ALL if each.name not in LACKING[name]])
+            for name in ("mlp", "coordinates", "transformer")
+        ]
         found.append(measure(trained(text, 2, "digits"), measured_objectives(sorted(OF_CLASSES))))
         return [*found, saved_bytes(parse(text)), largest_gradient(parse("exp(x)")), len(time_ratios([parse(text)], 1))]
 
@@ -356,7 +400,7 @@ def test_no_bit_depends_on_the_stack() -> None:
 
 
 def test_measuring_changes_no_loss_but_where_seeds_are_compared() -> None:
-    on_their_own = tuple(each.name for each in ALL if not each.one_split)
+    on_their_own = tuple(each.name for each in ON_DIGITS if not each.one_split)
     measured, not_measured, compared = (
         ran(request("sin(x)", measured=names)) for names in (on_their_own, (), ("churn",))
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,9 @@ from primitives.expression.parsing import parse
 TEXT = "x*sigmoid(beta*x); beta=1.0"
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "objectives.md"
 MEASURED = measured_objectives(OBJECTIVES)
+#: Those that not every task has.
+TASK_OF = {"reuse": "bytes-lm"}
+Results = Callable[[Objective], CohortResult]
 
 
 @pytest.fixture(params=OBJECTIVES)
@@ -37,20 +42,29 @@ def measured(request: pytest.FixtureRequest) -> MeasuredObjective:
     return measured_objectives([request.param])[0]
 
 
+def task_of(objective: Objective | None) -> str:
+    return TASK_OF.get(objective.name if objective else "", "digits")
+
+
 @pytest.fixture(scope="module")
-def result() -> CohortResult:
-    names = tuple(each.name for each in MEASURED)
-    return run_cohort(CohortRequest((TEXT,), ("digits",), 3, 2, 8, rates=(1e-2,), nulls=0, measured=names))
+def results() -> Results:
+    """The cohort of an objective's task, with all that are measured there."""
+
+    @cache
+    def result(name: str) -> CohortResult:
+        names = tuple(each.name for each in MEASURED if task_of(each) == name)
+        return run_cohort(CohortRequest((TEXT,), (name,), 3, 2, 8, rates=(1e-2,), nulls=0, measured=names))
+
+    return lambda objective: result(task_of(objective))
 
 
-def trained(result: CohortResult) -> Trained:
-    return Trained(parse(TEXT), result.candidates[0], 0.25, result.reference, ("digits",))
+def trained(result: CohortResult, objective: Objective) -> Trained:
+    return Trained(parse(TEXT), result.candidates[0], 0.25, result.reference, (task_of(objective),))
 
 
-def models(text: str = TEXT, seeds: tuple[int, ...] = (4, 5)) -> Stack:
-    stack = Stack(
-        with_one_split(task("digits"), 6), "search", [CohortMember(parse(text), seeds)], Schedule(4, (), (3e-3,))
-    )
+def models(objective: Objective | None = None, text: str = TEXT, seeds: tuple[int, ...] = (4, 5)) -> Stack:
+    chosen = with_one_split(task(task_of(objective)), 6)
+    stack = Stack(chosen, "search", [CohortMember(parse(text), seeds)], Schedule(4, (), (3e-3,)))
     stack.advance(4)
     return stack
 
@@ -68,12 +82,11 @@ def test_it_is_one_of_three_kinds(objective: Objective) -> None:
     assert (objective.kind == "training") == (objective.name == "gain")
 
 
-def test_its_value_is_a_finite_number_that_the_arguments_alone_decide(
-    objective: Objective, result: CohortResult
-) -> None:
-    value = objective.value(trained(result))
+def test_its_value_is_a_finite_number_that_the_arguments_alone_decide(objective: Objective, results: Results) -> None:
+    found = trained(results(objective), objective)
+    value = objective.value(found)
     assert isinstance(value, float) and math.isfinite(value) == (not objective.lacks(parse(TEXT)))
-    assert repr(objective.value(trained(result))) == repr(value)
+    assert repr(objective.value(found)) == repr(value)
 
 
 def test_a_formula_needs_no_training_and_its_writing_does_not_matter(objective: Objective) -> None:
@@ -84,7 +97,7 @@ def test_a_formula_needs_no_training_and_its_writing_does_not_matter(objective: 
 
 
 def test_a_measure_is_one_number_that_leaves_the_models_alone(measured: MeasuredObjective) -> None:
-    stack = models()
+    stack = models(measured)
     before = [tensor.clone() for tensor in stack.tensors]
     value = measured.measure(stack)
     assert value.shape == () and bool(torch.isfinite(value))
@@ -94,28 +107,32 @@ def test_a_measure_is_one_number_that_leaves_the_models_alone(measured: Measured
 
 
 def test_a_network_that_is_nan_has_no_number(measured: MeasuredObjective) -> None:
-    stack = models()
-    stack.state["0.weight"].data.fill_(math.nan)
+    stack = models(measured)
+    next(iter(stack.state.values())).data.fill_(math.nan)
     assert math.isnan(measure(stack, [measured])[measured.name])
 
 
-def test_a_measure_without_a_number_has_no_value(measured: MeasuredObjective, result: CohortResult) -> None:
-    found = trained(result)
-    row = found.row.measured["digits"]
-    broken = type(found.row)(measured={"digits": {**row, measured.name: math.nan}})
+def test_a_measure_without_a_number_has_no_value(measured: MeasuredObjective, results: Results) -> None:
+    found = trained(results(measured), measured)
+    (name,) = found.tasks
+    row = found.row.measured[name]
+    broken = type(found.row)(measured={name: {**row, measured.name: math.nan}})
     assert math.isnan(measured.value(Trained(found.expression, broken, 0.0, found.reference, found.tasks)))
 
 
-def test_relu_has_no_relative_loss_over_itself(measured: MeasuredObjective, result: CohortResult) -> None:
-    value = measured.value(Trained(parse("relu(x)"), result.reference, 0.0, result.reference, ("digits",)))
+def test_relu_has_no_relative_loss_over_itself(measured: MeasuredObjective, results: Results) -> None:
+    reference = results(measured).reference
+    value = measured.value(Trained(parse("relu(x)"), reference, 0.0, reference, (task_of(measured),)))
     assert not measured.relative or value == 0.0
 
 
 def test_its_requirements_are_checked_before_training(measured: MeasuredObjective) -> None:
-    check_measured([measured], models())
+    check_measured([measured], models(measured))
     if measured.fewest_seeds > 1:
-        with pytest.raises(TaskError, match=f"'digits': {measured.name}: expected at least .* seeds, got 1"):
-            check_measured([measured], models(seeds=(4,)))
+        with pytest.raises(
+            TaskError, match=f"'{task_of(measured)}': {measured.name}: expected at least .* seeds, got 1"
+        ):
+            check_measured([measured], models(measured, seeds=(4,)))
 
 
 def test_the_page_has_every_objective() -> None:
@@ -130,5 +147,5 @@ def test_activations_are_looked_at_with_their_inputs() -> None:
         assert x.shape == output.shape
         return (output - x).abs().flatten(1).double().mean(dim=1)
 
-    assert float(mean_of_activations(models("x"), look)) == pytest.approx(0.0, abs=1e-6)
-    assert float(mean_of_activations(models("2*x+1"), look)) > 0.1
+    assert float(mean_of_activations(models(text="x"), look)) == pytest.approx(0.0, abs=1e-6)
+    assert float(mean_of_activations(models(text="2*x+1"), look)) > 0.1

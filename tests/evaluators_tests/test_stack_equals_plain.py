@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from evaluators.machine.backend import CPU, Backend
+from evaluators.places.each_place import kinds_of
 from evaluators.tasks import task, task_names
 from evaluators.tasks.base import Task
 from evaluators.tasks.optimisers import SGD, Adam, AdamW
@@ -61,9 +62,11 @@ def check(chosen: Task, members: Sequence[CohortMember], steps: int, backend: Ba
     torch.testing.assert_close(stack.loss("validation").double(), last, rtol=0, atol=tolerance)
 
 
-def two() -> list[CohortMember]:
-    """Parameters per channel and per layer, different seeds."""
-    return [CohortMember(parse(SWISH), (1,)), CohortMember(parse(LEAKY), (2,))]
+def two(chosen: Task | None = None) -> list[CohortMember]:
+    """Parameters per channel and per layer, different seeds; gates where a task has these."""
+    gates = chosen is not None and kinds_of(chosen) == ("gate",)
+    texts = [text.replace(";", "*z;") if gates else text for text in (SWISH, LEAKY)]
+    return [CohortMember(parse(text), (seed,)) for seed, text in enumerate(texts, 1)]
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
@@ -113,7 +116,7 @@ def test_first_steps_of_every_task(name: str) -> None:
     """The data, loss and network of the task; validation sets below 32, which the stack fills up, too."""
     chosen = task(name)
     chosen.learning_rates = chosen.learning_rates[:1]
-    check(chosen, two(), 2, DOUBLE, 1e-9)
+    check(chosen, two(chosen), 2, DOUBLE, 1e-9)
 
 
 @pytest.mark.parametrize("family", ["mlp", "cnn-norm", "transformer", "derivatives"])

@@ -12,6 +12,7 @@ from torch import nn
 
 from evaluators.controls import builtin_controls
 from evaluators.errors import TaskError
+from evaluators.places.each_place import PLAIN, in_each_place
 from evaluators.places.survey import find_sites
 from evaluators.tasks import expanded, task, task_names
 from evaluators.tasks.base import BLOCK, Part, Task, batches, split
@@ -138,6 +139,7 @@ LEARNT = {
     "image-inr": 0.25,
     "image-denoise": 0.5,
     "bytes-lm": 0.6,
+    "bytes-lm-gated": 0.6,
     "tabular-cancer": 0.35,
     "tabular-wine": 0.25,
     "tabular-diabetes": 0.7,
@@ -267,7 +269,8 @@ def test_a_name_may_give_depth_and_width(name: str) -> None:
     # a convolution of stride 2 more leaves fewer parameters, in the last layer; a block may have several places
     assert places == [1, 2] if own.initial == "drawn" else places[0] < places[1]
     assert own.name == f"{base}-1x12"
-    (outcome,) = train(own, "search", [CohortMember(parse("relu(x)"), (1,), protected=True)], Schedule(2, (), (1e-3,)))
+    member = CohortMember(in_each_place(own, PLAIN), (1,), protected=True)
+    (outcome,) = train(own, "search", [member], Schedule(2, (), (1e-3,)))
     assert outcome.at(2).shape == (1, 1)
 
 

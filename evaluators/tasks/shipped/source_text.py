@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from evaluators.errors import TaskError
 from evaluators.networks import Transformer
 from evaluators.tasks.base import Part
+from evaluators.tasks.place import Place
 from evaluators.tasks.shipped.sized import SizedTask
 
 CONTEXT = 16  # bytes that an example shows; the last one's successor is asked for too
@@ -55,6 +56,16 @@ class SourceText(SizedTask):
 
     def data(self, part: Part) -> tuple[Tensor, Tensor]:
         return _windows(part)
+
+
+class GatedSourceText(SourceText):
+    """The text of ``bytes-lm`` with gates in the transformer's layers: a candidate is f(x, z), as ``silu(x)*z``."""
+
+    title = "bytes-lm-gated"
+    replaced = (Place(nn.ReLU, kind="gate"),)
+
+    def network(self) -> nn.Module:
+        return Transformer(self.width, self.depth, heads=2, context=CONTEXT, vocabulary=ASCII, gated=True)
 
 
 @cache

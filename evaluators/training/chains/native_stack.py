@@ -112,7 +112,10 @@ class NativeStack(Stack):
 
     @property
     def _is_watched(self) -> bool:
-        return any(slot.after for slot in self.activations) or any(look.after for look in self.looks)
+        """Only torch's passes show what an activation gives, and have it in another type."""
+        looks = (*self.looks, *self.notes)
+        of_slots = any(slot.after or slot.dtype for slot in self.activations)
+        return of_slots or any(look.after or look.dtype for look in looks)
 
     def _run(self, inputs: Tensor, index: Tensor) -> Tensor:
         """Outputs of each slice for its rows of the inputs, shape (slices, batch, ...)."""

@@ -61,6 +61,7 @@ class ActivationSlot(nn.Module):
             those of the formula.
         values: one tensor for each candidate parameter, in the order of ``layout``: shape (slices,) for one per layer,
             (slices, channels) for one per channel.
+        dtype: what it is computed in, and its output rounded to; None: that of its inputs.
         statistics: over examples, which layers take in evaluation; None: those of the batch, as in training.
         noted: where the statistics of each batch are put down, or None.
     """
@@ -73,6 +74,7 @@ class ActivationSlot(nn.Module):
         self.first_order = first_order
         self.values: list[Tensor] = []
         self.after: After | None = None
+        self.dtype: torch.dtype | None = None
         self.statistics: Statistics | None = None
         self.noted: list[Statistics] | None = None
         self.channels, self.channel_dim = channels, channel_dim
@@ -81,6 +83,11 @@ class ActivationSlot(nn.Module):
 
     def forward(self, x: Tensor, z: Tensor | None = None) -> Tensor:
         """The activation of ``x``, or of a gate's two inputs, in its shape; within a stack, that of each slice."""
+        if self.dtype is None:
+            return self._applied(x, z)
+        return self._applied(x.to(self.dtype), None if z is None else z.to(self.dtype)).to(self.dtype).to(x.dtype)
+
+    def _applied(self, x: Tensor, z: Tensor | None) -> Tensor:
         if self.layout.is_pointwise:
             contents = _Contents(self.layout, self.axes, tuple(self.values), self.after)
             return apply(_Sliced, self.first_order, contents, x, self.marker)

@@ -6,7 +6,7 @@ of the others changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from copy import copy
 from functools import partial, reduce
@@ -67,6 +67,7 @@ class Stack(Models):
     Attributes:
         activations: the slots; a network as it stands has none.
         looks: at what stands in its places instead; there are none beside slots.
+        notes: looks at other modules, while somebody wants their inputs.
         state: the stacked weights that are trained, by name.
         fixed: what belongs to a slice and is not trained, by name: its seed's frozen parameters, and the
             buffers that differ between seeds or change in a call. Other buffers are one for all.
@@ -82,6 +83,7 @@ class Stack(Models):
     ) -> None:
         super().__init__(task, part, members, schedule, backend=backend)
         self._build([initial_network(task, seed) for seed in self.seeds])
+        self.notes: list[Look] = []
         self._lay_out()
         self.candidate_parameters = backend.place(candidate_parameters.initial(self.blocks))
         self._hand_out()
@@ -333,6 +335,7 @@ class Stack(Models):
 
     @contextmanager
     def altered(self, after: After) -> Iterator[None]:
+        self._calibrate()
         watched: list[ActivationSlot | Look] = [*self.activations, *self.looks]
         for each in watched:
             each.after = after
@@ -344,6 +347,35 @@ class Stack(Models):
 
     def learned(self) -> list[dict[str, Tensor]]:
         return [slot.layout.sections(slot.values)[0] for slot in self.activations]
+
+    @contextmanager
+    def inputs_of(self, paths: Collection[str]) -> Iterator[dict[str, list[Tensor]]]:
+        found: dict[str, list[Tensor]] = {path: [] for path in paths}
+        self.notes = [Look(self.network.get_submodule(path), partial(_kept, into)) for path, into in found.items()]
+        try:
+            yield found
+        finally:
+            for each in self.notes:
+                each.remove()
+            self.notes = []
+
+    def weight(self, name: str) -> Tensor:
+        return self.state[name] if name in self.state else self.fixed[name]
+
+    def parts(self) -> Sequence[Models]:
+        return (self,)
+
+    @contextmanager
+    def lowered(self, dtype: torch.dtype) -> Iterator[None]:
+        self._calibrate()
+        places: list[ActivationSlot | Look] = [*self.activations, *self.looks]
+        for each in places:
+            each.dtype = dtype
+        try:
+            yield
+        finally:
+            for each in places:
+                each.dtype = None
 
     def _layout(self, number: int) -> Layout:
         """What the activation slot of a number applies, candidate by candidate."""
@@ -375,6 +407,11 @@ class Stack(Models):
             site.put(activation)
             placed.append(activation)
         return placed
+
+
+def _kept(into: list[Tensor], x: Tensor, output: Tensor) -> Tensor:
+    into.append(x)
+    return output
 
 
 @contextmanager
