@@ -82,7 +82,7 @@ def evaluate(
         seed: what the seeds are derived from.
         objectives: names of what to report besides the gain, see :func:`evaluators.objectives.registry.objective`.
         initial: what the weights begin as, ``"own"`` or ``"drawn"``; None for what the task has.
-        scale: of the functions, ``"none"`` or ``"unit"``; None for what the task has.
+        scale: of the functions, ``"none"``, ``"unit"`` or ``"critical"``; None for what the task has.
         say: is told what the try-out of a task of one's own has to say, a note a call.
         controls: more of them, expressions or names of the catalogue.
 
@@ -126,8 +126,8 @@ def evaluate(
         mean = {name: float(values.mean()) for name, values in over.items()}
         own = reference_name(over)
         bounds = None if row.reason else interval(over[own].tolist())
-        unit_scale = chosen.scale == "unit"
-        values = _values(names, Trained(parse(text), row, mean[own], result.reference, request.tasks, unit_scale))
+        trained = Trained(parse(text), row, mean[own], result.reference, request.tasks, chosen.scale)
+        values = _values(names, trained)
         evaluations.append(
             Evaluation(
                 text, values, mean, bounds or (np.nan, np.nan), code_of(row.reason), unit,

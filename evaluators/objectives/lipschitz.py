@@ -6,7 +6,7 @@ import math
 
 from evaluators.objectives.formula import FormulaObjective
 from evaluators.objectives.objective import Trained
-from primitives.analysis import analyse, output_factor
+from primitives.analysis import analyse, critical, output_factor
 from primitives.equivalence.kinds import kind_in_words, plainest
 from primitives.expression.expression import Expression
 
@@ -31,8 +31,9 @@ def _of_one(function: Expression) -> float:
 class Lipschitz(FormulaObjective):
     """:func:`lipschitz` of the function that a network applies.
 
-    That is f / sqrt(E f(z)^2), with which c*f has the same as f; or f itself where a task's scale is ``"none"``. There
-    is none of layers with statistics and gates, whose slopes are no numbers: NaN.
+    That is f / sqrt(E f(z)^2), with which c*f has the same as f; f itself where a task's scale is ``"none"``; and
+    f(s x) / sqrt(E f(s z)^2) where it is ``"critical"``. There is none of layers with statistics and gates, whose
+    slopes are no numbers: NaN.
     """
 
     name = "lipschitz"
@@ -53,6 +54,6 @@ class Lipschitz(FormulaObjective):
         return max(min(lipschitz(part) * output_factor(part), UNBOUNDED) for part in expression.parts)
 
     def value(self, trained: Trained) -> float:
-        if trained.unit_scale or self.lacks(trained.expression):
-            return self.of(trained.expression)
-        return lipschitz(trained.expression)
+        if trained.scale == "none" and not self.lacks(trained.expression):
+            return lipschitz(trained.expression)
+        return self.of(critical(trained.expression) if trained.scale == "critical" else trained.expression)
