@@ -11,6 +11,10 @@ from evaluators.errors import TaskError
 from evaluators.tasks.base import Task
 from evaluators.tasks.shipped.digits import DeepDigits, DigitImages, Digits, ResidualDigits
 from evaluators.tasks.shipped.extrapolation import PeriodicExtrapolation
+from evaluators.tasks.shipped.fields.chirp import Chirp
+from evaluators.tasks.shipped.fields.denoising_score import DenoisingScore
+from evaluators.tasks.shipped.fields.formulas import FORMULAS, FormulaFit
+from evaluators.tasks.shipped.fields.photograph_fields import Inpainting, Superresolution
 from evaluators.tasks.shipped.image_sets import SOURCES, ImageSet, ResidualImages
 from evaluators.tasks.shipped.mnist1d import (
     ResidualSignals,
@@ -38,6 +42,11 @@ _TASKS: dict[str, Callable[[], Task]] = {
     "image-inr": ImageField,
     "image-denoise": NoisyPatches,
     "periodic-extrapolation": PeriodicExtrapolation,
+    "image-superres": Superresolution,
+    "image-inpaint": Inpainting,
+    "audio-inr": Chirp,
+    "denoising-score": DenoisingScore,
+    **{f"kan-{formula}": partial(FormulaFit, formula) for formula in FORMULAS},
     "bytes-lm": SourceText,
     "tabular-cancer": lambda: Table("cancer"),
     "tabular-wine": lambda: Table("wine"),
@@ -61,6 +70,7 @@ _WITH_DATA: dict[str, Callable[[], Task]] = {
 _GROUPS = {
     "tabular": ("tabular-cancer", "tabular-wine", "tabular-diabetes"),
     "mnist1d": ("mnist1d-mlp", "mnist1d-cnn", "mnist1d-gru", "mnist1d-vit"),
+    "kan": tuple(f"kan-{formula}" for formula in FORMULAS),
 }
 
 
