@@ -85,7 +85,7 @@ def evaluate(
         seed: what the seeds are derived from.
         objectives: names of what to report besides the gain, see :func:`evaluators.objectives.registry.objective`.
         initial: what the weights begin as, ``"own"`` or ``"drawn"``; None for what the task has.
-        scale: of the functions, ``"none"`` or ``"unit"``; None for what the task has.
+        scale: of the functions, ``"none"``, ``"unit"`` or ``"critical"``; None for what the task has.
         say: is told what the try-out of a task of one's own has to say, a note a call.
         controls: more of them, expressions or names of the catalogue.
 
@@ -123,11 +123,11 @@ def evaluate(
     check_reference(result, request.tasks, "give it smaller learning_rates")
     compared = rivals(result.controls)
     unit = result.reference.comparison(chosen.name).unit_of_gain
-    own, unit_scale = reference_name(compared), chosen.scale == "unit"
+    own = reference_name(compared)
 
     def values(expression: Expression | None, row: MemberResult) -> dict[str, float]:
         gain = float(gains(row, result.reference, request.tasks)[0].mean())
-        known = Trained(expression or variable(), row, gain, result.reference, request.tasks, unit_scale)
+        known = Trained(expression or variable(), row, gain, result.reference, request.tasks, chosen.scale)
         return _values(names, known, has_formula=expression is not None)
 
     functions = controls_of(request, [chosen])

@@ -24,7 +24,7 @@ from evaluators.results.json_codec import JsonObject
 from evaluators.seeds import numpy_generator
 from evaluators.statistics import FEWEST_SEEDS
 from evaluators.tasks import expanded, task
-from evaluators.tasks.conditions import INITIALS, SCALES, Conditions, under
+from evaluators.tasks.conditions import INITIALS, SCALES, Conditions, common_scale, under
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.tasks.optimisers import OPTIMISERS
 from evaluators.tasks.place import PlaceKind
@@ -398,13 +398,18 @@ class Config(Section):
 
         Otherwise functions that are equal up to a positive factor are one class.
         """
-        return any(each.scale == "none" for each in self.conditions)
+        return self.scale == "none"
+
+    @property
+    def scale(self) -> str:
+        """The scale of a function over all tasks."""
+        return common_scale(each.scale for each in self.conditions)
 
     @property
     def scoring(self) -> Scoring:
         """The job's objectives by their names; those of files are loaded."""
         names = tuple(objective(name).name for name in self.objectives)
-        return Scoring(names, self.aggregate, self.exact, self.training.signs or ())
+        return Scoring(names, self.aggregate, self.scale, self.training.signs or ())
 
     @property
     def strategy_label(self) -> str:

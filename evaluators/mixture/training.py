@@ -59,7 +59,7 @@ class MixtureTraining:
             backend=request.backend,
         )
         self.halves = self._divided()
-        self.cell = Cell(request.space, settings, request.seed, unit=task.scale == "unit").to(request.device)
+        self.cell = Cell(request.space, settings, request.seed, unit=task.scale != "none").to(request.device)
         self.optimiser = torch.optim.Adam(self.cell.parameters(), lr=settings.rate, betas=BETAS, weight_decay=DECAY)
         self.mixing = False
         for layer in self.model.activations:

@@ -3,6 +3,7 @@
 from evaluators.networks.cnn import cnn, signal_cnn
 from evaluators.networks.coordinates import CoordinateNetwork, WithDerivatives
 from evaluators.networks.denoiser import denoiser
+from evaluators.networks.kan import EdgeLayer, kan
 from evaluators.networks.mlp import mlp, skipping_mlp
 from evaluators.networks.recurrent import GatedUnits, gru
 from evaluators.networks.residual import Residual
@@ -12,6 +13,7 @@ from evaluators.networks.transformer import Attention, PatchTransformer, Transfo
 __all__ = [
     "Attention",
     "CoordinateNetwork",
+    "EdgeLayer",
     "GatedUnits",
     "PatchTransformer",
     "Residual",
@@ -20,6 +22,7 @@ __all__ = [
     "cnn",
     "denoiser",
     "gru",
+    "kan",
     "mlp",
     "resnet",
     "signal_cnn",

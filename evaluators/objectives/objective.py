@@ -21,7 +21,8 @@ class Trained:
         gain: aggregated over the tasks.
         reference: the row of the reference, see :func:`evaluators.results.records.reference_of`.
         tasks: names of the tasks.
-        unit_scale: every task applied f / sqrt(E f(z)^2); else at least one applied f as it is.
+        scale: what the tasks applied, see :func:`evaluators.tasks.conditions.common_scale`: ``"none"``, f as it is, on
+            one at least; ``"unit"``, f / sqrt(E f(z)^2); ``"critical"``, f(s x) / sqrt(E f(s z)^2), on all.
     """
 
     expression: Expression
@@ -29,7 +30,7 @@ class Trained:
     gain: float
     reference: MemberResult
     tasks: Sequence[str]
-    unit_scale: bool = True
+    scale: str = "unit"
 
 
 class Objective(ABC):

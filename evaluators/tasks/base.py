@@ -64,7 +64,9 @@ class Task(ABC):
             plain mean is taken. torch's weighted mean divides by the sum of the weights instead.
         initial: what the weights begin as: ``"own"``, as :meth:`network` makes them, or ``"drawn"``, normals of
             deviation 1/sqrt(fan in); see :func:`evaluators.training.initialisation.initial_network`.
-        scale: of the candidate f: ``"none"``, f as it is, or ``"unit"``, f / sqrt(E f(z)^2) for a standard normal z.
+        scale: of the candidate f: ``"none"``, f as it is, ``"unit"``, f / sqrt(E f(z)^2) for a standard normal z, or
+            ``"critical"``, f(s x) / sqrt(E f(s z)^2), s such that gradients keep their size
+            (:func:`primitives.analysis.critical.critical_scale`).
         pretrained: the weights are the same for every seed, and are meant to be.
         direction: which values of :meth:`metric` are better, ``"minimise"`` or ``"maximise"``.
         compare: ``"ratio"``, of positive values, smaller ones better: gains are in nats. ``"difference"``: gains are in

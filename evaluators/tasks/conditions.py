@@ -15,8 +15,9 @@ from primitives.quoting import quoted
 #: ``"own"``: as ``network()`` makes them under the model's seed; ``"drawn"``: drawn anew, see
 #: :func:`evaluators.training.initialisation.initial_network`.
 Initial = Literal["own", "drawn"]
-#: ``"none"``: the candidate as it is; ``"unit"``: divided by sqrt(E f(z)^2) for a standard normal z.
-Scale = Literal["none", "unit"]
+#: ``"none"``: the candidate as it is; ``"unit"``: divided by sqrt(E f(z)^2) for a standard normal z; ``"critical"``:
+#: f(s x) divided likewise, s as :func:`primitives.analysis.critical.critical_scale` says.
+Scale = Literal["none", "unit", "critical"]
 INITIALS: tuple[str, ...] = get_args(Initial)
 SCALES: tuple[str, ...] = get_args(Scale)
 
@@ -58,6 +59,15 @@ def conditions_of(task: Task) -> Conditions:
     check_word(task, "initial", task.initial, INITIALS)
     check_word(task, "scale", task.scale, SCALES)
     return Conditions(task.initial, task.scale)
+
+
+def common_scale(scales: Iterable[str | None]) -> str:
+    """The scale that functions are told apart, described and exported by, where several tasks have theirs.
+
+    ``"none"`` where one has it, since a factor makes another function there; ``"critical"`` where all have it.
+    """
+    found = {*scales}
+    return "none" if "none" in found else "critical" if found == {"critical"} else "unit"
 
 
 def check_word(task: Task, setting: str, value: str, known: Iterable[str]) -> None:

@@ -18,6 +18,10 @@ from evaluators.tasks.shipped.digits import (
     ResidualPerceptronDigits,
 )
 from evaluators.tasks.shipped.extrapolation import PeriodicExtrapolation
+from evaluators.tasks.shipped.fields.chirp import Chirp
+from evaluators.tasks.shipped.fields.denoising_score import DenoisingScore
+from evaluators.tasks.shipped.fields.formulas import FORMULAS, FormulaFit
+from evaluators.tasks.shipped.fields.photograph_fields import Inpainting, Superresolution
 from evaluators.tasks.shipped.image_sets import SOURCES, ImageSet, ResidualImages
 from evaluators.tasks.shipped.mnist1d import (
     ResidualSignals,
@@ -47,6 +51,11 @@ _TASKS: dict[str, Callable[[], Task]] = {
     "image-inr": ImageField,
     "image-denoise": NoisyPatches,
     "periodic-extrapolation": PeriodicExtrapolation,
+    "image-superres": Superresolution,
+    "image-inpaint": Inpainting,
+    "audio-inr": Chirp,
+    "denoising-score": DenoisingScore,
+    **{f"kan-{formula}": partial(FormulaFit, formula) for formula in FORMULAS},
     "bytes-lm": SourceText,
     "bytes-lm-gated": GatedSourceText,
     "tabular-cancer": lambda: Table("cancer"),
@@ -71,6 +80,7 @@ _WITH_DATA: dict[str, Callable[[], Task]] = {
 _GROUPS = {
     "tabular": ("tabular-cancer", "tabular-wine", "tabular-diabetes"),
     "mnist1d": ("mnist1d-mlp", "mnist1d-cnn", "mnist1d-gru", "mnist1d-vit"),
+    "kan": tuple(f"kan-{formula}" for formula in FORMULAS),
 }
 
 

@@ -1,7 +1,8 @@
 """Initial weights, and the scale of a candidate: as the user's network has them, or the same for all candidates.
 
 Drawn weights have standard deviation 1/sqrt(fan in). A candidate of unit scale is divided by the root of its second
-moment under a standard normal, so that c*f trains exactly as f does.
+moment under a standard normal, so that c*f trains exactly as f does. One of critical scale gets its input times a
+number of its own before, so that f(c x), however steep, trains about as f does.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from evaluators.errors import TaskError
 from evaluators.seeds import derive, torch_generator
 from evaluators.tasks.base import Task
 from evaluators.training.drawing import draw_weights
-from primitives.analysis import output_factor
+from primitives.analysis import critical, output_factor
 from primitives.errors import ActsearchError
 from primitives.expression.application import apply
 from primitives.expression.expression import Expression, constant
@@ -29,13 +30,21 @@ def normalised(expression: Expression) -> Expression:
 
 
 def factor_in(task: Task, expression: Expression) -> float:
-    """What a task's network multiplies a candidate by: its output factor, or 1 where the scale is ``"none"``."""
-    return output_factor(expression) if task.scale == "unit" else 1.0
+    """What a task's network multiplies :func:`moved_in` by: its output factor, or 1 where the scale is ``"none"``."""
+    return 1.0 if task.scale == "none" else output_factor(moved_in(task, expression))
+
+
+def moved_in(task: Task, expression: Expression) -> Expression:
+    """The candidate with the input that it gets in a task's network: f(s x) where the scale is ``"critical"``, else f.
+
+    See :func:`primitives.analysis.critical.critical_scale` for s.
+    """
+    return critical(expression) if task.scale == "critical" else expression
 
 
 def applied_in(task: Task, expression: Expression) -> Expression:
     """The function that a task's network applies: the candidate, normalised or as it is."""
-    return normalised(expression) if task.scale == "unit" else expression
+    return expression if task.scale == "none" else normalised(moved_in(task, expression))
 
 
 def initial_network(task: Task, seed: int) -> nn.Module:

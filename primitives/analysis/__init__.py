@@ -1,6 +1,7 @@
 """Properties of a function without training: Gaussian moments, mean-field constants, shape, finite values."""
 
 from primitives.analysis.analyse import Analysis, analyse
+from primitives.analysis.critical import critical, critical_scale
 from primitives.analysis.features import Gaussian
 from primitives.analysis.finiteness import breakdown, finite, sketched_chi
 from primitives.analysis.gaussian import Moments, moments, output_factor
@@ -25,6 +26,8 @@ __all__ = [
     "Shape",
     "analyse",
     "breakdown",
+    "critical",
+    "critical_scale",
     "deep_limit",
     "edge_of_chaos",
     "finite",

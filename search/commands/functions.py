@@ -21,7 +21,9 @@ def evaluate(
     steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps; default: the task's.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
     initial: Annotated[str | None, typer.Option(help="Initial weights, own or drawn; default: the task's.")] = None,
-    scale: Annotated[str | None, typer.Option(help="Of the functions, none or unit; default: the task's.")] = None,
+    scale: Annotated[
+        str | None, typer.Option(help="Of the functions, none, unit or critical; default: the task's.")
+    ] = None,
     objectives: Annotated[
         str | None, typer.Option(help="Objectives, separated by commas; default: those of a search.")
     ] = None,

@@ -22,14 +22,19 @@ class Scoring:
     Args:
         objectives: their names, the gain first.
         aggregate: of the gains of several tasks, see :func:`evaluators.objectives.aggregated`.
-        exact: candidates are applied as they are on a task at least, so that a factor makes another function.
+        scale: that candidates have, see :func:`evaluators.tasks.conditions.common_scale`.
         signs: those of f(-x), -f(x) and -f(-x) that every task takes for f.
     """
 
     objectives: tuple[str, ...] = DEFAULT
     aggregate: Aggregate = "mean"
-    exact: bool = False
+    scale: str = "unit"
     signs: tuple[str, ...] = ()
+
+    @property
+    def exact(self) -> bool:
+        """Candidates are applied as they are on a task at least, so that a factor makes another function."""
+        return self.scale == "none"
 
     @property
     def directions(self) -> list[Literal["maximize", "minimize"]]:
@@ -55,7 +60,7 @@ class Scoring:
         self, expression: Expression, row: MemberResult, gain: float, record: CohortRecord
     ) -> dict[str, float]:  # fmt: skip
         """The objectives of one candidate by name; NaN where a measurement has no finite number."""
-        trained = Trained(expression, row, gain, record.result.reference, record.tasks, not self.exact)
+        trained = Trained(expression, row, gain, record.result.reference, record.tasks, self.scale)
         return score(self.objectives, trained)
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from primitives.analysis import output_factor
+from primitives.analysis import critical, critical_scale, output_factor
 from primitives.errors import LoweringError, nearest
 from primitives.expression.parsing import parse
 from primitives.lowering import files, find_target, lacks
@@ -38,7 +38,7 @@ def export(
             it, and its card says why.
         out: folder to write to; the run's ``exports`` by default.
         raw: write f as it was found and the factor beside it, instead of factor * f; where a task's scale is none, f is
-            written as it is.
+            written as it is. Where all have the scale critical, the same holds for the factor of the input.
 
     Returns:
         The files written. Nothing is written if one of them cannot be.
@@ -120,17 +120,20 @@ def _folder(
     name = f"act_{row.id.replace('.', '_').replace('-', '_')}"
     if not name.isidentifier():
         raise RunError(f"{run.path}: {quoted(row.id)} is no id of a candidate")
-    factors, exact = [output_factor(part) for part in expression.parts], run.config.exact
+    scale = run.config.scale
+    applied = critical(expression) if scale == "critical" else expression
+    factors, exact = [output_factor(part) for part in applied.parts], scale == "none"
     written = [1.0] * len(factors) if raw or exact else factors
     made: dict[str, str | bytes] = {}
     for target in to:
-        made |= {} if target in lacking else files(expression, target, name=name, factor=written)
+        made |= {} if target in lacking else files(expression if raw else applied, target, name=name, factor=written)
     pictures = pictured(expression, name)
     lineage = ancestors(row.origin.id, rows, ANCESTORS)
     card = function_card(
         name,
         expression,
         factors=factors,
+        inputs=[critical_scale(part) for part in expression.parts] if scale == "critical" else (),
         raw=raw,
         exact=exact,
         evidence=evidence(run.name, run.config, row, trained, confirmation, unit=run.unit),

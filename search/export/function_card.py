@@ -27,6 +27,7 @@ _GROUPS = ("function", "shape", "normal inputs z")
 _LABELS = {INIT_SCALE: "gain 1/sqrt(E f^2)"}  # beside code in which it is called GAIN
 _OF = "Of f{}, at its initial parameters."
 _AS_IT_IS = "none: f is what networks of scale none apply, and what the files compute"
+_CRITICAL = "s such that gradients keep their size (scale critical), with which the factor is that of f(s x)"
 _LICENCE = "Licence of the files in this folder: Apache-2.0."
 
 
@@ -35,6 +36,7 @@ def function_card(
     expression: Expression,
     *,
     factors: Sequence[float],
+    inputs: Sequence[float] = (),
     raw: bool,
     exact: bool = False,
     evidence: Sequence[str],
@@ -48,6 +50,7 @@ def function_card(
         name: of the function and the folder.
         expression: the function.
         factors: its initialisation factor; of ``layers(...)`` one for each part.
+        inputs: what its input is multiplied by, likewise, where the scale is critical.
         raw: the files leave the factor out.
         exact: the function was trained as it is on a task at least, and so are the files.
         evidence: lines of Markdown.
@@ -65,6 +68,7 @@ def function_card(
             *(f"$${head} = {lower(expression, 'latex')!s}$$", ""),
             f"- kind: {kind_in_words(expression)}; inputs: {' and '.join(_inputs(expression))}",
             f"- factor: {_AS_IT_IS if exact else f'{factor}, {_factor(expression)}; {written}'}",
+            *([f"- input: times {', '.join(map(repr, inputs))}, {_CRITICAL}; {written}"] if inputs else []),
             *_known(expression, exact),
             *("", "## Evidence", "", *evidence),
             *("", "## Lineage", "", *_lineage(lineage)),

@@ -48,7 +48,7 @@ def test_autocast_is_close_and_lowers_the_network_alone(family: str) -> None:
     exact, mixed = stack(Family(family), CPU), stack(Family(family), MIXED)
     losses, lowered = exact.advance(6), mixed.advance(6)
     assert all(tensor.dtype == torch.float32 for tensor in (lowered, *mixed.tensors))
-    assert not torch.equal(losses, lowered)
+    assert torch.equal(losses, lowered) == (family == "kan")  # it has no product of matrices, which alone are lowered
     torch.testing.assert_close(lowered, losses, rtol=0.1, atol=0.05)
     model = PlainModel(Family(family), "search", parse(TEXTS[0]), seed=1, rate=1e-3, steps=6, backend=MIXED)
     torch.testing.assert_close(torch.tensor(model.advance(6)), lowered[:, 0], rtol=0.1, atol=0.05)

@@ -72,14 +72,14 @@ def test_the_two_bit_error_is_that_of_the_class(text: str, factor: float) -> Non
 
 @pytest.mark.parametrize("name", ["lipschitz", "twobit_error"])
 def test_where_functions_are_applied_as_they_are_the_factor_counts(name: str) -> None:
-    def value(text: str, unit: bool) -> float:
+    def value(text: str, scale: str) -> float:
         row = MemberResult()
-        return OBJECTIVES[name].value(Trained(parse(text), row, 0.0, row, (), unit))
+        return OBJECTIVES[name].value(Trained(parse(text), row, 0.0, row, (), scale))
 
     degree = {"lipschitz": 1, "twobit_error": 2}[name]
-    assert value("3*tanh(x)", False) == pytest.approx(3**degree * value("tanh(x)", False), rel=1e-6)
-    assert value("3*tanh(x)", True) == pytest.approx(value("tanh(x)", True), rel=1e-6)
-    assert value("layers(tanh(x),relu(x))", False) > 0.0
+    assert value("3*tanh(x)", "none") == pytest.approx(3**degree * value("tanh(x)", "none"), rel=1e-6)
+    assert value("3*tanh(x)", "unit") == pytest.approx(value("tanh(x)", "unit"), rel=1e-6)
+    assert value("layers(tanh(x),relu(x))", "none") > 0.0
 
 
 def test_complexity_counts_nodes_and_not_how_they_are_written() -> None:

@@ -277,9 +277,13 @@ def test_a_try_out_notes_what_drawing_leaves() -> None:
 @pytest.mark.parametrize(
     ("setting", "value", "message"),
     [
-        ("scale", "units", r"'mine': scale: expected 'none' or 'unit', got 'units'; did you mean 'unit'\?"),
+        (
+            "scale",
+            "units",
+            r"'mine': scale: expected 'none' or 'unit' or 'critical', got 'units'; did you mean 'unit'\?",
+        ),
         ("initial", "drown", r"'mine': initial: expected 'own' or 'drawn', got 'drown'; did you mean 'drawn'\?"),
-        ("scale", 2.0, r"'mine': scale: expected 'none' or 'unit', got 2\.0"),
+        ("scale", 2.0, r"'mine': scale: expected 'none' or 'unit' or 'critical', got 2\.0"),
     ],
 )
 def test_unknown_values_are_refused_by_name(setting: str, value: object, message: str) -> None:
@@ -346,8 +350,8 @@ def test_a_network_of_its_own_weights_is_no_longer_overwritten_by_a_seed() -> No
 def test_lipschitz_is_that_of_the_function_that_is_applied() -> None:
     row, slope = MemberResult(), objective("lipschitz")
 
-    def values(*texts: str, unit_scale: bool) -> list[float]:
-        return [slope.value(Trained(parse(text), row, 0.0, row, [], unit_scale)) for text in texts]
+    def values(*texts: str, scale: str) -> list[float]:
+        return [slope.value(Trained(parse(text), row, 0.0, row, [], scale)) for text in texts]
 
-    assert values("relu(x)", "2*relu(x)", unit_scale=False) == [1.0, 2.0]
-    assert values("relu(x)", "2*relu(x)", unit_scale=True) == pytest.approx([2**0.5, 2**0.5])
+    assert values("relu(x)", "2*relu(x)", scale="none") == [1.0, 2.0]
+    assert values("relu(x)", "2*relu(x)", scale="unit") == pytest.approx([2**0.5, 2**0.5])

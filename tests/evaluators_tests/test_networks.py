@@ -12,7 +12,7 @@ from primitives.layers.replacing import replace
 from tests.evaluators_tests.families import FAMILIES, Family
 
 PLACES = {"mlp": 3, "cnn": 2, "transformer": 1, "coordinates": 2, "derivatives": 2, "perexample": 2}
-PLACES |= {"skipping": 3, "signals": 2, "gru": 2, "patches": 1, "resnet": 7}
+PLACES |= {"skipping": 3, "signals": 2, "gru": 2, "patches": 1, "resnet": 7, "kan": 2}
 
 
 @pytest.mark.parametrize("name", FAMILIES)

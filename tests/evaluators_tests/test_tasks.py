@@ -138,6 +138,13 @@ LEARNT = {
     "digits-cnn": 0.3,
     "image-inr": 0.25,
     "image-denoise": 0.5,
+    "image-superres": 0.25,
+    "image-inpaint": 0.25,
+    "audio-inr": 0.6,
+    "denoising-score": 0.75,
+    "kan-exp-sin": 0.35,
+    "kan-gaussian": 0.8,
+    "kan-relativistic-mass": 0.35,
     "bytes-lm": 0.6,
     "bytes-lm-gated": 0.6,
     "tabular-cancer": 0.35,
@@ -181,11 +188,13 @@ def test_the_reference_learns(name: str) -> None:
 
 @pytest.mark.parametrize("name", LEARNT)
 def test_chance_is_the_loss_of_a_constant(name: str) -> None:
-    """Of all logits equal, or of 0 where targets are in units of their standard deviation."""
+    """Of all logits equal, or of 0 where targets are in units of their deviation, about, if others are judged."""
     chosen = task(name)
     x, y = chosen.data("search")
     output = torch.zeros_like(chosen.network()(x))
-    assert chosen.loss(output, y).mean().item() == pytest.approx(chosen.chance, rel=2e-2)
+    assert chosen.loss(output, y).mean().item() == pytest.approx(
+        chosen.chance, rel=2e-2 if chosen.held_out("search") is None else 5e-2
+    )
 
 
 def test_peak_signal_to_noise_ratio_of_the_field_follows_from_the_loss() -> None:

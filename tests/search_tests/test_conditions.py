@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from evaluators.tasks.conditions import Conditions
+from primitives.analysis import critical_scale, output_factor
 from primitives.equivalence.classes import fingerprint, same_function
 from primitives.expression.parsing import parse
 from primitives.grammars import grammar
@@ -132,6 +134,24 @@ def test_both_scales_in_one_job_take_the_stricter_class(config: Path) -> None:
     assert row["gain_mine.py:Mine"] != 0.0
 
 
+def test_a_critical_scale_is_exported_with_the_factor_of_its_input(config: Path) -> None:
+    changes = [*CHANGES, "start=['sin(30*x)', '2*sin(30*x)', 'tanh(x)']", "training.scale=critical"]
+    run = Job.load(config, changes).launch("one")
+    assert expressions(run)[:2] == ["sin(30*x)", "tanh(x)"]
+    assert "2*sin(30*x)" not in expressions(run)
+    assert run.status().conditions == "initial weights own, scale critical"
+    x = np.linspace(-3, 3, 101)
+    for raw, told in ((False, "written into the files"), (True, "left out of the files: multiply by it")):
+        paths = export(run, ["0.0"], ["numpy"], Path(f"out-{raw}"), raw=raw)
+        made = runpy.run_path(str(next(path for path in paths if path.name == "act_0_0_numpy.py")))
+        scale = critical_scale(parse("sin(30*x)"))
+        moved = np.sin(30 * scale * x) * output_factor(parse(f"sin({30 * scale}*x)"))
+        np.testing.assert_allclose(np.asarray(made["act_0_0"](x)), np.sin(30 * x) if raw else moved, rtol=1e-9)
+        card = (paths[0].parent / "README.md").read_text()
+        assert f"- input: times {scale}, " in card
+        assert f"(scale critical), with which the factor is that of f(s x); {told}" in card
+
+
 def test_a_run_from_before_the_settings_stays_drawn_and_scaled(config: Path) -> None:
     asked = ["training.initial=drawn", "training.scale=unit"]
     whole = Job.load(config, [*CHANGES, *asked, "budget=8"]).launch("whole")
@@ -148,12 +168,15 @@ def test_a_run_from_before_the_settings_stays_drawn_and_scaled(config: Path) -> 
 @pytest.mark.parametrize(
     ("training", "message"),
     [
-        ({"scale": "units"}, r"job: training\.scale: expected none or unit, .*; got 'units'; did you mean 'unit'\?"),
+        (
+            {"scale": "units"},
+            r"job: training\.scale: expected none or unit or critical, .*; got 'units'; did you mean 'unit'\?",
+        ),
         (
             {"initial": ["own", "drwn"]},
             r"job: training\.initial: expected own or drawn.*got 'drwn'; did you mean 'drawn'",
         ),
-        ({"scale": 1}, r"job: training\.scale: expected none or unit, .*; got 1"),
+        ({"scale": 1}, r"job: training\.scale: expected none or unit or critical, .*; got 1"),
         ({"scale": ["unit", "none"]}, r"training\.scale: expected one for each of 1 tasks, .*, got 2"),
     ],
 )
@@ -176,7 +199,7 @@ def test_evaluate_takes_both_settings(config: Path, command: Callable[..., tuple
     assert gains("--initial", "drawn")["relu"] not in (0.0, own)
     code, _, errors = evaluated("digits", "--scale", "unti")
     assert code != 0
-    assert "scale: expected 'none' or 'unit', got 'unti'; did you mean 'unit'?" in errors
+    assert "scale: expected 'none' or 'unit' or 'critical', got 'unti'; did you mean 'unit'?" in errors
     assert "initial weights drawn, scale unit" in evaluated("digits")[1]
     assert "initial weights own, scale none" in evaluated("mine.py:Mine")[1]
 

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import ClassVar
 
 from evaluators.objectives.objective import Objective, Trained
-from primitives.analysis import output_factor
+from primitives.analysis import critical, output_factor
 from primitives.equivalence.kinds import kind_in_words, plainest
 from primitives.expression.expression import Expression
 
@@ -54,8 +54,9 @@ class PointwiseObjective(FormulaObjective):
 
 
 class ScaledObjective(PointwiseObjective):
-    """A property of the function that a network applies: of f / sqrt(E f(z)^2), with which c*f has the same as f, or
-    of f itself where a task's scale is ``"none"``. At most 1e6, which also stands for infinity.
+    """A property of the function that a network applies: of f / sqrt(E f(z)^2), with which c*f has the same as f; of
+    f itself where a task's scale is ``"none"``; of f(s x) / sqrt(E f(s z)^2) where it is ``"critical"``. At most 1e6,
+    which also stands for infinity.
 
     Attributes:
         degree: c*f has the number of f times abs(c)**degree.
@@ -71,9 +72,10 @@ class ScaledObjective(PointwiseObjective):
         return min(self.as_it_is(function) * output_factor(function) ** self.degree, UNBOUNDED)
 
     def value(self, trained: Trained) -> float:
-        if trained.unit_scale or self.lacks(trained.expression):
-            return self.of(trained.expression)
-        return self.together([min(self.as_it_is(part), UNBOUNDED) for part in trained.expression.parts])
+        f = trained.expression
+        if trained.scale == "none" and not self.lacks(f):
+            return self.together([min(self.as_it_is(part), UNBOUNDED) for part in f.parts])
+        return self.of(critical(f) if trained.scale == "critical" else f)
 
 
 def not_pointwise(expression: Expression) -> str:

@@ -40,7 +40,7 @@ class ImageField(SizedTask):
         return CoordinateNetwork(2, self.width, self.depth, 3, frequency=4.0)
 
     def data(self, part: Part) -> tuple[Tensor, Tensor]:
-        return _field(part)
+        return field(part)
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         return (output - target).square().mean(dim=1)
@@ -83,26 +83,34 @@ def _photograph(part: Part) -> Tensor:
     return torch.tensor(load_sample_image(PHOTOGRAPHS[part])).permute(2, 0, 1).float() / 255
 
 
-def _reduced(part: Part) -> Tensor:
+def reduced(part: Part) -> Tensor:
     """Mean colours of small squares, shape (3, 61, 91)."""
     return F.avg_pool2d(_photograph(part), REDUCED)
 
 
 def spread() -> float:
     """Root of the mean squared distance from the mean colour, in the reduced photograph of the search, per colour."""
-    points = _reduced("search").flatten(1)
+    points = reduced("search").flatten(1)
     return float((points - points.mean(dim=1, keepdim=True)).square().mean().sqrt())
 
 
 @cache
-def _field(part: Part) -> tuple[Tensor, Tensor]:
-    """Points, the longer side of the picture from -1 to 1, and their colours; one example for each."""
-    mean = _reduced("search").flatten(1).mean(dim=1)
-    reduced = _reduced(part)
-    height, width = reduced.shape[1:]
+def field(part: Part) -> tuple[Tensor, Tensor]:
+    """Points and their colours; one example for each."""
+    picture = reduced(part)
+    return points_of(*picture.shape[1:]), colours(picture)
+
+
+def points_of(height: int, width: int) -> Tensor:
+    """Places of points, row by row, shape (points, 2), the longer side, the width, from -1 to 1."""
     rows, columns = torch.meshgrid(_centred(height), _centred(width), indexing="ij")
-    points = torch.stack([rows.flatten(), columns.flatten()], dim=1) / ((width - 1) / 2)
-    return points, (reduced.flatten(1).T - mean) / spread()
+    return torch.stack([rows.flatten(), columns.flatten()], dim=1) / ((width - 1) / 2)
+
+
+def colours(picture: Tensor) -> Tensor:
+    """Colours of a picture of shape (3, height, width) as targets, row by row, shape (points, 3)."""
+    mean = reduced("search").flatten(1).mean(dim=1)
+    return (picture.flatten(1).T - mean) / spread()
 
 
 def _centred(size: int) -> Tensor:

@@ -33,7 +33,7 @@ from evaluators.tasks.optimisers import optimiser_named
 from evaluators.training.calling import call, without_fast_path
 from evaluators.training.checkpoints.states import ModelsState, StackState
 from evaluators.training.dropout import SeededDropout, put_dropout
-from evaluators.training.initialisation import factor_in, initial_network
+from evaluators.training.initialisation import factor_in, initial_network, moved_in
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.models import CALIBRATED, EVALUATED, Models, mean_readings
 from evaluators.training.optimiser import clipped, stacked
@@ -387,7 +387,7 @@ class Stack(Models):
         if expression is None:  # without slots nobody applies it
             return Share(variable(), of.start, of.stop)
         here = at_place(expression, number, len(self.activations))
-        return Share(as_builtin(here), of.start, of.stop, factor_in(self.task, here))
+        return Share(as_builtin(moved_in(self.task, here)), of.start, of.stop, factor_in(self.task, here))
 
     def _few(self) -> Inputs:
         """Inputs of a batch, to find places with."""

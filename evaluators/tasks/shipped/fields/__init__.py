@@ -1,0 +1,1 @@
+"""Tasks whose data is a function that is known everywhere: signals, densities, formulas."""
