@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -35,31 +37,27 @@ class CoordinateNetwork(nn.Module):
 
 
 class WithDerivatives(nn.Module):
-    """A scalar field u with its derivatives, shape (batch, 1 + 2 d): u, then all du/dx_i, then all d2u/dx_i^2.
+    """A scalar field u with its derivatives: u, then all du/dx_i, then d2u/dx_i^2, of all i or of those in ``second``.
 
     What a physics-informed loss needs is so part of the network's output. The derivatives are nested reverse mode of
     ``torch.func``; ``torch.autograd.grad`` cannot be used within a stack, forward mode not in an activation slot.
 
     Args:
         field: from points, shape (batch, d), to (batch, 1); each output depends on its own point alone.
+        second: coordinates by which second derivatives are taken, at least one; all by default.
     """
 
-    def __init__(self, field: nn.Module) -> None:
+    def __init__(self, field: nn.Module, second: Sequence[int] | None = None) -> None:
         super().__init__()
-        self.field = field
+        self.field, self.second = field, second
 
     def forward(self, x: Tensor) -> Tensor:
-        """u, du/dx_i and d2u/dx_i^2 at points ``x``, shape (batch, 1 + 2 d)."""
-        seconds = []
-        for axis in range(x.shape[1]):
-            second, (first, value) = torch.func.grad(self._slope, has_aux=True)(x, axis)
-            seconds.append(second[:, axis : axis + 1])
+        """u, du/dx_i and d2u/dx_i^2 at points ``x``, shape (batch, 1 + d + second derivatives)."""
+        first, pulled, value = torch.func.vjp(torch.func.grad(self._value, has_aux=True), x, has_aux=True)
+        axes = range(x.shape[1]) if self.second is None else self.second
+        along = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+        seconds = [pulled(along[axis].expand_as(x))[0][:, axis : axis + 1] for axis in axes]
         return torch.cat([value, first, *seconds], dim=1)
-
-    def _slope(self, x: Tensor, axis: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The sum of du/dx_axis over the batch; the gradient and u beside it."""
-        first, value = torch.func.grad(self._value, has_aux=True)(x)
-        return first[:, axis].sum(), (first, value)
 
     def _value(self, x: Tensor) -> tuple[Tensor, Tensor]:
         value = self.field(x)

@@ -31,6 +31,10 @@ from evaluators.tasks.shipped.mnist1d import (
     SignalPerceptron,
 )
 from evaluators.tasks.shipped.photographs import ImageField, NoisyPatches
+from evaluators.tasks.shipped.physics.bound_states import Barrier, FiniteWell, InfiniteWell
+from evaluators.tasks.shipped.physics.burgers import Burgers
+from evaluators.tasks.shipped.physics.multi_stage import MultiStage
+from evaluators.tasks.shipped.physics.waves import Helmholtz, Poisson
 from evaluators.tasks.shipped.pruned import Pruned, PrunedDigits, PrunedSignals
 from evaluators.tasks.shipped.published import FAMILIES, PUBLISHED, PUBLISHED_WITH_DATA, PublishedNetwork
 from evaluators.tasks.shipped.sized import SizedTask
@@ -56,6 +60,13 @@ _TASKS: dict[str, Callable[[], Task]] = {
     "audio-inr": Chirp,
     "denoising-score": DenoisingScore,
     **{f"kan-{formula}": partial(FormulaFit, formula) for formula in FORMULAS},
+    "pinn-infinite-well": InfiniteWell,
+    "pinn-finite-well": FiniteWell,
+    "pinn-barrier": Barrier,
+    "pinn-poisson": Poisson,
+    "pinn-helmholtz": Helmholtz,
+    "pinn-burgers": Burgers,
+    "multi-stage": MultiStage,
     "bytes-lm": SourceText,
     "bytes-lm-gated": GatedSourceText,
     "tabular-cancer": lambda: Table("cancer"),

@@ -21,6 +21,7 @@ from evaluators.networks import (
     skipping_mlp,
 )
 from evaluators.tasks.base import Task
+from evaluators.tasks.shipped.physics.bound_states import BoundState, TrialState
 
 EXAMPLES = 128
 
@@ -55,6 +56,7 @@ FAMILIES: dict[str, Made] = {
     "transformer": (lambda: Transformer(width=8, depth=1, heads=2, context=6, vocabulary=16), (6,)),
     "coordinates": (lambda: CoordinateNetwork(2, 8, 2, 3, frequency=3.0), (2,)),
     "derivatives": (lambda: WithDerivatives(CoordinateNetwork(1, 8, 2, 1)), (1,)),
+    "state": (lambda: BoundState(TrialState(CoordinateNetwork(1, 8, 2, 2), 0.5, 1.0)), (2,)),
     "skipping": (lambda: skipping_mlp(12, 8, 3, 5), (12,)),
     "signals": (lambda: signal_cnn(12, 4, 2, 5), (1, 12)),
     "gru": (lambda: gru(5, 4, 2, 5), (5, 1)),
@@ -83,7 +85,7 @@ class Family(Task):
     def __init__(self, name: str, **settings: object) -> None:
         self.name = name
         self.kind = name.split("-")[0]
-        if self.kind in ("derivatives", "perexample"):  # one model at a time, a step takes 10 ms
+        if self.kind in ("derivatives", "state", "perexample"):  # one model at a time, a step takes 10 ms
             self.learning_rates = (3e-3,)
         for setting, value in settings.items():
             setattr(self, setting, value)
@@ -98,7 +100,7 @@ class Family(Task):
             tokens = torch.randint(16, (EXAMPLES, shape[0] + 1), generator=generator, device="cpu")
             return tokens[:, :-1], tokens[:, 1:]
         x = torch.randn(EXAMPLES, *shape, generator=generator, device="cpu")
-        if self.kind in ("coordinates", "derivatives"):
+        if self.kind in ("coordinates", "derivatives", "state"):
             return x.tanh(), torch.sin(3 * x[:, :1]) * torch.tensor([1.0, 0.5, -1.0], device="cpu")
         return x, torch.randint(5, (EXAMPLES,), generator=generator, device="cpu")
 
@@ -107,6 +109,8 @@ class Family(Task):
             return (output - target).square().mean(dim=1)
         if self.kind == "derivatives":  # u + u' - u'' = f
             return (output @ output.new_tensor([1.0, 1.0, -1.0]) - target[:, 0]).square()
+        if self.kind == "state":  # a sum over the batch among them
+            return (output @ output.new_tensor([1.0, -0.1, 0.1, 0.1]) - target[:, 0]).square()
         if self.kind == "perexample":
             return super().loss(output[:, :-1], target) + 1e-3 * output[:, -1]
         return super().loss(output, target)

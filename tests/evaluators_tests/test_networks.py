@@ -11,7 +11,7 @@ from evaluators.training.initialisation import initial_network
 from primitives.layers.replacing import replace
 from tests.evaluators_tests.families import FAMILIES, Family
 
-PLACES = {"mlp": 3, "cnn": 2, "transformer": 1, "coordinates": 2, "derivatives": 2, "perexample": 2}
+PLACES = {"mlp": 3, "cnn": 2, "transformer": 1, "coordinates": 2, "derivatives": 2, "state": 2, "perexample": 2}
 PLACES |= {"skipping": 3, "signals": 2, "gru": 2, "patches": 1, "resnet": 7, "kan": 2}
 
 
@@ -49,6 +49,7 @@ def test_constructor_arguments() -> None:
     assert Transformer(16, 2, 4, context=8)(torch.zeros(2, 5, dtype=torch.int64)).shape == (2, 5, 256)
     assert CoordinateNetwork(2, 8, 3, 3)(torch.ones(4, 2)).shape == (4, 3)
     assert WithDerivatives(CoordinateNetwork(3, 8, 2, 1))(torch.ones(4, 3)).shape == (4, 7)
+    assert WithDerivatives(CoordinateNetwork(3, 8, 2, 1), second=(2,))(torch.ones(4, 3)).shape == (4, 5)
 
 
 def test_attention_sees_no_later_token() -> None:
