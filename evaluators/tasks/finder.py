@@ -11,6 +11,7 @@ from evaluators.errors import TaskError
 from evaluators.tasks.base import Task
 from evaluators.tasks.shipped.digits import DeepDigits, DigitImages, Digits, ResidualDigits
 from evaluators.tasks.shipped.extrapolation import PeriodicExtrapolation
+from evaluators.tasks.shipped.forgetting import SplitDigits
 from evaluators.tasks.shipped.image_sets import SOURCES, ImageSet, ResidualImages
 from evaluators.tasks.shipped.mnist1d import (
     ResidualSignals,
@@ -38,6 +39,7 @@ _TASKS: dict[str, Callable[[], Task]] = {
     "image-inr": ImageField,
     "image-denoise": NoisyPatches,
     "periodic-extrapolation": PeriodicExtrapolation,
+    "split-digits": SplitDigits,
     "bytes-lm": SourceText,
     "tabular-cancer": lambda: Table("cancer"),
     "tabular-wine": lambda: Table("wine"),
