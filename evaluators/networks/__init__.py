@@ -3,6 +3,7 @@
 from evaluators.networks.cnn import cnn, signal_cnn
 from evaluators.networks.coordinates import CoordinateNetwork, WithDerivatives
 from evaluators.networks.denoiser import denoiser
+from evaluators.networks.graph import GraphNetwork
 from evaluators.networks.mlp import mlp, skipping_mlp
 from evaluators.networks.recurrent import GatedUnits, gru
 from evaluators.networks.residual import Residual
@@ -13,6 +14,7 @@ __all__ = [
     "Attention",
     "CoordinateNetwork",
     "GatedUnits",
+    "GraphNetwork",
     "PatchTransformer",
     "Residual",
     "Transformer",

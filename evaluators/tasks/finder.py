@@ -9,9 +9,11 @@ from typing import TypeGuard
 
 from evaluators.errors import TaskError
 from evaluators.tasks.base import Task
+from evaluators.tasks.shipped.bandit import Bandit
 from evaluators.tasks.shipped.digits import DeepDigits, DigitImages, Digits, ResidualDigits
 from evaluators.tasks.shipped.extrapolation import PeriodicExtrapolation
 from evaluators.tasks.shipped.forgetting import SplitDigits
+from evaluators.tasks.shipped.graphs import BlockModel
 from evaluators.tasks.shipped.image_sets import SOURCES, ImageSet, ResidualImages
 from evaluators.tasks.shipped.mnist1d import (
     ResidualSignals,
@@ -20,6 +22,7 @@ from evaluators.tasks.shipped.mnist1d import (
     SignalPatches,
     SignalPerceptron,
 )
+from evaluators.tasks.shipped.out_of_distribution import FalsePositives, OutOfDistribution
 from evaluators.tasks.shipped.photographs import ImageField, NoisyPatches
 from evaluators.tasks.shipped.pruned import Pruned, PrunedDigits, PrunedSignals
 from evaluators.tasks.shipped.published import FAMILIES, PUBLISHED, PUBLISHED_WITH_DATA, PublishedNetwork
@@ -40,6 +43,10 @@ _TASKS: dict[str, Callable[[], Task]] = {
     "image-denoise": NoisyPatches,
     "periodic-extrapolation": PeriodicExtrapolation,
     "split-digits": SplitDigits,
+    "gcn-sbm": BlockModel,
+    "bandit": Bandit,
+    "ood-digits": OutOfDistribution,
+    "ood-digits-fpr95": FalsePositives,
     "bytes-lm": SourceText,
     "tabular-cancer": lambda: Table("cancer"),
     "tabular-wine": lambda: Table("wine"),
