@@ -17,8 +17,9 @@ from evaluators.errors import TaskError
 from evaluators.mixture.cell import Cell
 from evaluators.mixture.request import MixtureRequest
 from evaluators.seeds import derive
-from evaluators.tasks.base import BLOCK, Task, batches
+from evaluators.tasks.base import BLOCK, Task
 from evaluators.tasks.loop_task import LoopTask
+from evaluators.tasks.ordering import ordered
 from evaluators.training.plain import PlainModel
 from evaluators.training.randomness import begin_step, own_random_numbers
 from primitives.expression.parsing import parse
@@ -74,9 +75,9 @@ class MixtureTraining:
                 f"mixture, got {len(train)}"
             )
         own, other = train[: len(train) // 2], train[len(train) // 2 :]
-        size, seed, place = self.task.batch_size, self.request.seed, self.request.backend.place
-        self.model.order = place(batches(own, steps * self.task.accumulate, size, seed))
-        self.order = place(batches(other, steps, size, derive(seed, "mixture")))
+        task, seed, place, known = self.task, self.request.seed, self.request.backend.place, self.model.examples
+        self.model.order = place(ordered(task, known, own, steps * task.accumulate, seed))
+        self.order = place(ordered(task, known, other, steps, derive(seed, "mixture")))
         return own, other
 
     def _instead(self, module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from evaluators.networks.cnn import cnn, signal_cnn
 from evaluators.networks.coordinates import CoordinateNetwork, WithDerivatives
 from evaluators.networks.denoiser import denoiser
+from evaluators.networks.graph import GraphNetwork
 from evaluators.networks.kan import EdgeLayer, kan
 from evaluators.networks.mlp import mlp, skipping_mlp
 from evaluators.networks.recurrent import GatedUnits, gru
@@ -15,6 +16,7 @@ __all__ = [
     "CoordinateNetwork",
     "EdgeLayer",
     "GatedUnits",
+    "GraphNetwork",
     "PatchTransformer",
     "Residual",
     "Transformer",

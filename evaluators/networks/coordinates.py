@@ -53,7 +53,9 @@ class WithDerivatives(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """u, du/dx_i and d2u/dx_i^2 at points ``x``, shape (batch, 1 + d + second derivatives)."""
-        first, pulled, value = torch.func.vjp(torch.func.grad(self._value, has_aux=True), x, has_aux=True)
+        first, pulled, value = torch.func.vjp(  # type: ignore[misc]  # torch's stub knows no has_aux
+            torch.func.grad(self._value, has_aux=True), x, has_aux=True
+        )
         axes = range(x.shape[1]) if self.second is None else self.second
         along = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
         seconds = [pulled(along[axis].expand_as(x))[0][:, axis : axis + 1] for axis in axes]

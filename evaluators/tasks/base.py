@@ -156,6 +156,23 @@ class Task(ABC):
         """
         return None
 
+    def order(self, targets: Inputs, steps: int, seed: int) -> Tensor | None:
+        """Which examples each batch of the training has. Default: None, a new permutation in each epoch.
+
+        For data that comes in an order: a class after the other, easy examples first, a stream. An example may come
+        several times, in one batch, too: eight examples four times each are a batch of eight.
+
+        Args:
+            targets: of the training examples of the seed, on the CPU, in the form of :meth:`data`.
+            steps: batches of the whole training; where ``accumulate`` is above 1, that many for each step.
+            seed: the model's: draw from it alone, so that candidates and controls see the same.
+
+        Returns:
+            Whole numbers, which count ``targets`` from 0, of shape (steps, batch), the batch a multiple of 32; all
+            seeds have one shape.
+        """
+        return None
+
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Loss of each example, shape (batch,).
 

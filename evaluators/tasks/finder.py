@@ -9,6 +9,7 @@ from typing import TypeGuard
 
 from evaluators.errors import TaskError
 from evaluators.tasks.base import Task
+from evaluators.tasks.shipped.bandit import Bandit
 from evaluators.tasks.shipped.digits import (
     DeepDigits,
     DeepNarrowDigits,
@@ -22,6 +23,8 @@ from evaluators.tasks.shipped.fields.chirp import Chirp
 from evaluators.tasks.shipped.fields.denoising_score import DenoisingScore
 from evaluators.tasks.shipped.fields.formulas import FORMULAS, FormulaFit
 from evaluators.tasks.shipped.fields.photograph_fields import Inpainting, Superresolution
+from evaluators.tasks.shipped.forgetting import SplitDigits
+from evaluators.tasks.shipped.graphs import BlockModel
 from evaluators.tasks.shipped.image_sets import SOURCES, ImageSet, ResidualImages
 from evaluators.tasks.shipped.mnist1d import (
     ResidualSignals,
@@ -30,6 +33,7 @@ from evaluators.tasks.shipped.mnist1d import (
     SignalPatches,
     SignalPerceptron,
 )
+from evaluators.tasks.shipped.out_of_distribution import FalsePositives, OutOfDistribution
 from evaluators.tasks.shipped.photographs import ImageField, NoisyPatches
 from evaluators.tasks.shipped.physics.bound_states import Barrier, FiniteWell, InfiniteWell
 from evaluators.tasks.shipped.physics.burgers import Burgers
@@ -67,6 +71,11 @@ _TASKS: dict[str, Callable[[], Task]] = {
     "pinn-helmholtz": Helmholtz,
     "pinn-burgers": Burgers,
     "multi-stage": MultiStage,
+    "split-digits": SplitDigits,
+    "gcn-sbm": BlockModel,
+    "bandit": Bandit,
+    "ood-digits": OutOfDistribution,
+    "ood-digits-fpr95": FalsePositives,
     "bytes-lm": SourceText,
     "bytes-lm-gated": GatedSourceText,
     "tabular-cancer": lambda: Table("cancer"),

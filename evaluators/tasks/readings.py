@@ -46,3 +46,31 @@ def psnr(output: Tensor, target: Tensor, peak: float = 1.0) -> Tensor:
     """
     errors = target.double() - output.double().reshape(target.shape)
     return 10.0 * (peak**2 / errors.square().mean()).log10()
+
+
+def auroc(known: Tensor, unknown: Tensor) -> Tensor:
+    """Area under the ROC curve: how often a score of what is known is above one of what is not, ties counting half.
+
+    Args:
+        known: scores, shape (examples,); these should be higher.
+        unknown: scores, shape (other examples,).
+
+    Returns:
+        One number without a dimension, from 0 to 1, 0.5 by chance; NaN where a score is.
+    """
+    apart = known.double()[:, None] - unknown.double()
+    return (apart > 0).double().mean() + 0.5 * (apart == 0).double().mean() + 0.0 * apart.mean()
+
+
+def fpr95(known: Tensor, unknown: Tensor) -> Tensor:
+    """Share of what is not known whose score is at least that which 95 % of the known reach.
+
+    Args:
+        known: scores, shape (examples,); these should be higher.
+        unknown: scores, shape (other examples,).
+
+    Returns:
+        One number without a dimension, from 0, the best, to 1; NaN where a score is.
+    """
+    threshold = known.double().sort().values[len(known) * 5 // 100]
+    return (unknown.double() >= threshold).double().mean() + 0.0 * (known.mean() + unknown.mean()).double()

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from evaluators.machine.backend import CPU, Backend
-from evaluators.tasks.base import HeldOut, Inputs, Part, Split, Task, batches
+from evaluators.tasks.base import HeldOut, Inputs, Part, Split, Task
 from evaluators.tasks.checks.settings import check_settings
 from evaluators.tasks.examples import Examples, examples_of, mapped
+from evaluators.tasks.ordering import all_ordered
 from evaluators.training.checkpoints.states import ModelsState
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.stacking.activation_slot import After
@@ -68,11 +69,8 @@ class Models(ABC):
 
     def _divide(self, part: Part) -> None:
         splits = [self.task.divided(len(self.examples), part, seed, self.examples.held_out) for seed in self.seeds]
-        orders = [
-            batches(parts.train, self.schedule.steps * self.task.accumulate, self.task.batch_size, seed)
-            for parts, seed in zip(splits, self.seeds, strict=True)
-        ]
-        self.orders = self.backend.place(torch.stack(orders))
+        trains, count = [parts.train for parts in splits], self.schedule.steps * self.task.accumulate
+        self.orders = self.backend.place(all_ordered(self.task, self.examples, trains, count, self.seeds))
         fields = ("train", "validation", "test")
         self.splits = Split(*(self.backend.place(torch.stack([getattr(s, f) for s in splits])) for f in fields))
 

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from evaluators.comparison import has_metric, metric_value, readings_of, reads_parts
 from evaluators.machine.backend import CPU, Backend
 from evaluators.places.survey import find_sites
-from evaluators.tasks.base import HeldOut, Inputs, Part, Split, Task, batches
+from evaluators.tasks.base import HeldOut, Inputs, Part, Split, Task
 from evaluators.tasks.checks.settings import check_settings, check_trained
 from evaluators.tasks.examples import Examples, examples_of, joined, mapped
 from evaluators.tasks.optimisers import optimiser_named
+from evaluators.tasks.ordering import ordered
 from evaluators.training.calling import call
 from evaluators.training.dropout import put_dropout
 from evaluators.training.initialisation import initial_network
@@ -70,7 +71,7 @@ class PlainModel:
         self.task, self.backend, self.seed, self.rate, self.steps = task, backend, seed, rate, steps
         self.examples = examples_of(task, part).mapped(backend.place) if examples is None else examples
         self.split = _placed(task.divided(len(self.examples), part, seed, self.examples.held_out), backend)
-        order = batches(self.split.train.cpu(), steps * task.accumulate, task.batch_size, seed)
+        order = ordered(task, self.examples, self.split.train.cpu(), steps * task.accumulate, seed)
         self.order = backend.place(order)
         self.network = initial_network(task, seed)
         backend.move(self.network)

@@ -19,7 +19,7 @@ from evaluators.tasks.base import Part, Task
 from evaluators.tasks.shipped.fields.denoising_score import LARGEST, SMALLEST, _moons, _spiral
 from evaluators.tasks.shipped.fields.formulas import FORMULAS
 from evaluators.tasks.shipped.fields.photograph_fields import Inpainting, Superresolution
-from evaluators.tasks.shipped.photographs import ImageField, field
+from evaluators.tasks.shipped.photographs import ImageField, field, photograph
 from evaluators.training.member import CohortMember, Schedule
 from evaluators.training.train import train
 from primitives.expression.parsing import parse
@@ -161,9 +161,7 @@ class Fit(Task):
         return CoordinateNetwork(2, 64, 3, 1, frequency=15.0)
 
     def data(self, part: Part) -> tuple[Tensor, Tensor]:
-        from evaluators.tasks.shipped.photographs import _photograph
-
-        grey = F.interpolate(_photograph(part).mean(dim=0)[None, None], size=(64, 64), mode="area")
+        grey = F.interpolate(photograph(part).mean(dim=0)[None, None], size=(64, 64), mode="area")
         line = torch.linspace(-1.0, 1.0, 64)
         return torch.cartesian_prod(line, line), grey.reshape(-1, 1)
 

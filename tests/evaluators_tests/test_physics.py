@@ -177,9 +177,9 @@ def test_conditions_hold_whatever_the_network_is() -> None:
 @pytest.mark.parametrize("part", PARTS)
 def test_no_point_that_judges_trains(name: str, part: Part) -> None:
     chosen = task(name)
-    training, judging = (
-        {tuple(row) for row in each[0].tolist()} for each in (chosen.data(part), chosen.held_out(part))
-    )
+    judged = chosen.held_out(part)
+    assert judged is not None
+    training, judging = ({tuple(row) for row in each[0].tolist()} for each in (chosen.data(part), judged))
     assert len(judging) == 1024 and not training & judging
 
 

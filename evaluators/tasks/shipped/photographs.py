@@ -76,7 +76,7 @@ class NoisyPatches(SizedTask):
 
 
 @cache
-def _photograph(part: Part) -> Tensor:
+def photograph(part: Part) -> Tensor:
     """Colours within [0, 1], shape (3, 427, 640)."""
     from sklearn.datasets import load_sample_image  # imported where it is used: it takes a second
 
@@ -85,7 +85,7 @@ def _photograph(part: Part) -> Tensor:
 
 def reduced(part: Part) -> Tensor:
     """Mean colours of small squares, shape (3, 61, 91)."""
-    return F.avg_pool2d(_photograph(part), REDUCED)
+    return F.avg_pool2d(photograph(part), REDUCED)
 
 
 def spread() -> float:
@@ -121,8 +121,8 @@ def _centred(size: int) -> Tensor:
 @cache
 def _patches(part: Part) -> tuple[Tensor, Tensor]:
     """Noisy patches that do not overlap, a patch's width apart, and their noise, shape (n, 1, 8, 8)."""
-    grey = _photograph(part).mean(dim=0)
+    grey = photograph(part).mean(dim=0)
     patches = grey.unfold(0, PATCH, 2 * PATCH).unfold(1, PATCH, 2 * PATCH).reshape(-1, 1, PATCH, PATCH)
     noise = torch.randn(patches.shape, generator=torch_generator(0, "image-denoise", part), device="cpu")
-    search = _photograph("search").mean(dim=0)
+    search = photograph("search").mean(dim=0)
     return (patches + NOISE * noise - search.mean()) / search.std(), noise

@@ -41,7 +41,8 @@ class TrialState(nn.Module):
         """psi at points ``s`` of [0, 1], shape (batch, 1)."""
         both = self.field(2 * s.square() - 1)
         curved = self.jump * (s - self.step).clamp(min=0.0).square()
-        return (1 - s.square()) * (both[:, :1] + curved * both[:, 1:])
+        psi: Tensor = (1 - s.square()) * (both[:, :1] + curved * both[:, 1:])
+        return psi
 
 
 class BoundState(nn.Module):

@@ -63,4 +63,5 @@ class Burgers(FieldTask):
 
 def _from_a_sine(points: Tensor, values: Tensor) -> Tensor:
     x, t = points.split(1, dim=1)
-    return t * (1 - x.square()) * values - torch.sin(math.pi * x)
+    field: Tensor = t * (1 - x.square()) * values - torch.sin(math.pi * x)
+    return field
