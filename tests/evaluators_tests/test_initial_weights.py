@@ -20,6 +20,8 @@ from evaluators.results.records import MemberResult
 from evaluators.seeds import derive
 from evaluators.tasks.base import Part, batches
 from evaluators.tasks.conditions import Conditions
+from evaluators.tasks.shipped.extrapolation import PeriodicExtrapolation
+from evaluators.tasks.shipped.out_of_distribution import OutOfDistribution
 from evaluators.tasks.shipped.pruned import Pruned
 from evaluators.tasks.shipped.published import PublishedNetwork
 from evaluators.tasks.shipped.residual import ResidualTask
@@ -332,8 +334,8 @@ def test_a_factor_counts_where_the_scale_is_none() -> None:
     assert none[1].gain != 0.0
 
 
-def test_shipped_tasks_are_drawn_and_have_unit_scale_but_for_published_and_pruned_networks() -> None:
-    own = (PublishedNetwork, Pruned, ResidualTask)
+def test_shipped_tasks_are_drawn_and_have_unit_scale_but_for_published_and_trained_networks() -> None:
+    own = (PublishedNetwork, Pruned, ResidualTask, PeriodicExtrapolation, OutOfDistribution)
     for name in (*task_names(), "digits-3x16", "mnist", "cifar-10", "cifar-10-preresnet", "cifar-10-resnet"):
         for chosen in (task(name), task(name).larger()):
             usual = ("own", "none") if isinstance(chosen, own) else ("drawn", "unit")

@@ -53,7 +53,7 @@ ON_DIGITS = tuple(objective for objective in ALL if objective.name != "reuse")  
 NAMES = tuple(objective.name for objective in ON_DIGITS)
 OF_CLASSES = frozenset(("accuracy", "churn", "relative_difference", "ece", "brier"))
 SEEDS = (4, 5)
-CHAINS = ("mlp", "cnn", "coordinates", "signals")  # of the families, with one affine map between two places
+CHAINS = ("mlp", "cnn", "coordinates", "signals", "kan")  # of the families, with one affine map between two places
 DOUBLE = Backend(dtype=torch.float64)
 
 
@@ -332,7 +332,7 @@ def test_a_label_that_the_loss_ignores_does_not_count() -> None:
 #: layers, or sees sequences.
 LACKING = (
     dict.fromkeys(FAMILIES, OF_CLASSES | {"reuse", "cett_sparsity", "predictivity"})
-    | dict.fromkeys(("mlp", "coordinates", "derivatives", "perexample"), OF_CLASSES | {"reuse"})
+    | dict.fromkeys(("mlp", "coordinates", "derivatives", "state", "perexample"), OF_CLASSES | {"reuse"})
     | dict.fromkeys(("mlp-norm", "mlp-residual", "mlp-norm-residual"), OF_CLASSES | {"reuse", "predictivity"})
     | {"transformer": OF_CLASSES | {"robustness", "lipschitz_lower"}, "patches": OF_CLASSES}
 )

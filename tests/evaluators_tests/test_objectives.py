@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from evaluators.objectives import OBJECTIVES, chosen_losses, cost, gains
+from evaluators.objectives.measured import MeasuredObjective
 from evaluators.results.records import MemberResult
 from primitives.expression.parsing import parse
 from tests.plain import member
@@ -27,7 +28,9 @@ def row(final: list[list[float | None]], reason: str = "", tests: list[list[floa
 def test_table() -> None:
     assert list(OBJECTIVES)[:2] == ["gain", "cost"]
     larger_is_better = {name for name, o in OBJECTIVES.items() if o.direction == "maximize"}
-    assert larger_is_better == {"gain", "sparsity", "robustness", "noise", "accuracy"}
+    over_the_reference = {name for name, o in OBJECTIVES.items() if isinstance(o, MeasuredObjective) and o.relative}
+    shares = {"sparsity", "cett_sparsity", "predictivity", "reuse", "accuracy"}
+    assert larger_is_better == {"gain", "information_depth", "ntk_class"} | over_the_reference | shares
 
 
 def test_cost_of_relu_is_one() -> None:

@@ -15,7 +15,7 @@ from evaluators.errors import TaskError
 from evaluators.machine.backend import Backend
 from evaluators.objectives import measure, measured_objectives
 from evaluators.seeds import derive
-from evaluators.tasks.base import batches, split
+from evaluators.tasks.base import batches, split, with_one_split
 from evaluators.tasks.tryout import try_out
 from evaluators.training.dropout import SeededDropout, put_dropout
 from evaluators.training.member import CohortMember, Schedule
@@ -174,7 +174,9 @@ def test_training_from_rung_to_rung(kind: str) -> None:
     members = [CohortMember(parse(text), SEEDS, protected=not number) for number, text in enumerate(texts)]
     measured = measured_objectives(["sparsity", "noise", "reproducibility"])
     for part in ("search", "confirmation"):
-        relu, wild, swish = train(OwnTask(kind), part, members, Schedule(6, (2, 4), RATES), measured=measured)
+        relu, wild, swish = train(
+            with_one_split(OwnTask(kind), 0), part, members, Schedule(6, (2, 4), RATES), measured=measured
+        )
         assert [*relu.losses] == [*swish.losses] == [2, 4, 6]
         assert wild.reason is None or part == "search"
         assert swish.measured.keys() == {"sparsity", "noise", "reproducibility"}
