@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
 
 from primitives.analysis.curve import curve
 from primitives.analysis.sampling import sample
@@ -109,6 +108,8 @@ def fit_value(expression: Expression, count: int) -> Steps:
     exact = steps_of(expression)
     if exact is not None and len(exact.distinct) <= count and _is_exact(expression, exact):
         return exact
+    from scipy.optimize import least_squares  # imported where it is used: commands that fit nothing need no scipy
+
     problem = _problem(expression)
     left, right = problem.left, problem.right
     if count == 2:

@@ -6,7 +6,6 @@ import math
 from functools import cache
 from typing import Any
 
-import networkx as nx
 import torch
 from torch import Tensor, nn
 
@@ -63,6 +62,8 @@ def _graphs(part: Part) -> tuple[Tensor, Tensor]:
 
 def _adjacency(seed: int) -> Tensor:
     """With loops, divided by the roots of both degrees."""
+    import networkx as nx  # imported where it is used: commands that need no task need no networkx
+
     chances = [[WITHIN if one == other else BETWEEN for other in range(BLOCKS)] for one in range(BLOCKS)]
     graph = nx.stochastic_block_model([NODES // BLOCKS] * BLOCKS, chances, seed=seed)
     with_loops = torch.from_numpy(nx.to_numpy_array(graph)).float() + torch.eye(NODES, device="cpu")

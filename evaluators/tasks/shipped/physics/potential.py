@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 
 from evaluators.tasks.shipped.physics.quadrature import Array, panels
 
@@ -42,6 +41,8 @@ class StepPotential:
         either of which may be below 0; psi and psi' are continuous where k sin(k step) sin(q d) / q = cos(k step)
         cos(q d), d = wall - step.
         """
+        from scipy.optimize import brentq  # imported where it is used: commands that need no task need no scipy
+
         low = min(self.inner, self.outer)
         high = max(self.inner, self.outer) + (np.pi / (2 * self.wall)) ** 2  # of the box alone, lifted
         scanned = np.linspace(low, high + 1e-6, _SCANNED)
