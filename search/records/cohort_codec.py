@@ -99,7 +99,7 @@ def exempt_code(exempt: WhyExempt) -> str:
 
 def _planned_to_json(planned: Planned) -> JsonObject:
     made: JsonObject = {"expression": planned.expression, "class": planned.key, "parents": list(planned.parents)}
-    made |= _attributes_to_json(planned.attributes)
+    made |= attributes_to_json(planned.attributes)
     if planned.exempt is None:
         return made
     exempt: JsonObject = {"spared": exempt_code(planned.exempt)}
@@ -112,7 +112,7 @@ def _planned_from_json(fields: Fields) -> Planned:
         expression=fields.text("expression"),
         key=fields.text("class"),
         parents=fields.texts("parents"),
-        attributes=_attributes_from_json(fields),
+        attributes=attributes_from_json(fields),
         exemption=exempt if isinstance(exempt, Exemption) else None,
         passed_on=exempt if isinstance(exempt, Reason) else None,
     )
@@ -122,17 +122,19 @@ def _untrained_to_json(proposal: Untrained) -> JsonObject:
     made: JsonObject = {"expression": proposal.expression}
     if proposal.key:
         made["class"] = proposal.key
-    return made | _attributes_to_json(proposal.attributes)
+    return made | attributes_to_json(proposal.attributes)
 
 
-def _attributes_to_json(attributes: Mapping[str, object]) -> JsonObject:
+def attributes_to_json(attributes: Mapping[str, object]) -> JsonObject:
+    """A strategy's own data under their key; nothing where there are none."""
     return {"attributes": dict(attributes)} if attributes else {}
 
 
-def _attributes_from_json(fields: Fields) -> Mapping[str, object]:
+def attributes_from_json(fields: Fields) -> Mapping[str, object]:
+    """What :func:`attributes_to_json` put among the fields."""
     return fields.section("attributes").values if "attributes" in fields else {}
 
 
 def _untrained_from_json(fields: Fields) -> Untrained:
     key = fields.text("class") if "class" in fields else ""
-    return Untrained(fields.expression("expression"), key, _attributes_from_json(fields))
+    return Untrained(fields.expression("expression"), key, attributes_from_json(fields))

@@ -6,7 +6,14 @@ import math
 
 from evaluators.results.json_codec import Fields, JsonObject, all_finite, finite
 from evaluators.results.reasons import TRAINED
-from search.records.cohort_codec import counts_from_json, counts_to_json, time_from_json, time_to_json
+from search.records.cohort_codec import (
+    attributes_from_json,
+    attributes_to_json,
+    counts_from_json,
+    counts_to_json,
+    time_from_json,
+    time_to_json,
+)
 from search.records.trace_entry import Best, Findings, Outcome, TraceEntry
 
 
@@ -74,13 +81,11 @@ def _best_from_json(fields: Fields) -> Best:
 
 
 def _outcome_to_json(outcome: Outcome) -> JsonObject:
-    attributes: JsonObject = {"attributes": dict(outcome.attributes)} if outcome.attributes else {}
-    return {"expression": outcome.expression, "gain": outcome.gain, **attributes}
+    return {"expression": outcome.expression, "gain": outcome.gain, **attributes_to_json(outcome.attributes)}
 
 
 def _outcome_from_json(fields: Fields) -> Outcome:
-    attributes = fields.section("attributes").values if "attributes" in fields else {}
-    return Outcome(fields.expression("expression"), fields.number_or_none("gain"), attributes)
+    return Outcome(fields.expression("expression"), fields.number_or_none("gain"), attributes_from_json(fields))
 
 
 def _findings_to_json(findings: Findings) -> JsonObject:

@@ -11,25 +11,8 @@ from evaluators.errors import EvaluationError
 from evaluators.objectives import OBJECTIVES, check_kinds
 from evaluators.objectives.formula import FormulaObjective
 from primitives.expression.parsing import parse
+from tests.primitives_tests.sixteen import FUNCTIONS
 
-FUNCTIONS = {
-    "relu": "relu(x)",
-    "tanh": "tanh(x)",
-    "silu": "silu(x)",
-    "gelu": "gelu(x)",
-    "elu": "elu(x)",
-    "selu": "selu(x)",
-    "mish": "mish(x)",
-    "golu": "x*exp(-exp(-x))",
-    "softplus": "softplus(x)",
-    "sigmoid": "sigmoid(x)",
-    "sin": "sin(x)",
-    "snake": "x+sin(x)**2",
-    "gauss": "exp(-x*x/2)",
-    "relu2": "relu(x)**2",
-    "smelu": "where(x<=-1,0,where(x>=1,x,(x+1)**2/4))",
-    "erf": "erf(x)",
-}
 # evaluation.md 1.2, at variance 1: chi, C(0), C''(1); kinks have no C''(1)
 CONSTANTS = """
 relu 1.0000 .3183 - | tanh 1.1778 0 .7614 | silu 1.0666 .1200 .4043 | gelu 1.0720 .1871 .6483 | elu 1.0359 .0400 .2606

@@ -18,25 +18,7 @@ from primitives import parse, value_at
 from primitives.analysis import Gaussian, analyse, finite, moments, output_factor
 from primitives.catalogue import catalogue
 from primitives.grammars import grammar
-
-FUNCTIONS = {
-    "relu": "relu(x)",
-    "tanh": "tanh(x)",
-    "silu": "silu(x)",
-    "gelu": "gelu(x)",
-    "elu": "elu(x)",
-    "selu": "selu(x)",
-    "mish": "mish(x)",
-    "golu": "x*exp(-exp(-x))",
-    "softplus": "softplus(x)",
-    "sigmoid": "sigmoid(x)",
-    "sin": "sin(x)",
-    "snake": "x+sin(x)**2",
-    "gauss": "exp(-x*x/2)",
-    "relu2": "relu(x)**2",
-    "smelu": "where(x<=-1,0,where(x>=1,x,(x+1)**2/4))",
-    "erf": "erf(x)",
-}
+from tests.primitives_tests.sixteen import FUNCTIONS
 
 # evaluation.md 1.2, computed there by another quadrature: E f, E f^2, E f'^2, factor, chi, C(0), C'(0), C''(1)
 REFERENCE = """
