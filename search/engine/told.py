@@ -75,15 +75,22 @@ def outcomes(study: Study, record: CohortRecord, fresh: Sequence[TrialRecord], a
     """
     given = {known.trial.key: known.trial for known in study.baseline} if record.plan.untrained else {}
     first = study.trials - len(fresh)
-    for proposal in record.plan.untrained:
-        number = study.known.trial(proposal.key)
-        if not proposal.key:
-            yield Outcome(proposal.expression, None, proposal.attributes)
-        elif number is not None:
+
+    def gains(key: str) -> Sequence[float | None]:
+        """The gain of a class, None where it failed or a screen stopped the proposal; empty where nothing is told."""
+        number = study.known.trial(key)
+        if not key:
+            return [None]
+        if number is not None:
             trial = fresh[number - first] if number >= first else study.store.trials[number]
-            yield Outcome(proposal.expression, trial.objectives.get("gain"), proposal.attributes)
-        elif proposal.key in given:
-            yield Outcome(proposal.expression, given[proposal.key].objectives.get("gain"), proposal.attributes)
-        elif aggregate == "mean" and (name := study.controls.get(proposal.key, "")) in record.result.controls:
-            gain = mean_gain(record.result.controls[name], record.result.reference, record.tasks)
-            yield Outcome(proposal.expression, gain if math.isfinite(gain) else None, proposal.attributes)
+            return [trial.objectives.get("gain")]
+        if key in given:
+            return [given[key].objectives.get("gain")]
+        if aggregate != "mean" or (name := study.controls.get(key, "")) not in record.result.controls:
+            return []
+        gain = mean_gain(record.result.controls[name], record.result.reference, record.tasks)
+        return [gain if math.isfinite(gain) else None]
+
+    for proposal in record.plan.untrained:
+        for gain in gains(proposal.key):
+            yield Outcome(proposal.expression, gain, proposal.attributes)
