@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from evaluators.tasks.base import Task, split
+from evaluators.tasks.base import Part, Task, split
 from evaluators.tasks.examples import examples_of, tensors
 from evaluators.tasks.loop_task import LoopTask
 
@@ -43,10 +43,14 @@ def fresh_data(task: Task, name: str) -> FreshData:
     return FreshData(digest.hexdigest()[:16], shared_ratio(task))
 
 
-def shared_ratio(task: Task) -> float:
-    """The ratio alone, which needs only the number of examples; what a task says that has its own test examples."""
-    if isinstance(task, LoopTask) or (examples := examples_of(task, "confirmation")).held_out:
+def shared_ratio(task: Task, part: Part = "confirmation") -> float:
+    """The ratio alone, which needs only the number of examples; what a task says that has its own test examples.
+
+    In the search it is that of validation examples.
+    """
+    if isinstance(task, LoopTask) or (examples := examples_of(task, part)).held_out:
         return float(task.test_ratio)
-    parts = split(len(examples), "confirmation", 0)  # the sizes are the same for all seeds
+    parts = split(len(examples), part, 0)  # the sizes are the same for all seeds
+    judged = parts.test if part == "confirmation" else parts.validation
     share = 1.0 if task.pretrained else OWN_WEIGHTS
-    return share * len(parts.test) / len(parts.train)
+    return share * len(judged) / len(parts.train)

@@ -18,7 +18,7 @@ app = typer.Typer(
 )
 for command in (
     *(jobs.launch, jobs.resume, runs.status, runs.front, jobs.confirm, runs.report, runs.export),
-    *(functions.evaluate, functions.show, functions.monotone, functions.places, functions.fewbit),
+    *(functions.evaluate, functions.profile, functions.show, functions.monotone, functions.places, functions.fewbit),
     *(jobs.tabulate, functions.replay, machine.doctor),
 ):
     app.command()(command)

@@ -1,4 +1,4 @@
-"""Commands about functions and lists: evaluate, show, monotone, places, fewbit, replay, list."""
+"""Commands about functions and lists: evaluate, profile, show, monotone, places, fewbit, replay, list."""
 
 from __future__ import annotations
 
@@ -88,6 +88,68 @@ def evaluate(
     for line in tables.evaluated_readings(evaluations, label_of(own)):
         say(line)
     say(in_words([task], [conditions_of(chosen)]))
+
+
+def profile(
+    expression: Annotated[str, typer.Argument(metavar="EXPR", help="A function of one number, such as 'x*tanh(x)'.")],
+    *,
+    current: Annotated[
+        str | None, typer.Option(metavar="EXPR", help="The function that your network has now, to stand beside it.")
+    ] = None,
+    sides: Annotated[
+        list[str],
+        typer.Option("--side", metavar="NAME", help="A side, or a group of sides; repeatable; default: all."),
+    ] = [],  # noqa: B006
+    task: Annotated[
+        str | None, typer.Option(help="A task of your own, path/to/my_task.py:MyTask, as the first side; it is run.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=2, help="Blocks of seeds, of one seed or two each.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw to a .svg, .png or .pdf file.")] = None,
+    operators: Operators = [],  # noqa: B006  (typer copies it)
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what a function is good for: many tasks and objectives, beside ReLU, GELU, SiLU and the nearest known one.
+
+    Each function has its own learning rate on each task. All sides take some 20 minutes of one core.
+    """
+    from evaluators.profile import Side, chosen_sides
+    from evaluators.profile import profile as measure_profile
+    from evaluators.profile.codec import profile_to_row
+    from evaluators.profile.company import company_of
+    from evaluators.tasks import task as find_task
+    from evaluators.tasks.tryout import try_out
+    from primitives.operators.of_files import register_of_files
+    from primitives.quoting import visible
+    from search.commands.shell import complain, console, print_json, say
+    from search.storage.files import csv_text
+    from search.terminal.profile import profile_table, summary
+
+    register_of_files(operators)
+    names = company_of(expression, current)
+    chosen = chosen_sides(sides)
+    if task is not None:
+        for note in try_out(find_task(task)):
+            complain(note)
+        chosen = (Side("own", task), *chosen)
+    if plot is not None:
+        from search.export.profile_plot import check_path, draw_profile  # matplotlib takes half a second to load
+
+        check_path(plot)
+    found = measure_profile(
+        list(names), chosen, seeds=seeds, seed=seed, watch=lambda name: complain(f"training {name}")
+    )
+    if plot is not None:
+        draw_profile(found, names, plot)
+    rows = [profile_to_row(each, names) for each in found]
+    if as_json:
+        print_json(rows)
+    elif as_csv:
+        print(visible(csv_text(list(rows[0]), rows)), end="")
+    else:
+        console.print(profile_table(found, names))
+        say(summary(found, names))
 
 
 def show(
