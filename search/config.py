@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from evaluators.controls import Named, builtin_controls, function_of, more_controls
 from evaluators.errors import EvaluationError, TaskError
-from evaluators.objectives import DEFAULT, Aggregate, check_names, measured_objectives, objective
+from evaluators.objectives import DEFAULT, Aggregate, check_names, constraint, measured_objectives, objective
 from evaluators.objectives.tryout import try_out_objective
 from evaluators.places.each_place import kinds_of
 from evaluators.places.fitting import Fitting
@@ -284,6 +284,7 @@ class Config(Section):
     grammar: str = "default"
     tasks: tuple[str, ...] = Field(default=("digits",), min_length=1, max_length=FEW)
     objectives: tuple[str, ...] = Field(DEFAULT, max_length=FEW)
+    constraints: tuple[str, ...] = Field((), max_length=FEW)  # as in ["churn <= 0.05"]
     aggregate: Aggregate = "mean"
     strategy: dict[str, object] = Field(default_factory=lambda: dict[str, object](name="evolution"))
     start: tuple[str, ...] = ()
@@ -339,10 +340,17 @@ class Config(Section):
             raise ValueError("an objective is named twice")
         return ("gain", *(name for name in names if name != "gain"))
 
+    @field_validator("constraints")
+    @classmethod
+    def _constraints(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        for text in texts:
+            _known(text, lambda text=text: constraint(text))
+        return texts
+
     @model_validator(mode="after")
     def _differences(self) -> Config:
         seeds = self.training.seeds
-        shipped = [name for name in self.objectives if not is_reference(name)]
+        shipped = [name for name in self.scored if not is_reference(name)]
         for each in measured_objectives(shipped):
             if seeds < (fewest := each.fewest_seeds):
                 raise ValueError(f"training.seeds: {each.name} needs at least {fewest} seeds, got {seeds}")
@@ -406,10 +414,16 @@ class Config(Section):
         return common_scale(each.scale for each in self.conditions)
 
     @property
+    def scored(self) -> tuple[str, ...]:
+        """The objectives, and those that have a bound, as the config names them."""
+        return tuple(dict.fromkeys((*self.objectives, *(constraint(text).objective for text in self.constraints))))
+
+    @property
     def scoring(self) -> Scoring:
-        """The job's objectives by their names; those of files are loaded."""
+        """The job's objectives by their names, and its constraints; those of files are loaded."""
         names = tuple(objective(name).name for name in self.objectives)
-        return Scoring(names, self.aggregate, self.scale, self.training.signs or ())
+        bounds = tuple(map(constraint, self.constraints))
+        return Scoring(names, self.aggregate, self.scale, self.training.signs or (), bounds)
 
     @property
     def strategy_label(self) -> str:
@@ -469,11 +483,11 @@ def with_pinned_files(config: Config) -> tuple[Config, tuple[str, ...]]:
     _check_tunable(chosen)
     for name in chosen.tasks if chosen.rejection.accuracy else ():
         check_accuracy(task(name))
-    check_losses_units(chosen.tasks, [name for name in chosen.objectives if not is_reference(name)])
+    check_losses_units(chosen.tasks, [name for name in chosen.scored if not is_reference(name)])
     for name in filter(is_reference, chosen.objectives):
         first = under(task(chosen.tasks[0]), *chosen.asked(chosen.tasks[0]))
         try_out_objective(name, first, chosen.training.seeds)
-    check_measurable(chosen.objectives, chosen.start, chosen.grammar)
+    check_measurable(chosen.scored, chosen.start, chosen.grammar)
     rejection = chosen.rejection
     if is_reference(rejection.rule):
         try_out_rule(rejection.rule, RecallTarget(rejection.recall, rejection.top))
@@ -739,7 +753,8 @@ def _keys_of(sections: list[str]) -> list[str]:
 
 def plain(config: Config) -> JsonObject:
     """The config in JSON's types, every value written out; ``controls`` where there are some."""
-    return config.model_dump(mode="json", exclude=None if config.controls else {"controls"})
+    absent = {name for name in ("controls", "constraints") if not getattr(config, name)}
+    return config.model_dump(mode="json", exclude=absent)
 
 
 def to_yaml(config: Config) -> str:

@@ -1,6 +1,7 @@
 """Objectives: the numbers by which candidates are compared; each has a unit, a direction, a formula and a source."""
 
 from evaluators.objectives.against import Against
+from evaluators.objectives.constraint import Constraint, constraint
 from evaluators.objectives.formula.cost import cost
 from evaluators.objectives.formula.lipschitz import lipschitz
 from evaluators.objectives.formula.saved_bytes import saved_bytes
@@ -25,6 +26,7 @@ __all__ = [
     "OBJECTIVES",
     "Against",
     "Aggregate",
+    "Constraint",
     "MeasuredObjective",
     "Objective",
     "Trained",
@@ -34,6 +36,7 @@ __all__ = [
     "check_names",
     "chosen_losses",
     "cohort_gains",
+    "constraint",
     "cost",
     "gains",
     "lipschitz",

@@ -37,6 +37,7 @@ from evaluators.objectives.sparse.predictivity import Predictivity
 from evaluators.objectives.sparse.reuse import Reuse
 from evaluators.objectives.sparse.top_k import TopK
 from evaluators.objectives.sparsity import Sparsity
+from evaluators.objectives.worst_gain import WorstGain
 from primitives.errors import UserFileError, nearest
 from primitives.expression.expression import Expression
 from primitives.quoting import quoted
@@ -48,6 +49,7 @@ OBJECTIVES: dict[str, Objective] = {
     each.name: each
     for each in (
         Gain(),
+        WorstGain(),
         Cost(),
         Complexity(),
         SavedBytes(),

@@ -73,6 +73,31 @@ class Unmeasured:
         return f"the objective {self.objective!r} has no finite value"
 
 
+@dataclass(frozen=True, slots=True)
+class Infeasible:
+    """The reason of a class that was trained to the end and does not meet a constraint of the job."""
+
+    objective: str
+
+    @property
+    def code(self) -> str:
+        """As in files, such as ``infeasible-churn``."""
+        return f"infeasible-{self.objective}"
+
+    @property
+    def kind(self) -> Kind:
+        """It was given up as not good enough."""
+        return Kind.REJECTED
+
+    @property
+    def meaning(self) -> str:
+        """For people."""
+        return f"it does not meet the job's constraint on {self.objective!r}"
+
+
+#: Of a class that was trained, or begun.
+AnyReason = Reason | Unmeasured | Infeasible
+
 #: Reasons of screens that say that a function trains badly, not that it cannot: an audit may pass such candidates on.
 SOFT = frozenset({Reason.LOST_AXIS, Reason.AFFINE, Reason.NAN, Reason.FLAT, Reason.STEEP})
 
@@ -81,11 +106,12 @@ SCREENS = {reason.code: reason for reason in Reason if reason.kind is Kind.SCREE
 TRAINED = {reason.code: reason for reason in Reason if reason.kind is not Kind.SCREENED}
 
 
-def unmeasured(objectives: Iterable[str]) -> dict[str, Unmeasured]:
-    """By code: the reasons that a class can have where these objectives are asked for."""
-    return {reason.code: reason for reason in map(Unmeasured, objectives)}
+def of_objectives(names: Iterable[str], constrained: Iterable[str]) -> dict[str, Unmeasured | Infeasible]:
+    """By code: the reasons that a class can have where these objectives are asked for, and those have bounds."""
+    found: list[Unmeasured | Infeasible] = [*map(Unmeasured, names), *map(Infeasible, constrained)]
+    return {reason.code: reason for reason in found}
 
 
-def code_of(reason: Reason | Unmeasured | None) -> str:
+def code_of(reason: AnyReason | None) -> str:
     """The code as it stands in files, "" without a reason."""
     return "" if reason is None else reason.code

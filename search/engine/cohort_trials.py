@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from evaluators.objectives import Against
-from evaluators.results.reasons import Reason, Unmeasured
+from evaluators.results.reasons import AnyReason, Infeasible, Reason, Unmeasured
 from evaluators.results.records import reference_name, rivals
 from evaluators.training.member import Array
 from search.engine.known import parsed
@@ -29,9 +29,11 @@ def _trial(record: CohortRecord, slot: int, gains: tuple[float, Mapping[str, Arr
     gain, tables = gains
     gain_over, by_task = gains_of(record, tables)
     over_reference = gain_over[reference_name(gain_over)] if gain_over else None
-    reason: Reason | Unmeasured | None = row.reason or (None if by_task else Reason.NO_REFERENCE)
+    reason: AnyReason | None = row.reason or (None if by_task else Reason.NO_REFERENCE)
     values = {} if reason else scoring.values(parsed(planned.expression), row, gain, record)
     reason = reason or next((Unmeasured(name) for name, value in values.items() if not math.isfinite(value)), None)
+    if reason is None and (broken := scoring.broken(parsed(planned.expression), row, gain, record)):
+        reason = Infeasible(broken)
     return TrialRecord(
         id=f"{record.plan.number}.{slot}",
         expression=planned.expression,

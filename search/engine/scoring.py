@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from evaluators.comparison import averages
-from evaluators.objectives import DEFAULT, Aggregate, Trained, cohort_gains, objective, score
+from evaluators.objectives import DEFAULT, Aggregate, Constraint, Trained, cohort_gains, objective, score
 from evaluators.results.records import MemberResult, reference_name
 from evaluators.training.member import Array
 from primitives.expression.expression import Expression
@@ -24,12 +24,14 @@ class Scoring:
         aggregate: of the gains of several tasks, see :func:`evaluators.objectives.aggregated`.
         scale: that candidates have, see :func:`evaluators.tasks.conditions.common_scale`.
         signs: those of f(-x), -f(x) and -f(-x) that every task takes for f.
+        constraints: what a candidate must meet, or it has no place on the front.
     """
 
     objectives: tuple[str, ...] = DEFAULT
     aggregate: Aggregate = "mean"
     scale: str = "unit"
     signs: tuple[str, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
 
     @property
     def exact(self) -> bool:
@@ -60,8 +62,15 @@ class Scoring:
         self, expression: Expression, row: MemberResult, gain: float, record: CohortRecord
     ) -> dict[str, float]:  # fmt: skip
         """The objectives of one candidate by name; NaN where a measurement has no finite number."""
-        trained = Trained(expression, row, gain, record.result.reference, record.tasks, self.scale)
-        return score(self.objectives, trained)
+        return score(self.objectives, self._trained(expression, row, gain, record))
+
+    def broken(self, expression: Expression, row: MemberResult, gain: float, record: CohortRecord) -> str:
+        """The objective of the first constraint that a candidate does not meet, or ""."""
+        trained = self._trained(expression, row, gain, record)
+        return next((each.objective for each in self.constraints if not each.is_met(trained)), "")
+
+    def _trained(self, expression: Expression, row: MemberResult, gain: float, record: CohortRecord) -> Trained:
+        return Trained(expression, row, gain, record.result.reference, record.tasks, self.scale)
 
 
 DEFAULT_SCORING = Scoring()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from evaluators.results.control_labels import CURRENT, family_of
-from evaluators.results.reasons import Reason, Unmeasured, code_of
+from evaluators.results.reasons import AnyReason, code_of
 from search.storage.files import Cell
 
 
@@ -32,7 +32,7 @@ class ClassRow:
     gain_over: Mapping[str, float | None] = field(default_factory=dict)
     by_task: Mapping[str, float | None] = field(default_factory=dict)
     unit: str = "nats"
-    reason: Reason | Unmeasured | None = None
+    reason: AnyReason | None = None
     key: str = ""
     parents: tuple[str, ...] = ()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from evaluators.results.reasons import Reason, Unmeasured
+from evaluators.results.reasons import AnyReason
 from evaluators.results.records import reference_name
 from search.records.cohort import WhyExempt
 
@@ -35,7 +35,7 @@ class TrialRecord:
     expression: str
     key: str
     parents: tuple[str, ...] = ()
-    reason: Reason | Unmeasured | None = None
+    reason: AnyReason | None = None
     failed_on: str = ""
     overflows_in: tuple[str, ...] = ()
     gain_over: Mapping[str, float] = field(default_factory=dict)

@@ -6,8 +6,9 @@ import math
 import re
 from collections.abc import Sequence
 
+from evaluators.objectives import OBJECTIVES
 from evaluators.results.json_codec import Fields, JsonObject, all_finite
-from evaluators.results.reasons import TRAINED, Reason, Unmeasured, code_of, unmeasured
+from evaluators.results.reasons import TRAINED, AnyReason, code_of, of_objectives
 from search.records.cohort_codec import EXEMPT, exempt_code
 from search.records.trial import TrialRecord
 
@@ -43,7 +44,7 @@ def trial_from_json(fields: Fields, objectives: Sequence[str]) -> TrialRecord:
         RecordError: they have another shape, or an unknown code.
     """
     gains = fields.section("gains")
-    reasons: dict[str, Reason | Unmeasured] = {**unmeasured(objectives), **TRAINED}
+    reasons: dict[str, AnyReason] = {**of_objectives(objectives, OBJECTIVES), **TRAINED}
     exempt = "spared" in fields
     if not _ID.fullmatch(name := fields.text("id")):
         raise fields.refusal("id", "cohort and slot, as in 12.7")
