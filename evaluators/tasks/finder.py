@@ -33,6 +33,7 @@ from evaluators.tasks.shipped.mnist1d import (
     SignalPatches,
     SignalPerceptron,
 )
+from evaluators.tasks.shipped.modular_addition import ModularAddition
 from evaluators.tasks.shipped.out_of_distribution import FalsePositives, OutOfDistribution
 from evaluators.tasks.shipped.photographs import ImageField, NoisyPatches
 from evaluators.tasks.shipped.physics.bound_states import Barrier, FiniteWell, InfiniteWell
@@ -72,6 +73,7 @@ _TASKS: dict[str, Callable[[], Task]] = {
     "pinn-burgers": Burgers,
     "multi-stage": MultiStage,
     "split-digits": SplitDigits,
+    "modular-addition": ModularAddition,
     "gcn-sbm": BlockModel,
     "bandit": Bandit,
     "ood-digits": OutOfDistribution,
