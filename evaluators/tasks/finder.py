@@ -23,7 +23,7 @@ from evaluators.tasks.shipped.fields.chirp import Chirp
 from evaluators.tasks.shipped.fields.denoising_score import DenoisingScore
 from evaluators.tasks.shipped.fields.formulas import FORMULAS, FormulaFit
 from evaluators.tasks.shipped.fields.photograph_fields import Inpainting, Superresolution
-from evaluators.tasks.shipped.forgetting import SplitDigits
+from evaluators.tasks.shipped.forgetting import SplitDigits, SplitSignals
 from evaluators.tasks.shipped.graphs import BlockModel
 from evaluators.tasks.shipped.image_sets import SOURCES, ImageSet, ResidualImages
 from evaluators.tasks.shipped.mnist1d import (
@@ -33,6 +33,7 @@ from evaluators.tasks.shipped.mnist1d import (
     SignalPatches,
     SignalPerceptron,
 )
+from evaluators.tasks.shipped.modular_addition import ModularAddition
 from evaluators.tasks.shipped.out_of_distribution import FalsePositives, OutOfDistribution
 from evaluators.tasks.shipped.photographs import ImageField, NoisyPatches
 from evaluators.tasks.shipped.physics.bound_states import Barrier, FiniteWell, InfiniteWell
@@ -72,6 +73,8 @@ _TASKS: dict[str, Callable[[], Task]] = {
     "pinn-burgers": Burgers,
     "multi-stage": MultiStage,
     "split-digits": SplitDigits,
+    "split-mnist1d": SplitSignals,
+    "modular-addition": ModularAddition,
     "gcn-sbm": BlockModel,
     "bandit": Bandit,
     "ood-digits": OutOfDistribution,

@@ -14,7 +14,7 @@ from evaluators.controls import CONTROLS
 from evaluators.errors import EvaluationError, TaskError
 from evaluators.evaluate import evaluate
 from evaluators.objectives import gains
-from evaluators.places.each_place import in_each_place
+from evaluators.places.each_place import OfKind, in_each_place
 from evaluators.tasks import task, task_names
 from evaluators.tasks.base import Task
 from primitives.errors import ExpressionError
@@ -127,7 +127,9 @@ def test_width_changes_nothing(result: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", task_names())
 def test_width_changes_nothing_on_any_task(name: str) -> None:
     """Not where a validation set below 32 is filled up either, nor in confirmation."""
-    tried = in_each_place(task(name), {"pointwise": "x*atan(x)", "layer": "x*atan(x)", "gate": "x*atan(z)"}).text
+    row = "atan(exp(x))/sum_c(atan(exp(x)))"
+    of_kind: OfKind = {"pointwise": "x*atan(x)", "layer": "x*atan(x)", "gate": "x*atan(z)", "row": row}
+    tried = in_each_place(task(name), of_kind).text
     for purpose in ("search", "confirmation"):
         settings = {"tasks": (name,), "steps": 2, "nulls": 0, "seeds": 1, "rates": (3e-3,), "purpose": purpose}
         wide, narrow = (ran(request(tried, width=width, **settings)) for width in (132, 2))

@@ -21,6 +21,7 @@ from evaluators.seeds import derive
 from evaluators.tasks.base import Part, batches
 from evaluators.tasks.conditions import Conditions
 from evaluators.tasks.shipped.extrapolation import PeriodicExtrapolation
+from evaluators.tasks.shipped.modular_addition import ModularAddition
 from evaluators.tasks.shipped.out_of_distribution import OutOfDistribution
 from evaluators.tasks.shipped.pruned import Pruned
 from evaluators.tasks.shipped.published import PublishedNetwork
@@ -335,7 +336,7 @@ def test_a_factor_counts_where_the_scale_is_none() -> None:
 
 
 def test_shipped_tasks_are_drawn_and_have_unit_scale_but_for_published_and_trained_networks() -> None:
-    own = (PublishedNetwork, Pruned, ResidualTask, PeriodicExtrapolation, OutOfDistribution)
+    own = (PublishedNetwork, Pruned, ResidualTask, PeriodicExtrapolation, OutOfDistribution, ModularAddition)
     for name in (*task_names(), "digits-3x16", "mnist", "cifar-10", "cifar-10-preresnet", "cifar-10-resnet"):
         for chosen in (task(name), task(name).larger()):
             usual = ("own", "none") if isinstance(chosen, own) else ("drawn", "unit")

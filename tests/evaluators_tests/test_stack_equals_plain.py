@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from evaluators.machine.backend import CPU, Backend
-from evaluators.places.each_place import kinds_of
+from evaluators.places.each_place import LEARNED, kinds_of
 from evaluators.tasks import task, task_names
 from evaluators.tasks.base import Task
 from evaluators.tasks.optimisers import SGD, Adam, AdamW
@@ -29,6 +29,7 @@ OPTIONS: dict[str, dict[str, object]] = {
 }
 DOUBLE = Backend(dtype=torch.float64)
 SWISH, LEAKY = "x*sigmoid(beta*x); beta=1.0:channel", "max(x,c*x); c=0.25"
+SHARPENED = "exp(beta*x)/sum_c(exp(beta*x)); beta=1.0:channel"
 SETTINGS: dict[str, dict[str, object]] = {
     "adam": {},
     "adam-cosine-clip": {"schedule": "cosine", "clip": 0.5},
@@ -63,9 +64,11 @@ def check(chosen: Task, members: Sequence[CohortMember], steps: int, backend: Ba
 
 
 def two(chosen: Task | None = None) -> list[CohortMember]:
-    """Parameters per channel and per layer, different seeds; gates where a task has these."""
-    gates = chosen is not None and kinds_of(chosen) == ("gate",)
-    texts = [text.replace(";", "*z;") if gates else text for text in (SWISH, LEAKY)]
+    """Parameters per channel and per layer, different seeds; gates and rows where a task has these."""
+    gates = [text.replace(";", "*z;") for text in (SWISH, LEAKY)]
+    of_kind = {"gate": gates, "row": [SHARPENED, LEARNED["row"]]}
+    (kind, *others) = kinds_of(chosen) if chosen is not None else ("pointwise",)
+    texts = [SWISH, LEAKY] if others else of_kind.get(kind, [SWISH, LEAKY])
     return [CohortMember(parse(text), (seed,)) for seed, text in enumerate(texts, 1)]
 
 

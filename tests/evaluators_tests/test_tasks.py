@@ -12,12 +12,13 @@ from torch import nn
 
 from evaluators.controls import builtin_controls
 from evaluators.errors import TaskError
-from evaluators.places.each_place import PLAIN, in_each_place
+from evaluators.places.each_place import PLAIN, in_each_place, kinds_of
 from evaluators.places.survey import find_sites
 from evaluators.tasks import expanded, task, task_names
 from evaluators.tasks.base import BLOCK, Part, Task, batches, split
 from evaluators.tasks.examples import mapped
 from evaluators.tasks.shipped import source_text
+from evaluators.tasks.shipped.modular_addition import Square
 from evaluators.tasks.shipped.photographs import spread
 from evaluators.tasks.shipped.published import PublishedNetwork
 from evaluators.training.initialisation import initial_network
@@ -41,7 +42,8 @@ def test_network_has_places_for_the_candidate(chosen: Task) -> None:
     network = chosen.network()
     sites = find_sites(network, chosen, chosen.data("search")[0][:BLOCK])
     assert sites
-    assert all(isinstance(network.get_submodule(site.path), nn.ReLU) for site in sites)
+    expected = nn.Softmax if kinds_of(chosen) == ("row",) else nn.ReLU
+    assert all(isinstance(network.get_submodule(site.path), expected) for site in sites)
 
 
 def test_name_is_the_one_asked_for(chosen: Task) -> None:
@@ -276,7 +278,8 @@ def test_batches_pass_through_permutations(examples: int, steps: int, batch_size
 def test_a_name_may_give_depth_and_width(name: str) -> None:
     base = name.partition("-10x32")[0]
     own, other = task(f"{base}-1x12"), task(f"{base}-2x12")
-    places = [sum(isinstance(module, nn.ReLU) for module in each.network().modules()) for each in (own, other)]
+    hidden = (nn.ReLU, Square)
+    places = [sum(isinstance(module, hidden) for module in each.network().modules()) for each in (own, other)]
     # a convolution of stride 2 more leaves fewer parameters, in the last layer; a block may have several places
     assert places == [1, 2] if own.initial == "drawn" else places[0] < places[1]
     assert own.name == f"{base}-1x12"
