@@ -7,6 +7,8 @@ from evaluators.evaluate import Evaluation, evaluate
 from evaluators.machine.backend import Backend
 from evaluators.machine.width import probe_width
 from evaluators.objectives import OBJECTIVES, Objective, cost, gains
+from evaluators.privacy.accountant import epsilon, noise_for
+from evaluators.privacy.settings import Privacy
 from evaluators.rejection.screens import flags, screen
 from evaluators.results.reasons import Kind, Reason
 from evaluators.seeds import derive, numpy_generator, torch_generator
@@ -34,14 +36,17 @@ __all__ = [
     "Objective",
     "OneCycle",
     "Place",
+    "Privacy",
     "Reason",
     "Task",
     "TaskError",
     "cost",
     "derive",
+    "epsilon",
     "evaluate",
     "flags",
     "gains",
+    "noise_for",
     "numpy_generator",
     "probe_width",
     "run_cohort",

@@ -18,6 +18,7 @@ from evaluators.mixture.cell import Cell
 from evaluators.mixture.request import MixtureRequest
 from evaluators.seeds import derive
 from evaluators.tasks.base import BLOCK, Task
+from evaluators.tasks.checks.privacy import is_private
 from evaluators.tasks.loop_task import LoopTask
 from evaluators.tasks.ordering import ordered
 from evaluators.training.plain import PlainModel
@@ -42,13 +43,15 @@ class MixtureTraining:
         halves: indices of the examples of the weights' steps and of the mixture's.
 
     Raises:
-        TaskError: the task has a loop of its own, or too few examples.
+        TaskError: the task has a loop of its own, trains privately, or has too few examples.
         EvaluationError: a function of one number does not fit its places.
     """
 
     def __init__(self, task: Task, request: MixtureRequest) -> None:
         if isinstance(task, LoopTask):
             raise TaskError(f"task {task.name!r} has a loop of its own: no mixture can be trained on it")
+        if is_private(task):
+            raise TaskError(f"task {task.name!r} trains privately: no mixture can be trained on it")
         self.task, self.request, settings = task, request, request.settings
         self.model = PlainModel(
             task,

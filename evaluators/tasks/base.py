@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from evaluators.errors import TaskError
+from evaluators.privacy.settings import Privacy
 from evaluators.seeds import torch_generator
 from evaluators.tasks.cross_entropy import cross_entropy
 from evaluators.tasks.optimisers import Optimiser
@@ -170,6 +171,16 @@ class Task(ABC):
         Returns:
             Whole numbers, which count ``targets`` from 0, of shape (steps, batch), the batch a multiple of 32; all
             seeds have one shape.
+        """
+        return None
+
+    def privacy(self, steps: int) -> Privacy | None:
+        """Clip, noise and sampling of a private training of so many steps. Default: None, it is not private.
+
+        Gradients are then those of each example, clipped before they are summed, and noise is added. Batches are drawn
+        as :class:`evaluators.privacy.settings.Privacy` says, so ``batch_size`` counts in evaluation alone,
+        :meth:`order` is not asked for, and ``accumulate`` is 1. The network must take each example by itself: BatchNorm
+        is refused. :func:`evaluators.privacy.accountant.noise_for` gives the noise for an epsilon.
         """
         return None
 

@@ -34,6 +34,7 @@ from evaluators.tasks.shipped.mnist1d import (
     SignalPerceptron,
 )
 from evaluators.tasks.shipped.modular_addition import ModularAddition
+from evaluators.tasks.shipped.optional.private_digits import PrivateDigits
 from evaluators.tasks.shipped.out_of_distribution import FalsePositives, OutOfDistribution
 from evaluators.tasks.shipped.photographs import ImageField, NoisyPatches
 from evaluators.tasks.shipped.physics.bound_states import Barrier, FiniteWell, InfiniteWell
@@ -99,6 +100,9 @@ _WITH_DATA: dict[str, Callable[[], Task]] = {
     **{f"{kind}{ResidualImages.suffix}": partial(ResidualImages, kind) for kind in SOURCES},
     **{f"{source}-{f}": partial(PublishedNetwork, source, f) for source in PUBLISHED_WITH_DATA for f in FAMILIES},
 }
+#: They need a library of an extra, and say so where it is missing.
+_WITH_LIBRARY: dict[str, Callable[[], Task]] = {"dp-sgd": PrivateDigits}
+_MORE = _WITH_LIBRARY | _WITH_DATA
 #: A config may name a group; it stands for its tasks.
 _GROUPS = {
     "tabular": ("tabular-cancer", "tabular-wine", "tabular-diabetes"),
@@ -110,6 +114,11 @@ _GROUPS = {
 def task_names() -> tuple[str, ...]:
     """Names of the shipped tasks whose data is there with every installation."""
     return tuple(_TASKS)
+
+
+def task_names_with_extras() -> tuple[str, ...]:
+    """The same, and those that need a library out of an extra, which may be missing."""
+    return (*_TASKS, *_WITH_LIBRARY)
 
 
 def expanded(names: Iterable[str]) -> tuple[str, ...]:
@@ -133,7 +142,7 @@ def task(name: str | Task) -> Task:
         return _of_file(name)
     if name in _GROUPS:
         raise TaskError(f"{quoted(name)} is a group of tasks, here one is needed: {', '.join(_GROUPS[name])}")
-    tasks = _TASKS | _WITH_DATA
+    tasks = _TASKS | _MORE
     if name in tasks:
         return tasks[name]()
     if sized := _sized(name):
@@ -165,7 +174,7 @@ def _sized(name: str) -> Task | None:
     match = re.fullmatch(r"(.+)-([1-9]\d{0,2})x([1-9]\d{0,3})", name)
     if match is None:
         return _sparse(name)
-    tasks = _TASKS | _WITH_DATA
+    tasks = _TASKS | _MORE
     usual = tasks[match[1]]() if match[1] in tasks else _sparse(match[1])
     return usual.resized(int(match[2]), int(match[3])) if isinstance(usual, SizedTask) else None
 

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from evaluators.errors import TaskError
+from evaluators.privacy.sampling import poisson_batches
 from evaluators.tasks.base import BLOCK, Task, batches
+from evaluators.tasks.checks.privacy import privacy_of
 from evaluators.tasks.examples import Examples, mapped
 
 
@@ -23,12 +25,14 @@ def ordered(task: Task, examples: Examples, train: Tensor, steps: int, seed: int
         seed: of the model.
 
     Returns:
-        Of the examples, on the CPU, shape (steps, batch).
+        Of the examples, on the CPU, shape (steps, batch); -1, in private training alone, is none.
 
     Raises:
         TaskError: there are too few examples; or what ``order`` returned is no such table, the message says of what
             shape and range it was expected.
     """
+    if privacy := privacy_of(task, steps):
+        return poisson_batches(train, steps, privacy.sampling, seed, BLOCK)
     if type(task).order is Task.order:  # no targets are fetched for a task that has nothing to say
         return batches(train, steps, task.batch_size, seed)
     targets = mapped(lambda tensor: tensor[train.to(tensor.device)].cpu(), examples.targets)

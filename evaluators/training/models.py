@@ -16,6 +16,7 @@ from torch import Tensor
 
 from evaluators.machine.backend import CPU, Backend
 from evaluators.tasks.base import HeldOut, Inputs, Part, Split, Task
+from evaluators.tasks.checks.privacy import privacy_of
 from evaluators.tasks.checks.settings import check_settings
 from evaluators.tasks.examples import Examples, examples_of, mapped
 from evaluators.tasks.ordering import all_ordered
@@ -45,6 +46,7 @@ class Models(ABC):
         examples: of the part, on the device.
         orders: indices of the batches, shape (seeds, steps x batches a step, batch).
         splits: a row a seed.
+        privacy: how private the training is, or None.
         step: number of steps taken.
 
     Raises:
@@ -63,6 +65,7 @@ class Models(ABC):
         self.slices = [(self.seeds.index(seed), rate) for m in members for seed in m.seeds for rate in schedule.rates]
         self.seed = backend.place(torch.tensor([index for index, _ in self.slices], device="cpu"))
         self.examples = examples_of(task, part).mapped(backend.place)
+        self.privacy = privacy_of(task, schedule.steps)
         self._divide(part)
         self.rates = [tuple(range(len(schedule.rates)))] * len(self.members)
         self.step = 0

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from evaluators.comparison import has_metric, metric_value, readings_of, reads_parts
 from evaluators.machine.backend import CPU, Backend
 from evaluators.places.survey import find_sites
+from evaluators.privacy.noise import name_of_own, standard_noise
 from evaluators.tasks.base import HeldOut, Inputs, Part, Split, Task
+from evaluators.tasks.checks.privacy import check_apart, privacy_of
 from evaluators.tasks.checks.settings import check_settings, check_trained
 from evaluators.tasks.examples import Examples, examples_of, joined, mapped
 from evaluators.tasks.optimisers import optimiser_named
@@ -76,6 +78,8 @@ class PlainModel:
         self.network = initial_network(task, seed)
         backend.move(self.network)
         check_trained(task, self.network)
+        check_apart(task, self.network)
+        self.privacy = privacy_of(task, steps)
         self.activations = self._put_activations(expression)
         backend.move(self.network)
         for activation in self.activations:
@@ -116,7 +120,8 @@ class PlainModel:
         """Take the next step with ``factor`` times the rate; return its loss, the mean over its batches."""
         first, count = self.step * self.task.accumulate, self.task.accumulate
         self.network.zero_grad()
-        losses = [self._backward(number) for number in range(first, first + count)]
+        backward = self._private_backward if self.privacy else self._backward
+        losses = [backward(number) for number in range(first, first + count)]
         if self.task.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.task.clip)
         self._update(factor)
@@ -138,6 +143,40 @@ class PlainModel:
         self.masks.begin(number)
         loss.backward()
         return float(loss.detach())
+
+    def _private_backward(self, number: int) -> float:
+        """Make the step's gradient of those of its examples, one after the other; return their mean loss."""
+        assert self.privacy is not None
+        names = self._names()
+        sums = {weight: torch.zeros_like(weight) for weight in names}
+        index, total = self.order[number], 0.0
+        taken = index[index >= 0].split(1)
+        for each in taken:
+            self.network.zero_grad()
+            begin_step(self.seed, number)
+            self.masks.begin(number)
+            loss = self.losses(each).sum()
+            self.masks.begin(number)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(names, self.privacy.clip)
+            for weight, of_examples in sums.items():
+                of_examples += 0.0 if weight.grad is None else weight.grad
+            total += float(loss.detach())
+        for weight, name in names.items():
+            noise = standard_noise(self.seed, number, name, weight.shape).to(weight)
+            noisy = sums[weight] + noise * (self.privacy.noise * self.privacy.clip)
+            weight.grad = noisy / (self.privacy.sampling * len(self.split.train))
+        return total / max(1, len(taken))
+
+    def _names(self) -> dict[nn.Parameter, str]:
+        """What is trained, with the names that its noise is drawn by."""
+        names = {weight: name for name, weight in self.network.named_parameters() if weight.requires_grad}
+        for place, layer in enumerate(self.activations):
+            if isinstance(layer, ExpressionLayer):
+                for p in layer.expression.parameters:
+                    own = name_of_own(None if p.per == "network" else place, p.name)
+                    names[layer.get_parameter(p.name)] = own
+        return names
 
     @torch.no_grad()
     def _calibrate(self) -> None:

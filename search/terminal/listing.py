@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from evaluators.objectives import OBJECTIVES
-from evaluators.tasks import task, task_names
+from evaluators.tasks import task, task_names_with_extras
 from primitives.catalogue import KINDS, catalogue
 from primitives.errors import ActsearchError, nearest
 from primitives.grammars import grammar, grammar_names
@@ -85,7 +85,7 @@ LISTS: dict[str, Callable[[], list[Cells]]] = {
     "operators": _operators,
     "grammars": _grammars,
     "catalogue": _catalogue,
-    "tasks": lambda: [_task(name) for name in task_names()],
+    "tasks": lambda: [_task(name) for name in task_names_with_extras()],
     "strategies": lambda: [{"name": name, "what": _doc(kind)} for name, kind in STRATEGIES.items()],
     "objectives": lambda: [
         {

@@ -11,6 +11,7 @@ from torch.nn.parameter import UninitializedParameter
 from evaluators.errors import TaskError
 from evaluators.results.control_labels import CURRENT, RELU
 from evaluators.tasks.base import BLOCK, Task
+from evaluators.tasks.checks.privacy import check_private
 from evaluators.tasks.conditions import conditions_of
 from evaluators.tasks.optimisers import OPTIMISERS, Optimiser
 from evaluators.training.schedules import SCHEDULES, RateSchedule, schedule_named
@@ -27,6 +28,7 @@ def check_settings(task: Task) -> None:
     _check_choice(task, "optimiser", OPTIMISERS)
     _check_choice(task, "schedule", SCHEDULES)
     _check_loss_options(task)
+    check_private(task)
     if not 0 <= task.test_ratio < math.inf:
         raise TaskError(
             f"task {task.name!r}: test_ratio: expected test examples / training examples, a number from 0 on, got "

@@ -14,6 +14,7 @@ from evaluators.errors import EvaluationError
 from evaluators.machine.backend import CPU, Backend
 from evaluators.places.survey import find_sites
 from evaluators.tasks.base import Part, Task
+from evaluators.tasks.checks.privacy import is_private
 from evaluators.tasks.examples import examples_of
 from evaluators.training.calling import call
 from evaluators.training.chains.chain import Chain, NotAChain
@@ -98,6 +99,8 @@ def chain_of(task: Task, part: Part, *, current: bool, backend: Backend = CPU) -
 
 
 def _looked(task: Task, part: Part, current: bool, backend: Backend) -> Found:
+    if is_private(task):
+        return Found(reason="its gradients are those of each example")
     examples = examples_of(task, part).mapped(backend.place)
     if not isinstance(examples.inputs, Tensor) or not examples.inputs.is_floating_point():
         return Found(reason="its inputs are no tensor of numbers")

@@ -59,6 +59,11 @@ class Layout:
         rest = iter(values)
         return [{name: next(rest) for name in names} for names in self.names]
 
+    def repeated(self, times: int) -> Layout:
+        """The same with each slice so many times, one copy behind the other."""
+        shares = (replace(share, start=share.start * times, stop=share.stop * times) for share in self.shares)
+        return Layout(tuple(shares), self.names)
+
     def derivative(self, wrt: str) -> Layout:
         """The same layout with the derivatives of the formulas."""
         return Layout(tuple(share.derivative(wrt) for share in self.shares), self.names)

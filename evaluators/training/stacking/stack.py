@@ -25,8 +25,10 @@ from evaluators.machine.backend import CPU, Backend
 from evaluators.places.fitting import check_fits
 from evaluators.places.looks import Look, looks
 from evaluators.places.survey import find_sites
+from evaluators.privacy.noise import name_of_own, standard_noise
 from evaluators.tasks.base import BLOCK, HeldOut, Inputs, Part, Task
 from evaluators.tasks.checks.alike import check_alike
+from evaluators.tasks.checks.privacy import check_apart
 from evaluators.tasks.checks.settings import check_trained
 from evaluators.tasks.examples import joined, mapped
 from evaluators.tasks.optimisers import optimiser_named
@@ -44,6 +46,7 @@ from evaluators.training.stacking.activation_slot import ActivationSlot, After
 from evaluators.training.stacking.batch_norm import NORMS, StackedBatchNorm
 from evaluators.training.stacking.buffers import own_buffers
 from evaluators.training.stacking.convolution import StackedConvolutions
+from evaluators.training.stacking.each_example import AT_ONCE, clipped_sums
 from evaluators.training.stacking.layer_shares import mean_statistics
 from evaluators.training.stacking.layout import Layout, Share
 from evaluators.training.stacking.lone_products import lone_products
@@ -96,6 +99,7 @@ class Stack(Models):
     def _build(self, networks: Sequence[nn.Module]) -> None:
         """One network with activation slots, and the stacked weights of all."""
         check_alike(self.task, self.seeds, networks)
+        check_apart(self.task, networks[0])
         weights = [dict(network.named_parameters()) for network in networks]
         trained = {name: weight.requires_grad for name, weight in weights[0].items()}
         stacked = {name: self._stacked([each[name].detach() for each in weights]) for name in trained}
@@ -148,6 +152,7 @@ class Stack(Models):
         self._forget()
         leaves, count = [*weights, *self.values], self.task.accumulate
         compute = self._repeated(partial(self._step_gradients, leaves), steps)
+        compute = self._private_gradients if self.privacy else compute
         while self.step < steps:
             first = self.step * count
             losses, gradients = compute(
@@ -195,6 +200,55 @@ class Stack(Models):
         losses = self.losses(index).mean(dim=1)
         self.network.eval()
         return losses.detach(), torch.autograd.grad(losses.sum(), leaves, materialize_grads=True)
+
+    def _private_gradients(self, step: int, index: Tensor) -> Gradients:
+        """As :meth:`_step_gradients`, of clipped gradients of each example and noise."""
+        assert self.privacy is not None
+        self.network.train()
+        with self._repeated_slices(AT_ONCE) as (view, leaves, owners):
+
+            def losses_of(part: Tensor) -> Tensor:
+                view.masks.begin(step, view.seed)
+                return view.losses(part)
+
+            losses, sums = clipped_sums(losses_of, leaves, owners, index[0], self.privacy.clip)
+        self.network.eval()
+        size, expected = self.privacy.noise * self.privacy.clip, self.privacy.sampling * self.splits.train.shape[1]
+        pairs = zip(sums, self._noise(step), strict=True)
+        return losses.to(self.backend.dtype), [(total + noise * size) / expected for total, noise in pairs]
+
+    def _noise(self, step: int) -> list[Tensor]:
+        """Standard normal numbers for each of the stacked weights, then for each of the candidates' parameters."""
+        places = {slot: number for number, slot in enumerate(self.activations)}
+        named = [(name, tensor.shape[1:], slice(None)) for name, tensor in self.state.items()]
+        for block in self.blocks:
+            slot, _, parameter = block.key
+            own = name_of_own(None if slot is None else places[slot], parameter)
+            named.append((own, torch.Size(block.shape[1:]), block.owners))
+        return [
+            self.backend.place(torch.stack([standard_noise(seed, step, name, shape) for seed in self.seeds]))[
+                self.seed[owners]
+            ]
+            for name, shape, owners in named
+        ]
+
+    @contextmanager
+    def _repeated_slices(self, times: int) -> Iterator[tuple[Self, list[Tensor], list[slice]]]:
+        """A view in which each slice stands so many times, with what is trained there and the slices that it is of."""
+        view = copy(self)
+        view.seed = self.seed.repeat_interleave(times)
+        view.state = {name: _copies(tensor, times).requires_grad_() for name, tensor in self.state.items()}
+        view.fixed = {name: _copies(tensor, times) for name, tensor in self.fixed.items()}
+        values = {value: _copies(value, times).requires_grad_() for value in self.values}
+        before = [(slot, slot.layout, slot.values) for slot in self.activations]
+        for slot, layout, own in before:
+            slot.layout, slot.values = layout.repeated(times), [values[value] for value in own]
+        owners = [slice(block.owners.start * times, block.owners.stop * times) for block in self.blocks]
+        try:
+            yield view, [*view.state.values(), *values.values()], [slice(None)] * len(view.state) + owners
+        finally:
+            for slot, layout, own in before:
+                slot.layout, slot.values = layout, own
 
     def _forget(self) -> None:
         """The weights, or the slices, become others: statistics for evaluation have to be taken anew."""
@@ -407,6 +461,10 @@ class Stack(Models):
             site.put(activation)
             placed.append(activation)
         return placed
+
+
+def _copies(tensor: Tensor, times: int) -> Tensor:
+    return tensor.detach().repeat_interleave(times, dim=0)
 
 
 def _kept(into: list[Tensor], x: Tensor, output: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""Shipped tasks that need a library out of an extra."""
