@@ -2,6 +2,7 @@
 
     python docs/results/evonorm.py docs/results/evonorm/functions/*.py   # 40 minutes of one core
     python docs/results/evonorm.py FILES --seeds 2 --examples 640        # to try it
+    python docs/results/evonorm.py FILES --keep losses.json              # goes on there after it was stopped
 
 A file is what ``actsearch export`` wrote for a layer. Images are scikit-learn's 8x8 digits, divided anew for each seed:
 1,000 to train on, 397 to choose the learning rate by, 400 to test. The known layers are written by hand here. All train
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -210,7 +212,14 @@ def interval(values: np.ndarray) -> str:
     return f"{values.mean():+.3f} ({values.mean() - half:+.3f} {values.mean() + half:+.3f})"
 
 
-def main(files: Sequence[Path], seeds: int, batches: Sequence[int], examples: int) -> None:
+def remembered(keep: Path | None) -> dict[str, list[list[float]]]:
+    """Losses and accuracies by layer and setting, of an earlier run."""
+    found: dict[str, list[list[float]]] = json.loads(keep.read_text()) if keep is not None and keep.exists() else {}
+    return found
+
+
+def main(files: Sequence[Path], seeds: int, batches: Sequence[int], examples: int, keep: Path | None) -> None:
+    done = remembered(keep)
     layers = known() | {path.stem: partial(exported(path)) for path in files}
     small, large = min(batches), max(batches)
     reference: dict[int, np.ndarray] = {}
@@ -219,7 +228,12 @@ def main(files: Sequence[Path], seeds: int, batches: Sequence[int], examples: in
     for name, layer in layers.items():
         cells, by_batch = [], {}
         for batch in (large, small):
-            by_batch[batch], hits = tested(layer, seeds, batch, examples)
+            key = f"{name}, {seeds} seeds, {examples} examples, batch {batch}"
+            if key not in done:
+                done[key] = [values.tolist() for values in tested(layer, seeds, batch, examples)]
+                if keep is not None:
+                    keep.write_text(json.dumps(done, indent=1))
+            by_batch[batch], hits = map(np.array, done[key])
             reference.setdefault(batch, by_batch[batch])
             gain = np.log(reference[batch] / by_batch[batch])
             cells += [f"{by_batch[batch].mean():.3f}", f"{hits.mean():.3f}", interval(gain)]
@@ -232,7 +246,8 @@ if __name__ == "__main__":
     parser.add_argument("files", type=Path, nargs="*", help="exported layers")
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--batches", type=int, nargs=2, default=[4, 32])
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="where the losses are, and what is done already")
     parser.add_argument("--examples", type=int, default=6400, help="that a training sees, one counted as often as seen")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    main(asked.files, asked.seeds, asked.batches, asked.examples)
+    main(asked.files, asked.seeds, asked.batches, asked.examples, asked.keep)
