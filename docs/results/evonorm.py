@@ -1,6 +1,6 @@
 """Found layers beside six known ones on a small DenseNet, at batch sizes 4 and 32: torch and scikit-learn alone.
 
-    python docs/results/evonorm.py docs/results/evonorm/functions/*.py   # 40 minutes of one core
+    python docs/results/evonorm.py exports/*/act_*.py                    # an hour of one core for ten layers
     python docs/results/evonorm.py FILES --seeds 2 --examples 640        # to try it
     python docs/results/evonorm.py FILES --keep losses.json              # goes on there after it was stopped
 
