@@ -42,7 +42,7 @@ class Objective(ABC):
         direction: ``"maximize"`` or ``"minimize"``.
         formula: what it is, in a line.
         source: paper that it is taken from, or what it is computed from.
-        kind: ``"training"`` for the gain, ``"formula"`` for a property of the formula, ``"measured"`` on the trained
+        kind: ``"training"`` for the gains, ``"formula"`` for a property of the formula, ``"measured"`` on the trained
             models for what a cohort takes at the end of training if it is asked to.
     """
 

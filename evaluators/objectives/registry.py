@@ -49,8 +49,8 @@ OBJECTIVES: dict[str, Objective] = {
     each.name: each
     for each in (
         Gain(),
-        WorstGain(),
         Cost(),
+        WorstGain(),
         Complexity(),
         SavedBytes(),
         TwoBitError(),

@@ -79,7 +79,7 @@ def test_it_says_what_it_is(objective: Objective) -> None:
 def test_it_is_one_of_three_kinds(objective: Objective) -> None:
     kinds = {"formula": FormulaObjective, "measured": MeasuredObjective, "training": Objective}
     assert isinstance(objective, kinds[objective.kind])
-    assert (objective.kind == "training") == (objective.name == "gain")
+    assert (objective.kind == "training") == (objective.name in {"gain", "worst_gain"})
 
 
 def test_its_value_is_a_finite_number_that_the_arguments_alone_decide(objective: Objective, results: Results) -> None:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from evaluators.objectives import OBJECTIVES, chosen_losses, cost, gains
+from evaluators.objectives import OBJECTIVES, Trained, chosen_losses, cost, gains
 from evaluators.objectives.measured import MeasuredObjective
 from evaluators.results.records import MemberResult
 from primitives.expression.parsing import parse
@@ -30,7 +30,7 @@ def test_table() -> None:
     larger_is_better = {name for name, o in OBJECTIVES.items() if o.direction == "maximize"}
     over_the_reference = {name for name, o in OBJECTIVES.items() if isinstance(o, MeasuredObjective) and o.relative}
     shares = {"sparsity", "cett_sparsity", "predictivity", "reuse", "accuracy"}
-    assert larger_is_better == {"gain", "information_depth", "ntk_class"} | over_the_reference | shares
+    assert larger_is_better == {"gain", "worst_gain", "information_depth", "ntk_class"} | over_the_reference | shares
 
 
 def test_cost_of_relu_is_one() -> None:
@@ -92,3 +92,12 @@ def test_a_drop_in_is_compared_at_the_rate_of_the_control() -> None:
     assert gains(own, control, ["digits"], test=True, drop_in=True).tolist() == [[pytest.approx(-math.log(2))]]
     diverged = row([[None, 0.1]], tests=[[None, 0.25]])  # type: ignore[list-item]
     assert np.isnan(gains(diverged, control, ["digits"], test=True, drop_in=True)).all()
+
+
+def test_the_worst_gain_is_that_of_the_task_where_it_is_least() -> None:
+    rows = [
+        MemberResult({"one": {1: np.array([[a], [a]])}, "two": {1: np.array([[b], [b]])}})
+        for a, b in ((1.0, 1.0), (0.5, 2.0))
+    ]
+    trained = Trained(parse("tanh(x)"), rows[1], 0.0, rows[0], ("one", "two"))
+    assert OBJECTIVES["worst_gain"].value(trained) == pytest.approx(-math.log(2))
