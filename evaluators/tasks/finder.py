@@ -34,6 +34,7 @@ from evaluators.tasks.shipped.mnist1d import (
     SignalPerceptron,
 )
 from evaluators.tasks.shipped.modular_addition import ModularAddition
+from evaluators.tasks.shipped.optional.cartpole import CartPole
 from evaluators.tasks.shipped.optional.private_digits import PrivateDigits
 from evaluators.tasks.shipped.out_of_distribution import FalsePositives, OutOfDistribution
 from evaluators.tasks.shipped.photographs import ImageField, NoisyPatches
@@ -101,7 +102,7 @@ _WITH_DATA: dict[str, Callable[[], Task]] = {
     **{f"{source}-{f}": partial(PublishedNetwork, source, f) for source in PUBLISHED_WITH_DATA for f in FAMILIES},
 }
 #: They need a library of an extra, and say so where it is missing.
-_WITH_LIBRARY: dict[str, Callable[[], Task]] = {"dp-sgd": PrivateDigits}
+_WITH_LIBRARY: dict[str, Callable[[], Task]] = {"dp-sgd": PrivateDigits, "cartpole": CartPole}
 _MORE = _WITH_LIBRARY | _WITH_DATA
 #: A config may name a group; it stands for its tasks.
 _GROUPS = {
