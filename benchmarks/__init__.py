@@ -1,0 +1,1 @@
+"""Measurements, run as scripts. A package, as opacus installs one of this name, which would come first."""
