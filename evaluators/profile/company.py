@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from evaluators.controls import CONTROLS
 from evaluators.errors import EvaluationError
-from evaluators.profile.measure import REFERENCE
 from evaluators.results.control_labels import label_of
 from primitives.equivalence.classes import same_function
 from primitives.equivalence.nearest import nearest_known
 from primitives.expression.expression import Expression
 from primitives.expression.parsing import parse
 
-BESIDE = {REFERENCE: "relu", "gelu(x)": "gelu", "silu(x)": "silu"}
 CURRENT = "yours"
 
 
@@ -26,7 +25,7 @@ def company_of(expression: str, current: str | None = None) -> dict[str, str]:
         EvaluationError: one is no function of one number: a gate, or a layer with statistics.
     """
     own = _function(expression)
-    names = {own.text: own.text} | {text: label_of(name) for text, name in BESIDE.items() if text != own.text}
+    names = {own.text: own.text} | {text: label_of(name) for name, text in CONTROLS.items() if text != own.text}
     if current is not None:
         names.setdefault(_function(current).text, CURRENT)
     nearest = nearest_known(own)

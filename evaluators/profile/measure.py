@@ -14,10 +14,12 @@ from math import isnan, nan
 import numpy as np
 
 from evaluators.cohort import CohortRequest, run_cohort
+from evaluators.controls import CONTROLS
 from evaluators.errors import EvaluationError
 from evaluators.objectives import Objective, Trained, gains, measured_names, measured_objectives
 from evaluators.objectives.gain import chosen_losses, chosen_rate
 from evaluators.profile.sides import SIDES, Side
+from evaluators.results.control_labels import RELU
 from evaluators.results.reasons import Reason, code_of
 from evaluators.results.records import MemberResult
 from evaluators.seeds import derive
@@ -27,7 +29,7 @@ from evaluators.tasks.base import Task
 from evaluators.tasks.fresh_data import shared_ratio
 from primitives.expression.parsing import parse
 
-REFERENCE = "relu(x)"
+REFERENCE = CONTROLS[RELU]
 TUNING = 2  # seeds by which a function's learning rate is chosen; its values are taken on others
 
 Array = np.ndarray[tuple[int], np.dtype[np.float64]]
